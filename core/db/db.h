@@ -1,0 +1,75 @@
+// A database handle: one connection of one driver, with transactions, prepared and cached statements and rows.
+//
+// The same calls run on PostgreSQL and SQLite. SQL given here as text uses $1, $2, … in both. Values are always bound.
+// A handle belongs to one thread at a time. How values are stored:
+//   type         PostgreSQL           SQLite
+//   bool         boolean              integer 0/1
+//   int4 int8    integer bigint       integer
+//   float8       double precision     real
+//   text enum    text collate "C"     text            an enum is its name, checked by a CHECK in both
+//   bytes        bytea                blob
+//   timestamptz  timestamptz          integer         microseconds since 1970, UTC
+//   date         date                 text            'YYYY-MM-DD'
+//   numeric      numeric              text            canonical decimal
+//   uuid         uuid                 text            lower-case with dashes
+//   jsonb        jsonb                text
+//   arrays       type[]               text            a JSON array
+#ifndef CHARLE_DB_DB_H
+#define CHARLE_DB_DB_H
+
+#include "base/arena.h"
+#include "db/value.h"
+
+struct charle_db;
+struct charle_rows;
+
+enum charle_dialect { CHARLE_PG = 1, CHARLE_SQLITE = 2 };
+
+enum charle_dialect charle_db_dialect(const struct charle_db *db);
+void charle_db_close(struct charle_db *db); // NULL is fine; an open transaction is rolled back
+
+// Runs a statement and throws rows away. `sql` is prepared once per handle and cached by its text (use constants, not texts
+// that hold values). out_changed, which may be NULL, takes the number of rows changed.
+CHARLE_MUST_CHECK enum charle_err charle_exec(struct charle_db *db, const char *sql, const struct charle_value *params,
+                                              size_t param_count, int64_t *out_changed, struct charle_error *err);
+
+// Runs several statements without parameters (DDL), all in the simple protocol, not cached.
+CHARLE_MUST_CHECK enum charle_err charle_exec_script(struct charle_db *db, const char *sql, struct charle_error *err);
+
+// Opens a statement's rows. `types` (count of the result's columns) says how to read each column; NULL: by what the
+// database says (PostgreSQL's type, SQLite's storage class). Close before the next statement of the same handle, except that SQLite
+// allows several. *out_rows is set only on success.
+CHARLE_MUST_CHECK enum charle_err charle_query(struct charle_db *db, const char *sql, const struct charle_value *params,
+                                               size_t param_count, struct charle_rows **out_rows,
+                                               struct charle_error *err);
+// Moves to the next row: OK, or DONE after the last. Values of the previous row become invalid.
+CHARLE_MUST_CHECK enum charle_err charle_rows_next(struct charle_rows *rows, struct charle_error *err);
+size_t charle_rows_column_count(const struct charle_rows *rows);
+struct charle_str charle_rows_column_name(const struct charle_rows *rows, size_t column);
+// Reads a column of the present row as `type`. Text and bytes are valid until the next row or close. An enum column is read as
+// TEXT. INVALID_ARGUMENT when the stored value cannot be that type.
+CHARLE_MUST_CHECK enum charle_err charle_rows_value(struct charle_rows *rows, size_t column, enum charle_type type,
+                                                    bool is_array, struct charle_value *out,
+                                                    struct charle_error *err);
+void charle_rows_close(struct charle_rows *rows); // NULL is fine
+
+// Transactions nest: the outermost begin is BEGIN, inner ones are savepoints. commit and rollback end the innermost. After a
+// failed statement in PostgreSQL only rollback of that level makes the handle usable again.
+enum charle_isolation { CHARLE_READ_COMMITTED, CHARLE_REPEATABLE_READ, CHARLE_SERIALIZABLE };
+struct charle_begin_options { // zero: read committed, read write
+    enum charle_isolation isolation;
+    bool is_read_only;
+};
+CHARLE_MUST_CHECK enum charle_err charle_begin(struct charle_db *db, const struct charle_begin_options *options,
+                                               struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err charle_commit(struct charle_db *db, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err charle_rollback(struct charle_db *db, struct charle_error *err);
+int charle_transaction_depth(const struct charle_db *db);
+
+// Runs fn in a transaction; commits when it returns OK, rolls back otherwise. 40001 and 40P01 are retried, the whole fn, at most
+// 5 times with jitter, when this is the outermost transaction.
+typedef enum charle_err (*charle_transaction_fn)(struct charle_db *db, void *ctx, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err charle_transaction(struct charle_db *db, const struct charle_begin_options *options,
+                                                     charle_transaction_fn fn, void *ctx, struct charle_error *err);
+
+#endif

@@ -1,0 +1,144 @@
+// RPC: channels that make calls and servers that answer them. What is behind a channel (nng over tcp, ipc or tls, or a
+// loopback in the same process) is chosen by the address; calls look the same over all of them.
+//
+// Addresses: "tcp://127.0.0.1:4317", "tls+tcp://host:4317", "ipc:///run/charled.sock", "inproc://name" (loopback).
+//
+// Threads. A channel and a server may be used from any thread. Callbacks of a channel run on the transport's thread: they must not
+// block; they may start further calls. Server handlers run where the server's `dispatch` puts them.
+#ifndef CHARLE_RPC_RPC_H
+#define CHARLE_RPC_RPC_H
+
+#include "base/buf.h"
+#include "call/method.h"
+
+// --- metadata --------------------------------------------------------------------------------------------------------
+
+struct charle_metadata_entry {
+    struct charle_str key; // lower case ASCII
+    struct charle_str value;
+};
+struct charle_metadata {
+    const struct charle_metadata_entry *entries;
+    size_t count;
+};
+
+// The outcome of a call as both ends see it: one of the 17 status codes, words, and details a program can use
+// (the bytes of any message; empty: none).
+struct charle_status {
+    enum charle_err code; // the precise code when both ends are ours
+    struct charle_str text;
+    struct charle_bytes details;
+    struct charle_metadata trailers;
+};
+
+// --- client ----------------------------------------------------------------------------------------------------------
+
+struct charle_channel;
+struct charle_rpc; // one call in progress
+
+struct charle_channel_options { // zero means the default
+    const char *token;            // sent as "authorization: Bearer …" with each call
+    const char *tls_ca_file;      // pins the authority
+    const char *tls_server_name;
+    uint32_t connect_timeout_ms;  // 5,000
+    uint32_t heartbeat_ms;        // 5,000; two misses and the channel dials again
+    uint32_t redial_max_ms;       // 5,000: back-off is bounded by this, with jitter
+    uint32_t message_size_max;    // CH_MESSAGE_SIZE_MAX
+};
+
+// Never blocks: dialling happens in the background and goes on for ever. INVALID_ARGUMENT for an address that cannot be.
+CHARLE_MUST_CHECK enum charle_err charle_channel_open(const char *address, const struct charle_channel_options *options,
+                                                      struct charle_channel **out, struct charle_error *err);
+void charle_channel_close(struct charle_channel *channel); // waits for callbacks; open calls end as CANCELLED
+void charle_channel_set_token(struct charle_channel *channel, const char *token);
+bool charle_channel_is_connected(const struct charle_channel *channel);
+void charle_channel_redial(struct charle_channel *channel); // now, for instance after a suspend
+
+// Told when the channel connects and disconnects. At most one watcher; called on the transport's thread.
+typedef void (*charle_channel_watch_fn)(void *ctx, bool is_connected);
+void charle_channel_watch(struct charle_channel *channel, charle_channel_watch_fn fn, void *ctx);
+
+struct charle_call_options { // zero means the default
+    uint32_t timeout_ms; // 0: the method's, else 30,000; UINT32_MAX: none
+    struct charle_metadata metadata;
+    bool fail_fast; // UNAVAILABLE at once when not connected, instead of waiting within the deadline
+};
+
+// Events of one call, in order: any number of message events, then exactly one done. Bytes are valid during the callback.
+struct charle_rpc_events {
+    void (*message)(void *ctx, struct charle_rpc *rpc, struct charle_bytes message);
+    void (*done)(void *ctx, struct charle_rpc *rpc, const struct charle_status *status);
+    void *ctx;
+};
+
+// Starts a unary or server-streaming call with its only request. The handle is freed by charle_rpc_release, which may be called in
+// or after done. Flow control: a stream's sender may be up to 256 KiB ahead of charle_rpc_consumed (called for every
+// message event when the bytes have been dealt with).
+CHARLE_MUST_CHECK enum charle_err charle_rpc_start(struct charle_channel *channel, struct charle_str method,
+                                                   struct charle_bytes request, const struct charle_call_options *options,
+                                                   const struct charle_rpc_events *events, struct charle_rpc **out,
+                                                   struct charle_error *err);
+void charle_rpc_consumed(struct charle_rpc *rpc, size_t size);
+void charle_rpc_cancel(struct charle_rpc *rpc); // done follows with CANCELLED unless it is already over
+void charle_rpc_release(struct charle_rpc *rpc);
+
+// A blocking unary call for programs without an event loop: waits for the reply, decodes it. Not from a callback.
+CHARLE_MUST_CHECK enum charle_err charle_call(struct charle_channel *channel, const struct charle_method *method,
+                                              const void *request, struct charle_arena *arena, void *reply,
+                                              const struct charle_call_options *options, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err charle_call_bytes(struct charle_channel *channel, struct charle_str method,
+                                                    struct charle_bytes request, struct charle_buf *reply,
+                                                    const struct charle_call_options *options,
+                                                    struct charle_error *err);
+
+// --- server ----------------------------------------------------------------------------------------------------------
+
+struct charle_rpc_server;
+struct charle_server_call; // one call being answered
+
+struct charle_rpc_server_options { // zero means the default
+    uint32_t message_size_max;        // CH_MESSAGE_SIZE_MAX
+    uint32_t connections_max;         // 4,096
+    uint32_t connections_per_address_max; // 0: no limit of its own (loopback is exempt)
+    uint32_t calls_per_connection_max;    // 1,024 in flight
+    uint32_t heartbeat_ms;            // 5,000; three misses and the connection is dropped
+    uint32_t idle_message_ms;         // 15,000: a half-sent message is not held longer
+    const char *tls_cert_file, *tls_key_file;
+};
+
+// Called for every call that arrives, on the transport's thread: hand it to a worker or answer at once; never block. The call stays
+// valid until charle_server_call_finish. `call` carries its method name, request bytes, metadata, deadline.
+typedef void (*charle_dispatch_fn)(void *ctx, struct charle_server_call *call);
+
+CHARLE_MUST_CHECK enum charle_err charle_rpc_server_open(const struct charle_rpc_server_options *options,
+                                                         charle_dispatch_fn dispatch, void *ctx,
+                                                         struct charle_rpc_server **out, struct charle_error *err);
+// May be called for several addresses. out_address (at least 128 bytes, may be NULL) takes the real one: port 0 picks a free port.
+CHARLE_MUST_CHECK enum charle_err charle_rpc_server_listen(struct charle_rpc_server *server, const char *address,
+                                                           char *out_address, struct charle_error *err);
+// Stops accepting, tells peers (GOAWAY), waits up to drain_ms for calls in flight, then cancels the rest and frees.
+void charle_rpc_server_close(struct charle_rpc_server *server, uint32_t drain_ms);
+size_t charle_rpc_server_connections(const struct charle_rpc_server *server);
+
+struct charle_str charle_server_call_method(const struct charle_server_call *call);
+struct charle_bytes charle_server_call_request(const struct charle_server_call *call); // valid until finish
+struct charle_metadata charle_server_call_metadata(const struct charle_server_call *call);
+struct charle_str charle_server_call_peer(const struct charle_server_call *call);     // "127.0.0.1:51234"
+int64_t charle_server_call_deadline_us(const struct charle_server_call *call);        // monotonic; 0: none
+bool charle_server_call_is_over(const struct charle_server_call *call);               // cancelled, disconnected, late
+// Called once, on any thread, when the call is over before it was finished. Set at most once.
+void charle_server_call_on_over(struct charle_server_call *call, void (*fn)(void *ctx), void *ctx);
+
+// The per-connection slot: whatever the server wants to remember of a peer (its session). `free` runs when the connection goes.
+void charle_server_call_set_peer_data(struct charle_server_call *call, void *data, void (*free)(void *data));
+void *charle_server_call_peer_data(const struct charle_server_call *call);
+
+// Sends one message of a stream; the bytes are copied into the connection's write buffer. Never blocks: returns
+// RESOURCE_EXHAUSTED when the peer's credit is used up (nothing was sent; wait for on_writable), CANCELLED when over.
+CHARLE_MUST_CHECK enum charle_err charle_server_call_send(struct charle_server_call *call, struct charle_bytes message);
+void charle_server_call_on_writable(struct charle_server_call *call, void (*fn)(void *ctx), void *ctx);
+// Ends the call: with OK `message` is the reply of a unary call (empty for a stream). The handle is gone afterwards.
+void charle_server_call_finish(struct charle_server_call *call, enum charle_err code, struct charle_str text,
+                               struct charle_bytes message);
+
+#endif
