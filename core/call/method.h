@@ -2,6 +2,7 @@
 #ifndef CHARLE_CALL_METHOD_H
 #define CHARLE_CALL_METHOD_H
 
+#include "base/buf.h"
 #include "call/context.h"
 
 enum charle_streaming {

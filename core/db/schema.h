@@ -88,6 +88,10 @@ struct charle_audience {
     // A condition on the row itself, NULL: every row. Same meaning in both dialects.
     const char *where_pg;     // columns qualified with the alias `r`
     const char *where_sqlite; // the same
+    // PATH: how the keys are found from a row with the alias `r`. `select <path_key> from <path_from>` gives them;
+    // `exists (select 1 from <path_from> and <path_key> = $1)` asks for one. path_from ends in its WHERE clause.
+    const char *path_from; // "\"quote\" p1 where p1.\"id\" = r.\"quote_id\""; same text in both dialects
+    const char *path_key;  // "p1.\"client_id\""
 };
 
 struct charle_index {
