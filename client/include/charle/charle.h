@@ -1,0 +1,287 @@
+// libcharle: a replica of the part of a CharleOS database that its user may see, in one SQLite file.
+//
+// Open a client with a file, a server and a token; read with the typed query builder or plain SQL at memory speed; call services.
+// A call that can be made offline runs at once on the replica, is on the disk when it returns, and reaches the server when there is a
+// network. docs/client.md is the guide; this header is the contract. What is not declared here is not supported.
+//
+// Errors. Functions that can fail return a code of enum charle_err (base/err.h); 0 is success. The last parameter takes the detail, a
+// plain sentence, and may be NULL.
+// Threads. A client may be used from any thread unless a comment says otherwise. It does not survive fork().
+// Zero means the default in every options struct, so `{0}` or {.file = "…"} is a good start.
+#ifndef CHARLE_CHARLE_H
+#define CHARLE_CHARLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHARLE_VERSION_MAJOR 0
+#define CHARLE_VERSION_MINOR 1
+#define CHARLE_VERSION_PATCH 0
+
+#ifndef CHARLE_MUST_CHECK
+#define CHARLE_MUST_CHECK __attribute__((warn_unused_result))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct charle_client;
+struct charle_arena;  // base/arena.h
+struct charle_db;     // db/db.h
+struct charle_error;  // base/err.h
+struct charle_method; // call/method.h
+struct charle_schema; // db/schema.h; the generated code defines one
+
+// "0.1.0" of the library, which may differ from that of the header.
+const char *charle_version(void);
+
+// --- life cycle -------------------------------------------------------------------------------------------------------
+
+struct charle_client_options {
+    const char *file;                    // the replica; made with its folder when missing. Required.
+    const struct charle_schema *schema;  // required
+    const char *url;                     // "tcp://host:4317", "tls+tcp://…", "ipc:///…"; NULL: as kept in the file, else offline
+    const char *token;                   // of charle_login; NULL: calls go out unsigned and synchronisation waits for a token
+    const char *device_name;             // what people see in the list of devices; NULL: the host's name
+    const char *tls_ca_file;             // pins the authority that signed the server's certificate
+    const char *tls_server_name;
+    uint32_t lock_timeout_ms;            // how long to wait for another program that writes to the replica; 30,000
+    bool is_read_only;                   // queries only: the file is not written, not even created
+};
+
+// Opens the replica; needs no network and does not start synchronising. *out is set on success only.
+// Errors: INVALID_ARGUMENT (options), READ_ONLY, DISK_FULL, IO, DATA_LOSS (the file is damaged or no replica), SCHEMA_MISMATCH
+// (made for another schema by name), BUSY.
+CHARLE_MUST_CHECK int charle_client_open(const struct charle_client_options *options, struct charle_client **out,
+                                         struct charle_error *err);
+
+// Stops synchronising, waits for calls in progress, closes the file. Handles of charle_client_db_open must be closed before.
+// NULL is fine. Not from a watch callback.
+void charle_client_close(struct charle_client *client);
+
+// Synchronises in the background from now on: first copy, then live. Of several programs on one replica one does the work; when it
+// ends another takes over within two seconds. Idempotent.
+CHARLE_MUST_CHECK int charle_client_start(struct charle_client *client, struct charle_error *err);
+
+// Stops it and waits until it has stopped. Idempotent. Not from a watch callback.
+void charle_client_stop(struct charle_client *client);
+
+// Synchronises once and waits: every call made before is confirmed or refused by the server, and the replica shows a moment of the
+// server that is not older than this call. Works whether or not the background is started. timeout_ms 0: no limit.
+// Errors: DEADLINE_EXCEEDED and UNAVAILABLE say how far it came; what arrived stays.
+CHARLE_MUST_CHECK int charle_client_sync(struct charle_client *client, uint32_t timeout_ms, struct charle_error *err);
+
+// Takes effect with the next call.
+void charle_client_set_token(struct charle_client *client, const char *token);
+
+// --- reading ----------------------------------------------------------------------------------------------------------
+
+// The client's own read handle, for the thread that uses it first; opened then. NULL when that fails (the status says why).
+// Valid until charle_client_close; not to be closed. It sees every local write as soon as the call that made it returned.
+struct charle_db *charle_client_db(struct charle_client *client);
+
+// One more read handle, for another thread. Close it with charle_db_close before the client.
+CHARLE_MUST_CHECK int charle_client_db_open(struct charle_client *client, struct charle_db **out, struct charle_error *err);
+
+// --- calling ----------------------------------------------------------------------------------------------------------
+
+enum charle_verdict {
+    CHARLE_VERDICT_NONE = 0,     // not known yet
+    CHARLE_VERDICT_APPLIED = 1,
+    CHARLE_VERDICT_MERGED = 2,   // applied together with someone else's change; the text says how
+    CHARLE_VERDICT_REJECTED = 3, // had no effect; the text says why
+    CHARLE_VERDICT_PARKED = 4,   // failed for a reason that may pass; tried again by itself
+};
+
+// What became of a call.
+struct charle_client_outcome {
+    int64_t ticket;              // of a queued call, for charle_client_wait; 0: it went to the server directly
+    enum charle_verdict verdict;
+    int code;                    // enum charle_err: why it was rejected or parked
+    bool is_confirmed;           // the verdict is here and the replica shows the call's true effect
+    char text[240];              // a sentence for a person, empty when there is nothing to say
+};
+
+struct charle_client_call_options {
+    uint32_t timeout_ms;         // of a call to the server, or of waiting for the verdict; 0: the method's, else 30,000
+    bool wait_for_verdict;       // return when the server has confirmed; a rejection is then this function's error
+    bool is_online;              // go to the server even if the method could run here
+    struct charle_client_outcome *outcome; // filled when not NULL, also on failure
+};
+
+// Calls a method. `request` and `reply` are the method's C structs; the reply's memory is the arena's. A method that can run offline
+// runs here once the first copy is complete: in one transaction with its entry in the outbox, which is durable on return. Every other
+// method goes to the server. `options` may be NULL.
+// Errors: the method's own; UNAVAILABLE without a server; DISK_FULL, BUSY, READ_ONLY of the replica (nothing was queued).
+CHARLE_MUST_CHECK int charle_client_call(struct charle_client *client, const struct charle_method *method,
+                                         const void *request, struct charle_arena *arena, void *reply,
+                                         const struct charle_client_call_options *options, struct charle_error *err);
+
+// The method of this name ("charleos.TaskService/Update") of the client's schema or the platform's; NULL when there is none.
+const struct charle_method *charle_client_method(const struct charle_client *client, const char *name);
+
+// Waits for the verdict of a queued call and until the replica shows its effect. timeout_ms 0: asks without waiting.
+// OK with *out when it is confirmed, rejected ones too; DEADLINE_EXCEEDED with what is known so far; NOT_FOUND for an unknown or long
+// forgotten ticket.
+CHARLE_MUST_CHECK int charle_client_wait(struct charle_client *client, int64_t ticket, uint32_t timeout_ms,
+                                         struct charle_client_outcome *out, struct charle_error *err);
+
+// --- what waits, and what the server said -----------------------------------------------------------------------------
+
+enum charle_call_state {
+    CHARLE_CALL_QUEUED = 1, // not sent yet
+    CHARLE_CALL_SENT = 2,   // on its way, or sent and the answer was lost
+    CHARLE_CALL_JUDGED = 3, // the verdict is here, its effect not yet in the confirmed rows
+};
+
+struct charle_outbox_entry { // valid during the callback
+    int64_t ticket;
+    enum charle_call_state state;
+    int64_t at_us;            // when the call was made, microseconds since 1970
+    const char *method;
+    const void *request;      // the request's bytes
+    size_t request_size;
+    const char *local_error;  // why the call has no effect here at present; NULL: it has
+};
+typedef bool (*charle_outbox_fn)(void *ctx, const struct charle_outbox_entry *entry); // false ends the walk
+
+// Walks through the calls that the server has not confirmed, in the order they are sent.
+CHARLE_MUST_CHECK int charle_client_outbox(struct charle_client *client, charle_outbox_fn fn, void *ctx,
+                                           struct charle_error *err);
+
+struct charle_inbox_entry { // valid during the callback
+    int64_t id;
+    int64_t ticket;
+    enum charle_verdict verdict;
+    int code;                 // enum charle_err
+    int64_t at_us;            // when the verdict came
+    int64_t call_at_us;       // when the call was made
+    const char *text;         // a sentence for a person
+    const char *method;
+    const void *request;
+    size_t request_size;
+    const char *table;        // the row it is about, as the server has it now; NULL: none
+    const char *key;
+    const void *row;          // its bytes (the table's patch message); NULL: the row is gone or not for this user
+    size_t row_size;
+};
+typedef bool (*charle_inbox_fn)(void *ctx, const struct charle_inbox_entry *entry); // false ends the walk
+
+// Walks through the verdicts that nobody has dealt with yet, oldest first: merged, rejected, parked.
+CHARLE_MUST_CHECK int charle_client_inbox(struct charle_client *client, charle_inbox_fn fn, void *ctx,
+                                          struct charle_error *err);
+
+// Forgets the verdict `id`; 0: all of them. NOT_FOUND for another id.
+CHARLE_MUST_CHECK int charle_client_inbox_dismiss(struct charle_client *client, int64_t id, struct charle_error *err);
+
+// Makes the call of a rejected or parked verdict again, with the same request at the present time, and dismisses the verdict.
+// out_ticket may be NULL. When it fails here the verdict stays.
+CHARLE_MUST_CHECK int charle_client_inbox_retry(struct charle_client *client, int64_t id, int64_t *out_ticket,
+                                                struct charle_error *err);
+
+// Takes a call that was not sent yet back: its effect vanishes here and the server never sees it. A call that was sent is
+// FAILED_PRECONDITION.
+CHARLE_MUST_CHECK int charle_client_discard(struct charle_client *client, int64_t ticket, struct charle_error *err);
+
+// --- looking ----------------------------------------------------------------------------------------------------------
+
+enum charle_client_state {
+    CHARLE_CLIENT_STOPPED = 0,    // nobody asked for synchronisation
+    CHARLE_CLIENT_OFFLINE = 1,    // the server cannot be reached; trying again
+    CHARLE_CLIENT_CONNECTING = 2,
+    CHARLE_CLIENT_COPYING = 3,    // first copy, a newly granted scope, or a repair
+    CHARLE_CLIENT_SYNCING = 4,    // catching up
+    CHARLE_CLIENT_LIVE = 5,       // every change arrives as it happens
+    CHARLE_CLIENT_FOLLOWING = 6,  // another program keeps this replica in step
+    CHARLE_CLIENT_BLOCKED = 7,    // needs a person: see `problem`
+};
+
+struct charle_client_status {
+    enum charle_client_state state;
+    bool is_ready;           // the replica shows a complete moment of the server
+    bool is_connected;
+    int64_t rows_copied;     // of the copy in progress
+    int64_t rows_total;      // an estimate; 0: not known
+    int64_t eta_ms;          // an estimate; -1: not known
+    int64_t pending_calls;   // not confirmed yet
+    int64_t inbox_count;     // verdicts that wait for somebody
+    int64_t contact_at_us;   // the last sign of the server, microseconds since 1970; 0: never
+    uint64_t bytes_received; // by this client since it was opened, messages without framing
+    uint64_t bytes_sent;
+    uint64_t pages_applied;
+    int64_t file_size;
+    char principal[64];      // "user"; empty: never signed in
+    char principal_id[64];
+    char device_id[32];
+    char problem[240];       // why it is not live, as a sentence; empty: nothing is wrong
+};
+void charle_client_status(struct charle_client *client, struct charle_client_status *out);
+const char *charle_client_state_name(enum charle_client_state state); // "live"
+
+enum charle_client_event {
+    CHARLE_EVENT_ROWS = 1,    // rows changed
+    CHARLE_EVENT_CALLS = 2,   // calls were queued, sent or confirmed
+    CHARLE_EVENT_INBOX = 4,   // a verdict came or went
+    CHARLE_EVENT_STATUS = 8,  // the state, the progress or the problem changed
+};
+struct charle_client_change { // valid during the callback
+    unsigned events;          // enum charle_client_event, added up
+    const uint32_t *tables;   // ids of the tables with changed rows; NULL: any (another program wrote)
+    size_t table_count;
+};
+
+// Told after each change, on the client's own thread for what came from the server or another program, on the caller's thread for its
+// own calls. It may read and make calls, must return soon, and must not stop or close the client. One callback; NULL removes it.
+typedef void (*charle_watch_fn)(void *ctx, const struct charle_client_change *change);
+void charle_client_watch(struct charle_client *client, charle_watch_fn fn, void *ctx);
+
+// The same for an event loop: a descriptor that polls readable while events wait, and a function that takes them.
+// The descriptor belongs to the client. -1 when the system has none to give.
+int charle_client_fd(struct charle_client *client);
+unsigned charle_client_take_events(struct charle_client *client);
+
+struct charle_verify_report {
+    int64_t tables;           // compared, once for each scope
+    int64_t rows;             // compared
+    int64_t rows_different;   // differed, were missing here, or were too many here
+    int64_t rows_repaired;
+    int64_t ranges_fetched;
+};
+
+// Compares every row with the server by hashes of key ranges, fetches what differs, keeps unsent calls. For a replica that is in step
+// rows_different is 0. timeout_ms 0: no limit.
+CHARLE_MUST_CHECK int charle_client_verify(struct charle_client *client, uint32_t timeout_ms,
+                                           struct charle_verify_report *out, struct charle_error *err);
+
+// --- signing in -------------------------------------------------------------------------------------------------------
+
+struct charle_login_options {
+    const char *url;          // required
+    const char *principal;    // "user" (default) or "client_user"
+    const char *email;
+    const char *password;
+    const char *device_name;
+    const char *tls_ca_file;
+    const char *tls_server_name;
+    uint32_t timeout_ms;      // 30,000
+};
+struct charle_login_reply {
+    char token[256];          // keep it where only the user can read it
+    int64_t expires_at_us;
+    char principal[64];
+    char principal_id[64];
+    char name[128];
+};
+// Trades a password for a token. UNAUTHENTICATED when they do not fit; nothing tells whether the account exists.
+CHARLE_MUST_CHECK int charle_login(const struct charle_login_options *options, struct charle_login_reply *out,
+                                   struct charle_error *err);
+// Ends the session of the client's token on the server. The replica and its unsent calls stay.
+CHARLE_MUST_CHECK int charle_client_logout(struct charle_client *client, struct charle_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
