@@ -11,6 +11,9 @@
 #define CH_MESSAGE_DEPTH_MAX 32
 #define CH_MESSAGE_SIZE_MAX ((size_t)4 << 20) // one RPC message; pages and batches stay under 1 MiB
 #define CH_MESSAGE_AMPLIFY_MAX 32             // decoded bytes per encoded byte, against tiny sub-messages
+#define CH_MESSAGE_AMPLIFY_FREE_SIZE ((size_t)256 << 10) // on top: a sparse patch is a large struct of few bytes
+#define CH_NUMERIC_LEN_MAX 1000 // characters of a decimal; money and ratios need 20
+#define CH_JSON_DEPTH_MAX 64    // of jsonb values; deeper ones are an attack on recursive readers
 
 // Names. PostgreSQL cuts identifiers at 63 bytes; we refuse longer ones when the schema is compiled.
 #define CH_IDENTIFIER_LEN_MAX 63
@@ -23,5 +26,17 @@
 #define CH_PUSH_SIZE_MAX ((size_t)1 << 20)
 #define CH_OUTBOX_CALLS_MAX 1000000
 #define CH_SCOPES_PER_SESSION_MAX 10000
+
+// Database. The prepared statements of a handle: 47 tables with five generated methods, and room. Bound values: PostgreSQL's protocol
+// counts parameters in 16 bits, SQLite allows 32766; 16 MiB of them at once is far above any row and far below libpq's INT_MAX.
+#define CH_STATEMENTS_MAX 512
+#define CH_PARAMS_MAX 32766
+#define CH_BIND_SIZE_MAX ((size_t)16 << 20)
+#define CH_COLUMNS_MAX 128            // a table's; the bits of struct charle_column_set
+#define CH_TRANSACTION_DEPTH_MAX 16   // savepoints cost PostgreSQL more from the 64th on; nobody nests that deep on purpose
+#define CH_TRANSACTION_TRIES_MAX 5    // of a transaction that lost against a concurrent one
+#define CH_POOL_CONNECTIONS_MAX 1000  // PostgreSQL's own limit is about there
+#define CH_POOL_WAITERS_MAX 10000     // callers that wait for a connection; more are told to come back later
+#define CH_NUMERIC_DIGITS_MAX 1000    // of a numeric, before and after the point together; PostgreSQL's declared maximum
 
 #endif

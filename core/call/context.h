@@ -10,6 +10,12 @@
 
 struct charle_db;
 struct charle_context;
+struct charle_method;
+
+// The engine that runs generated methods (ch_crud_run of services/crud.h). Whoever makes a context puts it in, so that this folder
+// need not know the services.
+typedef enum charle_err (*charle_crud_engine)(const struct charle_method *method, struct charle_context *context,
+                                              const void *request, void *reply, struct charle_error *err);
 
 // Who calls. Filled by the server from the database, or by the replica from what the server told it.
 struct charle_identity {
@@ -31,6 +37,7 @@ struct charle_context {
     uint64_t random_state[4];   // seeded with the call; use charle_context_random
     uint64_t id_count;          // ids made so far
     int64_t deadline_mono_us;   // 0: none
+    charle_crud_engine crud; // NULL: generated methods answer UNIMPLEMENTED
     // Set by services that resolved a conflict; becomes the verdict "merged". Empty: none.
     struct charle_str merge_note;
     void *runtime; // belongs to whoever made the context

@@ -23,10 +23,20 @@ typedef enum charle_err (*charle_unary_handler)(struct charle_context *context, 
 // The body of a server-streaming method: calls `send` for every message; send blocks while the peer is slow and fails when
 // the call is over (cancelled, disconnected, late).
 struct charle_stream;
+struct charle_method;
 typedef enum charle_err (*charle_stream_handler)(struct charle_context *context, const void *request,
                                                  struct charle_stream *stream, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err charle_stream_send(struct charle_stream *stream, const void *message,
                                                      struct charle_error *err);
+
+// The sending end, filled in by whoever runs the method. `send` takes the bytes of one message, which are valid until it returns.
+struct charle_stream {
+    const struct charle_method *method;
+    enum charle_err (*send)(void *ctx, struct charle_bytes message, struct charle_error *err);
+    void *ctx;
+    struct charle_buf buf; // zeroed at first; charle_stream_deinit frees it
+};
+void charle_stream_deinit(struct charle_stream *stream); // NULL is fine
 
 struct charle_method {
     struct charle_str name; // "charleos.TaskService/Update"
@@ -39,7 +49,8 @@ struct charle_method {
     bool is_offline;        // may run on a replica and be replayed
     uint32_t deadline_ms;   // when the caller gives none; 0: the server's default
     const char *const *allow; // scopes of which the caller must hold one, NULL-terminated; NULL: checked by the method;
-                              // empty list: nobody. "anyone" needs no session, "signed_in" any session.
+                              // empty list: nobody. "anyone" needs no session, "signed_in" any session. Templates such as
+                              // "user:{user_id}" are about the row: here they only ask for a session.
     const struct charle_table *table; // of a generated method
     charle_unary_handler unary;
     charle_stream_handler stream;
@@ -72,5 +83,10 @@ CHARLE_MUST_CHECK enum charle_err charle_method_check_caller(const struct charle
 CHARLE_MUST_CHECK enum charle_err charle_method_run(const struct charle_method *method,
                                                     struct charle_context *context, struct charle_bytes request,
                                                     struct charle_buf *reply, struct charle_error *err);
+
+// The same for a server-streaming method; returns when the stream has ended.
+CHARLE_MUST_CHECK enum charle_err charle_method_run_stream(const struct charle_method *method,
+                                                           struct charle_context *context, struct charle_bytes request,
+                                                           struct charle_stream *stream, struct charle_error *err);
 
 #endif

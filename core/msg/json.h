@@ -18,6 +18,12 @@ CHARLE_MUST_CHECK enum charle_err charle_message_read_json(const struct charle_m
                                                            struct charle_arena *arena, void *out,
                                                            struct charle_error *err);
 
+// One value that is not a message, from its plain text: as in JSON, but without quotes. *out has charle_type_size(field->type)
+// bytes; text may point into `text`. INVALID_ARGUMENT says what the field expects.
+CHARLE_MUST_CHECK enum charle_err charle_field_read_text(const struct charle_field *field, struct charle_str text,
+                                                         struct charle_arena *arena, void *out,
+                                                         struct charle_error *err);
+
 // One value, as it stands in an object; and a JSON string with its quotes.
 void charle_field_write_json(const struct charle_field *field, const void *message, struct charle_buf *buf);
 void charle_json_write_str(struct charle_buf *buf, struct charle_str text);
