@@ -2,6 +2,9 @@
 #ifndef CHARLE_BASE_LIMITS_H
 #define CHARLE_BASE_LIMITS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 // Memory. An arena that nobody gave a limit serves one call or one page; 64 MiB is far above both.
 #define CH_ARENA_SIZE_MAX ((size_t)64 << 20)
 #define CH_ARENA_BLOCK_SIZE_MAX ((size_t)1 << 20) // larger blocks only waste their tails
@@ -14,6 +17,33 @@
 #define CH_MESSAGE_AMPLIFY_FREE_SIZE ((size_t)256 << 10) // on top: a sparse patch is a large struct of few bytes
 #define CH_NUMERIC_LEN_MAX 1000 // characters of a decimal; money and ratios need 20
 #define CH_JSON_DEPTH_MAX 64    // of jsonb values; deeper ones are an attack on recursive readers
+
+// RPC. A message larger than a frame travels in parts, so that no call waits long behind another one's bytes.
+#define CH_RPC_FRAME_SIZE_MAX ((uint32_t)64 << 10)
+#define CH_RPC_HELLO_SIZE_MAX 256                     // the only frame a stranger may send
+#define CH_RPC_HELLO_MS 5000                          // as long as a stranger may take for it
+#define CH_RPC_STREAM_WINDOW ((uint32_t)256 << 10)    // a stream's sender may be this far ahead of its reader
+#define CH_RPC_METHOD_LEN_MAX 200
+#define CH_RPC_METHODS_MAX 256                        // method names remembered by number, a connection
+#define CH_RPC_METADATA_COUNT_MAX 32
+#define CH_RPC_METADATA_SIZE_MAX 8192                 // keys and values of one call, as web servers allow headers
+#define CH_RPC_STATUS_TEXT_MAX 4096
+#define CH_RPC_DETAILS_SIZE_MAX ((size_t)32 << 10)    // with text and trailers it still fits a frame
+#define CH_RPC_CALLS_MAX 1024                         // in flight on a connection
+#define CH_RPC_CONNECTIONS_MAX 4096
+#define CH_RPC_CONNECTIONS_NEW_MAX 128                // without HELLO; the oldest goes when one more comes
+#define CH_RPC_LISTENERS_MAX 8
+#define CH_RPC_INTERCEPTORS_MAX 8
+#define CH_RPC_READ_SIZE_FIRST 512                    // what an idle connection keeps to read into
+#define CH_RPC_READ_SIZE_MAX ((size_t)256 << 10)      // two frames and more; one read call a burst
+#define CH_RPC_WRITE_HIGH ((size_t)1 << 20)           // unsent bytes above which a server stops reading the peer
+#define CH_RPC_WRITE_LOW ((size_t)256 << 10)          // and below which it goes on
+#define CH_RPC_WRITE_MAX ((size_t)64 << 20)           // a peer that lets so much pile up is cut off
+#define CH_RPC_HELD_SIZE_MAX ((size_t)32 << 20)       // request bytes of unfinished calls of one connection
+#define CH_RPC_WAITING_CALLS_MAX 10000                // calls of a channel that wait for a connection
+#define CH_RPC_WAITING_SIZE_MAX ((size_t)64 << 20)
+#define CH_RPC_LINGER_MS 1000                         // to get the last words to a peer that is being cut off
+#define CH_RPC_RATE_MIN ((size_t)16 << 10)            // bytes a second; a slower half-sent message is given up
 
 // Names. PostgreSQL cuts identifiers at 63 bytes; we refuse longer ones when the schema is compiled.
 #define CH_IDENTIFIER_LEN_MAX 63
