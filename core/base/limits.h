@@ -69,4 +69,22 @@
 #define CH_POOL_WAITERS_MAX 10000     // callers that wait for a connection; more are told to come back later
 #define CH_NUMERIC_DIGITS_MAX 1000    // of a numeric, before and after the point together; PostgreSQL's declared maximum
 
+// Client. A push is one transaction on the server; a quarter of a megabyte keeps it far below a second.
+#define CH_PUSH_SIZE_TARGET ((size_t)256 << 10)
+#define CH_PUSH_CALL_OVERHEAD 64                   // tags, numbers and hash of one call in a push
+#define CH_CALL_REQUEST_SIZE_MAX ((size_t)1 << 20) // a queued call must fit a message with room to spare
+#define CH_OUTBOX_KEPT_MAX 10000                   // confirmed calls kept in case the server's database goes back in time
+#define CH_INBOX_ENTRIES_MAX 100000                // verdicts nobody looks at; the oldest go first
+#define CH_REDIAL_MAX_US 5000000                   // after a partition everyone is back within this
+#define CH_CAPTURE_ROWS_MAX 100000                 // rows one offline call may touch
+#define CH_COPY_BATCH_ROWS 20000                   // a commit every 1,000 rows costs half the speed
+#define CH_COPY_BATCH_SIZE ((size_t)16 << 20)
+#define CH_COPY_STREAMS_MAX 3                      // copies at the same time: hides the network without piling up pages
+#define CH_SPOOL_CACHE_KIB 2048                    // what a moment of many pages may keep in memory before it goes to a temporary file
+#define CH_WAL_PAGES_TARGET 1000                   // checkpoint behind this many pages
+#define CH_EDGE_EVENTS_MAX 4096                    // events between the network's threads and the core
+#define CH_VERIFY_LEAF_ROWS 256                    // ranges this small are fetched, not divided again
+#define CH_VERIFY_BUCKETS 64
+#define CH_VERIFY_TRIES 5                          // how often a range that differs is asked again while the server is being written to
+
 #endif
