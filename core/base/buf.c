@@ -38,6 +38,8 @@ static bool grow(struct charle_buf *buf, size_t size)
     size_t capacity = buf->capacity ? buf->capacity : FIRST_CAPACITY;
     while (capacity < needed)
         capacity *= 2; // cannot overflow: needed is at most the limit
+    if (capacity > limit)
+        capacity = limit; // what was allocated is what may be written
     uint8_t *data = ch_realloc(buf->data, capacity);
     if (!data) {
         buf->failed = CHARLE_NO_MEMORY;
