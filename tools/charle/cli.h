@@ -1,0 +1,84 @@
+// What the subcommands of `charle` share: where things are, options, output, exit codes.
+//
+// A subcommand is one file with one function of type charle_command_fn and one row in the table of main.c. Text goes to stdout,
+// trouble to stderr. Exit codes are listed in `charle --help` and never change their meaning.
+#ifndef CHARLE_TOOLS_CLI_H
+#define CHARLE_TOOLS_CLI_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdio.h>
+
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,       // the thing was tried and failed; the sentence says why
+    CLI_USAGE = 2,        // the command line was not understood
+    CLI_UNREACHABLE = 3,  // the server or the database cannot be reached
+    CLI_DENIED = 4,       // not signed in, or not allowed
+    CLI_DIFFERENT = 5,    // verify: the replica differed and was repaired, or could not be
+    CLI_ATTENTION = 6,    // inbox: there are verdicts a person should see
+};
+
+// Global options, the same for every subcommand.
+struct cli {
+    const char *program;
+    const char *home;    // folder of this installation's state
+    const char *profile; // which laptop: home/<profile>/replica.db
+    const char *server;  // address; NULL: what login remembered, else the default
+    bool json;
+    bool quiet;          // no progress
+    struct charle_arena arena; // lives as long as the command
+};
+
+// One option of a subcommand. `value` takes the text after the option's name; a flag takes none.
+struct cli_option {
+    const char *name;     // "--limit"
+    const char *argument; // "N"; NULL: a flag
+    const char *help;
+    const char **value;   // for options with an argument: the last one given
+    bool *flag;           // for flags
+    const char **list;    // for repeatable options: CLI_LIST_MAX entries, filled in order
+    size_t *list_count;
+};
+enum { CLI_LIST_MAX = 32 };
+
+struct cli_command {
+    const char *name;
+    const char *arguments; // "TABLE|SQL"
+    const char *summary;   // one line
+    const char *help;      // what it does and examples
+    int (*run)(struct cli *cli, const struct cli_command *command, int argc, char **argv);
+};
+
+// Parses options; arguments that are none are moved to the front of argv and counted in *out_count. Prints help (and sets
+// *out_exit to CLI_OK) for --help, and what is wrong (CLI_USAGE) otherwise. Returns false when the command should end with *out_exit.
+bool cli_parse(struct cli *cli, const struct cli_command *command, const struct cli_option *options, size_t option_count, int argc,
+               char **argv, int *out_count, int *out_exit);
+
+// Reads a whole number within [min, max]; prints what was expected and returns false otherwise.
+bool cli_read_number(const char *name, const char *text, long min, long max, long *out);
+
+// Prints "charle: sentence" and returns the exit code that fits the error.
+int cli_fail(const struct cli *cli, const struct charle_error *err);
+int cli_usage(const struct cli_command *command, const char *format, ...) CHARLE_PRINTF(2, 3);
+
+// Paths below home, in the arena; the folders are made (0700).
+const char *cli_path(struct cli *cli, const char *format, ...) CHARLE_PRINTF(2, 3);
+const char *cli_replica_path(struct cli *cli);
+const char *cli_server_address(struct cli *cli); // --server, else what login remembered, else tcp://127.0.0.1:4317
+// A small secret or setting in home/<profile>/<name> (0600). Reading gives NULL when there is none.
+const char *cli_setting(struct cli *cli, const char *name);
+CHARLE_MUST_CHECK enum charle_err cli_set_setting(struct cli *cli, const char *name, const char *value, struct charle_error *err);
+
+// A path to a program of the same build, beside this one.
+const char *cli_sibling(struct cli *cli, const char *name);
+
+// Closest of `names` (NULL-terminated) for "did you mean"; NULL when nothing is near.
+const char *cli_nearest(const char *word, const char *const *names);
+
+// The commands, one a file.
+extern const struct cli_command cmd_up, cmd_serve, cmd_login, cmd_sync, cmd_status, cmd_query, cmd_call, cmd_inbox, cmd_verify, cmd_seed;
+
+#endif

@@ -1,0 +1,73 @@
+// charle login: trades a password for a token and remembers it with the server's address.
+#include "laptop.h"
+
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+// Reads one line without showing it when it comes from a terminal. The newline is cut off.
+static bool read_password(char *out, size_t size)
+{
+    struct termios shown, hidden;
+    bool is_terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+    if (is_terminal) {
+        fprintf(stderr, "Password: ");
+        hidden = shown;
+        hidden.c_lflag &= (tcflag_t)~ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    }
+    bool ok = fgets(out, (int)size, stdin) != NULL;
+    if (is_terminal) {
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        fprintf(stderr, "\n");
+    }
+    out[strcspn(out, "\r\n")] = '\0';
+    return ok;
+}
+
+static int remember(struct cli *cli, const char *url, const struct charle_login_reply *reply)
+{
+    struct charle_error err = {0};
+    if (cli_set_setting(cli, "server", url, &err) || cli_set_setting(cli, "token", reply->token, &err))
+        return cli_fail(cli, &err);
+    if (cli->json)
+        printf("{\"principal\":\"%s\",\"id\":\"%s\"}\n", reply->principal, reply->principal_id);
+    else
+        printf("Signed in as %s at %s. Next: charle sync\n", reply->name, url);
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    bool is_portal = false;
+    const struct cli_option options[] = {{"--portal", NULL, "sign in as a client's portal user", NULL, &is_portal, NULL, NULL}};
+    int count, code;
+    if (!cli_parse(cli, command, options, 1, argc, argv, &count, &code))
+        return code;
+    if (count != 1)
+        return cli_usage(command, "one e-mail address is needed");
+    char password[512];
+    if (!read_password(password, sizeof(password)))
+        return cli_usage(command, "no password came on standard input");
+    const char *url = cli_server_address(cli);
+    const struct charle_login_options login = {
+        .url = url, .principal = is_portal ? "client_user" : "user", .email = argv[0], .password = password, .device_name = cli->profile};
+    struct charle_login_reply reply;
+    struct charle_error err = {0};
+    int rc = charle_login(&login, &reply, &err);
+    explicit_bzero(password, sizeof(password));
+    return rc ? cli_fail(cli, &err) : remember(cli, url, &reply);
+}
+
+const struct cli_command cmd_login = {
+    .name = "login",
+    .arguments = "EMAIL",
+    .summary = "sign in and remember the session",
+    .help = "Asks for the password on the terminal, or reads one line from standard input. The token is kept in the profile's\n"
+            "folder, readable by you alone.\n\n"
+            "Examples:\n"
+            "  charle login ada@charleos.test\n"
+            "  charle login ada@charleos.test --server tcp://127.0.0.1:4317 <password.txt\n"
+            "  charle login kim@northwind.test --portal --profile kim",
+    .run = run,
+};

@@ -1,0 +1,80 @@
+// charle status: where this laptop stands, on one screen.
+#include "base/buf.h"
+#include "laptop.h"
+#include "msg/json.h"
+
+static void print_json(const struct charle_client_status *status)
+{
+    struct charle_buf problem = {0};
+    charle_json_write_str(&problem, charle_str(status->problem));
+    const char *text = charle_buf_text(&problem);
+    printf("{\"state\":\"%s\",\"is_ready\":%s,\"is_connected\":%s,\"pending_calls\":%lld,\"inbox\":%lld,\"contact_at_us\":%lld,"
+           "\"file_size\":%lld,\"principal\":\"%s\",\"principal_id\":\"%s\",\"device_id\":\"%s\",\"problem\":%s}\n",
+           charle_client_state_name(status->state), status->is_ready ? "true" : "false", status->is_connected ? "true" : "false",
+           (long long)status->pending_calls, (long long)status->inbox_count, (long long)status->contact_at_us,
+           (long long)status->file_size, status->principal, status->principal_id, status->device_id, text ? text : "null");
+    charle_buf_deinit(&problem);
+}
+
+static bool print_call(void *ctx, const struct charle_outbox_entry *entry)
+{
+    int *shown = ctx;
+    char age[32];
+    static const char *const states[] = {"", "waiting", "sent", "judged"};
+    printf("  %-8lld %-8s %-14s %s%s%s\n", (long long)entry->ticket, states[entry->state], laptop_age(entry->at_us, age), entry->method,
+           entry->local_error ? "  no effect here: " : "", entry->local_error ? entry->local_error : "");
+    return ++*shown < 10;
+}
+
+static void print_text(struct cli *cli, struct charle_client *client, const struct charle_client_status *status)
+{
+    char age[32];
+    printf("Laptop      %s (device %s)\n", cli->profile, status->device_id[0] ? status->device_id : "not known to a server yet");
+    printf("Person      %s %s\n", status->principal[0] ? status->principal : "nobody signed in (charle login)", status->principal_id);
+    printf("Server      %s\n", cli_server_address(cli));
+    printf("Replica     %s, %.1f MiB, %s\n", cli_replica_path(cli), (double)status->file_size / 1048576,
+           status->is_ready ? "complete" : "not copied yet (charle sync)");
+    printf("Last sign   %s\n", laptop_age(status->contact_at_us, age));
+    printf("Waiting     %lld calls not confirmed by the server\n", (long long)status->pending_calls);
+    int shown = 0;
+    struct charle_error err = {0};
+    if (status->pending_calls && charle_client_outbox(client, print_call, &shown, &err))
+        printf("  (cannot list them: %s)\n", err.text);
+    if (status->pending_calls > shown)
+        printf("  … and %lld more\n", (long long)status->pending_calls - shown);
+    printf("Verdicts    %lld to look at%s\n", (long long)status->inbox_count, status->inbox_count ? " (charle inbox)" : "");
+    if (status->problem[0])
+        printf("Problem     %s\n", status->problem);
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    int count, code = CLI_USAGE;
+    if (!cli_parse(cli, command, NULL, 0, argc, argv, &count, &code))
+        return code;
+    if (count != 0)
+        return cli_usage(command, "unexpected \"%s\"", argv[0]);
+    struct charle_client *client = laptop_open(cli, false, &code);
+    if (!client)
+        return code;
+    struct charle_client_status status;
+    charle_client_status(client, &status);
+    if (cli->json)
+        print_json(&status);
+    else
+        print_text(cli, client, &status);
+    charle_client_close(client);
+    return CLI_OK;
+}
+
+const struct cli_command cmd_status = {
+    .name = "status",
+    .arguments = "",
+    .summary = "where this laptop stands",
+    .help = "Shows the person, the server, the replica, the last sign of the server, the calls that wait and the verdicts. Needs no\n"
+            "network.\n\n"
+            "Examples:\n"
+            "  charle status\n"
+            "  charle status --profile anna --json",
+    .run = run,
+};
