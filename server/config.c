@@ -1,0 +1,616 @@
+#include "server/config.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "server/exit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    CONFIG_FILE_SIZE_MAX = 64 << 10, // a settings file is a page; more is the wrong file
+    POOL_SIZE_DEFAULT = 8,
+    POOL_SIZE_MAX = 200,
+    SUGGEST_DISTANCE_MAX = 3, // edits between a typing mistake and what was meant
+    OPTION_LEN_MAX = 40,
+    PATH_SIZE_MAX = 4096
+};
+
+enum source { SOURCE_NONE, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };
+
+// Takes a setting's text; `value` is in the config's arena. Flags without a value get "true".
+typedef enum charle_err (*apply_fn)(struct ch_config *config, const char *value, struct charle_error *err);
+
+struct option {
+    const char *name;        // "data-dir": the flag without dashes, also the key in the file
+    const char *environment; // NULL: none
+    const char *value;       // its name in the help; NULL: a switch
+    bool is_flag;            // may stand on the command line
+    bool is_in_file;
+    apply_fn apply;
+    const char *help;
+};
+
+// --- values -----------------------------------------------------------------------------------------------------------
+
+static enum charle_err copy(struct ch_config *config, const char *value, const char **out, struct charle_error *err)
+{
+    struct charle_str text = charle_arena_str(&config->arena, charle_str(value));
+    if (!text.ptr)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+    *out = text.ptr;
+    return CHARLE_OK;
+}
+
+static enum charle_err read_switch(const char *name, const char *value, bool *out, struct charle_error *err)
+{
+    if (strcmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcmp(value, "yes") == 0 || strcmp(value, "on") == 0)
+        *out = true;
+    else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0 || strcmp(value, "no") == 0 ||
+             strcmp(value, "off") == 0)
+        *out = false;
+    else
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s is a switch and takes true or false, not \"%.40s\"", name,
+                           value);
+    return CHARLE_OK;
+}
+
+static bool is_local_host(const char *host, size_t len)
+{
+    static const char *const names[] = {"127.0.0.1", "localhost", "[::1]", "::1"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && strncmp(names[i], host, len) == 0)
+            return true;
+    return len > 4 && strncmp(host, "127.", 4) == 0;
+}
+
+bool ch_config_is_exposed(const char *address)
+{
+    if (strncmp(address, "tcp://", 6) != 0 && strncmp(address, "ws://", 5) != 0)
+        return false;
+    const char *host = strstr(address, "://") + 3;
+    const char *end = strrchr(host, ':');
+    return !is_local_host(host, end ? (size_t)(end - host) : strlen(host));
+}
+
+static enum charle_err apply_listen(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    static const char *const schemes[] = {"tcp://", "tls+tcp://", "ipc://"};
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        is_known |= strncmp(value, schemes[i], strlen(schemes[i])) == 0 && value[strlen(schemes[i])] != '\0';
+    if (!is_known)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "cannot listen on \"%.100s\": an address is tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH",
+                           value);
+    if (config->listen_count == CH_CONFIG_LISTEN_MAX)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "at most %d addresses can be listened on", CH_CONFIG_LISTEN_MAX);
+    enum charle_err rc = copy(config, value, &config->listen[config->listen_count], err);
+    config->listen_count += rc == CHARLE_OK;
+    return rc;
+}
+
+static enum charle_err apply_data_dir(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->data_dir, err);
+}
+
+static enum charle_err apply_database_url(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->database_url, err);
+}
+
+static enum charle_err apply_postgres_bin(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->postgres_bin, err);
+}
+
+static enum charle_err apply_log_file(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->log_file, err);
+}
+
+static enum charle_err apply_log_format(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "log-format is text or json, not \"%.40s\"", value);
+    config->log_format = strcmp(value, "json") == 0 ? CH_LOG_JSON : CH_LOG_TEXT;
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_log_level(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    if (!ch_log_level_read(value, &config->log_level))
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "log-level is error, warn, info or debug, not \"%.40s\"", value);
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_pool_size(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    char *end;
+    errno = 0;
+    long size = strtol(value, &end, 10);
+    if (errno || *end || end == value || size < 1 || size > POOL_SIZE_MAX)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "pool-size is a number from 1 to %d, not \"%.40s\"",
+                           POOL_SIZE_MAX, value);
+    config->pool_size = (uint32_t)size;
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_tls_cert(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->tls_cert_file, err);
+}
+
+static enum charle_err apply_tls_key(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->tls_key_file, err);
+}
+
+static enum charle_err apply_development(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_switch("development", value, &config->is_development, err);
+}
+
+static enum charle_err apply_migrate(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_switch("migrate", value, &config->may_migrate, err);
+}
+
+static enum charle_err apply_allow_plaintext(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_switch("allow-plaintext", value, &config->allow_plaintext, err);
+}
+
+static enum charle_err apply_config(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    (void)config, (void)value, (void)err; // found before the others, by find_config_file
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_check(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    (void)value, (void)err;
+    config->action = CH_CONFIG_CHECK;
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_help(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    (void)value, (void)err;
+    config->action = CH_CONFIG_HELP;
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_version(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    (void)value, (void)err;
+    config->action = CH_CONFIG_VERSION;
+    return CHARLE_OK;
+}
+
+// --- the table --------------------------------------------------------------------------------------------------------
+
+static const struct option options[] = {
+    {"listen", "CHARLE_LISTEN", "ADDRESS", true, true, apply_listen,
+     "where to answer; may be given several times (environment: separated by commas)\n"
+     "tcp://127.0.0.1:4317 (the default), tls+tcp://0.0.0.0:4317, ipc:///run/charled.sock"},
+    {"data-dir", "CHARLE_DATA_DIR", "FOLDER", true, false, apply_data_dir,
+     "what the server keeps: its lock, its settings, the private PostgreSQL\n"
+     "default: /var/lib/charle for root, else ~/.local/share/charle"},
+    {"database-url", "DATABASE_URL", "URL", false, true, apply_database_url,
+     "any libpq URL: postgresql://user:password@host/name?sslmode=verify-full\n"
+     "without one the server runs a private PostgreSQL in its data folder"},
+    {"pool-size", "CHARLE_POOL_SIZE", "N", true, true, apply_pool_size,
+     "connections to PostgreSQL that run calls (default 8)"},
+    {"tls-cert", "CHARLE_TLS_CERT", "FILE", true, true, apply_tls_cert, "certificate chain for tls+tcp:// (PEM)"},
+    {"tls-key", "CHARLE_TLS_KEY", "FILE", true, true, apply_tls_key, "its private key (PEM)"},
+    {"allow-plaintext", "CHARLE_ALLOW_PLAINTEXT", NULL, true, true, apply_allow_plaintext,
+     "let tcp:// answer other machines without encryption (behind a TLS proxy)"},
+    {"migrate", "CHARLE_MIGRATE", NULL, true, true, apply_migrate,
+     "apply missing migrations at start (always done on a private PostgreSQL)"},
+    {"development", "CHARLE_DEVELOPMENT", NULL, true, true, apply_development, "for local work: implies --migrate"},
+    {"log-format", "CHARLE_LOG_FORMAT", "text|json", true, true, apply_log_format, "form of the log lines (default text)"},
+    {"log-level", "CHARLE_LOG_LEVEL", "LEVEL", true, true, apply_log_level, "error, warn, info (default) or debug"},
+    {"log-file", "CHARLE_LOG_FILE", "FILE", true, true, apply_log_file,
+     "append the log here instead of standard error; SIGHUP opens it anew"},
+    {"postgres-bin", "CHARLE_POSTGRES_BIN", "FOLDER", true, true, apply_postgres_bin,
+     "PostgreSQL's programs, when they are in an unusual place"},
+    {"config", "CHARLE_CONFIG", "FILE", true, false, apply_config,
+     "settings file, `name = value` a line (default <data-dir>/charled.conf)"},
+    {"check", NULL, NULL, true, false, apply_check, "check the settings and reach the database, then leave"},
+    {"help", NULL, NULL, true, false, apply_help, "this text"},
+    {"version", NULL, NULL, true, false, apply_version, "version and schema"},
+};
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+struct reader {
+    struct ch_config *config;
+    uint8_t source[OPTION_COUNT]; // enum source: where each setting came from
+};
+
+static int min3(int a, int b, int c)
+{
+    int m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+// Levenshtein distance; texts past OPTION_LEN_MAX are "far".
+static int edit_distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    if (n >= OPTION_LEN_MAX || m >= OPTION_LEN_MAX)
+        return OPTION_LEN_MAX;
+    int row[OPTION_LEN_MAX + 1];
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int above = row[j];
+            row[j] = min3(row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+static const struct option *find_option(const char *name)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+    return NULL;
+}
+
+static const struct option *nearest_option(const char *name, bool in_file)
+{
+    const struct option *best = NULL;
+    int best_distance = SUGGEST_DISTANCE_MAX + 1;
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (in_file ? !options[i].is_in_file : !options[i].is_flag)
+            continue;
+        int distance = edit_distance(name, options[i].name);
+        if (distance < best_distance) {
+            best = &options[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+// Applies a setting unless a stronger place has set it.
+static enum charle_err put(struct reader *reader, const struct option *option, const char *value, enum source source,
+                           struct charle_error *err)
+{
+    uint8_t *have = &reader->source[option - options];
+    if (*have > source)
+        return CHARLE_OK;
+    *have = (uint8_t)source;
+    return option->apply(reader->config, value, err);
+}
+
+// --- flags ------------------------------------------------------------------------------------------------------------
+
+static enum charle_err unknown_flag(const char *text, const char *name, struct charle_error *err)
+{
+    const struct option *hidden = find_option(name);
+    if (hidden && !hidden->is_flag)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "--%s is not a flag, because everyone on the machine can read a command line: set %s in the "
+                           "environment, or %s in charled.conf",
+                           hidden->name, hidden->environment, hidden->name);
+    const struct option *near = nearest_option(name, false);
+    if (near)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "unknown flag %.60s: did you mean --%s? See --help", text,
+                           near->name);
+    return charle_fail(err, CHARLE_INVALID_ARGUMENT, "unknown flag %.60s: see --help for all of them", text);
+}
+
+// Handles one argument (and its value, when that stands by itself). *index is moved behind what was used.
+static enum charle_err read_flag(struct reader *reader, int argc, char *const *argv, int *index, struct charle_error *err)
+{
+    const char *text = argv[(*index)++];
+    if (strncmp(text, "--", 2) != 0 && strcmp(text, "-h") != 0)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "unexpected argument \"%.60s\": flags begin with --, see --help",
+                           text);
+    char name[OPTION_LEN_MAX];
+    const char *equals = strchr(text, '=');
+    const char *start = strcmp(text, "-h") == 0 ? "help" : text + 2;
+    size_t len = equals ? (size_t)(equals - start) : strlen(start);
+    if (len == 0 || len >= sizeof(name))
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "unknown flag %.60s: see --help for all of them", text);
+    memcpy(name, start, len);
+    name[len] = '\0';
+    const struct option *option = find_option(name);
+    if (!option || !option->is_flag)
+        return unknown_flag(text, name, err);
+    const char *value = equals ? equals + 1 : NULL;
+    if (!option->value)
+        return put(reader, option, value ? value : "true", SOURCE_FLAG, err);
+    if (!value && *index < argc)
+        value = argv[(*index)++];
+    if (!value || !*value)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "--%s needs a value: --%s %s", name, name, option->value);
+    return put(reader, option, value, SOURCE_FLAG, err);
+}
+
+static enum charle_err read_flags(struct reader *reader, int argc, char *const *argv, struct charle_error *err)
+{
+    for (int i = 1; i < argc;) {
+        enum charle_err rc = read_flag(reader, argc, argv, &i, err);
+        if (rc)
+            return rc;
+    }
+    return CHARLE_OK;
+}
+
+// --- environment ------------------------------------------------------------------------------------------------------
+
+static const char *environment_value(char *const *environment, const char *name)
+{
+    size_t len = strlen(name);
+    for (char *const *entry = environment; entry && *entry; entry++)
+        if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=')
+            return (*entry)[len + 1] ? *entry + len + 1 : NULL; // set but empty is as not set
+    return NULL;
+}
+
+static enum charle_err read_environment(struct reader *reader, char *const *environment, struct charle_error *err)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const struct option *option = &options[i];
+        const char *value = option->environment ? environment_value(environment, option->environment) : NULL;
+        if (!value)
+            continue;
+        const char *part = value;
+        enum charle_err rc = copy(reader->config, value, &part, err);
+        char *rest = rc == CHARLE_OK ? (char *)(uintptr_t)part : NULL;
+        bool is_list = option->apply == apply_listen;
+        while (rc == CHARLE_OK && rest) {
+            char *item = is_list ? strsep(&rest, ",") : rest;
+            rest = is_list ? rest : NULL;
+            rc = *item ? put(reader, option, item, SOURCE_ENVIRONMENT, err) : CHARLE_OK;
+        }
+        if (rc)
+            return charle_error_prefix(err, rc, "environment variable %s", option->environment);
+    }
+    return CHARLE_OK;
+}
+
+// --- the file ---------------------------------------------------------------------------------------------------------
+
+static char *trim(char *text)
+{
+    text += strspn(text, " \t\r");
+    size_t len = strlen(text);
+    while (len && strchr(" \t\r", text[len - 1]))
+        text[--len] = '\0';
+    return text;
+}
+
+static enum charle_err read_line(struct reader *reader, char *line, bool is_private, struct charle_error *err)
+{
+    line = trim(line);
+    if (!*line || *line == '#')
+        return CHARLE_OK;
+    char *equals = strchr(line, '=');
+    if (!equals)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "expected `name = value`");
+    *equals = '\0';
+    const char *name = trim(line);
+    const char *value = trim(equals + 1);
+    const struct option *option = find_option(name);
+    if (!option || !option->is_in_file) {
+        const struct option *near = nearest_option(name, true);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "unknown setting \"%.40s\"%s%s%s", name,
+                           near ? ": did you mean " : "", near ? near->name : "", near ? "?" : "");
+    }
+    if (!*value)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s has no value", name);
+    if (option->apply == apply_database_url && !is_private)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "database-url may hold a password and others can read this file: chmod 600 it");
+    return put(reader, option, value, SOURCE_FILE, err);
+}
+
+static enum charle_err load_text(struct ch_config *config, int fd, char **out, struct charle_error *err)
+{
+    char *text = charle_arena_alloc(&config->arena, CONFIG_FILE_SIZE_MAX + 1);
+    if (!text)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+    size_t used = 0;
+    for (;;) {
+        ssize_t n = read(fd, text + used, CONFIG_FILE_SIZE_MAX + 1 - used);
+        if (n < 0)
+            return charle_fail_foreign(err, CHARLE_IO, CHARLE_DOMAIN_POSIX, errno, "cannot be read: %s", strerror(errno));
+        if (n == 0)
+            break;
+        used += (size_t)n;
+        if (used > CONFIG_FILE_SIZE_MAX)
+            return charle_fail(err, CHARLE_TOO_LARGE, "larger than %d KiB: is this the right file?",
+                               CONFIG_FILE_SIZE_MAX >> 10);
+    }
+    text[used] = '\0';
+    *out = text;
+    return CHARLE_OK;
+}
+
+static enum charle_err read_file(struct reader *reader, const char *path, bool is_required, struct charle_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && !is_required)
+        return CHARLE_OK;
+    if (fd < 0)
+        return charle_fail_foreign(err, CHARLE_INVALID_ARGUMENT, CHARLE_DOMAIN_POSIX, errno,
+                                   "the settings file %.150s cannot be opened: %s", path, strerror(errno));
+    char *text = NULL;
+    struct stat st = {0};
+    bool is_private = fstat(fd, &st) == 0 && (st.st_mode & 077) == 0;
+    enum charle_err rc = load_text(reader->config, fd, &text, err);
+    int number = 0;
+    while (rc == CHARLE_OK && text) {
+        number++;
+        rc = read_line(reader, strsep(&text, "\n"), is_private, err);
+    }
+    close(fd);
+    return rc ? charle_error_prefix(err, rc, "%.120s line %d", path, number) : CHARLE_OK;
+}
+
+static enum charle_err read_config_file(struct reader *reader, int argc, char *const *argv, char *const *environment,
+                                        struct charle_error *err)
+{
+    const char *path = environment_value(environment, "CHARLE_CONFIG");
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            path = argv[i] + 9;
+        else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            path = argv[i + 1];
+    }
+    if (path)
+        return read_file(reader, path, true, err);
+    char standard[PATH_SIZE_MAX];
+    int len = snprintf(standard, sizeof(standard), "%s/charled.conf", reader->config->data_dir);
+    return len > 0 && (size_t)len < sizeof(standard) ? read_file(reader, standard, false, err) : CHARLE_OK;
+}
+
+// --- all together -----------------------------------------------------------------------------------------------------
+
+static enum charle_err default_data_dir(struct ch_config *config, char *const *environment, struct charle_error *err)
+{
+    if (config->data_dir)
+        return CHARLE_OK;
+    if (geteuid() == 0)
+        return copy(config, "/var/lib/charle", &config->data_dir, err);
+    const char *home = environment_value(environment, "HOME");
+    const char *data = environment_value(environment, "XDG_DATA_HOME");
+    if (!data && !home)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "there is no HOME to keep data in: say --data-dir FOLDER");
+    config->data_dir = data ? charle_arena_printf(&config->arena, "%s/charle", data).ptr
+                            : charle_arena_printf(&config->arena, "%s/.local/share/charle", home).ptr;
+    return config->data_dir ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+}
+
+static enum charle_err make_absolute(struct ch_config *config, struct charle_error *err)
+{
+    char here[PATH_SIZE_MAX];
+    if (config->data_dir[0] == '/')
+        return CHARLE_OK;
+    if (!getcwd(here, sizeof(here)))
+        return charle_fail_foreign(err, CHARLE_INVALID_ARGUMENT, CHARLE_DOMAIN_POSIX, errno,
+                                   "the present folder is unknown (%s): say --data-dir with an absolute path",
+                                   strerror(errno));
+    const char *relative = config->data_dir;
+    while (strncmp(relative, "./", 2) == 0)
+        relative += 2;
+    config->data_dir = charle_arena_printf(&config->arena, "%s/%s", here, relative).ptr;
+    return config->data_dir ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+}
+
+static enum charle_err check_tls(const struct ch_config *config, const char *address, struct charle_error *err)
+{
+    bool wants_tls = strncmp(address, "tls+", 4) == 0;
+    if (wants_tls && (!config->tls_cert_file || !config->tls_key_file))
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.80s needs a certificate: give --tls-cert and --tls-key", address);
+    if (ch_config_is_exposed(address) && !config->allow_plaintext)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "%.80s would send passwords and data to other machines in clear text: use tls+tcp:// with "
+                           "--tls-cert and --tls-key, or --allow-plaintext behind a TLS proxy",
+                           address);
+    return CHARLE_OK;
+}
+
+static enum charle_err check_file(const char *what, const char *path, struct charle_error *err)
+{
+    if (path && access(path, R_OK) != 0)
+        return charle_fail_foreign(err, CHARLE_INVALID_ARGUMENT, CHARLE_DOMAIN_POSIX, errno, "%s %.150s cannot be read: %s",
+                                   what, path, strerror(errno));
+    return CHARLE_OK;
+}
+
+static enum charle_err finish(struct ch_config *config, struct charle_error *err)
+{
+    config->may_migrate |= config->is_development || !config->database_url;
+    enum charle_err rc = CHARLE_OK;
+    if (config->listen_count == 0)
+        rc = apply_listen(config, "tcp://127.0.0.1:4317", err);
+    for (size_t i = 0; rc == CHARLE_OK && i < config->listen_count; i++)
+        rc = check_tls(config, config->listen[i], err);
+    if (rc == CHARLE_OK)
+        rc = check_file("the certificate", config->tls_cert_file, err);
+    if (rc == CHARLE_OK)
+        rc = check_file("the private key", config->tls_key_file, err);
+    return rc;
+}
+
+enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *argv, char *const *environment,
+                               struct charle_error *err)
+{
+    struct reader reader = {.config = config};
+    *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .log_level = CH_LOG_INFO};
+    charle_arena_init(&config->arena, (size_t)1 << 20);
+    enum charle_err rc = read_flags(&reader, argc, argv, err);
+    if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION)
+        return rc;
+    rc = read_environment(&reader, environment, err);
+    if (rc == CHARLE_OK)
+        rc = default_data_dir(config, environment, err);
+    if (rc == CHARLE_OK)
+        rc = make_absolute(config, err);
+    if (rc == CHARLE_OK)
+        rc = read_config_file(&reader, argc, argv, environment, err);
+    return rc ? rc : finish(config, err);
+}
+
+void ch_config_deinit(struct ch_config *config)
+{
+    if (!config)
+        return;
+    if (config->database_url)
+        explicit_bzero((char *)(uintptr_t)config->database_url, strlen(config->database_url));
+    charle_arena_deinit(&config->arena);
+    *config = (struct ch_config){0};
+}
+
+static void print_option(const struct option *option)
+{
+    char head[80];
+    if (option->is_flag)
+        snprintf(head, sizeof(head), "--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+    else
+        snprintf(head, sizeof(head), "(no flag) %s", option->name);
+    printf("  %-26s", head);
+    for (const char *c = option->help; *c; c++) {
+        putchar(*c);
+        if (*c == '\n')
+            printf("%28s", "");
+    }
+    if (option->environment)
+        printf("\n%28s[%s]", "", option->environment);
+    putchar('\n');
+}
+
+void ch_config_print_help(const char *program)
+{
+    printf("%s - the CharleOS server: RPC, sync and sessions on PostgreSQL\n\n"
+           "Usage: %s [FLAGS]\n\n"
+           "Examples\n"
+           "  %s                                     private PostgreSQL, answers on tcp://127.0.0.1:4317\n"
+           "  %s --data-dir ./data --listen ipc:///tmp/charled.sock\n"
+           "  DATABASE_URL='postgresql://app@db/charle?sslmode=verify-full' \\\n"
+           "    %s --listen tls+tcp://0.0.0.0:4317 --tls-cert cert.pem --tls-key key.pem\n"
+           "  %s --check                             are the settings right and the database there?\n\n"
+           "Flags [environment]; in charled.conf the same names without dashes, `name = value`\n",
+           program, program, program, program, program, program);
+    for (int i = 0; i < OPTION_COUNT; i++)
+        print_option(&options[i]);
+    printf("\nSignals: SIGTERM and SIGINT finish the calls in flight (10 s at most) and stop; SIGHUP opens the log file anew.\n"
+           "\nExit codes\n");
+    ch_exit_print_table();
+}

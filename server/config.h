@@ -1,0 +1,47 @@
+// What an operator can set, from four places. The stronger place wins: flag, environment, charled.conf, default.
+//
+// One table in config.c holds every setting with its flag, its environment variable and its help text, so that the three ways to set
+// it and the help cannot drift apart. The address of the database may hold a password: it is read from the environment or a
+// file, never from a flag (every user of the machine can read a command line), and it is never printed.
+#ifndef CHARLE_SERVER_CONFIG_H
+#define CHARLE_SERVER_CONFIG_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#define CH_CONFIG_LISTEN_MAX 8
+
+enum ch_config_action { CH_CONFIG_SERVE, CH_CONFIG_CHECK, CH_CONFIG_HELP, CH_CONFIG_VERSION };
+
+struct ch_config {
+    enum ch_config_action action;
+    const char *listen[CH_CONFIG_LISTEN_MAX]; // at least one when the program serves
+    size_t listen_count;
+    const char *data_dir;      // absolute
+    const char *database_url;  // NULL: a private cluster; may hold a password
+    const char *postgres_bin;  // folder of the PostgreSQL programs; NULL: looked for
+    const char *log_file;      // NULL: standard error
+    enum ch_log_format log_format;
+    enum ch_log_level log_level;
+    uint32_t pool_size;        // connections to PostgreSQL that run calls
+    const char *tls_cert_file, *tls_key_file;
+    bool is_development;       // --development: migrate at start, whatever the database
+    bool may_migrate;          // --migrate, --development, or a private cluster
+    bool allow_plaintext;      // tcp:// beyond loopback without TLS
+    struct charle_arena arena; // owns the texts
+};
+
+// Reads all places and checks what was set. A failure is INVALID_ARGUMENT with a sentence for the operator; config must be
+// released in every case. `environment` is as environ; argv[0] is skipped.
+CHARLE_MUST_CHECK enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *argv,
+                                                 char *const *environment, struct charle_error *err);
+void ch_config_deinit(struct ch_config *config); // NULL and zeroed are fine; wipes the database's address
+
+// The text of --help for a program of this name.
+void ch_config_print_help(const char *program);
+
+// Does the address reach beyond this machine without encryption?
+bool ch_config_is_exposed(const char *address);
+
+#endif

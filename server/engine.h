@@ -1,0 +1,34 @@
+// Everything that answers calls: the pool, the worker threads, sessions, sync, and the RPC server in front of them.
+//
+// Started after the database is migrated, stopped before the private PostgreSQL is. Start, listen and stop belong to the main thread.
+#ifndef CHARLE_SERVER_ENGINE_H
+#define CHARLE_SERVER_ENGINE_H
+
+#include "server/app.h"
+
+#define CH_ENGINE_DISPLAY_SIZE CH_DATABASE_DISPLAY_SIZE
+#define CH_ENGINE_ADDRESS_SIZE 160
+
+struct ch_engine;
+
+struct ch_engine_options {
+    const struct ch_server_app *app;
+    const char *database_url; // must outlive the engine
+    const char *display;      // of the database, for people; must outlive the engine
+    uint32_t pool_size;
+    const char *tls_cert_file, *tls_key_file;
+    int64_t start_us; // monotonic, of the process
+};
+
+CHARLE_MUST_CHECK enum charle_err ch_engine_start(const struct ch_engine_options *options, struct ch_engine **out,
+                                                  struct charle_error *err);
+// Answers on one more address. out_address takes the real one: port 0 is replaced.
+CHARLE_MUST_CHECK enum charle_err ch_engine_listen(struct ch_engine *engine, const char *address,
+                                                   char out_address[CH_ENGINE_ADDRESS_SIZE], struct charle_error *err);
+// Takes no new calls, lets those in flight finish for at most drain_ms, then cancels the rest. NULL is fine.
+void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms);
+
+// The platform's own SQL and the application's migrations.
+struct ch_migration_list ch_engine_migrations(const struct ch_server_app *app);
+
+#endif
