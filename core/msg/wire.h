@@ -10,8 +10,9 @@
 #include "base/buf.h"
 #include "msg/msg.h"
 
-// Appends the bytes of a message. Fields go out in ascending order of number, so equal messages give equal bytes.
-// A failure (limit, memory) is remembered in buf->failed.
+// Appends the bytes of a message. Fields go out in ascending order of number, so equal messages give equal bytes. An array
+// without items writes nothing, whatever its `has`. A failure (limit, memory, a required sub-message that is NULL) is
+// remembered in buf->failed.
 void charle_message_write(const struct charle_message *type, const void *message, struct charle_buf *buf);
 
 // Reads bytes into *out (type->size bytes, zeroed here first). Strings and bytes point into `bytes`, which must outlive

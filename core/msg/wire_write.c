@@ -169,7 +169,7 @@ static void write_array(const struct charle_field *field, const struct charle_ar
                         int depth)
 {
     size_t item_size = charle_type_size((enum charle_type)field->type);
-    if (field->packed && (array->count || array->has)) {
+    if (field->packed && array->count) {
         write_packed(field, array, item_size, buf);
         return;
     }
