@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+CHARLE_PRINTF(5, 0)
 static void set(struct charle_error *err, enum charle_err code, enum charle_domain domain, int foreign,
                 const char *format, va_list args)
 {
