@@ -29,7 +29,7 @@ struct ch_diag_entry {
 struct ch_diag {
     struct charle_arena *arena;
     struct ch_diag_entry *entries;
-    size_t count, capacity;
+    size_t count;
 };
 
 // Remembers an error: `format` says what is wrong; what to write instead. The same error at the same place counts once.

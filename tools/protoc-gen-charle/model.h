@@ -7,6 +7,7 @@
 #define CHARLE_GEN_MODEL_H
 
 #include "base/buf.h"
+#include "call/method.h"
 #include "db/schema.h"
 
 #include "diag.h"

@@ -1,0 +1,162 @@
+// DDL for PostgreSQL: the table with its sequences, checks and comments; foreign keys and indexes apart, so that tables can be made
+// in any order and filled before they are indexed.
+#include "ddl.h"
+
+#define CH_FILLFACTOR 90 // of replicated tables: room for HOT updates on the page, which stamping leaves possible
+
+static void sequences(struct charle_buf *out, const struct ch_model_table *table, bool is_owned)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct ch_model_column *column = &table->columns[i];
+
+        if (column->generate != CHARLE_GENERATE_SERIAL)
+            continue;
+        charle_buf_printf(out, "%s sequence \"%s_%s_seq\"", is_owned ? "alter" : "create", table->name, column->name);
+        if (is_owned)
+            charle_buf_printf(out, " owned by \"%s\".\"%s\"", table->name, column->name);
+        else if (column->type == CHARLE_TYPE_INT4)
+            charle_buf_add_text(out, " as integer");
+        charle_buf_add_text(out, ";\n");
+    }
+}
+
+static void column(struct charle_buf *out, const struct ch_model_column *c)
+{
+    charle_buf_add_text(out, "    ");
+    ch_gen_quote(out, c->name);
+    charle_buf_add_byte(out, ' ');
+    ch_gen_pg_type(out, c);
+    if (c->type == CHARLE_TYPE_TEXT || c->type == CHARLE_TYPE_ENUM)
+        charle_buf_add_text(out, " collate \"C\"");
+    if (!c->is_nullable)
+        charle_buf_add_text(out, " not null");
+    if (c->default_pg)
+        charle_buf_printf(out, " default %s", c->default_pg);
+}
+
+static void enum_check(struct charle_buf *out, const struct ch_model_column *c)
+{
+    charle_buf_printf(out, ",\n    constraint \"%s_%s_enum\" check (", c->table->name, c->name);
+    ch_gen_quote(out, c->name);
+    charle_buf_add_text(out, c->is_array ? " <@ array[" : " in (");
+    ch_ddl_enum_names(out, c->enumeration);
+    charle_buf_add_text(out, c->is_array ? "]::text[])" : "))");
+}
+
+static void column_checks(struct charle_buf *out, const struct ch_model_column *c)
+{
+    if (c->enumeration)
+        enum_check(out, c);
+    if (c->max_length)
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (char_length(\"%s\") <= %u)", c->table->name, c->name,
+                          c->name, c->max_length);
+    for (size_t i = 0; i < c->check_count; i++)
+        charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", c->checks[i].name, c->checks[i].pg);
+}
+
+static void comments(struct charle_buf *out, const struct ch_model_table *table)
+{
+    if (table->comment) {
+        charle_buf_printf(out, "comment on table \"%s\" is ", table->name);
+        ch_gen_literal(out, table->comment);
+        charle_buf_add_text(out, ";\n");
+    }
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].comment) {
+            charle_buf_printf(out, "comment on column \"%s\".\"%s\" is ", table->name, table->columns[i].name);
+            ch_gen_literal(out, table->columns[i].comment);
+            charle_buf_add_text(out, ";\n");
+        }
+}
+
+void ch_ddl_pg_create(struct charle_buf *out, const struct ch_model_table *table)
+{
+    sequences(out, table, false);
+    charle_buf_printf(out, "create table \"%s\" (\n", table->name);
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (i)
+            charle_buf_add_text(out, ",\n");
+        column(out, &table->columns[i]);
+    }
+    charle_buf_printf(out, ",\n    constraint \"%s_pkey\" primary key (", table->name);
+    ch_ddl_key(out, table);
+    charle_buf_add_byte(out, ')');
+    for (size_t i = 0; i < table->unique_count; i++) {
+        charle_buf_printf(out, ",\n    constraint \"%s\" unique (", table->uniques[i].name);
+        ch_ddl_columns(out, (const struct ch_model_column *const *)table->uniques[i].columns, table->uniques[i].column_count);
+        charle_buf_add_byte(out, ')');
+    }
+    for (size_t i = 0; i < table->column_count; i++)
+        column_checks(out, &table->columns[i]);
+    for (size_t i = 0; i < table->check_count; i++)
+        charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", table->checks[i].name, table->checks[i].pg);
+    charle_buf_add_text(out, "\n)");
+    if (table->is_replicated)
+        charle_buf_printf(out, " with (fillfactor = %d)", CH_FILLFACTOR);
+    charle_buf_add_text(out, ";\n");
+    sequences(out, table, true);
+    comments(out, table);
+}
+
+void ch_ddl_pg_foreign_keys(struct charle_buf *out, const struct ch_model_table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct ch_model_column *c = &table->columns[i];
+
+        if (!c->references)
+            continue;
+        charle_buf_printf(out,
+                          "alter table \"%s\" add constraint \"%s_%s_fkey\" foreign key (\"%s\") references \"%s\" (\"%s\")",
+                          table->name, table->name, c->name, c->name, c->references->name, c->references_column->name);
+        if (c->on_delete != CHARLE_NO_ACTION)
+            charle_buf_printf(out, " on delete %s", ch_ddl_action(c->on_delete));
+        if (c->on_update != CHARLE_NO_ACTION)
+            charle_buf_printf(out, " on update %s", ch_ddl_action(c->on_update));
+        charle_buf_add_text(out, ";\n");
+    }
+}
+
+static void index_parts(struct charle_buf *out, const struct ch_model_index *index)
+{
+    for (size_t i = 0; i < index->part_count; i++) {
+        const struct ch_model_index_part *part = &index->parts[i];
+
+        if (i)
+            charle_buf_add_text(out, ", ");
+        if (part->column)
+            ch_gen_quote(out, part->column->name);
+        else
+            charle_buf_printf(out, "(%s)", part->expression);
+        charle_buf_add_text(out, part->order);
+    }
+}
+
+void ch_ddl_pg_indexes(struct charle_buf *out, const struct ch_model_table *table)
+{
+    for (size_t i = 0; i < table->index_count; i++) {
+        const struct ch_model_index *index = &table->indexes[i];
+
+        charle_buf_printf(out, "create %sindex \"%s\" on \"%s\"", index->is_unique ? "unique " : "", index->name, table->name);
+        if (index->method)
+            charle_buf_printf(out, " using %s", index->method);
+        charle_buf_add_text(out, " (");
+        index_parts(out, index);
+        charle_buf_add_byte(out, ')');
+        if (index->include_count) {
+            charle_buf_add_text(out, " include (");
+            ch_ddl_columns(out, (const struct ch_model_column *const *)index->include, index->include_count);
+            charle_buf_add_byte(out, ')');
+        }
+        if (index->where_pg)
+            charle_buf_printf(out, " where %s", index->where_pg);
+        charle_buf_add_text(out, ";\n");
+    }
+}
+
+void ch_ddl_pg_extra(struct charle_buf *out, const struct ch_model *model)
+{
+    for (size_t i = 0; i < model->extension_count; i++)
+        charle_buf_printf(out, "create extension if not exists \"%s\";\n", model->extensions[i]);
+    for (size_t i = 0; i < model->view_count; i++)
+        charle_buf_printf(out, "create view \"%s\" as\n%s;\n", model->views[i].name, model->views[i].pg);
+}

@@ -1,0 +1,212 @@
+// Services: method descriptors, client stubs, and the binding of hand-written services to the functions that do the work.
+#include "out.h"
+
+const char *ch_out_service_symbol(struct charle_arena *run, const struct ch_model_service *service)
+{
+    size_t len = strlen(service->c_name);
+
+    if (len > 8 && strcmp(service->c_name + len - 8, "_service") == 0)
+        return service->c_name;
+    return ch_text(run, "%s_service", service->c_name);
+}
+
+static const char *streaming_constant(enum charle_streaming streaming)
+{
+    static const char *const names[] = {"UNARY", "SERVER_STREAM", "CLIENT_STREAM", "BIDI_STREAM"};
+
+    return names[streaming];
+}
+
+static const char *crud_constant(uint8_t crud)
+{
+    static const char *const names[] = {"NONE", "CREATE", "GET", "LIST", "UPDATE", "DELETE"};
+
+    return names[crud];
+}
+
+static void allow_list(struct charle_buf *out, const char *const *allow)
+{
+    charle_buf_add_text(out, "(const char *const[]){");
+    for (; *allow; allow++) {
+        ch_c_string(out, *allow, 0);
+        charle_buf_add_text(out, ", ");
+    }
+    charle_buf_add_text(out, "NULL}");
+}
+
+// The members of a charle_method between its braces. `handler`: what goes behind the flags, or "".
+static void method_members(struct charle_buf *out, const struct ch_model_service *service,
+                           const struct ch_model_method *method, const char *indent, const char *handler)
+{
+    charle_buf_printf(out, "%s.name = CHARLE_STR_INIT(\"%s\"),\n", indent, method->full_name);
+    charle_buf_printf(out, "%s.request = &%s_message,\n%s.reply = &%s_message,\n", indent, method->request->c_name, indent,
+                      method->reply->c_name);
+    charle_buf_printf(out, "%s.streaming = CHARLE_%s, .crud = CHARLE_CRUD_%s,\n", indent,
+                      streaming_constant(method->streaming), crud_constant(method->crud));
+    charle_buf_printf(out, "%s.is_read_only = %s, .is_idempotent = %s, .is_offline = %s, .deadline_ms = %u,\n", indent,
+                      method->is_read_only ? "true" : "false", method->is_idempotent ? "true" : "false",
+                      method->is_offline ? "true" : "false", method->deadline_ms);
+    if (method->allow) {
+        charle_buf_printf(out, "%s.allow = ", indent);
+        allow_list(out, method->allow);
+        charle_buf_add_text(out, ",\n");
+    }
+    if (service->table)
+        charle_buf_printf(out, "%s.table = &%s_table,\n", indent, service->table->c_name);
+    charle_buf_add_text(out, handler);
+}
+
+void ch_out_method_types(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file)
+{
+    for (size_t i = 0; i < model->service_count; i++) {
+        const struct ch_model_service *service = model->services[i];
+
+        if (service->file != file)
+            continue;
+        charle_buf_printf(out, "\n// %s\n", service->full_name);
+        for (size_t j = 0; j < service->method_count; j++)
+            charle_buf_printf(out, "extern const struct charle_method %s_method;\n", service->methods[j].c_name);
+        if (service->table)
+            charle_buf_printf(out, "extern const struct charle_service %s;\n", service->c_name);
+    }
+}
+
+static void service_data(struct charle_buf *out, const struct ch_model_service *service)
+{
+    for (size_t i = 0; i < service->method_count; i++) {
+        charle_buf_printf(out, "\nconst struct charle_method %s_method = {\n", service->methods[i].c_name);
+        method_members(out, service, &service->methods[i], "    ", "");
+        charle_buf_add_text(out, "};\n");
+    }
+    if (!service->table)
+        return; // a hand-written one stands with its handlers
+    charle_buf_printf(out, "\nstatic const struct charle_method %s_methods[] = {\n", service->c_name);
+    for (size_t i = 0; i < service->method_count; i++) {
+        charle_buf_add_text(out, "    {\n");
+        method_members(out, service, &service->methods[i], "        ", "");
+        charle_buf_add_text(out, "    },\n");
+    }
+    charle_buf_printf(out,
+                      "};\nconst struct charle_service %s = {\n    .name = CHARLE_STR_INIT(\"%s\"), .methods = %s_methods, "
+                      ".method_count = %zu};\n",
+                      service->c_name, service->full_name, service->c_name, service->method_count);
+}
+
+void ch_out_method_data(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file)
+{
+    for (size_t i = 0; i < model->service_count; i++)
+        if (model->services[i]->file == file)
+            service_data(out, model->services[i]);
+}
+
+// --- client stubs ----------------------------------------------------------------------------------------------------
+
+static void stub(struct charle_buf *out, const struct ch_model_method *method)
+{
+    charle_buf_printf(out, "\n// %s\n", method->full_name);
+    charle_buf_printf(out, "static inline enum charle_err\n%s_call(struct charle_channel *channel,\n", method->c_name);
+    charle_buf_printf(out, "    const struct %s *request, struct charle_arena *arena,\n", method->request->c_name);
+    charle_buf_printf(out, "    struct %s *reply, const struct charle_call_options *options, struct charle_error *err)\n{\n",
+                      method->reply->c_name);
+    charle_buf_printf(out, "    return charle_call(channel, &%s_method, request, arena, reply, options, err);\n}\n",
+                      method->c_name);
+}
+
+void ch_out_client(struct ch_gen *gen, const struct ch_model_file *file)
+{
+    const char *name = ch_text(gen->run, "%s.client.charle.h", file->stem);
+    struct charle_buf *out = ch_output_open(gen, name);
+
+    ch_out_head(out, file->name);
+    charle_buf_add_text(out, "//\n// Blocking calls over a channel, one function a unary method: the reply and its memory are valid until the arena is reset.\n");
+    ch_out_guard_open(gen, out, name);
+    charle_buf_printf(out, "#include \"%s.charle.h\"\n#include \"rpc/rpc.h\"\n", file->stem);
+    for (size_t i = 0; i < gen->model.service_count; i++) {
+        const struct ch_model_service *service = gen->model.services[i];
+
+        for (size_t j = 0; service->file == file && j < service->method_count; j++)
+            if (service->methods[j].streaming == CHARLE_UNARY)
+                stub(out, &service->methods[j]);
+    }
+    ch_out_guard_close(out);
+}
+
+// --- handlers --------------------------------------------------------------------------------------------------------
+
+static void handler_type(struct charle_buf *out, const struct ch_model_method *method)
+{
+    charle_buf_printf(out, "enum charle_err %s(struct charle_context *context,\n    const struct %s *request, ",
+                      method->c_name, method->request->c_name);
+    if (method->streaming == CHARLE_UNARY)
+        charle_buf_printf(out, "struct %s *reply, struct charle_error *err);\n", method->reply->c_name);
+    else
+        charle_buf_printf(out, "struct charle_stream *stream, // of struct %s\n    struct charle_error *err);\n",
+                          method->reply->c_name);
+}
+
+static void handlers_header(struct ch_gen *gen, const struct ch_model_file *file)
+{
+    const char *name = ch_text(gen->run, "%s.handlers.charle.h", file->stem);
+    struct charle_buf *out = ch_output_open(gen, name);
+
+    ch_out_head(out, file->name);
+    charle_buf_add_text(out, "//\n// The functions that the hand-written services of this file consist of. The developer writes them; see\n"
+                             "// charle_unary_handler and charle_stream_handler in call/method.h for what they may do.\n");
+    ch_out_guard_open(gen, out, name);
+    charle_buf_printf(out, "#include \"%s.charle.h\"\n", file->stem);
+    for (size_t i = 0; i < gen->model.service_count; i++) {
+        const struct ch_model_service *service = gen->model.services[i];
+
+        if (service->file != file || service->table)
+            continue;
+        charle_buf_printf(out, "\n// %s\n", service->full_name);
+        for (size_t j = 0; j < service->method_count; j++)
+            handler_type(out, &service->methods[j]);
+        charle_buf_printf(out, "extern const struct charle_service %s;\n", ch_out_service_symbol(gen->run, service));
+    }
+    ch_out_guard_close(out);
+}
+
+static void thunk(struct charle_buf *out, const struct ch_model_method *method)
+{
+    bool is_unary = method->streaming == CHARLE_UNARY;
+
+    charle_buf_printf(out, "\nstatic enum charle_err run_%s(struct charle_context *context, const void *request,\n    %s, struct charle_error *err)\n{\n",
+                      method->c_name, is_unary ? "void *reply" : "struct charle_stream *stream");
+    charle_buf_printf(out, "    return %s(context, request, %s, err);\n}\n", method->c_name, is_unary ? "reply" : "stream");
+}
+
+static void bound_service(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_service *service)
+{
+    for (size_t i = 0; i < service->method_count; i++)
+        thunk(out, &service->methods[i]);
+    if (service->method_count)
+        charle_buf_printf(out, "\nstatic const struct charle_method %s_methods[] = {\n", service->c_name);
+    for (size_t i = 0; i < service->method_count; i++) {
+        const struct ch_model_method *method = &service->methods[i];
+
+        charle_buf_add_text(out, "    {\n");
+        method_members(out, service, method, "        ",
+                       ch_text(gen->run, "        .%s = run_%s,\n", method->streaming == CHARLE_UNARY ? "unary" : "stream",
+                               method->c_name));
+        charle_buf_add_text(out, "    },\n");
+    }
+    charle_buf_printf(out, "%sconst struct charle_service %s = {\n    .name = CHARLE_STR_INIT(\"%s\")",
+                      service->method_count ? "};\n" : "\n", ch_out_service_symbol(gen->run, service), service->full_name);
+    if (service->method_count)
+        charle_buf_printf(out, ", .methods = %s_methods, .method_count = %zu", service->c_name, service->method_count);
+    charle_buf_add_text(out, "};\n");
+}
+
+void ch_out_handlers(struct ch_gen *gen, const struct ch_model_file *file)
+{
+    struct charle_buf *out;
+
+    handlers_header(gen, file);
+    out = ch_output_open(gen, ch_text(gen->run, "%s.handlers.charle.c", file->stem));
+    ch_out_head(out, file->name);
+    charle_buf_printf(out, "#include \"%s.handlers.charle.h\"\n", file->stem);
+    for (size_t i = 0; i < gen->model.service_count; i++)
+        if (gen->model.services[i]->file == file && !gen->model.services[i]->table)
+            bound_service(gen, out, gen->model.services[i]);
+}

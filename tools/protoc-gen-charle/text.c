@@ -1,0 +1,184 @@
+// Texts, lists and names. See text.h.
+#include "text.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Noreturn void end_without_memory(void)
+{
+    fputs("protoc-gen-charle: out of memory; is one schema really this large?\n", stderr);
+    exit(1);
+}
+
+void *ch_run_alloc(struct charle_arena *run, size_t count, size_t item_size)
+{
+    void *ptr = charle_arena_array(run, count ? count : 1, item_size);
+
+    if (!ptr)
+        end_without_memory();
+    return ptr;
+}
+
+const char *ch_text(struct charle_arena *run, const char *format, ...)
+{
+    char *text;
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0)
+        end_without_memory();
+    text = ch_run_alloc(run, (size_t)len + 1, 1);
+    va_start(args, format);
+    vsnprintf(text, (size_t)len + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+const char *ch_text_n(struct charle_arena *run, const char *ptr, size_t len)
+{
+    char *text = ch_run_alloc(run, len + 1, 1);
+
+    if (len)
+        memcpy(text, ptr, len);
+    return text;
+}
+
+const char *ch_text_take(struct charle_arena *run, struct charle_buf *buf)
+{
+    const char *text;
+
+    if (buf->failed)
+        end_without_memory();
+    text = ch_text_n(run, (const char *)buf->data, buf->size);
+    charle_buf_deinit(buf);
+    return text;
+}
+
+void *ch_array_grow(struct charle_arena *run, void *items, size_t count, size_t item_size)
+{
+    void *grown;
+
+    if (count & (count - 1)) // there is room up to the next power of two
+        return items;
+    grown = ch_run_alloc(run, count ? count * 2 : 1, item_size);
+    if (count)
+        memcpy(grown, items, count * item_size);
+    return grown;
+}
+
+static char upper(char c)
+{
+    return (char)toupper((unsigned char)c);
+}
+
+static char lower(char c)
+{
+    return (char)tolower((unsigned char)c);
+}
+
+// A word begins at an upper-case letter behind a lower-case one or a digit, and at the last of several upper-case letters
+// when a lower-case one follows: HTTPDoor is http_door.
+static bool begins_word(const char *at, const char *start)
+{
+    if (at == start || !isupper((unsigned char)*at) || at[-1] == '_' || at[-1] == '.')
+        return false;
+    return !isupper((unsigned char)at[-1]) || islower((unsigned char)at[1]);
+}
+
+const char *ch_name_snake(struct charle_arena *run, const char *camel)
+{
+    char *out = ch_run_alloc(run, strlen(camel) * 2 + 1, 1);
+    size_t n = 0;
+
+    for (const char *c = camel; *c; c++) {
+        if (begins_word(c, camel))
+            out[n++] = '_';
+        out[n++] = *c == '.' ? '_' : lower(*c);
+    }
+    return out;
+}
+
+static const char *name_map(struct charle_arena *run, const char *text, char (*map)(char))
+{
+    size_t len = strlen(text);
+    char *out = ch_run_alloc(run, len + 1, 1);
+
+    for (size_t i = 0; i < len; i++)
+        out[i] = map(text[i]);
+    return out;
+}
+
+const char *ch_name_upper(struct charle_arena *run, const char *text)
+{
+    return name_map(run, text, upper);
+}
+
+const char *ch_name_lower(struct charle_arena *run, const char *text)
+{
+    return name_map(run, text, lower);
+}
+
+const char *ch_name_c(struct charle_arena *run, const char *package_or_type)
+{
+    return ch_name_snake(run, package_or_type);
+}
+
+const char *ch_name_member(struct charle_arena *run, const char *field)
+{
+    // Keywords of C11 and of C++ (the public header is read by both), and what gcc defines as macros in gnu11.
+    static const char *const kept[] = {
+        "alignas",  "alignof", "and",     "asm",       "auto",     "bool",     "break",    "case",   "catch",    "char",
+        "class",    "const",   "continue", "default",  "delete",   "do",       "double",   "else",   "enum",     "explicit",
+        "export",   "extern",  "false",   "float",     "for",      "friend",   "goto",     "if",     "inline",   "int",
+        "linux",    "long",    "mutable", "namespace", "new",      "not",      "operator", "or",     "private",  "protected",
+        "public",   "register", "restrict", "return",  "short",    "signed",   "sizeof",   "static", "struct",   "switch",
+        "template", "this",    "throw",   "true",      "try",      "typedef",  "typename", "union",  "unix",     "unsigned",
+        "using",    "virtual", "void",    "volatile",  "while",    "xor",
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (strcmp(kept[i], field) == 0)
+            return ch_text(run, "%s_", field);
+    return field;
+}
+
+bool ch_name_is_plain(const char *name)
+{
+    if (!islower((unsigned char)*name) && *name != '_')
+        return false;
+    for (const char *c = name; *c; c++)
+        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
+            return false;
+    return true;
+}
+
+static void c_char(struct charle_buf *out, char c)
+{
+    if (c == '"' || c == '\\')
+        charle_buf_printf(out, "\\%c", c);
+    else if (c == '?') // no trigraphs by accident
+        charle_buf_add_text(out, "\\?");
+    else if (c == '\n')
+        charle_buf_add_text(out, "\\n");
+    else if (c == '\t')
+        charle_buf_add_text(out, "\\t");
+    else if ((unsigned char)c < 32 || (unsigned char)c > 126)
+        charle_buf_printf(out, "\\%03o", (unsigned char)c); // three octal digits never run into the next character
+    else
+        charle_buf_add_byte(out, (uint8_t)c);
+}
+
+void ch_c_string(struct charle_buf *out, const char *text, int indent)
+{
+    charle_buf_add_byte(out, '"');
+    for (const char *c = text; *c; c++) {
+        c_char(out, *c);
+        if (*c == '\n' && c[1])
+            charle_buf_printf(out, "\"\n%*s\"", indent, "");
+    }
+    charle_buf_add_byte(out, '"');
+}
