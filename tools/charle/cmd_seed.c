@@ -1,0 +1,130 @@
+// charle seed: development data, an agency with a year of history; and passwords for the people in it.
+#include "cli.h"
+#include "output.h"
+#include "seed/seed.h"
+#include "server_process.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The password of every seeded person. It protects nothing: the data is made up, and docs/operate.md says never to seed a real database.
+static const char dev_password[] = "charle-dev";
+
+struct seeding {
+    struct progress progress;
+    const char *stage;
+};
+
+static void on_progress(void *ctx, const char *stage, int64_t done, int64_t total)
+{
+    struct seeding *seeding = ctx;
+    seeding->progress.what = stage;
+    progress_show(&seeding->progress, (uint64_t)done, (uint64_t)total, "rows");
+}
+
+static enum charle_err set_passwords(PGconn *pg, const char *password, struct charle_error *err)
+{
+    char hash[crypto_pwhash_STRBYTES];
+    if (sodium_init() < 0 || crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                               crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
+        return charle_fail(err, CHARLE_NO_MEMORY, "hashing a password takes 64 MiB of memory, which is not there");
+    size_t count;
+    const struct charle_seed_person *people = charle_seed_people(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *params[] = {people[i].principal, people[i].id, people[i].email, hash};
+        PGresult *result = PQexecParams(pg,
+                                        "insert into charle.credential (principal, principal_id, email, hash) values ($1, $2, $3, $4) "
+                                        "on conflict (principal, principal_id) do update set hash = excluded.hash",
+                                        4, NULL, params, NULL, NULL, 0);
+        bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+        PQclear(result);
+        if (!ok)
+            return charle_fail(err, CHARLE_INTERNAL, "cannot set the password of %s: %s", people[i].email, PQerrorMessage(pg));
+    }
+    return CHARLE_OK;
+}
+
+static void print_people(void)
+{
+    size_t count;
+    const struct charle_seed_person *people = charle_seed_people(&count);
+    printf("People who can sign in (password \"%s\"):\n", dev_password);
+    for (size_t i = 0; i < count; i++)
+        printf("  %-28s %-18s %s\n", people[i].email, people[i].name, people[i].about);
+}
+
+static int seed(struct cli *cli, const struct charle_seed_options *options)
+{
+    struct charle_error err = {0};
+    const char *url = server_database_url(cli);
+    if (!url) {
+        charle_fail(&err, CHARLE_UNAVAILABLE, "no database: set DATABASE_URL, or start the server first (charle up)");
+        return cli_fail(cli, &err);
+    }
+    PGconn *pg = PQconnectdb(url);
+    struct seeding seeding = {0};
+    struct charle_seed_result result = {0};
+    enum charle_err rc = CHARLE_OK;
+    progress_start(&seeding.progress, "seeding", cli->quiet || cli->json);
+    if (PQstatus(pg) != CONNECTION_OK)
+        rc = charle_fail(&err, CHARLE_UNAVAILABLE, "cannot reach the database: %s", PQerrorMessage(pg));
+    if (!rc)
+        rc = charle_seed_run(pg, options, on_progress, &seeding, &result, &err);
+    if (!rc)
+        rc = set_passwords(pg, dev_password, &err);
+    progress_end(&seeding.progress, NULL);
+    PQfinish(pg);
+    if (rc)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        printf("{\"rows\":%lld,\"task_rows\":%lld,\"elapsed_us\":%lld}\n", (long long)result.rows, (long long)result.task_rows,
+               (long long)result.elapsed_us);
+        return CLI_OK;
+    }
+    printf("Seeded %lld rows in %.1f s, %lld of them tasks.\n", (long long)result.rows, (double)result.elapsed_us / 1e6,
+           (long long)result.task_rows);
+    print_people();
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    const char *seed_text = "1", *rows_text = "0", *clients_text = "0", *tasks_text = "0", *users_text = "0", *today_text = NULL;
+    const struct cli_option options[] = {
+        {"--rows", "N", "rows of the table task in all (default: those with a history)", &rows_text, NULL, NULL, NULL},
+        {"--seed", "N", "another number gives another agency (default 1)", &seed_text, NULL, NULL, NULL},
+        {"--users", "N", "people of the team, 16 to 500 (default 30)", &users_text, NULL, NULL, NULL},
+        {"--clients", "N", "8 to 5000 (default 40)", &clients_text, NULL, NULL, NULL},
+        {"--tasks", "N", "tasks with a history, 20 to 20000 (default 400)", &tasks_text, NULL, NULL, NULL},
+        {"--today", "DATE", "the last day of the history (default: today)", &today_text, NULL, NULL, NULL}};
+    int count, code = CLI_USAGE;
+    if (!cli_parse(cli, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &count, &code))
+        return code;
+    if (count != 0)
+        return cli_usage(command, "unexpected \"%s\"", argv[0]);
+    long seed_number, rows, clients, tasks, users;
+    if (!cli_read_number("--seed", seed_text, 1, INT64_MAX, &seed_number) || !cli_read_number("--rows", rows_text, 0, 100000000, &rows) ||
+        !cli_read_number("--clients", clients_text, 0, 5000, &clients) || !cli_read_number("--tasks", tasks_text, 0, 20000, &tasks) ||
+        !cli_read_number("--users", users_text, 0, 500, &users))
+        return CLI_USAGE;
+    struct charle_seed_options seed_options = {.seed = (uint64_t)seed_number, .users = (uint32_t)users, .clients = (uint32_t)clients,
+                                               .tasks = (uint32_t)tasks, .rows = rows};
+    if (today_text && !charle_date_read(charle_str(today_text), &seed_options.today))
+        return cli_usage(command, "--today takes a date such as 2026-11-22, not \"%s\"", today_text);
+    return seed(cli, &seed_options);
+}
+
+const struct cli_command cmd_seed = {
+    .name = "seed",
+    .arguments = "[--rows N] [--seed N]",
+    .summary = "fill an empty database with an agency's data",
+    .help = "Writes people, clients and a year of work into the database of $DATABASE_URL, or of this home folder's server. The same seed\n"
+            "gives the same rows. Refuses a database that has people in it already. For development only: everyone gets the same\n"
+            "known password.\n\n"
+            "Examples:\n"
+            "  charle seed\n"
+            "  charle seed --rows 1000000\n"
+            "  DATABASE_URL=postgres://localhost/charle charle seed --seed 7 --clients 200",
+    .run = run,
+};

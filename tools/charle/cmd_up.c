@@ -1,0 +1,74 @@
+// charle up: a running server with data in it, whatever was there before. Safe to repeat.
+#include "cli.h"
+#include "server_process.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Does the table of people have rows? -1: cannot tell.
+static int has_people(const char *url)
+{
+    PGconn *pg = PQconnectdb(url);
+    PGresult *result = PQexec(pg, "select 1 from \"user\" limit 1");
+    int found = PQresultStatus(result) == PGRES_TUPLES_OK ? PQntuples(result) : -1;
+    PQclear(result);
+    PQfinish(pg);
+    return found;
+}
+
+static int start(struct cli *cli, bool is_seeded)
+{
+    struct charle_error err = {0};
+    const char *address = cli_server_address(cli);
+    bool was_there = server_is_listening(address);
+    if (!was_there && server_start(cli, address, &err))
+        return cli_fail(cli, &err);
+    if (!cli->json)
+        printf("The server %s at %s.\n", was_there ? "is already listening" : "listens", address);
+    const char *url = server_database_url(cli);
+    if (is_seeded && url && has_people(url) == 0) {
+        char *none[1] = {NULL};
+        int code = cmd_seed.run(cli, &cmd_seed, 0, none);
+        if (code != CLI_OK)
+            return code;
+    }
+    if (cli->json)
+        printf("{\"server\":\"%s\",\"was_running\":%s}\n", address, was_there ? "true" : "false");
+    else
+        printf("Next: charle login ada@charleos.test, then charle sync. To stop it: charle up --stop\n");
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    bool is_stop = false, is_empty = false;
+    const struct cli_option options[] = {{"--stop", NULL, "stop the server of this home folder", NULL, &is_stop, NULL, NULL},
+                                         {"--empty", NULL, "do not fill an empty database", NULL, &is_empty, NULL, NULL}};
+    int count, code = CLI_USAGE;
+    if (!cli_parse(cli, command, options, 2, argc, argv, &count, &code))
+        return code;
+    if (count != 0)
+        return cli_usage(command, "unexpected \"%s\"", argv[0]);
+    if (!is_stop)
+        return start(cli, !is_empty);
+    struct charle_error err = {0};
+    if (server_stop(cli, &err))
+        return cli_fail(cli, &err);
+    if (!cli->json)
+        printf("The server is stopped.\n");
+    return CLI_OK;
+}
+
+const struct cli_command cmd_up = {
+    .name = "up",
+    .arguments = "[--stop]",
+    .summary = "start a server in the background, with data to play with",
+    .help = "Starts charled with its data in the home folder unless one is listening already, fills an empty database with an agency's\n"
+            "data, and says what to do next. With DATABASE_URL in the environment the server uses that PostgreSQL.\n\n"
+            "Examples:\n"
+            "  charle up\n"
+            "  charle up --server tcp://127.0.0.1:5000\n"
+            "  charle up --stop",
+    .run = run,
+};
