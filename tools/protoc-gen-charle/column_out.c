@@ -35,7 +35,13 @@ static bool is_argument(const struct ch_model_field *field)
     return field->label == CHARLE_REQUIRED;
 }
 
-static void insert_init(struct charle_buf *out, const struct ch_model_table *table)
+// An argument must not hide the handles of a table of the same name.
+static const char *argument_name(struct ch_gen *gen, const struct ch_model_field *field)
+{
+    return ch_model_find_table(&gen->model, field->name) ? ch_text(gen->run, "%s_", field->c_name) : field->c_name;
+}
+
+static void insert_init(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_table *table)
 {
     const struct ch_model_message *insert = table->insert;
     size_t count = 0;
@@ -50,15 +56,15 @@ static void insert_init(struct charle_buf *out, const struct ch_model_table *tab
             continue;
         charle_buf_add_text(out, count++ ? ",\n    " : "\n    ");
         if (field->enumeration)
-            charle_buf_printf(out, "enum %s %s", field->enumeration->c_name, field->c_name);
+            charle_buf_printf(out, "enum %s %s", field->enumeration->c_name, argument_name(gen, field));
         else
-            charle_buf_printf(out, "%s %s", ch_c_type(field->type), field->c_name);
+            charle_buf_printf(out, "%s %s", ch_c_type(field->type), argument_name(gen, field));
     }
     charle_buf_printf(out, "%s)\n{\n    return (struct %s){", count ? "" : "void", insert->c_name);
     for (size_t i = 0; i < insert->field_count; i++)
         if (is_argument(&insert->fields[i]))
             charle_buf_printf(out, "\n        .%s = %s%s,", insert->fields[i].c_name,
-                              insert->fields[i].enumeration ? "(int32_t)" : "", insert->fields[i].c_name);
+                              insert->fields[i].enumeration ? "(int32_t)" : "", argument_name(gen, &insert->fields[i]));
     charle_buf_printf(out, "%s};\n}\n", count ? "\n    " : "0");
 }
 
@@ -77,7 +83,7 @@ void ch_out_columns(struct ch_gen *gen, const struct ch_model_file *file)
             continue;
         handles(gen, out, table);
         alias(out, table);
-        insert_init(out, table);
+        insert_init(gen, out, table);
     }
     ch_out_guard_close(out);
 }

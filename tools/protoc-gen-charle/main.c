@@ -44,7 +44,7 @@ static void write_outputs(struct ch_gen *gen)
         ch_out_header(gen, file);
         ch_out_source(gen, file);
         ch_out_columns(gen, file);
-        ch_out_client(gen, file);
+        ch_out_stubs(gen, file);
         if (model->schema_name)
             ch_out_handlers(gen, file);
     }

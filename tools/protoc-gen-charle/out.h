@@ -8,7 +8,7 @@
 void ch_out_header(struct ch_gen *gen, const struct ch_model_file *file);   // a/b.charle.h
 void ch_out_source(struct ch_gen *gen, const struct ch_model_file *file);   // a/b.charle.c
 void ch_out_columns(struct ch_gen *gen, const struct ch_model_file *file);  // a/b.columns.charle.h
-void ch_out_client(struct ch_gen *gen, const struct ch_model_file *file);   // a/b.client.charle.h
+void ch_out_stubs(struct ch_gen *gen, const struct ch_model_file *file);    // a/b.client.charle.h, a/b.channel.charle.h
 void ch_out_handlers(struct ch_gen *gen, const struct ch_model_file *file); // a/b.handlers.charle.{h,c}
 void ch_out_schema(struct ch_gen *gen); // <name>.schema.charle.{h,c}, <name>.tables.charle.c
 

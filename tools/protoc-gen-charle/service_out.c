@@ -99,36 +99,74 @@ void ch_out_method_data(struct charle_buf *out, const struct ch_model *model, co
             service_data(out, model->services[i]);
 }
 
-// --- client stubs ----------------------------------------------------------------------------------------------------
+// --- stubs -----------------------------------------------------------------------------------------------------------
 
-static void stub(struct charle_buf *out, const struct ch_model_method *method)
+// Two doors to the same methods: through libcharle (which may run the method here and queue it), or straight over a channel.
+struct ch_door {
+    const char *file;    // a/b.<file>.charle.h
+    const char *note;    // what the stubs do, for the head of the file
+    const char *include;
+    const char *suffix;  // of the function's name
+    const char *result;
+    const char *owner;   // its first parameter
+    const char *options; // the type of its options
+    const char *call;
+};
+
+static void stub(struct charle_buf *out, const struct ch_door *door, const struct ch_model_method *method)
 {
     charle_buf_printf(out, "\n// %s\n", method->full_name);
-    charle_buf_printf(out, "static inline enum charle_err\n%s_call(struct charle_channel *channel,\n", method->c_name);
+    charle_buf_printf(out, "static inline CHARLE_MUST_CHECK %s\n%s_%s(%s,\n", door->result, method->c_name, door->suffix, door->owner);
     charle_buf_printf(out, "    const struct %s *request, struct charle_arena *arena,\n", method->request->c_name);
-    charle_buf_printf(out, "    struct %s *reply, const struct charle_call_options *options, struct charle_error *err)\n{\n",
-                      method->reply->c_name);
-    charle_buf_printf(out, "    return charle_call(channel, &%s_method, request, arena, reply, options, err);\n}\n",
-                      method->c_name);
+    charle_buf_printf(out, "    struct %s *reply, const struct %s *options, struct charle_error *err)\n{\n", method->reply->c_name,
+                      door->options);
+    charle_buf_printf(out, "    return %s, &%s_method, request, arena, reply, options, err);\n}\n", door->call, method->c_name);
 }
 
-void ch_out_client(struct ch_gen *gen, const struct ch_model_file *file)
+static void stubs(struct ch_gen *gen, const struct ch_model_file *file, const struct ch_door *door)
 {
-    const char *name = ch_text(gen->run, "%s.client.charle.h", file->stem);
+    const char *name = ch_text(gen->run, "%s.%s.charle.h", file->stem, door->file);
     struct charle_buf *out = ch_output_open(gen, name);
 
     ch_out_head(out, file->name);
-    charle_buf_add_text(out, "//\n// Blocking calls over a channel, one function a unary method: the reply and its memory are valid until the arena is reset.\n");
+    charle_buf_printf(out, "//\n%s", door->note);
     ch_out_guard_open(gen, out, name);
-    charle_buf_printf(out, "#include \"%s.charle.h\"\n#include \"rpc/rpc.h\"\n", file->stem);
+    charle_buf_printf(out, "#include \"%s.charle.h\"\n#include \"%s\"\n", file->stem, door->include);
     for (size_t i = 0; i < gen->model.service_count; i++) {
         const struct ch_model_service *service = gen->model.services[i];
 
         for (size_t j = 0; service->file == file && j < service->method_count; j++)
             if (service->methods[j].streaming == CHARLE_UNARY)
-                stub(out, &service->methods[j]);
+                stub(out, door, &service->methods[j]);
     }
     ch_out_guard_close(out);
+}
+
+void ch_out_stubs(struct ch_gen *gen, const struct ch_model_file *file)
+{
+    static const struct ch_door client = {
+        .file = "client",
+        .note = "// Calls through libcharle, as charle_client_call: what can run offline runs here at once, the rest on the server.\n"
+                "// The reply's memory is the arena's.\n",
+        .include = "charle/charle.h",
+        .suffix = "call",
+        .result = "int",
+        .owner = "struct charle_client *client",
+        .options = "charle_client_call_options",
+        .call = "charle_client_call(client",
+    };
+    static const struct ch_door channel = {
+        .file = "channel",
+        .note = "// Blocking calls over a channel, as charle_call. The reply's memory is the arena's.\n",
+        .include = "rpc/rpc.h",
+        .suffix = "rpc",
+        .result = "enum charle_err",
+        .owner = "struct charle_channel *channel",
+        .options = "charle_call_options",
+        .call = "charle_call(channel",
+    };
+    stubs(gen, file, &client);
+    stubs(gen, file, &channel);
 }
 
 // --- handlers --------------------------------------------------------------------------------------------------------
