@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "call/method.h"
-#include "charleos/schema.charle.h"
+#include "charleos.schema.charle.h"
 #include "output.h"
 
 #include <pthread.h>

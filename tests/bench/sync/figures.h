@@ -1,0 +1,28 @@
+// One function a figure; each prints its result.
+#ifndef CHARLE_BENCH_FIGURES_H
+#define CHARLE_BENCH_FIGURES_H
+
+#include "bench/sync/rig.h"
+
+// First copy of all tasks into a fresh replica, against bench_limit_copy. Target: 0.5 of the limit; memory under 64 MiB over idle.
+void figure_first_copy(struct rig *rig);
+// The process that copies: prints "seconds idle_rss_bytes peak_rss_bytes".
+int copy_process(const char *file, const char *address, const char *token, const char *unused);
+
+// From a statement sent by psql (or a call made over RPC) until a live replica shows the new value.
+void figure_propagation_foreign(struct rig *rig);
+void figure_propagation_service(struct rig *rig);
+
+// 10,000 rows changed by one foreign transaction, pulled by a replica that was away; per row, against the limit of first_copy.
+void figure_pull_10k(struct rig *rig);
+
+// 10,000 edits made offline, from the start of the sync until the last is confirmed.
+void figure_push_10k(struct rig *rig);
+
+// Pulls that find nothing changed: transactions of PostgreSQL a pull.
+void figure_idle_pull(struct rig *rig);
+
+// 1,000 live clients that wait: resident memory of the server for each.
+void figure_idle_clients(struct rig *rig);
+
+#endif

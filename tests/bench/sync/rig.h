@@ -1,0 +1,29 @@
+// A server of the benchmark's own: charled with a private PostgreSQL in a temporary folder, seeded, on a free loopback port.
+#ifndef CHARLE_BENCH_RIG_H
+#define CHARLE_BENCH_RIG_H
+
+#include "charle/charle.h"
+
+#include <libpq-fe.h>
+
+struct rig {
+    char folder[128];       // removed by rig_stop
+    char bin[512];          // where the programs of this build are
+    char address[64];       // of the server
+    char database_url[512]; // of its PostgreSQL
+    char token[256];        // of the seeded administrator
+    long server_pid;
+};
+
+// Starts it with `rows` rows of task and signs the administrator in. Ends the program with a sentence on failure.
+void rig_start(struct rig *rig, long rows);
+void rig_stop(struct rig *rig);
+
+// A replica in the rig's folder, opened and signed in; `is_fresh` removes what was there before.
+struct charle_client *rig_client(struct rig *rig, const char *name, int is_fresh);
+void rig_sync(struct charle_client *client); // ends the program when it fails
+PGconn *rig_psql(struct rig *rig);
+void rig_exec(PGconn *pg, const char *sql);
+double rig_number(PGconn *pg, const char *sql); // the first value of the first row
+
+#endif
