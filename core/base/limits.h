@@ -67,7 +67,9 @@
 #define CH_TRANSACTION_TRIES_MAX 5    // of a transaction that lost against a concurrent one
 #define CH_POOL_CONNECTIONS_MAX 1000  // PostgreSQL's own limit is about there
 #define CH_POOL_WAITERS_MAX 10000     // callers that wait for a connection; more are told to come back later
-#define CH_NUMERIC_DIGITS_MAX 1000    // of a numeric, before and after the point together; PostgreSQL's declared maximum
+#define CH_PG_CONNECT_TIMEOUT_S 10    // a database that does not answer a handshake in ten seconds will not serve calls either
+#define CH_PG_PIPELINE_MAX 10000      // results of a pipeline that wait to be read; they are in memory
+#define CH_SQLITE_BUSY_TIMEOUT_MS 5000 // a local transaction takes milliseconds; a page of a first copy up to a second
 
 // Client. A push is one transaction on the server; a quarter of a megabyte keeps it far below a second.
 #define CH_PUSH_SIZE_TARGET ((size_t)256 << 10)
@@ -82,6 +84,9 @@
 #define CH_COPY_STREAMS_MAX 3                      // copies at the same time: hides the network without piling up pages
 #define CH_SPOOL_CACHE_KIB 2048                    // what a moment of many pages may keep in memory before it goes to a temporary file
 #define CH_WAL_PAGES_TARGET 1000                   // checkpoint behind this many pages
+#define CH_REPLICA_PAGE_SIZE 8192                  // see client/layout.c
+#define CH_REPLICA_BUSY_MS 5000                    // for programs that lock the file without the library's lock
+#define CH_REPLICA_CACHE_KIB 16384                 // flat memory: the page cache of the writing connection
 #define CH_EDGE_EVENTS_MAX 4096                    // events between the network's threads and the core
 #define CH_VERIFY_LEAF_ROWS 256                    // ranges this small are fetched, not divided again
 #define CH_VERIFY_BUCKETS 64

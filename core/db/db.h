@@ -51,7 +51,14 @@ struct charle_str charle_rows_column_name(const struct charle_rows *rows, size_t
 CHARLE_MUST_CHECK enum charle_err charle_rows_value(struct charle_rows *rows, size_t column, enum charle_type type,
                                                     bool is_array, struct charle_value *out,
                                                     struct charle_error *err);
+// Type 0: what the database says it is (PostgreSQL's type, SQLite's storage class); is_array is then ignored.
 void charle_rows_close(struct charle_rows *rows); // NULL is fine
+
+// As charle_query, but PostgreSQL sends rows while they are read, so that a result of any size needs the memory of one row.
+// Closing early cancels the rest.
+CHARLE_MUST_CHECK enum charle_err charle_query_streamed(struct charle_db *db, const char *sql,
+                                                        const struct charle_value *params, size_t param_count,
+                                                        struct charle_rows **out_rows, struct charle_error *err);
 
 // Transactions nest: the outermost begin is BEGIN, inner ones are savepoints. commit and rollback end the innermost. After a
 // failed statement in PostgreSQL only rollback of that level makes the handle usable again.
@@ -71,5 +78,26 @@ int charle_transaction_depth(const struct charle_db *db);
 typedef enum charle_err (*charle_transaction_fn)(struct charle_db *db, void *ctx, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err charle_transaction(struct charle_db *db, const struct charle_begin_options *options,
                                                      charle_transaction_fn fn, void *ctx, struct charle_error *err);
+
+// Stops the statement that runs on the handle; it then fails with CANCELLED. The one call that may come from any thread, as long
+// as the handle stays open. A cancel that comes too late may hit the next statement of the same handle.
+CHARLE_MUST_CHECK enum charle_err charle_db_cancel(struct charle_db *db, struct charle_error *err);
+
+// Called after every statement, on the handle's thread. Everything in it is valid during the call only.
+struct charle_trace {
+    struct charle_str sql;
+    const struct charle_value *params;
+    size_t param_count;
+    int64_t duration_us; // until the first row was there
+    int64_t changed;     // rows changed; 0 for queries
+    enum charle_err rc;
+};
+typedef void (*charle_trace_fn)(const struct charle_trace *trace, void *ctx);
+void charle_db_set_trace(struct charle_db *db, charle_trace_fn fn, void *ctx); // NULL: none
+
+// The name of the calling service, put as a comment before statements of the query builder, so that an operator who looks at
+// PostgreSQL knows who asked. Letters, digits and ". _ / -" are kept. NULL or empty: none.
+#define CH_SERVICE_NAME_SIZE 64
+void charle_db_set_service(struct charle_db *db, const char *service);
 
 #endif

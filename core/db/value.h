@@ -7,7 +7,7 @@
 struct charle_value {
     uint8_t type; // enum charle_type; 0 with is_null: a NULL of unknown type
     bool is_null;
-    bool is_array; // `array` holds items of `type`
+    bool is_array; // `array` holds items of `type`; enums are TEXT in arrays too
     union {
         bool boolean;
         int32_t int4;

@@ -1,0 +1,327 @@
+#include "db/sqlite/sqlite_row.h"
+
+#include "db/record.h"
+#include "db/sqlite/internal.h"
+#include "msg/scalar.h"
+
+#include <math.h>
+
+static int bind_text(sqlite3_stmt *statement, int parameter, const void *text, size_t len)
+{
+    return sqlite3_bind_text64(statement, parameter, len ? text : "", len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int bind_copied(sqlite3_stmt *statement, int parameter, const char *text, struct charle_arena *arena)
+{
+    struct charle_str copy = charle_arena_str(arena, charle_str(text));
+    return copy.ptr ? bind_text(statement, parameter, copy.ptr, copy.len) : SQLITE_NOMEM;
+}
+
+static int bind_uuid(sqlite3_stmt *statement, int parameter, const struct charle_column *column,
+                     const struct ch_row_cell *cell, struct charle_arena *arena)
+{
+    char text[CHARLE_UUID_TEXT_LEN + 1];
+    struct charle_uuid uuid;
+    if (column->field->wire != CHARLE_WIRE_BYTES)
+        return bind_text(statement, parameter, cell->bytes.ptr, cell->bytes.len);
+    if (cell->bytes.len != sizeof(uuid.bytes))
+        return SQLITE_MISMATCH;
+    memcpy(uuid.bytes, cell->bytes.ptr, sizeof(uuid.bytes));
+    charle_uuid_write(uuid, text);
+    return bind_copied(statement, parameter, text, arena);
+}
+
+static int bind_date(sqlite3_stmt *statement, int parameter, int64_t days, struct charle_arena *arena)
+{
+    char text[CHARLE_DATE_TEXT_SIZE];
+    if (days < -719162 || days > 2932896) // 0001-01-01 and 9999-12-31
+        return SQLITE_RANGE;
+    charle_date_write((struct charle_date){(int32_t)days}, text);
+    return bind_copied(statement, parameter, text, arena);
+}
+
+static int bind_float(sqlite3_stmt *statement, int parameter, double value)
+{
+    return isnan(value) ? bind_text(statement, parameter, "NaN", 3) : sqlite3_bind_double(statement, parameter, value);
+}
+
+static int bind_enum(sqlite3_stmt *statement, int parameter, const struct charle_column *column, int64_t number)
+{
+    const struct charle_enum_value *value = charle_enum_by_number(column->field->enumeration, (int32_t)number);
+    return value ? bind_text(statement, parameter, value->name.ptr, value->name.len) : SQLITE_MISMATCH;
+}
+
+static int bind_cell(sqlite3_stmt *statement, int parameter, const struct charle_column *column,
+                     const struct ch_row_cell *cell, struct charle_arena *arena)
+{
+    switch ((enum charle_type)column->field->type) {
+    case CHARLE_TYPE_BOOL:
+    case CHARLE_TYPE_INT4:
+    case CHARLE_TYPE_INT8:
+    case CHARLE_TYPE_TIMESTAMPTZ:
+    case CHARLE_TYPE_UINT4:
+    case CHARLE_TYPE_UINT8:
+        return sqlite3_bind_int64(statement, parameter, ch_row_cell_int(column, cell));
+    case CHARLE_TYPE_ENUM:
+        return bind_enum(statement, parameter, column, ch_row_cell_int(column, cell));
+    case CHARLE_TYPE_DATE:
+        return bind_date(statement, parameter, ch_row_cell_int(column, cell), arena);
+    case CHARLE_TYPE_FLOAT8:
+    case CHARLE_TYPE_FLOAT4:
+        return bind_float(statement, parameter, ch_row_cell_float(column, cell));
+    case CHARLE_TYPE_TEXT:
+    case CHARLE_TYPE_NUMERIC:
+    case CHARLE_TYPE_JSONB:
+        return bind_text(statement, parameter, cell->bytes.ptr, cell->bytes.len);
+    case CHARLE_TYPE_BYTES:
+        return sqlite3_bind_blob64(statement, parameter, cell->bytes.len ? (const void *)cell->bytes.ptr : "",
+                                   cell->bytes.len, SQLITE_STATIC);
+    case CHARLE_TYPE_UUID:
+        return bind_uuid(statement, parameter, column, cell, arena);
+    case CHARLE_TYPE_MESSAGE:
+        break;
+    }
+    return SQLITE_MISMATCH;
+}
+
+static enum charle_err bind_array(sqlite3_stmt *statement, int parameter, const struct charle_column *column,
+                                  struct charle_bytes row, struct charle_arena *arena, struct charle_error *err)
+{
+    struct charle_array array = {0};
+    struct charle_str text;
+    enum charle_err rc = ch_row_array(column, row, arena, &array, err);
+    if (!rc && column->field->type == CHARLE_TYPE_ENUM)
+        rc = ch_row_enum_names(column->field, &array, arena, &array, err);
+    if (!rc)
+        rc = ch_sqlite_array_write((enum charle_type)column->field->type, &array, arena, &text, err);
+    if (!rc && bind_text(statement, parameter, text.ptr, text.len))
+        rc = charle_fail(err, CHARLE_NO_MEMORY, "out of memory while binding an array");
+    return rc;
+}
+
+enum charle_err ch_sqlite_bind_row(sqlite3_stmt *statement, int first_parameter, const struct charle_table *table,
+                                   const struct charle_column_set *columns, struct charle_bytes row,
+                                   struct charle_arena *arena, struct charle_error *err)
+{
+    struct ch_row_cell cells[CH_COLUMNS_MAX];
+    int parameter = first_parameter;
+    enum charle_err rc = ch_row_scan(table, row, cells, err);
+    for (size_t i = 0; !rc && i < table->column_count; i++) {
+        if (!charle_column_set_has(columns, i))
+            continue;
+        const struct charle_column *column = &table->columns[i];
+        int code = SQLITE_OK;
+        if (column->is_array && (cells[i].has || !column->is_nullable))
+            rc = bind_array(statement, parameter, column, row, arena, err);
+        else if (cells[i].has)
+            code = bind_cell(statement, parameter, column, &cells[i], arena);
+        else
+            code = sqlite3_bind_null(statement, parameter);
+        if (code)
+            rc = charle_fail_foreign(err, code == SQLITE_NOMEM ? CHARLE_NO_MEMORY : CHARLE_INVALID_ARGUMENT,
+                                     CHARLE_DOMAIN_SQLITE, code, "%.*s.%.*s: the value cannot be stored in SQLite",
+                                     CHARLE_FMT(table->name), CHARLE_FMT(column->name));
+        parameter++;
+    }
+    return rc;
+}
+
+// --- reading --------------------------------------------------------------------------------------------------------
+
+static struct charle_str column_text(sqlite3_stmt *statement, int at)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, at);
+    return charle_str_n(text, (size_t)sqlite3_column_bytes(statement, at));
+}
+
+// Values that may be stored in more than one form, or need a check, go through the general reader.
+static enum charle_err add_checked(sqlite3_stmt *statement, int at, const struct charle_column *column,
+                                   struct charle_arena *arena, struct charle_buf *buf, struct charle_error *err)
+{
+    const struct charle_field *field = column->field;
+    struct charle_value value;
+    int32_t number = 0;
+    enum charle_err rc = ch_sqlite_column(statement, at, (enum charle_type)field->type, column->is_array, arena, &value, err);
+    if (rc)
+        return rc;
+    if (column->is_array && field->type == CHARLE_TYPE_ENUM)
+        rc = ch_row_enum_numbers(field, &value.array, arena, &value.array, err);
+    if (!rc && column->is_array) {
+        ch_row_add_array(buf, field, &value.array);
+        return CHARLE_OK;
+    }
+    switch ((enum charle_type)value.type) {
+    case CHARLE_TYPE_BOOL:
+        ch_row_add_int(buf, field, value.boolean);
+        break;
+    case CHARLE_TYPE_INT4:
+    case CHARLE_TYPE_DATE:
+        ch_row_add_int(buf, field, value.int4);
+        break;
+    case CHARLE_TYPE_FLOAT8:
+        ch_row_add_float(buf, field, value.float8);
+        break;
+    case CHARLE_TYPE_UUID:
+        ch_row_add_uuid(buf, field, value.uuid.bytes);
+        break;
+    case CHARLE_TYPE_TEXT:
+        if (field->type == CHARLE_TYPE_ENUM)
+            rc = ch_row_enum_number(field, value.text, &number, err);
+        if (field->type == CHARLE_TYPE_ENUM && !rc)
+            ch_row_add_int(buf, field, number);
+        else if (!rc)
+            ch_row_add_bytes(buf, field, value.text.ptr, value.text.len);
+        break;
+    default: // NUMERIC, JSONB, BYTES; INT8 and TIMESTAMPTZ come here only when they are not integers, which failed above
+        ch_row_add_bytes(buf, field, value.text.ptr, value.text.len);
+    }
+    return rc;
+}
+
+static enum charle_err add_column(sqlite3_stmt *statement, int at, const struct charle_column *column,
+                                  struct charle_arena *arena, struct charle_buf *buf, struct charle_error *err)
+{
+    enum charle_type type = (enum charle_type)column->field->type;
+    int stored = sqlite3_column_type(statement, at);
+    if (stored == SQLITE_NULL)
+        return CHARLE_OK;
+    if (column->is_array)
+        return add_checked(statement, at, column, arena, buf, err);
+    if (stored == SQLITE_INTEGER && (type == CHARLE_TYPE_INT8 || type == CHARLE_TYPE_TIMESTAMPTZ)) {
+        ch_row_add_int(buf, column->field, sqlite3_column_int64(statement, at));
+        return CHARLE_OK;
+    }
+    if (stored == SQLITE_TEXT && (type == CHARLE_TYPE_TEXT || type == CHARLE_TYPE_JSONB)) {
+        struct charle_str text = column_text(statement, at);
+        ch_row_add_bytes(buf, column->field, text.ptr, text.len);
+        return CHARLE_OK;
+    }
+    return add_checked(statement, at, column, arena, buf, err);
+}
+
+enum charle_err ch_sqlite_read_row(sqlite3_stmt *statement, int first_column, const struct charle_table *table,
+                                   const struct charle_column_set *columns, struct charle_arena *arena,
+                                   struct charle_buf *buf, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < table->row->field_count; i++) {
+        const struct charle_column *column = ch_row_column(table, &table->row->fields[i]);
+        if (!column || !charle_column_set_has(columns, column->index))
+            continue;
+        int at = first_column + (int)charle_column_set_rank(columns, column->index);
+        rc = add_column(statement, at, column, arena, buf, err);
+        if (rc)
+            rc = charle_error_prefix(err, rc, "table %.*s", CHARLE_FMT(table->name));
+    }
+    if (!rc && buf->failed)
+        rc = charle_fail(err, buf->failed, "a row of %.*s does not fit", CHARLE_FMT(table->name));
+    return rc;
+}
+
+// --- writer ---------------------------------------------------------------------------------------------------------
+
+static void write_upsert(const struct ch_sqlite_writer *writer, struct charle_buf *sql)
+{
+    const struct charle_table *table = writer->table;
+    size_t count = charle_column_set_count(&writer->columns);
+    bool first = true;
+    charle_buf_add_text(sql, "insert into ");
+    charle_sql_write_name(sql, table->name);
+    charle_buf_add_text(sql, " (");
+    charle_table_write_columns(table, &writer->columns, "", sql);
+    charle_buf_add_text(sql, ") values (");
+    for (size_t i = 1; i <= count; i++)
+        charle_buf_printf(sql, i == 1 ? "?%zu" : ", ?%zu", i);
+    charle_buf_add_text(sql, ") on conflict (");
+    charle_table_write_columns(table, &writer->key, "", sql);
+    charle_buf_add_text(sql, ") do ");
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!charle_column_set_has(&writer->columns, i) || charle_column_set_has(&writer->key, i))
+            continue;
+        charle_buf_add_text(sql, first ? "update set " : ", ");
+        first = false;
+        charle_sql_write_name(sql, table->columns[i].name);
+        charle_buf_add_text(sql, " = excluded.");
+        charle_sql_write_name(sql, table->columns[i].name);
+    }
+    if (first)
+        charle_buf_add_text(sql, "nothing");
+}
+
+static void write_delete(const struct ch_sqlite_writer *writer, struct charle_buf *sql)
+{
+    const struct charle_table *table = writer->table;
+    size_t parameter = 1;
+    charle_buf_add_text(sql, "delete from ");
+    charle_sql_write_name(sql, table->name);
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!charle_column_set_has(&writer->key, i))
+            continue;
+        charle_buf_add_text(sql, parameter == 1 ? " where " : " and ");
+        charle_sql_write_name(sql, table->columns[i].name);
+        charle_buf_printf(sql, " = ?%zu", parameter++);
+    }
+}
+
+static enum charle_err prepare(sqlite3 *handle, struct charle_buf *sql, sqlite3_stmt **out, struct charle_error *err)
+{
+    const char *text = charle_buf_text(sql);
+    if (!text)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while preparing a writer");
+    int code = sqlite3_prepare_v3(handle, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    return code ? ch_sqlite_fail(handle, code, "preparing a writer", err) : CHARLE_OK;
+}
+
+enum charle_err ch_sqlite_writer_open(struct ch_sqlite_writer *writer, struct charle_db *db,
+                                      const struct charle_table *table, const struct charle_column_set *columns,
+                                      struct charle_error *err)
+{
+    struct charle_buf sql = {0};
+    *writer = (struct ch_sqlite_writer){.table = table, .columns = *columns, .key = charle_table_key_set(table),
+                                        .handle = ch_sqlite_handle(db)};
+    write_upsert(writer, &sql);
+    enum charle_err rc = prepare(writer->handle, &sql, &writer->upsert, err);
+    charle_buf_reset(&sql);
+    write_delete(writer, &sql);
+    if (!rc)
+        rc = prepare(writer->handle, &sql, &writer->remove, err);
+    charle_buf_deinit(&sql);
+    if (rc)
+        ch_sqlite_writer_close(writer);
+    return rc;
+}
+
+static enum charle_err run(struct ch_sqlite_writer *writer, sqlite3_stmt *statement,
+                           const struct charle_column_set *columns, struct charle_bytes row, struct charle_error *err)
+{
+    charle_arena_reset(&writer->arena);
+    enum charle_err rc = ch_sqlite_bind_row(statement, 1, writer->table, columns, row, &writer->arena, err);
+    if (rc)
+        return rc;
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE)
+        rc = ch_sqlite_fail(writer->handle, code, "writing a row", err);
+    sqlite3_reset(statement);
+    return rc;
+}
+
+enum charle_err ch_sqlite_writer_put(struct ch_sqlite_writer *writer, struct charle_bytes row, struct charle_error *err)
+{
+    return run(writer, writer->upsert, &writer->columns, row, err);
+}
+
+enum charle_err ch_sqlite_writer_delete(struct ch_sqlite_writer *writer, struct charle_bytes key,
+                                        struct charle_error *err)
+{
+    return run(writer, writer->remove, &writer->key, key, err);
+}
+
+void ch_sqlite_writer_close(struct ch_sqlite_writer *writer)
+{
+    if (!writer)
+        return;
+    sqlite3_finalize(writer->upsert);
+    sqlite3_finalize(writer->remove);
+    charle_arena_deinit(&writer->arena);
+    *writer = (struct ch_sqlite_writer){0};
+}
