@@ -27,7 +27,17 @@ static const char bootstrap_sql[] =
     "create schema if not exists charle;\n"
     "create table if not exists charle.migration (\n"
     "  name text collate \"C\" primary key, parent text, checksum text not null, schema_hash text not null,\n"
-    "  applied_at timestamptz not null default now(), applied_by text not null)";
+    "  applied_at timestamptz not null default now(), applied_by text not null);\n"
+    // Sessions of people for whom the application has no table of its own; see session_store.h.
+    "create table if not exists charle.session (\n"
+    "  id text collate \"C\" primary key, principal text not null, principal_id text not null,\n"
+    "  token text collate \"C\" not null unique, expires_at timestamptz not null, address text, agent text,\n"
+    "  created_at timestamptz not null default now());\n"
+    "create index if not exists session_expires_at_idx on charle.session (expires_at);\n"
+    // Passwords for local development, argon2id.
+    "create table if not exists charle.credential (\n"
+    "  principal text not null, principal_id text not null, hash text not null,\n"
+    "  updated_at timestamptz not null default now(), primary key (principal, principal_id))";
 
 struct record {
     const char *name, *checksum, *schema_hash;
