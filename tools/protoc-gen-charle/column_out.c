@@ -8,7 +8,7 @@ static const char *handle_kind(const struct ch_model_column *column)
 
 static void handles(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_table *table)
 {
-    const char *symbol = ch_name_member(gen->run, table->name);
+    const char *symbol = ch_name_global(gen->run, table->name);
 
     charle_buf_printf(out, "\nstatic const struct %s_columns {\n", table->c_name);
     for (size_t i = 0; i < table->column_count; i++)

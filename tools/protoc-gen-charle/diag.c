@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "google/protobuf/descriptor.pb-c.h"
+#include "locate.h"
 #include "text.h"
 
 struct ch_place ch_place_in(struct ch_place place, int32_t step)
@@ -32,7 +33,35 @@ static int shared_depth(const struct ch_place *place, const Google__Protobuf__So
     return (int)location->n_path;
 }
 
-static void find_position(const struct ch_place *place, int *line, int *column)
+static const char *read_text(struct ch_diag *diag, const char *name)
+{
+    const char *path = diag->root ? ch_text(diag->arena, "%s/%s", diag->root, name) : name;
+    struct charle_buf text = {0};
+    FILE *file = fopen(path, "r");
+    int c;
+
+    if (!file)
+        return NULL;
+    while ((c = fgetc(file)) != EOF)
+        charle_buf_add_byte(&text, (uint8_t)c);
+    fclose(file);
+    return ch_text_take(diag->arena, &text);
+}
+
+// The file's text, read once. Only places within options need it; without it they are those of the whole option.
+static const char *file_text(struct ch_diag *diag, const char *name)
+{
+    struct ch_diag_text text = {.name = name};
+
+    for (size_t i = 0; i < diag->text_count; i++)
+        if (strcmp(diag->texts[i].name, name) == 0)
+            return diag->texts[i].text;
+    text.text = read_text(diag, name);
+    CH_APPEND(diag->arena, diag->texts, diag->text_count, text);
+    return text.text;
+}
+
+static void find_position(struct ch_diag *diag, const struct ch_place *place, int *line, int *column)
 {
     const Google__Protobuf__FileDescriptorProto *file = place->file;
     int best = 0; // the location with the empty path is the whole file: no help to anyone
@@ -49,6 +78,8 @@ static void find_position(const struct ch_place *place, int *line, int *column)
             *column = location->span[1] + 1;
         }
     }
+    if (best && (size_t)best < place->depth)
+        ch_locate(file_text(diag, file->name), place, (size_t)best, line, column);
 }
 
 static bool is_known(const struct ch_diag *diag, const struct ch_diag_entry *entry)
@@ -71,7 +102,7 @@ void ch_diag_error(struct ch_diag *diag, struct ch_place place, const char *form
     va_end(args);
     if (place.file) {
         entry.file = ((const Google__Protobuf__FileDescriptorProto *)place.file)->name;
-        find_position(&place, &entry.line, &entry.column);
+        find_position(diag, &place, &entry.line, &entry.column);
     }
     entry.text = ch_text(diag->arena, "%s", text);
     if (!is_known(diag, &entry))

@@ -26,8 +26,16 @@ struct ch_diag_entry {
     const char *text;
 };
 
+struct ch_diag_text { // a .proto as it is on the disk
+    const char *name;
+    const char *text; // NULL: it cannot be read
+};
+
 struct ch_diag {
     struct charle_arena *arena;
+    const char *root; // folder that the files' names are relative to; NULL: the working directory
+    struct ch_diag_text *texts;
+    size_t text_count;
     struct ch_diag_entry *entries;
     size_t count;
 };

@@ -68,6 +68,7 @@ void ch_model_make_rows(struct ch_gen *gen); // the messages and services of pro
 void ch_model_read_services(struct ch_gen *gen);
 void ch_model_order_tables(struct ch_gen *gen);
 void ch_model_check_names(struct ch_gen *gen);
+void ch_model_check_sqlite(struct ch_gen *gen);
 uint64_t ch_model_hash(const struct ch_model *model, struct charle_arena *run);
 
 // Lookups. NULL when there is none.

@@ -20,7 +20,7 @@ static bool read_stdin(struct charle_buf *request)
     return !ferror(stdin) && !request->failed;
 }
 
-// Options come as "target=charleos_proto,schema=charleos".
+// Options come as "target=charleos_proto,schema=charleos,root=/src/proto".
 static void read_parameter(struct ch_gen *gen, const char *parameter)
 {
     for (const char *at = parameter; at && *at;) {
@@ -28,6 +28,8 @@ static void read_parameter(struct ch_gen *gen, const char *parameter)
 
         if (strncmp(at, "schema=", 7) == 0 && len > 7)
             gen->schema_option = ch_text_n(gen->run, at + 7, len - 7);
+        else if (strncmp(at, "root=", 5) == 0 && len > 5)
+            gen->diag.root = ch_text_n(gen->run, at + 5, len - 5);
         at += len + (at[len] == ',');
     }
 }

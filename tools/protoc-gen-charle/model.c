@@ -24,6 +24,7 @@ void ch_model_read(struct ch_gen *gen, const ChPlugin__Request *request)
     if (gen->diag.count)
         return; // what follows trusts the model
     ch_model_order_tables(gen);
+    ch_model_check_sqlite(gen);
     if (model->schema_name)
         model->hash = ch_model_hash(model, gen->run);
 }

@@ -17,29 +17,37 @@ static void add_name(struct ch_gen *gen, struct ch_names *names, const char *nam
 {
     struct ch_named item = {name, what};
 
-    if (strlen(name) > CH_IDENTIFIER_LEN_MAX)
-        ch_error(gen, place, "the name of %s, %s, is longer than %d bytes, where PostgreSQL cuts; give it a shorter name of its own", what, name,
-                 CH_IDENTIFIER_LEN_MAX);
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->items[i].name, name) == 0) {
-            ch_error(gen, place, "%s and %s would both be named %s; give one another name", names->items[i].what, what, name);
+            if (strcmp(names->items[i].what, what) == 0)
+                ch_error(gen, place, "%s has the name of another one, %s; give one another name", what, name);
+            else
+                ch_error(gen, place, "%s and %s would both be named %s; give one another name", names->items[i].what, what, name);
             return;
         }
     CH_APPEND(gen->run, names->items, names->count, item);
+}
+
+static void add_sql_name(struct ch_gen *gen, struct ch_names *names, const char *name, const char *what, struct ch_place place)
+{
+    if (strlen(name) > CH_IDENTIFIER_LEN_MAX)
+        ch_error(gen, place, "the name of %s, %s, is longer than %d bytes, where PostgreSQL cuts; give it a shorter name of its own", what, name,
+                 CH_IDENTIFIER_LEN_MAX);
+    add_name(gen, names, name, what, place);
 }
 
 static void add_relations(struct ch_gen *gen, struct ch_names *names, const struct ch_model_table *table)
 {
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].generate == CHARLE_GENERATE_SERIAL)
-            add_name(gen, names, ch_text(gen->run, "%s_%s_seq", table->name, table->columns[i].name),
+            add_sql_name(gen, names, ch_text(gen->run, "%s_%s_seq", table->name, table->columns[i].name),
                      ch_text(gen->run, "the sequence of %s.%s", table->name, table->columns[i].name), table->columns[i].place);
-    add_name(gen, names, ch_text(gen->run, "%s_pkey", table->name), ch_text(gen->run, "the primary key of %s", table->name),
+    add_sql_name(gen, names, ch_text(gen->run, "%s_pkey", table->name), ch_text(gen->run, "the primary key of %s", table->name),
              table->place);
     for (size_t i = 0; i < table->unique_count; i++)
-        add_name(gen, names, table->uniques[i].name, ch_text(gen->run, "a unique constraint of %s", table->name), table->place);
+        add_sql_name(gen, names, table->uniques[i].name, ch_text(gen->run, "a unique constraint of %s", table->name), table->place);
     for (size_t i = 0; i < table->index_count; i++)
-        add_name(gen, names, table->indexes[i].name, ch_text(gen->run, "an index of %s", table->name), table->indexes[i].place);
+        add_sql_name(gen, names, table->indexes[i].name, ch_text(gen->run, "an index of %s", table->name), table->indexes[i].place);
 }
 
 static void add_constraints(struct ch_gen *gen, const struct ch_model_table *table)
@@ -51,28 +59,37 @@ static void add_constraints(struct ch_gen *gen, const struct ch_model_table *tab
         const char *stem = ch_text(gen->run, "%s_%s", table->name, c->name);
 
         if (c->enumeration)
-            add_name(gen, &names, ch_text(gen->run, "%s_enum", stem), ch_text(gen->run, "the check of the names of %s", stem), c->place);
+            add_sql_name(gen, &names, ch_text(gen->run, "%s_enum", stem), ch_text(gen->run, "the check of the names of %s", stem), c->place);
         if (c->max_length)
-            add_name(gen, &names, ch_text(gen->run, "%s_length", stem), ch_text(gen->run, "the check of the length of %s", stem), c->place);
+            add_sql_name(gen, &names, ch_text(gen->run, "%s_length", stem), ch_text(gen->run, "the check of the length of %s", stem), c->place);
         if (c->references)
-            add_name(gen, &names, ch_text(gen->run, "%s_fkey", stem), ch_text(gen->run, "the foreign key of %s", stem), c->place);
+            add_sql_name(gen, &names, ch_text(gen->run, "%s_fkey", stem), ch_text(gen->run, "the foreign key of %s", stem), c->place);
         for (size_t j = 0; j < c->check_count; j++)
-            add_name(gen, &names, c->checks[j].name, ch_text(gen->run, "a check of %s", stem), c->checks[j].place);
+            add_sql_name(gen, &names, c->checks[j].name, ch_text(gen->run, "a check of %s", stem), c->checks[j].place);
     }
     for (size_t i = 0; i < table->check_count; i++)
-        add_name(gen, &names, table->checks[i].name, ch_text(gen->run, "a check of %s", table->name), table->checks[i].place);
+        add_sql_name(gen, &names, table->checks[i].name, ch_text(gen->run, "a check of %s", table->name), table->checks[i].place);
     for (size_t i = 0; i < table->unique_count; i++)
-        add_name(gen, &names, table->uniques[i].name, ch_text(gen->run, "a unique constraint of %s", table->name), table->place);
+        add_sql_name(gen, &names, table->uniques[i].name, ch_text(gen->run, "a unique constraint of %s", table->name), table->place);
 }
 
 // Enum values are C constants for the whole program; so are the types made from messages and enums.
 static void check_c_names(struct ch_gen *gen)
 {
     const struct ch_model *model = &gen->model;
-    struct ch_names types = {0};
+    struct ch_names types = {0}, values = {0};
+
+    for (size_t i = 0; i < model->enum_count; i++)
+        for (size_t j = 0; j < model->enums[i]->value_count; j++)
+            add_name(gen, &values, model->enums[i]->values[j].c_name, ch_text(gen->run, "a value of enum %s in C", model->enums[i]->full_name),
+                     model->enums[i]->place);
+    for (size_t i = 0; i < model->enum_count; i++)
+        add_name(gen, &types, ch_text(gen->run, "%s", model->enums[i]->c_name), ch_text(gen->run, "enum %s in C", model->enums[i]->full_name),
+                 model->enums[i]->place);
 
     for (size_t i = 0; i < model->message_count; i++)
-        add_name(gen, &types, ch_text(gen->run, "%s_message", model->messages[i]->c_name),
+        if (!model->messages[i]->is_synthetic || ch_model_find_message(model, model->messages[i]->full_name) == model->messages[i])
+            add_name(gen, &types, model->messages[i]->c_name,
                  ch_text(gen->run, "message %s in C", model->messages[i]->full_name), model->messages[i]->place);
 }
 
@@ -85,8 +102,11 @@ void ch_model_check_names(struct ch_gen *gen)
         add_name(gen, &names, model->tables[i]->name, ch_text(gen->run, "table %s", model->tables[i]->name),
                  ch_place_of_table_option(model->tables[i], 2));
     for (size_t i = 0; i < model->view_count; i++)
-        add_name(gen, &names, model->views[i].name, "a view", model->views[i].place);
+        add_sql_name(gen, &names, model->views[i].name, "a view", model->views[i].place);
     for (size_t i = 0; i < model->table_count; i++) {
+        if (ch_model_find_table(model, model->tables[i]->name) != model->tables[i] ||
+            strlen(model->tables[i]->name) > CH_IDENTIFIER_LEN_MAX)
+            continue; // said before; its other names follow from this one
         add_relations(gen, &names, model->tables[i]);
         add_constraints(gen, model->tables[i]);
     }

@@ -75,11 +75,20 @@ static void check_column_type(struct ch_gen *gen, const struct ch_model_column *
     if (column->type == CHARLE_TYPE_ENUM && column->enumeration && !column->enumeration->value_count)
         ch_error(gen, column->place, "enum %s of column %s has no values; give it at least one",
                  column->enumeration->full_name, column->name);
-    if (((const ch_pb_message *)column->table->row->descriptor)->n_field > CH_TABLE_COLUMNS)
-        return; // said once for the table
     if (strlen(column->name) > CH_IDENTIFIER_LEN_MAX)
         ch_error(gen, column->place, "the column name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one",
                  column->name, CH_IDENTIFIER_LEN_MAX);
+}
+
+// protobuf's own defaults are known to readers of messages only, not to a database.
+static void check_proto_default(struct ch_gen *gen, const struct ch_model_column *column)
+{
+    const ch_pb_message *pb = column->table->row->descriptor;
+
+    for (size_t i = 0; i < pb->n_field; i++)
+        if ((uint32_t)pb->field[i]->number == column->number && pb->field[i]->default_value)
+            ch_error(gen, column->place, "column %s has protobuf's [default = %s], which no database sees; write [(charle.column).default_sql = \"…\"]",
+                     column->name, pb->field[i]->default_value);
 }
 
 static void check_generate(struct ch_gen *gen, const struct ch_model_column *column)
@@ -195,6 +204,7 @@ static void read_column(struct ch_gen *gen, struct ch_model_table *table, struct
         .place = field->place,
     };
     check_column_type(gen, column);
+    check_proto_default(gen, column);
     check_generate(gen, column);
     read_default(gen, column, options);
     read_transitions(gen, column, options);
@@ -320,7 +330,7 @@ static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Cha
         struct ch_model_column *column = ch_model_find_column(table, options->primary_key[i]);
 
         if (!column)
-            ch_error(gen, place, "the primary key of table %s names %s, which is no column; its columns are %s", table->name,
+            ch_error(gen, ch_place_in(place, (int32_t)i), "the primary key of table %s names %s, which is no column; its columns are %s", table->name,
                      options->primary_key[i], ch_model_column_names(gen, table));
         else
             add_key(gen, table, column);
@@ -411,8 +421,6 @@ static void check_twins(struct ch_gen *gen)
             if (a->id == b->id)
                 ch_error(gen, ch_place_of_table_option(b, 1), "table %s has the id %u, which is table %s's; give it a number that was never used",
                          b->name, b->id, a->name);
-            if (strcmp(a->name, b->name) == 0)
-                ch_error(gen, ch_place_of_table_option(b, 2), "there are two tables named %s; give one another name", b->name);
         }
 }
 

@@ -182,7 +182,7 @@ bool ch_sql_read_expression(struct ch_gen *gen, const char *text, struct ch_plac
         see_constant(gen, out, value);
         walk_tree(&walk, &tree->base, 0);
     } else if (tree) {
-        ch_error(gen, place, "%s must be one expression, such as status <> 'done'", what);
+        ch_error(gen, place, "%s must be one expression and nothing more", what);
     }
     if (tree)
         pg_query__parse_result__free_unpacked(tree, NULL);

@@ -128,6 +128,25 @@ const char *ch_name_c(struct charle_arena *run, const char *package_or_type)
     return ch_name_snake(run, package_or_type);
 }
 
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+const char *ch_name_global(struct charle_arena *run, const char *table)
+{
+    // Functions of libc that a table may well be called after.
+    static const char *const kept[] = {
+        "abort", "accept", "access", "alarm",  "bind",   "clock", "close",  "connect", "dup",    "exit",  "free",  "index",
+        "kill",  "link",   "listen", "log",    "open",   "pause", "pipe",   "poll",    "read",   "remove", "rename", "select",
+        "send",  "signal", "sleep",  "stat",   "sync",   "system", "time",  "times",   "wait",   "write",
+    };
+    return is_one_of(table, kept, sizeof kept / sizeof *kept) ? ch_text(run, "%s_", table) : ch_name_member(run, table);
+}
+
 const char *ch_name_member(struct charle_arena *run, const char *field)
 {
     // Keywords of C11 and of C++ (the public header is read by both), and what gcc defines as macros in gnu11.
@@ -140,10 +159,7 @@ const char *ch_name_member(struct charle_arena *run, const char *field)
         "template", "this",    "throw",   "true",      "try",      "typedef",  "typename", "union",  "unix",     "unsigned",
         "using",    "virtual", "void",    "volatile",  "while",    "xor",
     };
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        if (strcmp(kept[i], field) == 0)
-            return ch_text(run, "%s_", field);
-    return field;
+    return is_one_of(field, kept, sizeof kept / sizeof *kept) ? ch_text(run, "%s_", field) : field;
 }
 
 bool ch_name_is_plain(const char *name)

@@ -28,6 +28,7 @@ const char *ch_name_upper(struct charle_arena *run, const char *text);
 const char *ch_name_lower(struct charle_arena *run, const char *text);
 const char *ch_name_c(struct charle_arena *run, const char *package_or_type); // charleos.Task.Part -> charleos_task_part
 const char *ch_name_member(struct charle_arena *run, const char *field);      // default -> default_
+const char *ch_name_global(struct charle_arena *run, const char *table);      // of its column handles: time -> time_
 bool ch_name_is_plain(const char *name);                                      // [a-z_][a-z0-9_]*
 
 // Appends `text` as a C string literal with its quotes; a literal with line breaks goes on one line of source for each,
