@@ -87,7 +87,7 @@ CHARLE_MUST_CHECK int charle_client_db_open(struct charle_client *client, struct
 
 // --- calling ----------------------------------------------------------------------------------------------------------
 
-enum charle_verdict {
+enum charle_client_verdict {
     CHARLE_VERDICT_NONE = 0,     // not known yet
     CHARLE_VERDICT_APPLIED = 1,
     CHARLE_VERDICT_MERGED = 2,   // applied together with someone else's change; the text says how
@@ -98,7 +98,7 @@ enum charle_verdict {
 // What became of a call.
 struct charle_client_outcome {
     int64_t ticket;              // of a queued call, for charle_client_wait; 0: it went to the server directly
-    enum charle_verdict verdict;
+    enum charle_client_verdict verdict;
     int code;                    // enum charle_err: why it was rejected or parked
     bool is_confirmed;           // the verdict is here and the replica shows the call's true effect
     char text[240];              // a sentence for a person, empty when there is nothing to say
@@ -154,7 +154,7 @@ CHARLE_MUST_CHECK int charle_client_outbox(struct charle_client *client, charle_
 struct charle_inbox_entry { // valid during the callback
     int64_t id;
     int64_t ticket;
-    enum charle_verdict verdict;
+    enum charle_client_verdict verdict;
     int code;                 // enum charle_err
     int64_t at_us;            // when the verdict came
     int64_t call_at_us;       // when the call was made
