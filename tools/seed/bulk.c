@@ -1,0 +1,81 @@
+// The mass: plain tasks, as many as asked for, in order of their ids, about 350 bytes each.
+//
+// Nothing of it is kept in memory. Each 50,000 rows are one COPY and one transaction, so that the transition tables of
+// statement triggers stay small.
+#include "tools/seed/words.h"
+#include "tools/seed/write.h"
+
+#define CHUNK_ROWS 50000
+
+struct bulk {
+    int64_t first, count; // rows of the mass as a whole
+    int64_t done;
+    int64_t chunk_until;
+};
+
+static const char *status_of(struct seed_random *random, bool is_old)
+{
+    static const char *const open[] = {"backlog", "backlog", "planned", "design", "development", "development", "internal_qa",
+                                       "external_qa", "deployment"};
+
+    if (seed_chance(random, is_old ? 85 : 30))
+        return "complete";
+    return seed_chance(random, 5) ? "cancelled" : SEED_PICK(random, open);
+}
+
+static void copy_task(struct seed_world *world, struct seed_copy *copy, const struct bulk *bulk, int64_t row)
+{
+    int64_t span_us = (int64_t)(world->today - world->first) * SEED_DAY_US;
+    int64_t created_us = (int64_t)world->first * SEED_DAY_US + (int64_t)((double)span_us * ((double)row / (double)bulk->count));
+    const struct seed_client *client = &world->clients.items[seed_below(&world->random, (uint32_t)world->clients.count)];
+    const char *status = status_of(&world->random, row < bulk->count / 2);
+    int64_t ended_us = created_us + (int64_t)seed_between(&world->random, 1, 20) * SEED_DAY_US;
+    char id[SEED_ID_SIZE], title[160], description[512];
+
+    seed_make_id(&world->random, created_us, id);
+    seed_task_title(&world->random, title);
+    seed_task_description(&world->random, description);
+    seed_copy_row(copy);
+    seed_copy_text(copy, id);
+    seed_copy_int4(copy, (int32_t)(bulk->first + row));
+    seed_copy_text(copy, title);
+    seed_copy_text(copy, description);
+    seed_copy_text(copy, client->id);
+    seed_copy_text(copy, world->users.items[client->pm].id);
+    seed_copy_int4(copy, seed_between(&world->random, 1, 5));
+    seed_copy_text(copy, status);
+    seed_copy_text(copy, world->users.items[client->csm].id);
+    seed_copy_past_if(world, copy, status[2] == 'm' ? ended_us : 0);
+    seed_copy_past_if(world, copy, status[2] == 'n' ? ended_us : 0);
+    seed_copy_stamps(world, copy, created_us, status[0] == 'c' ? ended_us : created_us);
+}
+
+static enum charle_err write_chunk(struct seed_world *world, struct bulk *bulk)
+{
+    struct seed_copy copy;
+
+    seed_copy_open(&copy, world->pg, "task",
+                   "id, display_id, title, description, client_id, pm_id, priority, status, created_by_id, completed_at, "
+                   "cancelled_at, created_at, updated_at",
+                   world->err);
+    for (; bulk->done < bulk->chunk_until && !copy.failed; bulk->done++)
+        copy_task(world, &copy, bulk, bulk->done);
+    world->rows += copy.rows;
+    return seed_copy_close(&copy);
+}
+
+enum charle_err seed_write_bulk(struct seed_world *world, charle_seed_progress progress, void *ctx)
+{
+    struct bulk bulk = {.first = (int64_t)world->tasks.count + 1, .count = world->options.rows - (int64_t)world->tasks.count};
+    enum charle_err rc = CHARLE_OK;
+
+    while (bulk.done < bulk.count && !rc) {
+        bulk.chunk_until = bulk.done + CHUNK_ROWS < bulk.count ? bulk.done + CHUNK_ROWS : bulk.count;
+        rc = write_chunk(world, &bulk);
+        if (!rc && progress)
+            progress(ctx, "tasks", bulk.done, bulk.count);
+    }
+    if (!rc) // numbers that people read go on behind those of the seed
+        rc = seed_sql(world, "select setval('task_display_id_seq', (select max(display_id) from task))");
+    return rc;
+}
