@@ -2,6 +2,7 @@
 // everything else is a string. What is not a finite number is a string too ("NaN").
 #include "db/sqlite/internal.h"
 
+#include "db/json_canonical.h"
 #include "msg/json.h"
 #include "msg/json_text.h"
 #include "msg/scalar.h"
@@ -37,7 +38,17 @@ static void write_float(struct charle_buf *buf, double value)
     charle_buf_add_text(buf, text);
 }
 
-static void write_item(enum charle_type type, const void *item, struct charle_buf *buf)
+static void write_json(const struct charle_str *item, struct charle_arena *arena, struct charle_buf *buf)
+{
+    struct charle_str canonical = {0};
+    enum charle_err rc = ch_json_canonical(*item, arena, &canonical, NULL);
+    if (rc)
+        buf->failed = rc;
+    else
+        charle_json_write_str(buf, canonical);
+}
+
+static void write_item(enum charle_type type, const void *item, struct charle_arena *arena, struct charle_buf *buf)
 {
     char text[CHARLE_UUID_TEXT_LEN + 1];
     switch (type) {
@@ -68,8 +79,10 @@ static void write_item(enum charle_type type, const void *item, struct charle_bu
     case CHARLE_TYPE_TEXT:
     case CHARLE_TYPE_ENUM:
     case CHARLE_TYPE_NUMERIC:
-    case CHARLE_TYPE_JSONB:
         charle_json_write_str(buf, *(const struct charle_str *)item);
+        return;
+    case CHARLE_TYPE_JSONB:
+        write_json(item, arena, buf);
         return;
     case CHARLE_TYPE_MESSAGE:
     case CHARLE_TYPE_UINT4:
@@ -90,7 +103,7 @@ enum charle_err ch_sqlite_array_write(enum charle_type type, const struct charle
     for (size_t i = 0; i < array->count && !buf.failed; i++) {
         if (i)
             charle_buf_add_byte(&buf, ',');
-        write_item(as, (const char *)array->items + i * item_size, &buf);
+        write_item(as, (const char *)array->items + i * item_size, arena, &buf);
     }
     charle_buf_add_byte(&buf, ']');
     enum charle_err rc = buf.failed;
