@@ -1,0 +1,155 @@
+// From the wire into a lane, and from a result back to the wire.
+//
+// ch_dispatch runs on the transport's thread and never waits: it looks up the method and the session in memory and queues the call.
+// What is refused here is refused at once: an unknown method, a full lane.
+#include "base/alloc.h"
+#include "base/log.h"
+#include "charle/admin.charle.h"
+#include "msg/wire.h"
+#include "server/engine_parts.h"
+#include "server/token.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const int64_t default_deadline_us = 60000000; // no unary call of ours is meant to take a minute
+
+// --- the end of a call ------------------------------------------------------------------------------------------------
+
+// What went wrong inside is for the log; callers get a number by which an operator finds the line.
+static bool is_internal(enum charle_err rc)
+{
+    return rc == CHARLE_INTERNAL || rc == CHARLE_UNKNOWN || rc == CHARLE_DATA_LOSS || rc == CHARLE_SCHEMA_MISMATCH;
+}
+
+static void log_failure(const struct ch_call *call, enum charle_err rc, const char *text, uint64_t reference)
+{
+    struct charle_str method = charle_server_call_method(call->rpc), peer = charle_server_call_peer(call->rpc);
+    const struct charle_identity *who = call->session ? ch_session_identity(call->session) : NULL;
+    char hidden[40] = "";
+    if (reference)
+        snprintf(hidden, sizeof(hidden), " reference=%016" PRIx64, reference);
+    ch_log(is_internal(rc) ? CH_LOG_ERROR : CH_LOG_INFO, "call", "failed method=%.*s code=%s who=%.*s:%.*s peer=%.*s us=%" PRId64 "%s text=\"%s\"",
+           (int)(method.len > 120 ? 120 : method.len), method.ptr ? method.ptr : "", charle_err_name(rc),
+           CHARLE_FMT(who ? who->principal : charle_str("")), CHARLE_FMT(who ? who->id : charle_str("")), CHARLE_FMT(peer),
+           ch_clock_mono_us() - call->received_us, hidden, text);
+}
+
+void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charle_error *err, struct charle_bytes reply)
+{
+    struct charle_str text = {0};
+    char hidden[80];
+    if (rc) {
+        atomic_fetch_add(&call->engine->figures.calls_failed, 1);
+        const char *words = err && err->text[0] ? err->text : charle_err_text(rc);
+        uint64_t reference = is_internal(rc) ? (uint64_t)call->received_us ^ (uint64_t)(uintptr_t)call << 20 : 0;
+        log_failure(call, rc, words, reference);
+        if (reference) {
+            snprintf(hidden, sizeof(hidden), "the server failed; the operator's log says why under %016" PRIx64, reference);
+            words = hidden;
+        }
+        text = charle_str(words);
+        reply = (struct charle_bytes){0};
+    }
+    charle_server_call_finish(call->rpc, rc, text, reply);
+    ch_session_release(call->session);
+    ch_free(call);
+}
+
+// --- the way in -------------------------------------------------------------------------------------------------------
+
+static struct charle_str find_token(struct charle_server_call *rpc)
+{
+    struct charle_metadata metadata = charle_server_call_metadata(rpc);
+    for (size_t i = 0; i < metadata.count; i++)
+        if (charle_str_equal(metadata.entries[i].key, CHARLE_STR("authorization")))
+            return ch_token_of_header(metadata.entries[i].value);
+    return (struct charle_str){0};
+}
+
+static void answer_echo(struct ch_call *call)
+{
+    struct charle_bytes request = charle_server_call_request(call->rpc);
+    struct charle_wire_reader reader = {request.ptr, request.ptr + request.len};
+    struct charle_wire_field field;
+    struct charle_error err = {0};
+    enum charle_err rc = CHARLE_OK;
+    while (rc == CHARLE_OK && request.len)
+        rc = charle_wire_next(&reader, &field);
+    if (rc && rc != CHARLE_DONE)
+        charle_fail(&err, rc, "the request is no protobuf message");
+    ch_call_finish(call, rc == CHARLE_DONE ? CHARLE_OK : rc, &err, request);
+}
+
+static struct ch_lane *lane_of(struct ch_engine *engine, enum ch_route_kind kind)
+{
+    switch (kind) {
+    case CH_ROUTE_LOGIN:
+        return engine->login;
+    case CH_ROUTE_GET:
+        return engine->reads;
+    case CH_ROUTE_STREAM:
+        return engine->streams;
+    case CH_ROUTE_ECHO:
+    case CH_ROUTE_PLAIN:
+    case CH_ROUTE_READ:
+    case CH_ROUTE_WRITE:
+        return engine->calls;
+    }
+    return engine->calls;
+}
+
+static void refuse_full(struct ch_call *call, struct ch_lane *lane)
+{
+    struct charle_error err = {0};
+    if (atomic_load(&call->engine->is_stopping))
+        charle_fail(&err, CHARLE_UNAVAILABLE, "the server is stopping: try again in a moment");
+    else
+        charle_fail(&err, CHARLE_RESOURCE_EXHAUSTED, "the server is busy, %u calls are waiting: try again in a moment", ch_lane_waiting(lane));
+    ch_call_finish(call, err.code, &err, (struct charle_bytes){0});
+}
+
+static void refuse_unknown(struct ch_call *call)
+{
+    struct charle_str name = charle_server_call_method(call->rpc);
+    struct charle_error err = {0};
+    charle_fail(&err, CHARLE_UNIMPLEMENTED, "there is no method %.*s here: names look like charleos.TaskService/Get",
+                (int)(name.len > 100 ? 100 : name.len), name.ptr ? name.ptr : "");
+    ch_call_finish(call, err.code, &err, (struct charle_bytes){0});
+}
+
+static int64_t deadline_of(const struct ch_call *call, const struct charle_method *method)
+{
+    int64_t given = charle_server_call_deadline_us(call->rpc);
+    if (given)
+        return given;
+    return call->received_us + (method && method->deadline_ms ? (int64_t)method->deadline_ms * 1000 : default_deadline_us);
+}
+
+void ch_dispatch(void *ctx, struct charle_server_call *rpc)
+{
+    struct ch_engine *engine = ctx;
+    struct ch_call *call = ch_alloc_zeroed(1, sizeof(*call));
+    atomic_fetch_add(&engine->figures.calls, 1);
+    if (!call) {
+        charle_server_call_finish(rpc, CHARLE_NO_MEMORY, CHARLE_STR("the server is out of memory"), (struct charle_bytes){0});
+        return;
+    }
+    *call = (struct ch_call){.engine = engine, .rpc = rpc, .received_us = ch_clock_mono_us()};
+    call->route = ch_route_find(engine, charle_server_call_method(rpc));
+    if (!call->route) {
+        refuse_unknown(call);
+        return;
+    }
+    call->deadline_us = deadline_of(call, call->route->method);
+    if (call->route->kind == CH_ROUTE_ECHO) {
+        answer_echo(call);
+        return;
+    }
+    call->token = find_token(rpc);
+    if (call->token.ptr)
+        call->session = ch_sessions_find(engine->sessions, call->token);
+    struct ch_lane *lane = lane_of(engine, call->route->kind);
+    if (!ch_lane_push(lane, call))
+        refuse_full(call, lane);
+}

@@ -1,0 +1,211 @@
+// Putting the engine together and taking it apart.
+//
+// Threads: the transport's (dispatch), the lanes', the watch thread (cancels what is overdue, every 50 ms) and the sweeper (checks
+// sessions, every 400 ms, on a connection of its own). Stop goes from the outside inwards: the RPC server first, so that no call
+// comes any more, then the lanes, which finish what they have, then what they use.
+#include "base/alloc.h"
+#include "base/log.h"
+#include "server/engine_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    CALLS_QUEUE_MAX = 1024,  // at 2,000 calls a second half a second of waiting; more would only time out
+    READS_QUEUE_MAX = 16384, // reads go 50 times faster
+    READS_BATCH_MAX = 256,   // libpq gains nothing above
+    LOGIN_THREADS = 2,       // 64 MiB and a core each
+    LOGIN_QUEUE_MAX = 32,    // 3 s of waiting
+    STREAMS_THREADS = 8,
+    STREAMS_QUEUE_MAX = 1024,
+    OTHER_CONNECTIONS = 4,   // the reads lane, the sweeper, the tick, one to spare
+    WATCH_MS = 50,
+    POOL_TICK_ROUNDS = 10,   // of the sweeper: every four seconds
+    STATEMENT_TIMEOUT_MS = 60000,          // behind the deadlines of calls, which are shorter as a rule
+    LOCK_TIMEOUT_MS = 10000,               // a lock held longer is somebody's open transaction; the call may be tried again
+    IDLE_IN_TRANSACTION_TIMEOUT_MS = 60000, // no call thinks that long, and an abandoned transaction holds everybody's vacuum up
+    CONNECTIONS_MAX = 4096
+};
+
+// --- threads of the engine's own --------------------------------------------------------------------------------------
+
+static void pause_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+static bool is_stopping(void *ctx)
+{
+    const struct ch_engine *engine = ctx;
+    return atomic_load(&engine->is_stopping);
+}
+
+static void *watch(void *ctx)
+{
+    struct ch_engine *engine = ctx;
+    while (!is_stopping(engine)) {
+        ch_workers_cancel_overdue(engine);
+        pause_ms(WATCH_MS);
+    }
+    return NULL;
+}
+
+// One line when the database goes away and one when it is back, however many calls fail in between.
+static void note_database(struct ch_engine *engine, enum charle_err rc, const struct charle_error *err)
+{
+    bool is_away = rc != CHARLE_OK;
+    if (is_away && !engine->is_database_away)
+        ch_log(CH_LOG_WARN, "database", "the database cannot be used; calls fail until it is back: %s", err->text);
+    if (!is_away && engine->is_database_away)
+        ch_log(CH_LOG_INFO, "database", "the database is back");
+    engine->is_database_away = is_away;
+}
+
+static void *sweep(void *ctx)
+{
+    struct ch_engine *engine = ctx;
+    for (int64_t round = 0; !is_stopping(engine); round++) {
+        struct charle_error err = {0};
+        struct charle_db *db = NULL;
+        enum charle_err rc = ch_pg_pool_take(engine->pool, CH_POOL_WAIT_MS, &db, &err);
+        if (rc == CHARLE_OK)
+            rc = ch_sessions_sweep(engine->sessions, db, &err);
+        ch_pg_pool_give(engine->pool, db);
+        note_database(engine, rc, &err);
+        if (round % POOL_TICK_ROUNDS == 0)
+            ch_pg_pool_tick(engine->pool);
+        pause_ms(CH_SESSIONS_SWEEP_MS);
+    }
+    return NULL;
+}
+
+// --- start ------------------------------------------------------------------------------------------------------------
+
+static enum charle_err scopes_of(void *ctx, struct charle_db *db, struct charle_str principal, struct charle_str id,
+                                 struct charle_arena *arena, const struct charle_str **out_scopes, size_t *out_count,
+                                 struct charle_error *err);
+
+static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error *err)
+{
+    struct ch_lane_options calls = {.name = "call",
+                                    .thread_count = engine->options.pool_size,
+                                    .queue_max = CALLS_QUEUE_MAX,
+                                    .run = ch_worker_run,
+                                    .open_worker = ch_worker_open,
+                                    .close_worker = ch_worker_close,
+                                    .ctx = engine};
+    struct ch_lane_options login = calls, streams = calls, reads = calls;
+    login.name = "login";
+    login.thread_count = LOGIN_THREADS;
+    login.queue_max = LOGIN_QUEUE_MAX;
+    streams.name = "stream";
+    streams.thread_count = STREAMS_THREADS;
+    streams.queue_max = STREAMS_QUEUE_MAX;
+    reads.name = "read";
+    reads.thread_count = 1;
+    reads.queue_max = READS_QUEUE_MAX;
+    reads.batch_max = READS_BATCH_MAX;
+    reads.run = ch_reads_run;
+    reads.open_worker = ch_reads_open;
+    reads.close_worker = ch_reads_close;
+    enum charle_err rc = ch_lane_start(&calls, &engine->calls, err);
+    if (rc == CHARLE_OK)
+        rc = ch_lane_start(&login, &engine->login, err);
+    if (rc == CHARLE_OK)
+        rc = ch_lane_start(&streams, &engine->streams, err);
+    return rc ? rc : ch_lane_start(&reads, &engine->reads, err);
+}
+
+static enum charle_err start_threads(struct ch_engine *engine, struct charle_error *err)
+{
+    engine->has_watch = pthread_create(&engine->watch, NULL, watch, engine) == 0;
+    engine->has_sweeper = pthread_create(&engine->sweeper, NULL, sweep, engine) == 0;
+    if (!engine->has_watch || !engine->has_sweeper)
+        return charle_fail(err, CHARLE_NO_MEMORY, "cannot start another thread: raise the limit of processes");
+    pthread_setname_np(engine->watch, "watch");
+    pthread_setname_np(engine->sweeper, "sweep");
+    return CHARLE_OK;
+}
+
+static enum charle_err open_pool(struct ch_engine *engine, struct charle_error *err)
+{
+    struct ch_pg_pool_options options = {
+        .connection = {.application_name = "charled",
+                       .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                       .lock_timeout_ms = LOCK_TIMEOUT_MS,
+                       .idle_in_transaction_timeout_ms = IDLE_IN_TRANSACTION_TIMEOUT_MS},
+        .connections_min = 2,
+        .connections_max = (int)engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + OTHER_CONNECTIONS};
+    struct charle_db *db = NULL;
+    enum charle_err rc = ch_pg_pool_new(engine->options.database_url, &options, &engine->pool, err);
+    if (rc == CHARLE_OK)
+        rc = ch_pg_pool_take(engine->pool, CH_POOL_WAIT_MS, &db, err);
+    if (rc)
+        return rc;
+    const char *version = PQparameterStatus(ch_pg_connection(db), "server_version");
+    snprintf(engine->postgres_version, sizeof(engine->postgres_version), "%s", version ? version : "");
+    ch_pg_pool_give(engine->pool, db);
+    return CHARLE_OK;
+}
+
+static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
+{
+    struct charle_rpc_server_options rpc = {.connections_max = CONNECTIONS_MAX,
+                                            .tls_cert_file = engine->options.tls_cert_file,
+                                            .tls_key_file = engine->options.tls_key_file};
+    enum charle_err rc = open_pool(engine, err);
+    if (rc == CHARLE_OK)
+        rc = ch_routes_init(engine, err);
+    if (rc == CHARLE_OK)
+        rc = ch_sessions_new(engine->options.app->schema, scopes_of, engine, &engine->sessions, err);
+    if (rc == CHARLE_OK)
+        rc = start_lanes(engine, err);
+    if (rc == CHARLE_OK)
+        rc = start_threads(engine, err);
+    return rc ? rc : charle_rpc_server_open(&rpc, ch_dispatch, engine, &engine->rpc, err);
+}
+
+enum charle_err ch_engine_start(const struct ch_engine_options *options, struct ch_engine **out, struct charle_error *err)
+{
+    struct ch_engine *engine = ch_alloc_zeroed(1, sizeof(*engine));
+    if (!engine)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    engine->options = *options;
+    pthread_mutex_init(&engine->workers_mutex, NULL);
+    enum charle_err rc = start(engine, err);
+    if (rc) {
+        ch_engine_stop(engine, 0);
+        return rc;
+    }
+    *out = engine;
+    return CHARLE_OK;
+}
+
+enum charle_err ch_engine_listen(struct ch_engine *engine, const char *address, char out_address[CH_ENGINE_ADDRESS_SIZE],
+                                 struct charle_error *err)
+{
+    return charle_rpc_server_listen(engine->rpc, address, out_address, err);
+}
+
+void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
+{
+    if (!engine)
+        return;
+    if (engine->rpc)
+        charle_rpc_server_close(engine->rpc, drain_ms);
+    atomic_store(&engine->is_stopping, true);
+    ch_lane_stop(engine->reads);
+    ch_lane_stop(engine->streams);
+    ch_lane_stop(engine->login);
+    ch_lane_stop(engine->calls);
+    if (engine->has_watch)
+        pthread_join(engine->watch, NULL);
+    if (engine->has_sweeper)
+        pthread_join(engine->sweeper, NULL);
+    ch_sessions_free(engine->sessions);
+    ch_pg_pool_free(engine->pool);
+    ch_routes_deinit(engine);
+    pthread_mutex_destroy(&engine->workers_mutex);
+    ch_free(engine);
+}

@@ -1,0 +1,129 @@
+// What the files of the engine share.
+//
+// A call's way: transport thread (dispatch.c) ─► route ─► lane ─► thread with a connection ─► finish. A call belongs to exactly one of
+// these at a time; whoever has it must finish it.
+//
+//   lane      threads        what
+//   calls     pool_size      ordinary methods, one at a time, each on a connection of the pool
+//   reads     1              generated Get calls, all that wait at once in one pipeline
+//   login     2              passwords: argon2id is slow by design
+//   streams   few            streaming methods, which may last
+//
+// Locks: a worker's mutex guards `call` against the watch thread, which cancels statements; nothing else is taken under it.
+#ifndef CHARLE_SERVER_ENGINE_PARTS_H
+#define CHARLE_SERVER_ENGINE_PARTS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "call/method.h"
+#include "db/pg/pool.h"
+#include "rpc/rpc.h"
+#include "server/engine.h"
+#include "server/lane.h"
+#include "server/session.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+// How a method is run.
+enum ch_route_kind {
+    CH_ROUTE_ECHO,    // on the transport's thread
+    CH_ROUTE_LOGIN,   // login lane, no transaction
+    CH_ROUTE_PLAIN,   // calls lane, no transaction around it: it takes care of that itself, or one statement is enough
+    CH_ROUTE_READ,    // calls lane, one read-only snapshot
+    CH_ROUTE_WRITE,   // calls lane, one transaction, tried again when it lost against another
+    CH_ROUTE_GET,     // reads lane
+    CH_ROUTE_STREAM,  // streams lane
+};
+
+struct ch_route {
+    const struct charle_method *method;
+    enum ch_route_kind kind;
+};
+
+// A call on its way through the server. Freed by ch_call_finish.
+struct ch_call {
+    struct ch_engine *engine;
+    struct charle_server_call *rpc;
+    const struct ch_route *route;
+    struct ch_session *session; // NULL: nobody, or not looked up yet
+    struct charle_str token;    // points into the call's metadata; ptr NULL: none was given
+    int64_t received_us;
+    int64_t deadline_us;        // monotonic; never 0
+};
+
+// What a handler of the platform finds in context->runtime.
+struct ch_runtime {
+    struct ch_engine *engine;
+    const struct ch_call *call;
+};
+
+// A thread of the calls, login or streams lane, and what it keeps from call to call.
+struct ch_worker {
+    struct ch_engine *engine;
+    struct charle_arena arena; // of one call
+    struct charle_buf reply;
+    pthread_mutex_t mutex;     // guards the next two
+    struct ch_call *call;      // that may run a statement now; NULL: none
+    struct charle_db *db;      // on which it does
+    struct ch_worker *next;    // in the engine's list, for the watch thread
+};
+
+struct ch_figures { // since the start
+    atomic_ulong calls, calls_failed, pulls, pulls_idle, pushed_calls;
+    atomic_uint live_streams;
+};
+
+struct ch_engine {
+    struct ch_engine_options options;
+    struct charle_method *platform; // the platform's methods with their handlers
+    struct charle_method_table methods;
+    struct ch_route *routes;        // by name, as the methods
+    struct ch_pg_pool *pool;        // of all lanes
+    struct ch_sessions *sessions;
+    struct charle_rpc_server *rpc;
+    struct ch_lane *calls, *reads, *login, *streams;
+    struct ch_figures figures;
+    pthread_mutex_t workers_mutex;
+    struct ch_worker *workers;
+    pthread_t watch, sweeper;
+    bool has_watch, has_sweeper;
+    atomic_bool is_stopping;
+    bool is_database_away;          // the sweeper's
+    char postgres_version[64];
+};
+
+// dispatch.c: the transport's callback, and the end of every call.
+void ch_dispatch(void *ctx, struct charle_server_call *rpc);
+// Ends a call: logs a failure, hides what is not for callers, frees the call. `reply` counts only with OK.
+void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charle_error *err, struct charle_bytes reply);
+
+// route.c
+CHARLE_MUST_CHECK enum charle_err ch_routes_init(struct ch_engine *engine, struct charle_error *err);
+void ch_routes_deinit(struct ch_engine *engine);
+const struct ch_route *ch_route_find(const struct ch_engine *engine, struct charle_str name); // NULL: none
+
+// worker.c
+void *ch_worker_open(void *ctx, uint32_t index);
+void ch_worker_close(void *ctx, void *worker);
+void ch_worker_run(void *ctx, void *worker, void *const *items, size_t count);
+// Fills in call->session when there is a token. UNAUTHENTICATED when it opens nothing.
+CHARLE_MUST_CHECK enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db, struct charle_error *err);
+void ch_call_context(const struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
+                     struct charle_context *out);
+// Ends statements of calls that are over, from the watch thread.
+void ch_workers_cancel_overdue(struct ch_engine *engine);
+
+// How long a call waits for a connection. The pool is as large as the lanes together, so it only waits when PostgreSQL takes none.
+#define CH_POOL_WAIT_MS 5000
+
+// reads.c
+void *ch_reads_open(void *ctx, uint32_t index);
+void ch_reads_close(void *ctx, void *worker);
+void ch_reads_run(void *ctx, void *worker, void *const *items, size_t count);
+
+// platform.c: fills in the handlers of a copy of the platform's methods. Returns how many there are.
+#define CH_PLATFORM_METHODS_MAX 16
+size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX]);
+
+#endif

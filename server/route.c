@@ -1,0 +1,74 @@
+// Which method runs where: worked out once from the descriptors of the application and of the platform.
+#include "base/alloc.h"
+#include "charle/admin.charle.h"
+#include "server/engine_parts.h"
+
+static enum ch_route_kind kind_of(const struct charle_method *method)
+{
+    if (charle_str_equal(method->name, charle_admin_echo_method.name))
+        return CH_ROUTE_ECHO;
+    if (charle_str_equal(method->name, charle_session_login_method.name))
+        return CH_ROUTE_LOGIN;
+    if (method->streaming != CHARLE_UNARY)
+        return CH_ROUTE_STREAM;
+    if (charle_str_has_prefix(method->name, CHARLE_STR("charle.")))
+        return CH_ROUTE_PLAIN;
+    if (method->crud == CHARLE_CRUD_GET)
+        return CH_ROUTE_GET;
+    if (method->crud == CHARLE_CRUD_LIST)
+        return CH_ROUTE_PLAIN; // one statement, which is a snapshot by itself
+    return method->is_read_only ? CH_ROUTE_READ : CH_ROUTE_WRITE;
+}
+
+static enum charle_err make_table(struct ch_engine *engine, struct charle_error *err)
+{
+    const struct charle_schema *schema = engine->options.app->schema;
+    size_t count = ch_platform_methods(engine->platform);
+    struct charle_service platform = {.name = CHARLE_STR("charle"), .methods = engine->platform, .method_count = count};
+    const struct charle_service **services = ch_alloc_zeroed(schema->service_count + 1, sizeof(*services));
+    if (!services)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    for (size_t i = 0; i < schema->service_count; i++)
+        services[i] = schema->services[i];
+    services[schema->service_count] = &platform;
+    enum charle_err rc = charle_method_table_init(&engine->methods, services, schema->service_count + 1, err);
+    ch_free(services);
+    return rc;
+}
+
+enum charle_err ch_routes_init(struct ch_engine *engine, struct charle_error *err)
+{
+    engine->platform = ch_alloc_zeroed(CH_PLATFORM_METHODS_MAX, sizeof(*engine->platform));
+    enum charle_err rc = engine->platform ? make_table(engine, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    if (rc)
+        return rc;
+    engine->routes = ch_alloc_zeroed(engine->methods.count, sizeof(*engine->routes));
+    if (!engine->routes)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    for (size_t i = 0; i < engine->methods.count; i++)
+        engine->routes[i] = (struct ch_route){engine->methods.methods[i], kind_of(engine->methods.methods[i])};
+    return CHARLE_OK;
+}
+
+void ch_routes_deinit(struct ch_engine *engine)
+{
+    charle_method_table_deinit(&engine->methods);
+    ch_free(engine->routes);
+    ch_free(engine->platform);
+}
+
+const struct ch_route *ch_route_find(const struct ch_engine *engine, struct charle_str name)
+{
+    size_t low = 0, high = engine->methods.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = charle_str_compare(engine->routes[middle].method->name, name);
+        if (order == 0)
+            return &engine->routes[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}

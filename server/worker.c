@@ -1,0 +1,171 @@
+// A thread of the calls lane: one call at a time, on a connection of the pool.
+#include "base/alloc.h"
+#include "db/pg/pg.h"
+#include "server/engine_parts.h"
+#include "services/crud.h"
+
+#include <sodium.h>
+
+enum {
+    CALL_ARENA_SIZE_MAX = 48 << 20 // a List of a thousand rows and its reply
+};
+
+// --- the thread -------------------------------------------------------------------------------------------------------
+
+void *ch_worker_open(void *ctx, uint32_t index)
+{
+    struct ch_engine *engine = ctx;
+    struct ch_worker *worker = ch_alloc_zeroed(1, sizeof(*worker));
+    (void)index;
+    if (!worker)
+        return NULL;
+    worker->engine = engine;
+    charle_arena_init(&worker->arena, CALL_ARENA_SIZE_MAX);
+    charle_buf_init(&worker->reply, CH_MESSAGE_SIZE_MAX);
+    pthread_mutex_init(&worker->mutex, NULL);
+    pthread_mutex_lock(&engine->workers_mutex);
+    worker->next = engine->workers;
+    engine->workers = worker;
+    pthread_mutex_unlock(&engine->workers_mutex);
+    return worker;
+}
+
+void ch_worker_close(void *ctx, void *item)
+{
+    struct ch_engine *engine = ctx;
+    struct ch_worker *worker = item;
+    if (!worker)
+        return;
+    pthread_mutex_lock(&engine->workers_mutex);
+    struct ch_worker **at = &engine->workers;
+    while (*at != worker)
+        at = &(*at)->next;
+    *at = worker->next;
+    pthread_mutex_unlock(&engine->workers_mutex);
+    charle_arena_deinit(&worker->arena);
+    charle_buf_deinit(&worker->reply);
+    pthread_mutex_destroy(&worker->mutex);
+    ch_free(worker);
+}
+
+// From now on (until NULL is set) the watch thread may cancel what runs on the handle.
+static void set_call(struct ch_worker *worker, struct ch_call *call, struct charle_db *db)
+{
+    pthread_mutex_lock(&worker->mutex);
+    worker->call = call;
+    worker->db = db;
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+static bool is_overdue(const struct ch_call *call)
+{
+    return charle_server_call_is_over(call->rpc) || ch_clock_mono_us() > call->deadline_us;
+}
+
+void ch_workers_cancel_overdue(struct ch_engine *engine)
+{
+    pthread_mutex_lock(&engine->workers_mutex);
+    for (struct ch_worker *worker = engine->workers; worker; worker = worker->next) {
+        pthread_mutex_lock(&worker->mutex);
+        struct charle_error err;
+        // Under the mutex the worker cannot go on to another call, so the cancel hits this one's statement or none.
+        if (worker->call && is_overdue(worker->call) && ch_pg_cancel(worker->db, &err))
+            ch_log(CH_LOG_WARN, "call", "a statement could not be cancelled: %s", err.text);
+        pthread_mutex_unlock(&worker->mutex);
+    }
+    pthread_mutex_unlock(&engine->workers_mutex);
+}
+
+// --- one call ---------------------------------------------------------------------------------------------------------
+
+enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db, struct charle_error *err)
+{
+    if (call->session || !call->token.ptr)
+        return CHARLE_OK;
+    return ch_sessions_load(call->engine->sessions, db, call->token, &call->session, err);
+}
+
+void ch_call_context(const struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
+                     struct charle_context *out)
+{
+    static const struct charle_identity nobody = {0};
+    uint64_t seed;
+    *out = (struct charle_context){.db = db,
+                                   .arena = arena,
+                                   .schema = call->engine->options.app->schema,
+                                   .identity = call->session ? ch_session_identity(call->session) : &nobody,
+                                   .deadline_mono_us = call->deadline_us,
+                                   .crud = ch_crud_run,
+                                   .runtime = runtime};
+    *runtime = (struct ch_runtime){call->engine, call};
+    randombytes_buf(&seed, sizeof(seed));
+    charle_context_seed(out, ch_clock_wall(), seed);
+}
+
+struct attempt {
+    struct ch_worker *worker;
+    struct ch_call *call;
+};
+
+// The whole method; runs again from the start when its transaction lost against another.
+static enum charle_err run_method(struct charle_db *db, void *ctx, struct charle_error *err)
+{
+    const struct attempt *attempt = ctx;
+    struct ch_worker *worker = attempt->worker;
+    struct charle_context context;
+    struct ch_runtime runtime;
+    charle_arena_reset(&worker->arena);
+    charle_buf_reset(&worker->reply);
+    ch_call_context(attempt->call, db, &worker->arena, &runtime, &context);
+    return charle_method_run(attempt->call->route->method, &context, charle_server_call_request(attempt->call->rpc), &worker->reply, err);
+}
+
+static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, struct charle_error *err)
+{
+    struct attempt attempt = {worker, call};
+    struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    switch (call->route->kind) {
+    case CH_ROUTE_WRITE:
+        return charle_transaction(db, NULL, run_method, &attempt, err);
+    case CH_ROUTE_READ:
+        return charle_transaction(db, &snapshot, run_method, &attempt, err);
+    case CH_ROUTE_ECHO:
+    case CH_ROUTE_LOGIN:
+    case CH_ROUTE_PLAIN:
+    case CH_ROUTE_GET:
+    case CH_ROUTE_STREAM:
+        return run_method(db, &attempt, err);
+    }
+    return CHARLE_INTERNAL;
+}
+
+static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, struct charle_error *err)
+{
+    struct charle_db *db = NULL;
+    if (is_overdue(call))
+        return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call's time was over before its turn came");
+    enum charle_err rc = ch_pg_pool_take(call->engine->pool, CH_POOL_WAIT_MS, &db, err);
+    if (rc)
+        return rc;
+    set_call(worker, call, db);
+    rc = ch_call_authenticate(call, db, err);
+    if (rc == CHARLE_OK)
+        rc = run_routed(worker, call, db, err);
+    set_call(worker, NULL, NULL);
+    ch_pg_pool_give(call->engine->pool, db);
+    if (rc == CHARLE_CANCELLED && ch_clock_mono_us() > call->deadline_us)
+        rc = charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call took longer than its deadline, and was stopped");
+    return rc;
+}
+
+void ch_worker_run(void *ctx, void *item, void *const *items, size_t count)
+{
+    (void)ctx;
+    struct ch_worker *worker = item;
+    for (size_t i = 0; i < count; i++) {
+        struct charle_error err = {0};
+        struct ch_call *call = items[i];
+        enum charle_err rc = worker ? run_call(worker, call, &err) : charle_fail(&err, CHARLE_NO_MEMORY, "the server is out of memory");
+        ch_call_finish(call, rc, &err, worker ? charle_buf_bytes(&worker->reply) : (struct charle_bytes){0});
+    }
+}
