@@ -2,8 +2,8 @@
 //
 // The same seed, sizes and day give the same rows, ids included. All 47 tables get rows, every check and foreign key holds, and
 // the figures agree with each other: a task's status follows its subtasks, a month's billing follows the time that was logged.
-// It works with and without the stamping triggers; the agency is one transaction, the mass of extra tasks one transaction
-// for each 50,000 rows.
+// It works with and without the stamping triggers. The agency is one transaction, the mass of extra tasks another; the second
+// locks the table task while it runs.
 #ifndef CHARLE_TOOLS_SEED_SEED_H
 #define CHARLE_TOOLS_SEED_SEED_H
 

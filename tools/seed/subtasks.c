@@ -92,10 +92,10 @@ static int32_t do_subtask(struct seed_world *world, int index, int32_t day, int 
         int room = seed_room(world, &world->users.items[assignee], day);
         int minutes = room < left ? room : left;
 
-        if (minutes < 5 && minutes < left)
-            continue;
-        if (minutes > 300)
-            minutes = 300;
+        if ((minutes < 5 && minutes < left) || (subtask->started_us && seed_chance(&world->random, 35)))
+            continue; // no room, or other work that day
+        if (minutes > 240)
+            minutes = 240;
         if (!subtask->started_us) {
             subtask->started_us = seed_at(world, day, 9);
             subtask->status = "in_progress";
@@ -188,7 +188,7 @@ static int32_t review_subtask(struct seed_world *world, int index, int32_t done)
 {
     struct seed_subtask *subtask = &world->subtasks.items[index];
     int32_t day = seed_next_working_day(world, done + seed_between(&world->random, 0, 2));
-    bool is_fine = seed_chance(&world->random, 80) || strcmp(subtask->type, "deployment") == 0;
+    bool is_fine = seed_chance(&world->random, 75) || strcmp(subtask->type, "deployment") == 0;
 
     subtask->has_handoff = strcmp(subtask->type, "design") == 0;
     subtask->status = is_reviewed(subtask->type) ? "awaiting_review" : "complete";

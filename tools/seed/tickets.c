@@ -57,7 +57,7 @@ static void progress_ticket(struct seed_world *world, int index, int32_t day)
     int32_t age = world->today - day;
     int32_t work_day = seed_next_working_day(world, day + seed_between(&world->random, 0, 3));
 
-    if (age < 1 || (age < 4 && seed_chance(&world->random, 40)))
+    if (age < 1 || (age < 6 && seed_chance(&world->random, 50)))
         return;
     ticket->assignee = seed_pick_user(world, "development", work_day);
     ticket->estimate = seed_between(&world->random, 1, 8) * 15;
@@ -115,7 +115,9 @@ void seed_make_tickets(struct seed_world *world)
 
     // In order of time, so that numbers and ids rise together.
     for (int i = 0; i < count && !world->failed; i++) {
-        int32_t day = world->first + (int32_t)((int64_t)days * i / count);
+        int old = count * 9 / 10; // the last tenth came in the last ten days
+        int32_t day = i < old ? world->first + (int32_t)((int64_t)(days - 10) * i / old)
+                              : world->today - 10 + 10 * (i - old) / (count - old);
 
         while (!seed_is_working_day(world, day))
             day--;

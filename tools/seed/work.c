@@ -13,8 +13,8 @@ static const struct {
 
 static enum seed_size pick_size(struct seed_world *world)
 {
-    static const enum seed_size weighted[] = {SEED_XS, SEED_S, SEED_S, SEED_S, SEED_M, SEED_M, SEED_M,
-                                              SEED_M,  SEED_L, SEED_L, SEED_L, SEED_S, SEED_M, SEED_XL};
+    static const enum seed_size weighted[] = {SEED_XS, SEED_S, SEED_S, SEED_S, SEED_M, SEED_M, SEED_M, SEED_M,
+                                              SEED_M,  SEED_L, SEED_L, SEED_L, SEED_L, SEED_L, SEED_XL, SEED_XL};
     return SEED_PICK(&world->random, weighted);
 }
 
@@ -162,7 +162,10 @@ static void add_task(struct seed_world *world, int64_t created_us)
                                .status = "backlog", .created_us = created_us, .updated_us = created_us};
     task->pm = world->clients.items[task->client].pm;
     task->priority = seed_chance(&world->random, 50) ? 3 : seed_between(&world->random, 1, 5);
-    task->planned = seed_next_working_day(world, day + seed_between(&world->random, 2, 30));
+    task->planned = day + seed_between(&world->random, 2, 30);
+    if (seed_chance(&world->random, 12)) // not urgent
+        task->planned += seed_between(&world->random, 30, 120);
+    task->planned = seed_next_working_day(world, task->planned);
     task->first_work = (int)world->works.count;
     seed_make_id(&world->random, created_us, task->id);
     seed_task_title(&world->random, title);
@@ -192,8 +195,12 @@ void seed_make_quotes_and_tasks(struct seed_world *world)
     int64_t *created = seed_alloc(world, count * sizeof *created);
 
     for (size_t i = 0; i < count && !world->failed; i++) {
-        int32_t day = world->first + (int32_t)seed_below(&world->random, (uint32_t)(world->today - world->first));
+        uint32_t days = (uint32_t)(world->today - world->first);
+        int32_t day;
 
+        if (i % 4 == 0) // much of what people look at is new
+            days = 40;
+        day = world->today - 1 - (int32_t)seed_below(&world->random, days);
         while (!seed_is_working_day(world, day))
             day--;
         created[i] = seed_at(world, day, 11);
