@@ -9,6 +9,7 @@ function(charle_generate)
   if(A_UNPARSED_ARGUMENTS OR NOT A_TARGET OR NOT A_ROOT OR NOT A_PROTOS)
     message(FATAL_ERROR "charle_generate needs TARGET, ROOT and PROTOS; what is ${A_UNPARSED_ARGUMENTS}?")
   endif()
+  get_filename_component(charle ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../.. ABSOLUTE)
   set(out ${CMAKE_BINARY_DIR}/gen/${A_TARGET})
   set(sources)
   set(headers)
@@ -31,7 +32,7 @@ function(charle_generate)
     string(APPEND option ",schema=${A_SCHEMA}")
   endif()
   set(import_flags)
-  foreach(import ${A_IMPORTS} ${CHARLE_PROTO_DIR})
+  foreach(import ${A_IMPORTS} ${charle}/proto)
     if(NOT import STREQUAL A_ROOT)
       list(APPEND import_flags -I ${import})
     endif()
@@ -42,12 +43,11 @@ function(charle_generate)
     COMMAND protoc -I ${A_ROOT} ${import_flags}
             --plugin=protoc-gen-charle=$<TARGET_FILE:protoc-gen-charle>
             --charle_out=${out} --charle_opt=${option} ${A_PROTOS}
-    DEPENDS ${inputs} protoc-gen-charle ${CHARLE_PROTO_DIR}/charle/options.proto
+    DEPENDS ${inputs} protoc-gen-charle ${charle}/proto/charle/options.proto
     COMMENT "Generating ${A_TARGET}"
     VERBATIM)
   add_library(${A_TARGET} STATIC ${sources} ${headers})
-  target_include_directories(${A_TARGET} PUBLIC ${out} ${CHARLE_INCLUDE_DIRS})
+  target_include_directories(${A_TARGET} PUBLIC ${out} ${charle}/core ${charle})
   target_link_libraries(${A_TARGET} PUBLIC charle_db charle_call ${A_DEPS} PRIVATE charle_flags)
 endfunction()
 set(CHARLE_PROTO_DIR ${CMAKE_SOURCE_DIR}/proto)
-set(CHARLE_INCLUDE_DIRS ${CMAKE_SOURCE_DIR}/core ${CMAKE_SOURCE_DIR})

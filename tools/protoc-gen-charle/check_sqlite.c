@@ -1,23 +1,24 @@
-// Does SQLite understand what the author wrote for PostgreSQL? SQLite itself is asked, with an empty database in memory.
+// Does SQLite understand what the author wrote for PostgreSQL? It is asked itself, with a database in memory.
 //
-// First each piece alone (a default, a check, an index, an audience's condition, a view), so that an error stands at the line that is to be
-// changed; then the tables whole, which would show a mistake of the generator.
-#include <sqlite3.h>
-
+// First each piece alone (a default, a check, an index, an audience's condition, a view), so that an error stands at
+// the line that is to be changed; then the tables whole, which would show a mistake of the generator.
+#include "db/sqlite/sqlite.h"
 #include "ddl.h"
 
 struct ch_trial {
     struct ch_gen *gen;
-    sqlite3 *db;
+    struct charle_db *db;
 };
 
-// Runs the buffer's SQL; reports an error at `place` as "SQLite does not understand <what> (…); <advice>". Empties the buffer.
-static bool try_sql(struct ch_trial *trial, struct charle_buf *sql, struct ch_place place, const char *what, const char *advice)
+// Runs the buffer's SQL and empties it; reports an error at `place`.
+static bool try_sql(struct ch_trial *trial, struct charle_buf *sql, struct ch_place place, const char *what,
+                    const char *advice)
 {
-    bool is_good = sqlite3_exec(trial->db, charle_buf_text(sql), NULL, NULL, NULL) == SQLITE_OK;
+    struct charle_error err = {0};
+    bool is_good = charle_exec_script(trial->db, charle_buf_text(sql), &err) == CHARLE_OK;
 
     if (!is_good)
-        ch_error(trial->gen, place, "SQLite does not understand %s (%s); %s", what, sqlite3_errmsg(trial->db), advice);
+        ch_error(trial->gen, place, "SQLite does not understand %s (%s); %s", what, err.text, advice);
     charle_buf_reset(sql);
     return is_good;
 }
@@ -51,9 +52,10 @@ static void try_default(struct ch_trial *trial, struct charle_buf *sql, const st
         return;
     charle_buf_add_text(sql, "drop table if exists \"trial\"; create table \"trial\" (\"c\" ");
     ch_ddl_sqlite_type(sql, column);
-    charle_buf_printf(sql, " default %s, \"d\" integer) strict; insert into \"trial\" (\"d\") values (1)", column->default_sqlite);
-    try_sql(trial, sql, ch_place_of_column_option(column, 5), ch_text(trial->gen->run, "the default of column %s", column->name),
-            "write its own text in default_sqlite");
+    charle_buf_printf(sql, " default %s, \"d\" integer) strict; insert into \"trial\" (\"d\") values (1)",
+                      column->default_sqlite);
+    try_sql(trial, sql, ch_place_of_column_option(column, 5),
+            ch_text(trial->gen->run, "the default of column %s", column->name), "write its own text in default_sqlite");
 }
 
 static void try_index(struct ch_trial *trial, struct charle_buf *sql, const struct ch_model_table *table,
@@ -63,7 +65,8 @@ static void try_index(struct ch_trial *trial, struct charle_buf *sql, const stru
     charle_buf_add_text(sql, ") strict;");
     for (size_t i = 0; i < index->part_count; i++)
         if (index->parts[i].expression_sqlite)
-            charle_buf_printf(sql, "create index \"trial_%zu\" on \"trial\" ((%s));", i, index->parts[i].expression_sqlite);
+            charle_buf_printf(sql, "create index \"trial_%zu\" on \"trial\" ((%s));", i,
+                              index->parts[i].expression_sqlite);
     if (index->where_sqlite)
         charle_buf_printf(sql, "create index \"trial_where\" on \"trial\" (1) where %s;", index->where_sqlite);
     try_sql(trial, sql, index->place, ch_text(trial->gen->run, "the index %s", index->name),
@@ -79,8 +82,10 @@ static void try_audience(struct ch_trial *trial, struct charle_buf *sql, const s
                 "write its own text in where_sqlite");
     }
     if (audience->path_from) {
-        charle_buf_printf(sql, "select (select %s from %s limit 1) from \"%s\" r", audience->path_key, audience->path_from, table->name);
-        try_sql(trial, sql, audience->place, ch_text(trial->gen->run, "the path of audience %s", audience->name), "this is a mistake of the generator");
+        charle_buf_printf(sql, "select (select %s from %s limit 1) from \"%s\" r", audience->path_key,
+                          audience->path_from, table->name);
+        try_sql(trial, sql, audience->place, ch_text(trial->gen->run, "the path of audience %s", audience->name),
+                "this is a mistake of the generator");
     }
 }
 
@@ -106,7 +111,8 @@ static void try_tables(struct ch_trial *trial, struct charle_buf *sql, const str
     for (size_t i = 0; i < model->table_count; i++) {
         ch_ddl_sqlite_create(sql, model->tables[i]);
         ch_ddl_sqlite_indexes(sql, model->tables[i]);
-        try_sql(trial, sql, model->tables[i]->place, ch_text(trial->gen->run, "the table %s", model->tables[i]->name), advice);
+        try_sql(trial, sql, model->tables[i]->place, ch_text(trial->gen->run, "the table %s", model->tables[i]->name),
+                advice);
     }
     for (size_t i = 0; i < model->table_count; i++)
         for (size_t j = 0; j < model->tables[i]->audience_count; j++)
@@ -115,7 +121,8 @@ static void try_tables(struct ch_trial *trial, struct charle_buf *sql, const str
         if (model->views[i].sqlite) {
             const char *name = model->views[i].name;
 
-            charle_buf_printf(sql, "create view \"%s\" as %s; select * from \"%s\"", name, model->views[i].sqlite, name);
+            charle_buf_printf(sql, "create view \"%s\" as %s; select * from \"%s\"", name, model->views[i].sqlite,
+                              name);
             try_sql(trial, sql, model->views[i].place, ch_text(trial->gen->run, "the view %s", name),
                     "write its own text in sqlite: \"…\", or sqlite: \"\" to leave the view to the server");
         }
@@ -125,18 +132,17 @@ void ch_model_check_sqlite(struct ch_gen *gen)
 {
     struct ch_trial trial = {.gen = gen};
     struct charle_buf sql = {0};
+    struct charle_error err = {0};
 
-    if (sqlite3_open(":memory:", &trial.db) != SQLITE_OK) {
-        ch_error(gen, (struct ch_place){0}, "SQLite cannot be opened in memory: %s; is there memory left?", sqlite3_errmsg(trial.db));
+    if (ch_sqlite_open(":memory:", NULL, &trial.db, &err)) {
+        ch_error(gen, (struct ch_place){0}, "what SQLite understands cannot be asked: %s", err.text);
         goto done;
     }
-    sqlite3_db_config(trial.db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL); // "name" is a name, never silently a string
-    sqlite3_db_config(trial.db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     for (size_t i = 0; i < gen->model.table_count; i++)
         try_pieces(&trial, &sql, gen->model.tables[i]);
     if (!gen->diag.count)
         try_tables(&trial, &sql, &gen->model);
 done:
-    sqlite3_close(trial.db);
+    charle_db_close(trial.db);
     charle_buf_deinit(&sql);
 }

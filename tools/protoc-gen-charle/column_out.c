@@ -23,10 +23,12 @@ static void handles(struct ch_gen *gen, struct charle_buf *out, const struct ch_
 // The same handles under an alias, for a table that is joined with itself.
 static void alias(struct charle_buf *out, const struct ch_model_table *table)
 {
-    charle_buf_printf(out, "\nstatic inline struct %s_columns %s_alias(uint16_t alias)\n{\n    return (struct %s_columns){\n",
-                      table->c_name, table->c_name, table->c_name);
+    charle_buf_printf(
+        out, "\nstatic inline struct %s_columns %s_alias(uint16_t alias)\n{\n    return (struct %s_columns){\n",
+        table->c_name, table->c_name, table->c_name);
     for (size_t i = 0; i < table->column_count; i++)
-        charle_buf_printf(out, "        .%s = {{&%s_table, %zu, alias}},\n", table->columns[i].field->c_name, table->c_name, i);
+        charle_buf_printf(out, "        .%s = {{&%s_table, %zu, alias}},\n", table->columns[i].field->c_name,
+                          table->c_name, i);
     charle_buf_add_text(out, "    };\n}\n");
 }
 
@@ -46,8 +48,9 @@ static void insert_init(struct ch_gen *gen, struct charle_buf *out, const struct
     const struct ch_model_message *insert = table->insert;
     size_t count = 0;
 
-    charle_buf_printf(out, "\n// A new row: every column that must be given and that nobody else fills in is an argument.\n"
-                           "static inline struct %s %s_init(",
+    charle_buf_printf(out,
+                      "\n// A new row: every column that must be given and that nobody else fills in is an argument.\n"
+                      "static inline struct %s %s_init(",
                       insert->c_name, insert->c_name);
     for (size_t i = 0; i < insert->field_count; i++) {
         const struct ch_model_field *field = &insert->fields[i];

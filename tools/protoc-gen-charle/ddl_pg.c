@@ -1,5 +1,5 @@
-// DDL for PostgreSQL: the table with its sequences, checks and comments; foreign keys and indexes apart, so that tables can be made
-// in any order and filled before they are indexed.
+// DDL for PostgreSQL: the table with its sequences, checks and comments; foreign keys and indexes apart, so that tables
+// can be made in any order and filled before they are indexed.
 #include "ddl.h"
 
 #define CH_FILLFACTOR 90 // of replicated tables: room for HOT updates on the page, which stamping leaves possible
@@ -48,8 +48,8 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
     if (c->enumeration)
         enum_check(out, c);
     if (c->max_length)
-        charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (char_length(\"%s\") <= %u)", c->table->name, c->name,
-                          c->name, c->max_length);
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (char_length(\"%s\") <= %u)", c->table->name,
+                          c->name, c->name, c->max_length);
     for (size_t i = 0; i < c->check_count; i++)
         charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", c->checks[i].name, c->checks[i].pg);
 }
@@ -83,7 +83,8 @@ void ch_ddl_pg_create(struct charle_buf *out, const struct ch_model_table *table
     charle_buf_add_byte(out, ')');
     for (size_t i = 0; i < table->unique_count; i++) {
         charle_buf_printf(out, ",\n    constraint \"%s\" unique (", table->uniques[i].name);
-        ch_ddl_columns(out, (const struct ch_model_column *const *)table->uniques[i].columns, table->uniques[i].column_count);
+        ch_ddl_columns(out, (const struct ch_model_column *const *)table->uniques[i].columns,
+                       table->uniques[i].column_count);
         charle_buf_add_byte(out, ')');
     }
     for (size_t i = 0; i < table->column_count; i++)
@@ -105,9 +106,9 @@ void ch_ddl_pg_foreign_keys(struct charle_buf *out, const struct ch_model_table 
 
         if (!c->references)
             continue;
-        charle_buf_printf(out,
-                          "alter table \"%s\" add constraint \"%s_%s_fkey\" foreign key (\"%s\") references \"%s\" (\"%s\")",
-                          table->name, table->name, c->name, c->name, c->references->name, c->references_column->name);
+        charle_buf_printf(
+            out, "alter table \"%s\" add constraint \"%s_%s_fkey\" foreign key (\"%s\") references \"%s\" (\"%s\")",
+            table->name, table->name, c->name, c->name, c->references->name, c->references_column->name);
         if (c->on_delete != CHARLE_NO_ACTION)
             charle_buf_printf(out, " on delete %s", ch_ddl_action(c->on_delete));
         if (c->on_update != CHARLE_NO_ACTION)
@@ -136,7 +137,8 @@ void ch_ddl_pg_indexes(struct charle_buf *out, const struct ch_model_table *tabl
     for (size_t i = 0; i < table->index_count; i++) {
         const struct ch_model_index *index = &table->indexes[i];
 
-        charle_buf_printf(out, "create %sindex \"%s\" on \"%s\"", index->is_unique ? "unique " : "", index->name, table->name);
+        charle_buf_printf(out, "create %sindex \"%s\" on \"%s\"", index->is_unique ? "unique " : "", index->name,
+                          table->name);
         if (index->method)
             charle_buf_printf(out, " using %s", index->method);
         charle_buf_add_text(out, " (");

@@ -1,6 +1,7 @@
-// DDL of a replica's table. A replica holds what its user may see, so nothing may hinder a row from arriving: no foreign keys
-// (the parent may be out of sight), no uniques but the key (two rows may swap values between two pages), no checks (the server made
-// them). A column is NOT NULL, and has its default, only when every audience shows it: for the others null means "not shown".
+// DDL of a replica's table. A replica holds what its user may see, so nothing may hinder a row from arriving: no
+// foreign keys (the parent may be out of sight), no uniques but the key (two rows may swap values between two pages),
+// no checks (the server made them). A column is NOT NULL, and has its default, only when every audience shows it: for
+// the others null means "not shown".
 #include "ddl.h"
 
 static void column(struct charle_buf *out, const struct ch_model_column *c)
@@ -38,7 +39,8 @@ static bool is_visible(const struct ch_model_table *table, const struct ch_model
 }
 
 // Unique constraints serve lookups too, so a replica has plain indexes under their names.
-static void unique_index(struct charle_buf *out, const struct ch_model_table *table, const struct ch_model_unique *unique)
+static void unique_index(struct charle_buf *out, const struct ch_model_table *table,
+                         const struct ch_model_unique *unique)
 {
     for (size_t i = 0; i < unique->column_count; i++)
         if (!charle_column_set_has(&table->replica_columns, unique->columns[i]->index))

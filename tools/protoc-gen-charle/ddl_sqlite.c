@@ -1,5 +1,6 @@
-// DDL for a plain SQLite database with everything the server has. Tables are STRICT: a value of the wrong type is an error in both
-// databases. A table whose key is not one whole number has no rowid, so that rows lie in the order of their key.
+// DDL for a plain SQLite database with everything the server has. Tables are STRICT: a value of the wrong type is an
+// error in both databases. A table whose key is not one whole number has no rowid, so that rows lie in the order of
+// their key.
 #include "ddl.h"
 
 static void column(struct charle_buf *out, const struct ch_model_column *c)
@@ -20,7 +21,8 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
     const char *table = c->table->name, *name = c->name;
 
     if (c->is_array)
-        charle_buf_printf(out, ",\n    constraint \"%s_%s_array\" check (json_type(\"%s\") = 'array')", table, name, name);
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_array\" check (json_type(\"%s\") = 'array')", table, name,
+                          name);
     else if (c->type == CHARLE_TYPE_JSONB)
         charle_buf_printf(out, ",\n    constraint \"%s_%s_json\" check (json_valid(\"%s\"))", table, name, name);
     else if (c->type == CHARLE_TYPE_BOOL)
@@ -31,7 +33,8 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
         charle_buf_add_text(out, "))");
     }
     if (c->max_length)
-        charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (length(\"%s\") <= %u)", table, name, name, c->max_length);
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (length(\"%s\") <= %u)", table, name, name,
+                          c->max_length);
     for (size_t i = 0; i < c->check_count; i++)
         if (c->checks[i].sqlite)
             charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", c->checks[i].name, c->checks[i].sqlite);
@@ -39,8 +42,8 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
 
 static void foreign_key(struct charle_buf *out, const struct ch_model_column *c)
 {
-    charle_buf_printf(out, ",\n    constraint \"%s_%s_fkey\" foreign key (\"%s\") references \"%s\" (\"%s\")", c->table->name,
-                      c->name, c->name, c->references->name, c->references_column->name);
+    charle_buf_printf(out, ",\n    constraint \"%s_%s_fkey\" foreign key (\"%s\") references \"%s\" (\"%s\")",
+                      c->table->name, c->name, c->name, c->references->name, c->references_column->name);
     if (c->on_delete != CHARLE_NO_ACTION)
         charle_buf_printf(out, " on delete %s", ch_ddl_action(c->on_delete));
     if (c->on_update != CHARLE_NO_ACTION)
@@ -60,14 +63,16 @@ void ch_ddl_sqlite_create(struct charle_buf *out, const struct ch_model_table *t
     charle_buf_add_byte(out, ')');
     for (size_t i = 0; i < table->unique_count; i++) {
         charle_buf_printf(out, ",\n    constraint \"%s\" unique (", table->uniques[i].name);
-        ch_ddl_columns(out, (const struct ch_model_column *const *)table->uniques[i].columns, table->uniques[i].column_count);
+        ch_ddl_columns(out, (const struct ch_model_column *const *)table->uniques[i].columns,
+                       table->uniques[i].column_count);
         charle_buf_add_byte(out, ')');
     }
     for (size_t i = 0; i < table->column_count; i++)
         column_checks(out, &table->columns[i]);
     for (size_t i = 0; i < table->check_count; i++)
         if (table->checks[i].sqlite)
-            charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", table->checks[i].name, table->checks[i].sqlite);
+            charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", table->checks[i].name,
+                              table->checks[i].sqlite);
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].references)
             foreign_key(out, &table->columns[i]);

@@ -1,14 +1,14 @@
 // Diagnostics with places. See diag.h.
 #include "diag.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/buf.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "locate.h"
 #include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 struct ch_place ch_place_in(struct ch_place place, int32_t step)
 {

@@ -1,8 +1,9 @@
 // Diagnostics: what is wrong in a schema, where, and what to write instead.
 //
-// All errors of a run are collected, sorted by file, line and column, and printed at its end; none stops the run, so a reader
-// sees everything that is wrong at once. A place is a path in the sense of google.protobuf.SourceCodeInfo; the line and column
-// are looked up when the error is reported: those of the path, or of the nearest thing around it that protoc kept.
+// All errors of a run are collected, sorted by file, line and column, and printed at its end; none stops the run, so a
+// reader sees everything that is wrong at once. A place is a path in the sense of google.protobuf.SourceCodeInfo; the
+// line and column are looked up when the error is reported: those of the path, or of the nearest thing around it that
+// protoc kept.
 #ifndef CHARLE_GEN_DIAG_H
 #define CHARLE_GEN_DIAG_H
 

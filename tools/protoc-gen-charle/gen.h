@@ -2,12 +2,12 @@
 #ifndef CHARLE_GEN_GEN_H
 #define CHARLE_GEN_GEN_H
 
-#include "google/protobuf/descriptor.pb-c.h"
 #include "charle/options.pb-c.h"
-#include "plugin.pb-c.h"
 
 #include "diag.h"
+#include "google/protobuf/descriptor.pb-c.h"
 #include "model.h"
+#include "plugin.pb-c.h"
 #include "text.h"
 
 typedef Google__Protobuf__FileDescriptorProto ch_pb_file;

@@ -1,10 +1,11 @@
 // The walk through an option's braces. See locate.h.
 #include "locate.h"
 
-#include <ctype.h>
-
 #include "charle/options.pb-c.h"
+
 #include "gen.h"
+
+#include <ctype.h>
 
 struct ch_cursor {
     const char *at;
@@ -85,8 +86,8 @@ static void skip_value(struct ch_cursor *c)
     } while (*c->at);
 }
 
-// Moves to the value of the part `name` that is number `index` among those of that name, within the braces that the cursor stands
-// behind; *part is where its name stands. A list counts as that many parts.
+// Moves to the value of the part `name` that is number `index` among those of that name, within the braces that the
+// cursor stands behind; *part is where its name stands. A list counts as that many parts.
 static bool find_part(struct ch_cursor *c, const char *name, int index, struct ch_cursor *part)
 {
     for (skip_space(c); *c->at && *c->at != '}'; skip_space(c)) {
@@ -131,8 +132,9 @@ static const ProtobufCMessageDescriptor *option_type(const struct ch_place *plac
 
         if (place->path[i + 1] == CH_OPTION_NUMBER) {
             static const ProtobufCMessageDescriptor *const types[] = {
-                &charle__schema__descriptor, &charle__table__descriptor,      &charle__column__descriptor,
-                &charle__enum_options__descriptor, &charle__enum_value__descriptor, NULL, &charle__method__descriptor};
+                &charle__schema__descriptor,       &charle__table__descriptor,      &charle__column__descriptor,
+                &charle__enum_options__descriptor, &charle__enum_value__descriptor, NULL,
+                &charle__method__descriptor};
             *used = i + 2;
             return types[at];
         }
@@ -180,7 +182,8 @@ void ch_locate(const char *text, const struct ch_place *place, size_t depth, int
         return;
     c = cursor_at(text, *line, *column);
     while (at < place->depth && type) {
-        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, (unsigned)place->path[at++]);
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, (unsigned)place->path[at++]);
         bool is_repeated = field && field->label == PROTOBUF_C_LABEL_REPEATED;
         int index = is_repeated && at < place->depth ? place->path[at++] : 0;
 

@@ -1,11 +1,12 @@
 // protoc-gen-charle: protoc's plugin that turns a schema into C and SQL.
 //
-// protoc starts it once with all files of a run: a request on stdin, a response on stdout. Errors of the schema go to stderr, one
-// a line as file:line:column, and the response says how many there were, which makes protoc fail without writing a file.
+// protoc starts it once with all files of a run: a request on stdin, a response on stdout. Errors of the schema go to
+// stderr, one a line as file:line:column, and the response says how many there were, which makes protoc fail without
+// writing a file.
+#include "out.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "out.h"
 
 #define CH_RUN_SIZE_MAX     ((size_t)1 << 30) // the model and all its texts; a schema of 1,000 tables needs about 100 MiB
 #define CH_REQUEST_SIZE_MAX ((size_t)256 << 20)
@@ -77,8 +78,8 @@ static void report_errors(struct ch_gen *gen, ChPlugin__Response *response)
     ch_diag_print(&gen->diag, &text);
     fwrite(text.data, 1, text.size, stderr);
     charle_buf_deinit(&text);
-    response->error = (char *)(uintptr_t)ch_text(gen->run, "%zu error%s in the schema; nothing was generated", gen->diag.count,
-                                                 gen->diag.count == 1 ? "" : "s");
+    response->error = (char *)(uintptr_t)ch_text(gen->run, "%zu error%s in the schema; nothing was generated",
+                                                 gen->diag.count, gen->diag.count == 1 ? "" : "s");
 }
 
 static bool write_response(const ChPlugin__Response *response)
@@ -124,7 +125,9 @@ int main(int argc, char **argv)
 
     (void)argv;
     if (argc > 1) {
-        fputs("protoc-gen-charle is started by protoc: protoc --plugin=protoc-gen-charle --charle_out=DIR FILE.proto …\n", stderr);
+        fputs(
+            "protoc-gen-charle is started by protoc: protoc --plugin=protoc-gen-charle --charle_out=DIR FILE.proto …\n",
+            stderr);
         return 2;
     }
     charle_arena_init(&arena, CH_RUN_SIZE_MAX);

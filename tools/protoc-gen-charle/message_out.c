@@ -1,7 +1,7 @@
 // Enums and messages: their C types in the header, their descriptors in the source.
 #include "out.h"
 
-// --- types -----------------------------------------------------------------------------------------------------------
+// --- types ----------------------------------------------------------------------------------------------------------
 
 static void enum_type(struct charle_buf *out, const struct ch_model_enum *e)
 {
@@ -66,7 +66,7 @@ void ch_out_message_types(struct charle_buf *out, const struct ch_model *model, 
             message_type(out, model->messages[i]);
 }
 
-// --- descriptors -----------------------------------------------------------------------------------------------------
+// --- descriptors ----------------------------------------------------------------------------------------------------
 
 static void enum_data(struct charle_buf *out, const struct ch_model_enum *e)
 {
@@ -74,19 +74,19 @@ static void enum_data(struct charle_buf *out, const struct ch_model_enum *e)
     for (size_t i = 0; i < e->value_count; i++)
         charle_buf_printf(out, "    {.number = %s, .name = CHARLE_STR_INIT(\"%s\")},\n", e->values[i].c_name,
                           e->values[i].sql_name);
-    charle_buf_printf(out,
-                      "};\nconst struct charle_enum %s_enum = {\n    .name = \"%s\", .values = %s_values, .count = %zu};\n",
-                      e->c_name, e->full_name, e->c_name, e->value_count);
+    charle_buf_printf(
+        out, "};\nconst struct charle_enum %s_enum = {\n    .name = \"%s\", .values = %s_values, .count = %zu};\n",
+        e->c_name, e->full_name, e->c_name, e->value_count);
 }
 
 static const char *wire_constant(enum charle_wire wire)
 {
     static const char *const names[] = {
-        [CHARLE_WIRE_INT32] = "INT32",       [CHARLE_WIRE_INT64] = "INT64",       [CHARLE_WIRE_UINT32] = "UINT32",
-        [CHARLE_WIRE_UINT64] = "UINT64",     [CHARLE_WIRE_SINT32] = "SINT32",     [CHARLE_WIRE_SINT64] = "SINT64",
-        [CHARLE_WIRE_FIXED32] = "FIXED32",   [CHARLE_WIRE_FIXED64] = "FIXED64",   [CHARLE_WIRE_SFIXED32] = "SFIXED32",
-        [CHARLE_WIRE_SFIXED64] = "SFIXED64", [CHARLE_WIRE_FLOAT] = "FLOAT",       [CHARLE_WIRE_DOUBLE] = "DOUBLE",
-        [CHARLE_WIRE_BOOL] = "BOOL",         [CHARLE_WIRE_ENUM] = "ENUM",         [CHARLE_WIRE_STRING] = "STRING",
+        [CHARLE_WIRE_INT32] = "INT32",       [CHARLE_WIRE_INT64] = "INT64",     [CHARLE_WIRE_UINT32] = "UINT32",
+        [CHARLE_WIRE_UINT64] = "UINT64",     [CHARLE_WIRE_SINT32] = "SINT32",   [CHARLE_WIRE_SINT64] = "SINT64",
+        [CHARLE_WIRE_FIXED32] = "FIXED32",   [CHARLE_WIRE_FIXED64] = "FIXED64", [CHARLE_WIRE_SFIXED32] = "SFIXED32",
+        [CHARLE_WIRE_SFIXED64] = "SFIXED64", [CHARLE_WIRE_FLOAT] = "FLOAT",     [CHARLE_WIRE_DOUBLE] = "DOUBLE",
+        [CHARLE_WIRE_BOOL] = "BOOL",         [CHARLE_WIRE_ENUM] = "ENUM",       [CHARLE_WIRE_STRING] = "STRING",
         [CHARLE_WIRE_BYTES] = "BYTES",       [CHARLE_WIRE_MESSAGE] = "MESSAGE",
     };
     return names[wire];
@@ -97,12 +97,14 @@ static const char *label_constant(enum charle_label label)
     return label == CHARLE_REQUIRED ? "REQUIRED" : label == CHARLE_OPTIONAL ? "OPTIONAL" : "REPEATED";
 }
 
-static void field_data(struct charle_buf *out, const struct ch_model_message *message, const struct ch_model_field *field)
+static void field_data(struct charle_buf *out, const struct ch_model_message *message,
+                       const struct ch_model_field *field)
 {
     bool has_flag = field->label == CHARLE_REPEATED || (field->label == CHARLE_OPTIONAL && !field->message);
 
-    charle_buf_printf(out, "    {.number = %u, .name = CHARLE_STR_INIT(\"%s\"), .type = CHARLE_TYPE_%s, .wire = CHARLE_WIRE_%s,\n",
-                      field->number, field->name, ch_type_constant(field->type), wire_constant(field->wire));
+    charle_buf_printf(
+        out, "    {.number = %u, .name = CHARLE_STR_INIT(\"%s\"), .type = CHARLE_TYPE_%s, .wire = CHARLE_WIRE_%s,\n",
+        field->number, field->name, ch_type_constant(field->type), wire_constant(field->wire));
     charle_buf_printf(out, "     .label = CHARLE_%s, .offset = offsetof(struct %s, %s)", label_constant(field->label),
                       message->c_name, field->c_name);
     if (has_flag)
@@ -126,10 +128,12 @@ static void message_data(struct charle_buf *out, const struct ch_model_message *
             field_data(out, message, &message->fields[i]);
         charle_buf_add_text(out, "};");
     }
-    charle_buf_printf(out, "\nconst struct charle_message %s_message = {\n    .name = \"%s\", .size = sizeof(struct %s),\n",
+    charle_buf_printf(out,
+                      "\nconst struct charle_message %s_message = {\n    .name = \"%s\", .size = sizeof(struct %s),\n",
                       message->c_name, message->full_name, message->c_name);
     if (message->field_count)
-        charle_buf_printf(out, "    .fields = %s_fields, .field_count = %zu};\n", message->c_name, message->field_count);
+        charle_buf_printf(out, "    .fields = %s_fields, .field_count = %zu};\n", message->c_name,
+                          message->field_count);
     else
         charle_buf_add_text(out, "};\n");
 }

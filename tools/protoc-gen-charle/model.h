@@ -1,28 +1,28 @@
 // The schema as the generator sees it: read from protoc's descriptors once, validated once, then only read.
 //
-// Every kind of output (message_out, table_out, ddl_pg, stamp_sql, …) is a function from these structs to text. All of it lies in
-// the arena of one run and is freed at its end; every text is NUL-terminated. What is wrong in a schema is reported while
-// the model is made (diag.h); when something was, no output is made at all, so an output may trust every pointer here.
+// Every kind of output (message_out, table_out, ddl_pg, stamp_sql, …) is a function from these structs to text. All of
+// it lies in the arena of one run and is freed at its end; every text is NUL-terminated. What is wrong in a schema is
+// reported while the model is made (diag.h); when something was, no output is made at all, so an output may trust every
+// pointer here.
 #ifndef CHARLE_GEN_MODEL_H
 #define CHARLE_GEN_MODEL_H
 
 #include "base/buf.h"
 #include "call/method.h"
 #include "db/schema.h"
-
 #include "diag.h"
 
 struct ch_model_message;
 struct ch_model_table;
 struct ch_model_column;
 
-struct ch_model_file { // one .proto
-    const char *name;    // "charleos/task.proto"
-    const char *stem;    // "charleos/task"
-    const char *package; // "charleos"
+struct ch_model_file {     // one .proto
+    const char *name;      // "charleos/task.proto"
+    const char *stem;      // "charleos/task"
+    const char *package;   // "charleos"
     const char *c_package; // "charleos_"; empty without a package
-    bool is_generated;   // named on protoc's command line; the others are only imported
-    const char **imports; // stems of the files whose generated headers this one needs
+    bool is_generated;     // named on protoc's command line; the others are only imported
+    const char **imports;  // stems of the files whose generated headers this one needs
     size_t import_count;
     const void *descriptor; // Google__Protobuf__FileDescriptorProto, for model.c and diag.c
 };
@@ -35,8 +35,8 @@ struct ch_model_enum_value {
 
 struct ch_model_enum {
     const struct ch_model_file *file;
-    const char *full_name; // "charleos.TaskStatus"
-    const char *c_name;    // "charleos_task_status"
+    const char *full_name;              // "charleos.TaskStatus"
+    const char *c_name;                 // "charleos_task_status"
     struct ch_model_enum_value *values; // in ascending order of number
     size_t value_count;
     struct ch_place place;
@@ -58,8 +58,8 @@ struct ch_model_field {
 
 struct ch_model_message {
     const struct ch_model_file *file;
-    const char *full_name; // "charleos.Task"
-    const char *c_name;    // "charleos_task": struct charleos_task, charleos_task_message
+    const char *full_name;         // "charleos.Task"
+    const char *c_name;            // "charleos_task": struct charleos_task, charleos_task_message
     struct ch_model_field *fields; // in ascending order of number
     size_t field_count;
     struct ch_model_table *table; // of a row message; NULL otherwise
@@ -95,8 +95,8 @@ struct ch_model_column {
     bool is_server_only;
     enum charle_generate generate;
     enum charle_merge merge;
-    uint8_t merge_group;      // 0: none
-    const char *default_pg;   // expression; NULL: none
+    uint8_t merge_group;    // 0: none
+    const char *default_pg; // expression; NULL: none
     const char *default_sqlite;
     const struct ch_model_table *references; // NULL: none
     const struct ch_model_column *references_column;
@@ -158,11 +158,11 @@ struct ch_model_audience {
     const struct ch_model_column *key;
     struct ch_model_step *steps; // PATH
     size_t step_count;
-    struct charle_column_set columns; // what it shows; has the primary key and a COLUMN audience's key
-    const char *where_pg;     // on the row, its columns qualified with the alias r; NULL: every row
-    const char *where_sqlite; // the same
+    struct charle_column_set columns;       // what it shows; has the primary key and a COLUMN audience's key
+    const char *where_pg;                   // on the row, its columns qualified with the alias r; NULL: every row
+    const char *where_sqlite;               // the same
     struct charle_column_set where_columns; // columns of the row that `where` looks at
-    const char *path_from; // PATH: as in charle_audience
+    const char *path_from;                  // PATH: as in charle_audience
     const char *path_key;
     struct ch_place place;
 };
@@ -188,7 +188,7 @@ struct ch_model_table {
     size_t index_count;
     struct ch_model_audience *audiences;
     size_t audience_count;
-    bool is_replicated;                     // has audiences
+    bool is_replicated;                       // has audiences
     struct charle_column_set replica_columns; // union over audiences
     struct charle_column_set shared_columns;  // intersection over audiences: what every replica has of every row
     enum charle_merge merge;
@@ -199,8 +199,8 @@ struct ch_model_table {
 };
 
 struct ch_model_method {
-    const char *name;   // "LogTime"
-    const char *c_name; // "charleos_time_service_log_time"
+    const char *name;      // "LogTime"
+    const char *c_name;    // "charleos_time_service_log_time"
     const char *full_name; // "charleos.TimeService/LogTime"
     const struct ch_model_message *request;
     const struct ch_model_message *reply;
@@ -208,14 +208,14 @@ struct ch_model_method {
     uint8_t crud; // enum charle_crud
     bool is_read_only, is_idempotent, is_offline;
     uint32_t deadline_ms;
-    const char **allow;    // NULL-terminated; NULL: checked by the method
+    const char **allow; // NULL-terminated; NULL: checked by the method
     struct ch_place place;
 };
 
 struct ch_model_service {
     const struct ch_model_file *file;
-    const char *full_name; // "charleos.TimeService"
-    const char *c_name;    // "charleos_time_service"
+    const char *full_name;              // "charleos.TimeService"
+    const char *c_name;                 // "charleos_time_service"
     const struct ch_model_table *table; // of a generated one; NULL: hand-written
     struct ch_model_method *methods;
     size_t method_count;

@@ -1,13 +1,13 @@
 // Audiences: who sees rows of a table, which columns, and how the scope's key is found from a row.
-#include <stdlib.h>
-
 #include "gen.h"
 #include "options.h"
 #include "sql.h"
 
+#include <stdlib.h>
+
 #define CH_PATH_STEPS_MAX 4 // each step is a join in every delta and every trigger
 
-// --- columns ---------------------------------------------------------------------------------------------------------
+// --- columns --------------------------------------------------------------------------------------------------------
 
 static void set_listed(struct ch_gen *gen, const struct ch_model_table *table, const struct ch_model_audience *audience,
                        char **names, size_t count, struct charle_column_set *set)
@@ -16,15 +16,15 @@ static void set_listed(struct ch_gen *gen, const struct ch_model_table *table, c
         const struct ch_model_column *column = ch_model_find_column(table, names[i]);
 
         if (!column)
-            ch_error(gen, audience->place, "audience %s of table %s names %s, which is no column; its columns are %s", audience->name, table->name,
-                     names[i], ch_model_column_names(gen, table));
+            ch_error(gen, audience->place, "audience %s of table %s names %s, which is no column; its columns are %s",
+                     audience->name, table->name, names[i], ch_model_column_names(gen, table));
         else
             ch_column_set_add(set, column->index);
     }
 }
 
-static void check_excepted(struct ch_gen *gen, const struct ch_model_table *table, const struct ch_model_audience *audience,
-                           const struct charle_column_set *excepted)
+static void check_excepted(struct ch_gen *gen, const struct ch_model_table *table,
+                           const struct ch_model_audience *audience, const struct charle_column_set *excepted)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         const struct ch_model_column *column = &table->columns[i];
@@ -32,10 +32,13 @@ static void check_excepted(struct ch_gen *gen, const struct ch_model_table *tabl
         if (!charle_column_set_has(excepted, i))
             continue;
         if (column->is_key)
-            ch_error(gen, audience->place, "audience %s hides %s, a key column of %s, without which no row can be named; leave it out of except",
-                     audience->name, column->name, table->name);
+            ch_error(
+                gen, audience->place,
+                "audience %s hides %s, a key column of %s, without which no row can be named; leave it out of except",
+                audience->name, column->name, table->name);
         if (audience->kind == CHARLE_AUDIENCE_COLUMN && column == audience->key)
-            ch_error(gen, audience->place, "audience %s hides %s, by which its own rows are found; leave it out of except", audience->name,
+            ch_error(gen, audience->place,
+                     "audience %s hides %s, by which its own rows are found; leave it out of except", audience->name,
                      column->name);
     }
 }
@@ -46,7 +49,8 @@ static void read_columns(struct ch_gen *gen, const struct ch_model_table *table,
     struct charle_column_set listed = {0}, excepted = {0};
 
     if (options->n_column && options->n_except)
-        ch_error(gen, audience->place, "audience %s of table %s has column and except; write one of them", audience->name, table->name);
+        ch_error(gen, audience->place, "audience %s of table %s has column and except; write one of them",
+                 audience->name, table->name);
     set_listed(gen, table, audience, options->column, options->n_column, &listed);
     set_listed(gen, table, audience, options->except, options->n_except, &excepted);
     check_excepted(gen, table, audience, &excepted);
@@ -56,26 +60,30 @@ static void read_columns(struct ch_gen *gen, const struct ch_model_table *table,
         bool is_needed = column->is_key || (audience->kind == CHARLE_AUDIENCE_COLUMN && column == audience->key);
 
         if (column->is_server_only && charle_column_set_has(&listed, i))
-            ch_error(gen, audience->place, "audience %s shows column %s, which is server_only; leave it out here or server_only there", audience->name,
-                     column->name);
+            ch_error(gen, audience->place,
+                     "audience %s shows column %s, which is server_only; leave it out here or server_only there",
+                     audience->name, column->name);
         if (is_needed || (is_wanted && !column->is_server_only))
             ch_column_set_add(&audience->columns, i);
     }
 }
 
-// --- paths -----------------------------------------------------------------------------------------------------------
+// --- paths ----------------------------------------------------------------------------------------------------------
 
-static bool step_up(struct ch_gen *gen, struct ch_model_step *step, const char *name, const struct ch_model_audience *audience)
+static bool step_up(struct ch_gen *gen, struct ch_model_step *step, const char *name,
+                    const struct ch_model_audience *audience)
 {
     const struct ch_model_column *column = ch_model_find_column(step->from, name);
 
     if (!column) {
-        ch_error(gen, audience->place, "audience %s: the path names %s, which is no column of %s; its columns are %s", audience->name, name,
-                 step->from->name, ch_model_column_names(gen, step->from));
+        ch_error(gen, audience->place, "audience %s: the path names %s, which is no column of %s; its columns are %s",
+                 audience->name, name, step->from->name, ch_model_column_names(gen, step->from));
         return false;
     }
     if (!column->references) {
-        ch_error(gen, audience->place, "audience %s: the path goes through %s.%s, which refers to no table; add references to it or take another column",
+        ch_error(gen, audience->place,
+                 "audience %s: the path goes through %s.%s, which refers to no table; add references to it or take "
+                 "another column",
                  audience->name, step->from->name, name);
         return false;
     }
@@ -93,12 +101,15 @@ static bool step_down(struct ch_gen *gen, struct ch_model_step *step, const char
     const struct ch_model_column *column = table ? ch_model_find_column(table, name) : NULL;
 
     if (!column) {
-        ch_error(gen, audience->place, "audience %s: the path names %s.%s, which does not exist; write a table of this schema and one of its columns",
+        ch_error(gen, audience->place,
+                 "audience %s: the path names %s.%s, which does not exist; write a table of this schema and one of its "
+                 "columns",
                  audience->name, table_name, name);
         return false;
     }
     if (column->references != step->from) {
-        ch_error(gen, audience->place, "audience %s: %s.%s does not refer to %s; a step down takes a column that refers to the present table",
+        ch_error(gen, audience->place,
+                 "audience %s: %s.%s does not refer to %s; a step down takes a column that refers to the present table",
                  audience->name, table_name, name, step->from->name);
         return false;
     }
@@ -146,7 +157,8 @@ static void read_path(struct ch_gen *gen, const struct ch_model_table *table, st
     const struct ch_model_table *at = table;
 
     if (options->n_path > CH_PATH_STEPS_MAX) {
-        ch_error(gen, audience->place, "audience %s takes %zu steps, and %d are the most; keep the key in a nearer table", audience->name,
+        ch_error(gen, audience->place,
+                 "audience %s takes %zu steps, and %d are the most; keep the key in a nearer table", audience->name,
                  options->n_path, CH_PATH_STEPS_MAX);
         return;
     }
@@ -159,19 +171,22 @@ static void read_path(struct ch_gen *gen, const struct ch_model_table *table, st
     if (audience->key)
         write_path(gen, audience);
     else
-        ch_error(gen, audience->place, "audience %s: %s, where the path ends, has no column %s; its columns are %s", audience->name, at->name,
-                 options->key, ch_model_column_names(gen, at));
+        ch_error(gen, audience->place, "audience %s: %s, where the path ends, has no column %s; its columns are %s",
+                 audience->name, at->name, options->key, ch_model_column_names(gen, at));
 }
 
-// --- audiences -------------------------------------------------------------------------------------------------------
+// --- audiences ------------------------------------------------------------------------------------------------------
 
 static void check_key_type(struct ch_gen *gen, const struct ch_model_audience *audience)
 {
     const struct ch_model_column *key = audience->key;
 
-    if (key && (key->is_array || (key->type != CHARLE_TYPE_TEXT && key->type != CHARLE_TYPE_INT4 &&
-                                  key->type != CHARLE_TYPE_INT8 && key->type != CHARLE_TYPE_UUID && key->type != CHARLE_TYPE_ENUM)))
-        ch_error(gen, audience->place, "audience %s takes its key from %s.%s, whose type makes no scope name; use text, a whole number, uuid or an enum",
+    if (key && (key->is_array ||
+                (key->type != CHARLE_TYPE_TEXT && key->type != CHARLE_TYPE_INT4 && key->type != CHARLE_TYPE_INT8 &&
+                 key->type != CHARLE_TYPE_UUID && key->type != CHARLE_TYPE_ENUM)))
+        ch_error(gen, audience->place,
+                 "audience %s takes its key from %s.%s, whose type makes no scope name; use text, a whole number, uuid "
+                 "or an enum",
                  audience->name, key->table->name, key->name);
 }
 
@@ -189,6 +204,8 @@ static void read_where(struct ch_gen *gen, const struct ch_model_table *table, s
     if (!ch_sql_read_row_expression(gen, options->where, audience->place, what, table, &sql, &audience->where_columns))
         return;
     audience->where_pg = ch_sql_with_alias(gen, &sql, "r");
+    if (!options->where_sqlite)
+        ch_sql_check_same_meaning(gen, table, &sql, audience->place, what, "where_sqlite: \"…\"");
     if (!ch_sql_read_row_expression(gen, options->where_sqlite ? options->where_sqlite : ch_sql_for_sqlite(gen, &sql),
                                     audience->place, what, table, &sql, NULL))
         return;
@@ -200,35 +217,42 @@ static void read_audience(struct ch_gen *gen, struct ch_model_table *table, stru
 {
     audience->name = options->name;
     audience->place = place;
-    audience->kind = options->n_path ? CHARLE_AUDIENCE_PATH : options->key ? CHARLE_AUDIENCE_COLUMN : CHARLE_AUDIENCE_CONSTANT;
+    audience->kind = options->n_path ? CHARLE_AUDIENCE_PATH
+                     : options->key  ? CHARLE_AUDIENCE_COLUMN
+                                     : CHARLE_AUDIENCE_CONSTANT;
     if (!ch_name_is_plain(options->name))
-        ch_error(gen, place, "the audience name %s is not snake_case; write %s", options->name, ch_name_snake(gen->run, options->name));
+        ch_error(gen, place, "the audience name %s is not snake_case; write %s", options->name,
+                 ch_name_snake(gen->run, options->name));
     if (options->n_path && !options->key)
-        ch_error(gen, place, "audience %s has a path without a key; add key: \"column\" of the table where the path ends", options->name);
+        ch_error(gen, place,
+                 "audience %s has a path without a key; add key: \"column\" of the table where the path ends",
+                 options->name);
     else if (options->n_path)
         read_path(gen, table, audience, options);
     else if (options->key) {
         audience->key = ch_model_find_column(table, options->key);
         if (!audience->key)
-            ch_error(gen, place, "audience %s takes its key from %s, which is no column of %s; its columns are %s", options->name,
-                     options->key, table->name, ch_model_column_names(gen, table));
+            ch_error(gen, place, "audience %s takes its key from %s, which is no column of %s; its columns are %s",
+                     options->name, options->key, table->name, ch_model_column_names(gen, table));
     }
     check_key_type(gen, audience);
     read_columns(gen, table, audience, options);
     read_where(gen, table, audience, options);
 }
 
-// Two audiences of one table may share a name (a user sees a row as its author and as its reviewer), but then a pull must not have to
-// ask which of the two a scope means: they must show the same columns.
+// Two audiences of one table may share a name (a user sees a row as its author and as its reviewer), but then a pull
+// must not have to ask which of the two a scope means: they must show the same columns.
 static void check_same_names(struct ch_gen *gen, const struct ch_model_table *table)
 {
     for (size_t i = 0; i < table->audience_count; i++)
         for (size_t j = i + 1; j < table->audience_count; j++) {
             const struct ch_model_audience *a = &table->audiences[i], *b = &table->audiences[j];
 
-            if (strcmp(a->name, b->name) == 0 && (a->kind == CHARLE_AUDIENCE_CONSTANT) != (b->kind == CHARLE_AUDIENCE_CONSTANT))
-                ch_error(gen, b->place, "audience %s of table %s is once a constant and once has a key; give one another name", b->name,
-                         table->name);
+            if (strcmp(a->name, b->name) == 0 &&
+                (a->kind == CHARLE_AUDIENCE_CONSTANT) != (b->kind == CHARLE_AUDIENCE_CONSTANT))
+                ch_error(gen, b->place,
+                         "audience %s of table %s is once a constant and once has a key; give one another name",
+                         b->name, table->name);
         }
 }
 

@@ -1,11 +1,11 @@
 // The schema hash: FNV-1a over one canonical text of everything a replica and a server must agree on.
 //
-// In: tables that replicate with all their columns (number, name, type, null, array, merge), keys, audiences and what they show, and
-// every method's name with the shape of its messages, since queued calls are replayed. Out: comments, indexes, checks, server-only
-// tables, grants: they may change on the server alone.
-#include <stdlib.h>
-
+// In: tables that replicate with all their columns (number, name, type, null, array, merge), keys, audiences and what
+// they show, and every method's name with the shape of its messages, since queued calls are replayed. Out: comments,
+// indexes, checks, server-only tables, grants: they may change on the server alone.
 #include "gen.h"
+
+#include <stdlib.h>
 
 static void hash_field(struct charle_buf *text, const struct ch_model_field *field)
 {
@@ -77,8 +77,8 @@ static void hash_methods(struct charle_buf *text, const struct ch_model *model, 
     if (count)
         qsort(methods, count, sizeof *methods, compare_methods);
     for (size_t i = 0; i < count; i++) {
-        charle_buf_printf(text, "method %s %d %d %d\n", methods[i]->full_name, (int)methods[i]->streaming, methods[i]->is_offline,
-                          methods[i]->is_read_only);
+        charle_buf_printf(text, "method %s %d %d %d\n", methods[i]->full_name, (int)methods[i]->streaming,
+                          methods[i]->is_offline, methods[i]->is_read_only);
         hash_message(text, methods[i]->request);
         hash_message(text, methods[i]->reply);
     }

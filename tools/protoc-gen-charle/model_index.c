@@ -1,9 +1,9 @@
 // Uniques, checks and indexes of a table.
-#include <ctype.h>
-
 #include "gen.h"
 #include "options.h"
 #include "sql.h"
+
+#include <ctype.h>
 
 // Reads the next name of "client_id, month"; returns NULL at the end.
 static const char *next_name(struct ch_gen *gen, const char **at)
@@ -15,7 +15,7 @@ static const char *next_name(struct ch_gen *gen, const char **at)
     return len ? ch_text_n(gen->run, start, len) : NULL;
 }
 
-// --- uniques ---------------------------------------------------------------------------------------------------------
+// --- uniques --------------------------------------------------------------------------------------------------------
 
 static void add_unique(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_unique unique)
 {
@@ -52,7 +52,8 @@ static void read_uniques(struct ch_gen *gen, struct ch_model_table *table, const
         const struct ch_model_column *column = &table->columns[i];
 
         if (column->is_unique && column->is_key && table->key_count == 1)
-            ch_error(gen, ch_place_of_column_option(column, 3), "column %s is the primary key, which is unique already; leave unique out", column->name);
+            ch_error(gen, ch_place_of_column_option(column, 3),
+                     "column %s is the primary key, which is unique already; leave unique out", column->name);
         else if (column->is_unique) {
             struct ch_model_unique unique = {0};
 
@@ -64,17 +65,22 @@ static void read_uniques(struct ch_gen *gen, struct ch_model_table *table, const
         read_unique(gen, table, options->unique[i], ch_place_in(ch_place_of_table_option(table, 5), (int32_t)i));
 }
 
-// --- checks ----------------------------------------------------------------------------------------------------------
+// --- checks ---------------------------------------------------------------------------------------------------------
 
 static struct ch_model_check read_check(struct ch_gen *gen, const struct ch_model_table *table,
                                         const Charle__Check *options, const char *default_name, struct ch_place place)
 {
-    struct ch_model_check check = {.name = options->name ? options->name : default_name, .pg = options->sql, .place = place};
+    struct ch_model_check check = {
+        .name = options->name ? options->name : default_name, .pg = options->sql, .place = place};
     struct ch_sql sql;
 
-    if (!ch_sql_read_row_expression(gen, options->sql, place, ch_text(gen->run, "the check %s", check.name), table, &sql, NULL))
+    if (!ch_sql_read_row_expression(gen, options->sql, place, ch_text(gen->run, "the check %s", check.name), table,
+                                    &sql, NULL))
         return check;
     check.sqlite = options->sqlite ? (*options->sqlite ? options->sqlite : NULL) : ch_sql_for_sqlite(gen, &sql);
+    if (!options->sqlite)
+        ch_sql_check_same_meaning(gen, table, &sql, place, ch_text(gen->run, "the check %s", check.name),
+                                  "sqlite: \"…\", or sqlite: \"\" to leave the check to the server");
     return check;
 }
 
@@ -106,7 +112,7 @@ static void read_checks(struct ch_gen *gen, struct ch_model_table *table, const 
     }
 }
 
-// --- indexes ---------------------------------------------------------------------------------------------------------
+// --- indexes --------------------------------------------------------------------------------------------------------
 
 static const char *read_order(struct ch_gen *gen, const char *text, struct ch_place place)
 {
@@ -124,19 +130,21 @@ static const char *read_order(struct ch_gen *gen, const char *text, struct ch_pl
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
         if (strcmp(orders[i], lower) == 0)
             return orders[i];
-    ch_error(gen, place, "an index orders by \"%s\"; write the column, then desc and nulls first or nulls last if needed", text);
+    ch_error(gen, place,
+             "an index orders by \"%s\"; write the column, then desc and nulls first or nulls last if needed", text);
     return "";
 }
 
-static void read_part(struct ch_gen *gen, const struct ch_model_table *table, struct ch_model_index *index, const char *text)
+static void read_part(struct ch_gen *gen, const struct ch_model_table *table, struct ch_model_index *index,
+                      const char *text)
 {
     size_t len = strcspn(text, " ");
     struct ch_model_index_part part = {.column = ch_model_find_column(table, ch_text_n(gen->run, text, len))};
 
     part.order = read_order(gen, text + len, index->place);
     if (!part.column) {
-        ch_error(gen, index->place, "an index names %.*s, which is no column of %s; its columns are %s", (int)len, text, table->name,
-                 ch_model_column_names(gen, table));
+        ch_error(gen, index->place, "an index names %.*s, which is no column of %s; its columns are %s", (int)len, text,
+                 table->name, ch_model_column_names(gen, table));
         return;
     }
     ch_column_set_add(&index->used_columns, part.column->index);
@@ -149,23 +157,26 @@ static void read_expression(struct ch_gen *gen, const struct ch_model_table *tab
     struct ch_model_index_part part = {.expression = text, .order = ""};
     struct ch_sql sql;
 
-    if (!ch_sql_read_row_expression(gen, text, index->place, ch_text(gen->run, "the expression of index %s", index->name), table,
-                                    &sql, &index->used_columns))
+    if (!ch_sql_read_row_expression(gen, text, index->place,
+                                    ch_text(gen->run, "the expression of index %s", index->name), table, &sql,
+                                    &index->used_columns))
         return;
     part.expression_sqlite = ch_sql_for_sqlite(gen, &sql);
     CH_APPEND(gen->run, index->parts, index->part_count, part);
 }
 
 static void read_where(struct ch_gen *gen, const struct ch_model_table *table, struct ch_model_index *index,
-                       const char *text)
+                       const Charle__Index *options)
 {
+    const char *what = ch_text(gen->run, "the condition of index %s", index->name);
     struct ch_sql sql;
 
-    if (!ch_sql_read_row_expression(gen, text, index->place, ch_text(gen->run, "the condition of index %s", index->name), table, &sql,
-                                    &index->used_columns))
+    if (!ch_sql_read_row_expression(gen, options->where, index->place, what, table, &sql, &index->used_columns))
         return;
-    index->where_pg = text;
-    index->where_sqlite = ch_sql_for_sqlite(gen, &sql);
+    index->where_pg = options->where;
+    index->where_sqlite = options->where_sqlite ? options->where_sqlite : ch_sql_for_sqlite(gen, &sql);
+    if (!options->where_sqlite)
+        ch_sql_check_same_meaning(gen, table, &sql, index->place, what, "where_sqlite: \"…\"");
 }
 
 static const char *index_name(struct ch_gen *gen, const struct ch_model_table *table, const Charle__Index *options)
@@ -187,22 +198,26 @@ static void check_method(struct ch_gen *gen, const struct ch_model_index *index)
         if (strcmp(methods[i], index->method) == 0)
             return;
     if (index->method)
-        ch_error(gen, index->place, "index %s uses the method %s, which PostgreSQL does not have; write btree, hash, gin, gist, spgist or brin",
-                 index->name, index->method);
+        ch_error(
+            gen, index->place,
+            "index %s uses the method %s, which PostgreSQL does not have; write btree, hash, gin, gist, spgist or brin",
+            index->name, index->method);
 }
 
-static void read_include(struct ch_gen *gen, const struct ch_model_table *table, struct ch_model_index *index, const char *name)
+static void read_include(struct ch_gen *gen, const struct ch_model_table *table, struct ch_model_index *index,
+                         const char *name)
 {
     const struct ch_model_column *column = ch_model_find_column(table, name);
 
     if (column)
         CH_APPEND(gen->run, index->include, index->include_count, column);
     else
-        ch_error(gen, index->place, "index %s includes %s, which is no column of %s; its columns are %s", index->name, name, table->name,
-                 ch_model_column_names(gen, table));
+        ch_error(gen, index->place, "index %s includes %s, which is no column of %s; its columns are %s", index->name,
+                 name, table->name, ch_model_column_names(gen, table));
 }
 
-static void read_index(struct ch_gen *gen, struct ch_model_table *table, const Charle__Index *options, struct ch_place place)
+static void read_index(struct ch_gen *gen, struct ch_model_table *table, const Charle__Index *options,
+                       struct ch_place place)
 {
     struct ch_model_index index = {
         .name = index_name(gen, table, options),
@@ -219,7 +234,9 @@ static void read_index(struct ch_gen *gen, struct ch_model_table *table, const C
     if (!options->n_column && !options->expression)
         ch_error(gen, place, "index %s has no column; write column: \"name\" or an expression", index.name);
     if (options->where)
-        read_where(gen, table, &index, options->where);
+        read_where(gen, table, &index, options);
+    else if (options->where_sqlite)
+        ch_error(gen, place, "index %s has where_sqlite without where; write both", index.name);
     for (size_t i = 0; i < options->n_include; i++)
         read_include(gen, table, &index, options->include[i]);
     check_method(gen, &index);

@@ -1,11 +1,12 @@
 // Files, enums and messages: the part of the model that every .proto has, tables or not.
 //
-// Two passes: first all enums and messages by name, then the fields, because a field may name a message of a later file.
-#include <stdlib.h>
-
+// Two passes: first all enums and messages by name, then the fields, because a field may name a message of a later
+// file.
 #include "base/limits.h"
 #include "gen.h"
 #include "options.h"
+
+#include <stdlib.h>
 
 #define CH_FILES_MAX 4096 // protoc's own limits on open files come far earlier
 
@@ -60,8 +61,7 @@ void ch_model_read_files(struct ch_gen *gen, const ChPlugin__Request *request)
         file->name = pb->name;
         file->stem = file_stem(gen->run, pb->name);
         file->package = pb->package ? pb->package : "";
-        file->c_package =
-            *file->package ? ch_text(gen->run, "%s_", ch_name_c(gen->run, file->package)) : "";
+        file->c_package = *file->package ? ch_text(gen->run, "%s_", ch_name_c(gen->run, file->package)) : "";
         for (size_t j = 0; j < request->n_file_to_generate; j++)
             file->is_generated |= strcmp(request->file_to_generate[j], pb->name) == 0;
         read_imports(gen, file);
@@ -103,11 +103,13 @@ static void check_values(struct ch_gen *gen, const struct ch_model_enum *e)
     for (size_t i = 0; i < e->value_count; i++)
         for (size_t j = i + 1; j < e->value_count; j++) {
             if (e->values[i].number == e->values[j].number)
-                ch_error(gen, e->place, "enum %s gives the number %d twice; an alias has no place in a database: remove one",
+                ch_error(gen, e->place,
+                         "enum %s gives the number %d twice; an alias has no place in a database: remove one",
                          e->full_name, e->values[i].number);
             if (strcmp(e->values[i].sql_name, e->values[j].sql_name) == 0)
-                ch_error(gen, e->place, "enum %s has two values named '%s' in SQL; give one another (charle.value).name",
-                         e->full_name, e->values[i].sql_name);
+                ch_error(gen, e->place,
+                         "enum %s has two values named '%s' in SQL; give one another (charle.value).name", e->full_name,
+                         e->values[i].sql_name);
         }
 }
 
@@ -134,8 +136,8 @@ static void read_enum(struct ch_gen *gen, const struct ch_model_file *file, cons
 
         e->values[i].number = pb->value[i]->number;
         e->values[i].sql_name = value_sql_name(gen, pb->value[i], prefix, value_place);
-        e->values[i].c_name = ch_text(gen->run, "%s%s%s", scope_c, *scope_c ? "_" : "",
-                                      ch_name_upper(gen->run, pb->value[i]->name));
+        e->values[i].c_name =
+            ch_text(gen->run, "%s%s%s", scope_c, *scope_c ? "_" : "", ch_name_upper(gen->run, pb->value[i]->name));
     }
     qsort(e->values, e->value_count, sizeof *e->values, compare_values);
     check_values(gen, e);
@@ -153,7 +155,8 @@ static void read_message(struct ch_gen *gen, const struct ch_model_file *file, c
     message->descriptor = pb;
     message->place = place;
     if (pb->options && pb->options->map_entry)
-        ch_error(gen, place, "map fields have no order and no key in SQL; write a repeated message with a key and a value");
+        ch_error(gen, place,
+                 "map fields have no order and no key in SQL; write a repeated message with a key and a value");
     if (pb->n_oneof_decl)
         ch_error(gen, ch_place_at(place, CH_AT_MESSAGE_ONEOF, 0),
                  "oneof is not supported; write optional fields and a check that one of them is set");
@@ -164,7 +167,7 @@ static void read_message(struct ch_gen *gen, const struct ch_model_file *file, c
     CH_APPEND(gen->run, gen->model.messages, gen->model.message_count, message);
 }
 
-// --- fields ----------------------------------------------------------------------------------------------------------
+// --- fields ---------------------------------------------------------------------------------------------------------
 
 struct ch_wire_rule { // what a protobuf type is on the wire, and what it means when no option says
     enum charle_wire wire;
@@ -254,7 +257,8 @@ static void read_named_type(struct ch_gen *gen, struct ch_model_field *field, co
     else
         return;
     if (!field->enumeration && !field->message)
-        ch_error(gen, field->place, "field %s has the type %s, for which there is no generated C; use a scalar or a message of the schema",
+        ch_error(gen, field->place,
+                 "field %s has the type %s, for which there is no generated C; use a scalar or a message of the schema",
                  field->name, name ? name : "(none)");
 }
 
@@ -267,7 +271,9 @@ static void read_field(struct ch_gen *gen, struct ch_model_message *message, str
     field->name = pb->name;
     field->c_name = ch_name_member(gen->run, pb->name);
     field->place = place;
-    field->label = (enum charle_label)(pb->label == 1 ? CHARLE_OPTIONAL : pb->label == 2 ? CHARLE_REQUIRED : CHARLE_REPEATED);
+    field->label = (enum charle_label)(pb->label == 1   ? CHARLE_OPTIONAL
+                                       : pb->label == 2 ? CHARLE_REQUIRED
+                                                        : CHARLE_REPEATED);
     field->is_packed = pb->options && pb->options->packed;
     options = ch_model_column_options(gen, message, field);
     read_type(gen, field, pb, options);
@@ -292,11 +298,13 @@ static void read_fields(struct ch_gen *gen, struct ch_model_message *message)
     message->fields = CH_NEW_ARRAY(gen->run, pb->n_field, struct ch_model_field);
     message->field_count = pb->n_field;
     for (size_t i = 0; i < pb->n_field; i++)
-        read_field(gen, message, &message->fields[i], pb->field[i], ch_place_at(message->place, CH_AT_MESSAGE_FIELD, i));
+        read_field(gen, message, &message->fields[i], pb->field[i],
+                   ch_place_at(message->place, CH_AT_MESSAGE_FIELD, i));
     qsort(message->fields, message->field_count, sizeof *message->fields, compare_fields);
 }
 
-// Marks: 0 not visited, -1 on the way, otherwise the depth below plus one. A message on the way is met again only in a circle.
+// Marks: 0 not visited, -1 on the way, otherwise the depth below plus one. A message on the way is met again only in a
+// circle.
 static int nesting(struct ch_gen *gen, struct ch_model_message *message)
 {
     int depth = 0;
@@ -340,6 +348,7 @@ void ch_model_read_messages(struct ch_gen *gen)
         read_fields(gen, model->messages[i]);
     for (size_t i = 0; i < model->message_count; i++)
         if (nesting(gen, model->messages[i]) > CH_MESSAGE_DEPTH_MAX)
-            ch_error(gen, model->messages[i]->place, "message %s nests deeper than %d levels, which decoders refuse; flatten it",
+            ch_error(gen, model->messages[i]->place,
+                     "message %s nests deeper than %d levels, which decoders refuse; flatten it",
                      model->messages[i]->full_name, CH_MESSAGE_DEPTH_MAX);
 }

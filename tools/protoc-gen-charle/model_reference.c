@@ -16,8 +16,8 @@ static const struct ch_model_column *referred_column(struct ch_gen *gen, const s
     if (name) {
         found = ch_model_find_column(to, name);
         if (!found)
-            ch_error(gen, place, "column %s refers to %s.%s, which does not exist; the columns of %s are %s", column->name,
-                     to->name, name, to->name, ch_model_column_names(gen, to));
+            ch_error(gen, place, "column %s refers to %s.%s, which does not exist; the columns of %s are %s",
+                     column->name, to->name, name, to->name, ch_model_column_names(gen, to));
     } else if (to->key_count == 1) {
         found = to->key_columns[0];
     } else if (to->key_count > 1) {
@@ -25,7 +25,8 @@ static const struct ch_model_column *referred_column(struct ch_gen *gen, const s
                  column->name, to->name);
     }
     if (found && !is_unique_alone(found)) {
-        ch_error(gen, place, "column %s refers to %s.%s, which is not unique; refer to its key or add unique: true there",
+        ch_error(gen, place,
+                 "column %s refers to %s.%s, which is not unique; refer to its key or add unique: true there",
                  column->name, to->name, found->name);
         found = NULL;
     }
@@ -43,7 +44,8 @@ static void check_action(struct ch_gen *gen, const struct ch_model_column *colum
                          const char *when, struct ch_place place)
 {
     if (action == CHARLE_SET_NULL && !column->is_nullable)
-        ch_error(gen, place, "%s: SET_NULL needs a column that may be null, and %s is required; write `optional` or another action",
+        ch_error(gen, place,
+                 "%s: SET_NULL needs a column that may be null, and %s is required; write `optional` or another action",
                  when, column->name);
 }
 
@@ -58,9 +60,11 @@ static void read_reference(struct ch_gen *gen, struct ch_model_column *column, c
     check_action(gen, column, column->on_delete, "on_delete", place);
     check_action(gen, column, column->on_update, "on_update", place);
     if (column->is_array)
-        ch_error(gen, place, "column %s is an array, which cannot refer to rows; make a table of the pairs", column->name);
+        ch_error(gen, place, "column %s is an array, which cannot refer to rows; make a table of the pairs",
+                 column->name);
     if (!to) {
-        ch_error(gen, place, "column %s refers to table %s, which does not exist; write the SQL name of a table of this schema",
+        ch_error(gen, place,
+                 "column %s refers to table %s, which does not exist; write the SQL name of a table of this schema",
                  column->name, options->table);
         return;
     }
@@ -68,8 +72,8 @@ static void read_reference(struct ch_gen *gen, struct ch_model_column *column, c
     if (!referred)
         return;
     if (referred->type != column->type || referred->enumeration != column->enumeration)
-        ch_error(gen, place, "column %s is %s but %s.%s is %s; give both the same type", column->name, type_name(column->type),
-                 to->name, referred->name, type_name(referred->type));
+        ch_error(gen, place, "column %s is %s but %s.%s is %s; give both the same type", column->name,
+                 type_name(column->type), to->name, referred->name, type_name(referred->type));
     column->references = to;
     column->references_column = referred;
 }
@@ -89,7 +93,7 @@ void ch_model_read_references(struct ch_gen *gen)
     }
 }
 
-// --- order -----------------------------------------------------------------------------------------------------------
+// --- order ----------------------------------------------------------------------------------------------------------
 
 static bool is_placed(const struct ch_model *model, size_t count, const struct ch_model_table *table)
 {

@@ -9,7 +9,8 @@ static const struct ch_model_file rows_file = {
     .name = "charle/rows.proto", .stem = "charle/rows", .package = "charle", .c_package = "charle_"};
 static const struct ch_model_message list_request = {
     .file = &rows_file, .full_name = "charle.ListRequest", .c_name = "charle_list_request"};
-static const struct ch_model_message empty = {.file = &rows_file, .full_name = "charle.Empty", .c_name = "charle_empty"};
+static const struct ch_model_message empty = {
+    .file = &rows_file, .full_name = "charle.Empty", .c_name = "charle_empty"};
 
 static struct ch_model_message *new_message(struct ch_gen *gen, const struct ch_model_table *table, const char *suffix,
                                             size_t field_count)
@@ -25,7 +26,8 @@ static struct ch_model_message *new_message(struct ch_gen *gen, const struct ch_
     message->place = table->place;
     other = ch_model_find_message(&gen->model, message->full_name);
     if (other)
-        ch_error(gen, other->place, "message %s is generated for table %s; give yours another name", message->full_name, table->name);
+        ch_error(gen, other->place, "message %s is generated for table %s; give yours another name", message->full_name,
+                 table->name);
     CH_APPEND(gen->run, gen->model.messages, gen->model.message_count, message);
     return message;
 }
@@ -81,12 +83,20 @@ static void make_messages(struct ch_gen *gen, struct ch_model_table *table)
             add_field(key, *column->field);
     }
     add_member(page, 1, "rows", CHARLE_REPEATED, patch);
-    add_field(page, (struct ch_model_field){.number = 2, .name = "next", .c_name = "next", .type = CHARLE_TYPE_TEXT,
-                                            .wire = CHARLE_WIRE_STRING, .label = CHARLE_OPTIONAL});
+    add_field(page, (struct ch_model_field){.number = 2,
+                                            .name = "next",
+                                            .c_name = "next",
+                                            .type = CHARLE_TYPE_TEXT,
+                                            .wire = CHARLE_WIRE_STRING,
+                                            .label = CHARLE_OPTIONAL});
     add_member(update, 1, "key", CHARLE_REQUIRED, key);
     add_member(update, 2, "set", CHARLE_REQUIRED, patch);
-    add_field(update, (struct ch_model_field){.number = 3, .name = "mask", .c_name = "mask", .type = CHARLE_TYPE_UINT4,
-                                              .wire = CHARLE_WIRE_UINT32, .label = CHARLE_REPEATED});
+    add_field(update, (struct ch_model_field){.number = 3,
+                                              .name = "mask",
+                                              .c_name = "mask",
+                                              .type = CHARLE_TYPE_UINT4,
+                                              .wire = CHARLE_WIRE_UINT32,
+                                              .label = CHARLE_REPEATED});
     add_member(update, 4, "base", CHARLE_OPTIONAL, patch);
     add_member(removal, 1, "key", CHARLE_REQUIRED, key);
     add_member(removal, 2, "base", CHARLE_OPTIONAL, patch);
@@ -120,7 +130,8 @@ static void add_method(struct ch_gen *gen, struct ch_model_service *service, con
     };
 }
 
-// Rows of a table without audiences are seen by nobody: its Get and List stay closed, so that secrets do not leak by default.
+// Rows of a table without audiences are seen by nobody: its Get and List stay closed, so that secrets do not leak by
+// default.
 static void make_service(struct ch_gen *gen, struct ch_model_table *table)
 {
     struct ch_model_service *service = CH_NEW(gen->run, struct ch_model_service);

@@ -1,10 +1,10 @@
 // The schema as a whole: its name, grants, views, and rules that span tables.
-#include <stdlib.h>
-
 #include "base/limits.h"
 #include "gen.h"
 #include "options.h"
 #include "sql.h"
+
+#include <stdlib.h>
 
 static bool is_audience(const struct ch_model *model, const char *name, size_t len)
 {
@@ -31,7 +31,7 @@ static const char *audience_names(struct ch_gen *gen)
     return *names ? names : "none so far";
 }
 
-// --- grants ----------------------------------------------------------------------------------------------------------
+// --- grants ---------------------------------------------------------------------------------------------------------
 
 static bool is_cte(const struct ch_sql *sql, const char *name)
 {
@@ -66,10 +66,13 @@ static void read_dependencies(struct ch_gen *gen, struct ch_model_grant *grant, 
         if (is_cte(sql, name))
             continue;
         if (!table)
-            ch_error(gen, grant->place, "the grant of %s reads %s, which is no table of this schema; read tables, not views", grant->audience,
-                     name);
+            ch_error(gen, grant->place,
+                     "the grant of %s reads %s, which is no table of this schema; read tables, not views",
+                     grant->audience, name);
         else if (!table->is_replicated)
-            ch_error(gen, grant->place, "the grant of %s reads %s, which has no audience: its changes leave no stamp, so nobody would learn that a grant changed; read a replicated table",
+            ch_error(gen, grant->place,
+                     "the grant of %s reads %s, which has no audience: its changes leave no stamp, so nobody would "
+                     "learn that a grant changed; read a replicated table",
                      grant->audience, name);
         else
             add_dependency(gen, grant, table);
@@ -85,11 +88,14 @@ static void read_grant(struct ch_gen *gen, const Charle__Grant *options, struct 
 
     grant.principal = ch_model_find_table(&gen->model, options->principal);
     if (!grant.principal)
-        ch_error(gen, place, "the grant of %s is for %s, which is no table of this schema; write the SQL name of the persons' table",
-                 options->audience, options->principal);
+        ch_error(
+            gen, place,
+            "the grant of %s is for %s, which is no table of this schema; write the SQL name of the persons' table",
+            options->audience, options->principal);
     if (ch_sql_read_query(gen, options->sql, place, ch_text(gen->run, "the grant of %s", options->audience), &sql)) {
         if (sql.param_max != 1)
-            ch_error(gen, place, "the grant of %s must use $1, the person's id, and no other parameter", options->audience);
+            ch_error(gen, place, "the grant of %s must use $1, the person's id, and no other parameter",
+                     options->audience);
         read_dependencies(gen, &grant, &sql);
     }
     CH_APPEND(gen->run, gen->model.grants, gen->model.grant_count, grant);
@@ -110,12 +116,13 @@ static void check_granted(struct ch_gen *gen)
             const struct ch_model_audience *audience = &gen->model.tables[i]->audiences[j];
 
             if (!is_granted(&gen->model, audience->name))
-                ch_error(gen, audience->place, "nobody is granted the audience %s; add a grant for it to (charle.schema), or use one of %s",
+                ch_error(gen, audience->place,
+                         "nobody is granted the audience %s; add a grant for it to (charle.schema), or use one of %s",
                          audience->name, audience_names(gen));
         }
 }
 
-// --- views -----------------------------------------------------------------------------------------------------------
+// --- views ----------------------------------------------------------------------------------------------------------
 
 static void read_view(struct ch_gen *gen, const Charle__View *options, struct ch_place place)
 {
@@ -124,12 +131,13 @@ static void read_view(struct ch_gen *gen, const Charle__View *options, struct ch
 
     view.sqlite = !options->sqlite ? options->sql : *options->sqlite ? options->sqlite : NULL;
     if (!ch_name_is_plain(options->name))
-        ch_error(gen, place, "the view name %s is not snake_case; write %s", options->name, ch_name_snake(gen->run, options->name));
+        ch_error(gen, place, "the view name %s is not snake_case; write %s", options->name,
+                 ch_name_snake(gen->run, options->name));
     ch_sql_read_query(gen, options->sql, place, ch_text(gen->run, "the view %s", options->name), &sql);
     CH_APPEND(gen->run, gen->model.views, gen->model.view_count, view);
 }
 
-// --- scopes that a caller must hold ----------------------------------------------------------------------------------
+// --- scopes that a caller must hold ---------------------------------------------------------------------------------
 
 // "team", or "user:{user_id}" with a column of the row (or of the request) between the braces.
 static void check_scope(struct ch_gen *gen, const char *scope, const struct ch_model_table *table, const char *who,
@@ -139,19 +147,21 @@ static void check_scope(struct ch_gen *gen, const char *scope, const struct ch_m
     const char *open = strchr(scope, '{'), *close = open ? strchr(open, '}') : NULL;
 
     if (gen->model.schema_name && !is_audience(&gen->model, scope, len))
-        ch_error(gen, place, "%s allows %s, but there is no audience %.*s; use one of %s", who, scope, (int)len, scope, audience_names(gen));
+        ch_error(gen, place, "%s allows %s, but there is no audience %.*s; use one of %s", who, scope, (int)len, scope,
+                 audience_names(gen));
     if (open && !close)
         ch_error(gen, place, "%s allows %s, where a brace is open; write name:{column}", who, scope);
     if (table && close) {
         const char *name = ch_text_n(gen->run, open + 1, (size_t)(close - open - 1));
 
         if (!ch_model_find_column(table, name))
-            ch_error(gen, place, "%s allows %s, but %s has no column %s; its columns are %s", who, scope, table->name, name,
-                     ch_model_column_names(gen, table));
+            ch_error(gen, place, "%s allows %s, but %s has no column %s; its columns are %s", who, scope, table->name,
+                     name, ch_model_column_names(gen, table));
     }
 }
 
-static void check_write(struct ch_gen *gen, const struct ch_model_table *table, const char **scopes, const char *what, int part)
+static void check_write(struct ch_gen *gen, const struct ch_model_table *table, const char **scopes, const char *what,
+                        int part)
 {
     struct ch_place place = ch_place_in(ch_place_of_table_option(table, 9), part);
 
@@ -170,7 +180,8 @@ static void check_scopes(struct ch_gen *gen)
         check_write(gen, model->tables[i], model->tables[i]->allow_delete, "delete", 3);
         if (model->tables[i]->is_offline && !model->tables[i]->is_replicated)
             ch_error(gen, ch_place_in(ch_place_of_table_option(model->tables[i], 9), 4),
-                     "table %s may be written offline but has no audience, so no laptop has it; add an audience or leave offline out",
+                     "table %s may be written offline but has no audience, so no laptop has it; add an audience or "
+                     "leave offline out",
                      model->tables[i]->name);
     }
     for (size_t i = 0; i < model->service_count; i++)
@@ -183,7 +194,7 @@ static void check_scopes(struct ch_gen *gen)
         }
 }
 
-// --- the schema ------------------------------------------------------------------------------------------------------
+// --- the schema -----------------------------------------------------------------------------------------------------
 
 static void read_file(struct ch_gen *gen, const struct ch_model_file *file)
 {
@@ -195,13 +206,15 @@ static void read_file(struct ch_gen *gen, const struct ch_model_file *file)
     if (!options)
         return;
     if (gen->model.schema_name) {
-        ch_error(gen, place, "%s carries (charle.schema) already; one file of a schema carries it", gen->model.schema_file->name);
+        ch_error(gen, place, "%s carries (charle.schema) already; one file of a schema carries it",
+                 gen->model.schema_file->name);
         return;
     }
     gen->model.schema_name = options->name;
     gen->model.schema_file = file;
     if (!ch_name_is_plain(options->name))
-        ch_error(gen, place, "the schema name %s is not snake_case; write %s", options->name, ch_name_snake(gen->run, options->name));
+        ch_error(gen, place, "the schema name %s is not snake_case; write %s", options->name,
+                 ch_name_snake(gen->run, options->name));
     for (size_t i = 0; i < options->n_extension; i++)
         CH_APPEND(gen->run, gen->model.extensions, gen->model.extension_count, options->extension[i]);
     for (size_t i = 0; i < options->n_grant; i++)
@@ -218,10 +231,14 @@ void ch_model_read_schema(struct ch_gen *gen)
         if (gen->model.files[i].is_generated)
             read_file(gen, &gen->model.files[i]);
     if (gen->schema_option && !gen->model.schema_name)
-        ch_error(gen, nowhere, "the build expects the schema %s, but no file carries it; write option (charle.schema) = {name: \"%s\"} in one of them",
+        ch_error(gen, nowhere,
+                 "the build expects the schema %s, but no file carries it; write option (charle.schema) = {name: "
+                 "\"%s\"} in one of them",
                  gen->schema_option, gen->schema_option);
     else if (gen->schema_option && strcmp(gen->schema_option, gen->model.schema_name) != 0)
-        ch_error(gen, nowhere, "the build expects the schema %s, but the files carry %s; make SCHEMA of charle_generate and the name in (charle.schema) equal",
+        ch_error(gen, nowhere,
+                 "the build expects the schema %s, but the files carry %s; make SCHEMA of charle_generate and the name "
+                 "in (charle.schema) equal",
                  gen->schema_option, gen->model.schema_name);
     if (gen->model.schema_name)
         check_granted(gen);

@@ -18,7 +18,8 @@ static const struct ch_model_message *method_message(struct ch_gen *gen, const c
     const struct ch_model_message *message = ch_model_find_message(&gen->model, name);
 
     if (!message)
-        ch_error(gen, place, "method %s uses %s, for which there is no generated C; use a message of the schema", method, name);
+        ch_error(gen, place, "method %s uses %s, for which there is no generated C; use a message of the schema",
+                 method, name);
     return message;
 }
 
@@ -27,13 +28,17 @@ static void check_method(struct ch_gen *gen, const struct ch_model_method *metho
     struct ch_place place = ch_place_in(ch_place_in(method->place, CH_AT_METHOD_OPTIONS), CH_OPTION_NUMBER);
 
     if (method->is_offline && method->streaming != CHARLE_UNARY)
-        ch_error(gen, place, "method %s streams and is offline; a queued call has one request and one reply: leave `stream` or offline out",
+        ch_error(gen, place,
+                 "method %s streams and is offline; a queued call has one request and one reply: leave `stream` or "
+                 "offline out",
                  method->full_name);
     if (method->streaming == CHARLE_CLIENT_STREAM || method->streaming == CHARLE_BIDI_STREAM)
-        ch_error(gen, method->place, "method %s streams its requests, which is not supported; take a repeated field or several calls",
+        ch_error(gen, method->place,
+                 "method %s streams its requests, which is not supported; take a repeated field or several calls",
                  method->full_name);
     if (method->is_offline && method->is_read_only)
-        ch_error(gen, place, "method %s is offline and read_only; a read has nothing to queue: leave one out", method->full_name);
+        ch_error(gen, place, "method %s is offline and read_only; a read has nothing to queue: leave one out",
+                 method->full_name);
 }
 
 static void read_method(struct ch_gen *gen, const struct ch_model_service *service, struct ch_model_method *method,

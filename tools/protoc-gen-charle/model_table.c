@@ -1,11 +1,11 @@
-// Tables and columns: what a message with (charle.table) says about itself. References to other tables come afterwards, when all
-// tables are known (model_reference.c); indexes and checks in model_index.c.
-#include <stdlib.h>
-
+// Tables and columns: what a message with (charle.table) says about itself. References to other tables come afterwards,
+// when all tables are known (model_reference.c); indexes and checks in model_index.c.
 #include "base/limits.h"
 #include "gen.h"
 #include "options.h"
 #include "sql.h"
+
+#include <stdlib.h>
 
 #define CH_TABLE_ID_MAX  59999 // above are the platform's own tables
 #define CH_TABLE_COLUMNS 128   // struct charle_column_set
@@ -70,14 +70,16 @@ static void check_column_type(struct ch_gen *gen, const struct ch_model_column *
 
     if (field->type >= CHARLE_TYPE_MESSAGE)
         ch_error(gen, column->place,
-                 "column %s has a type that no database column has; write int32, int64, double, string, bytes, bool, sfixed64, sint32 or an enum",
+                 "column %s has a type that no database column has; write int32, int64, double, string, bytes, bool, "
+                 "sfixed64, sint32 or an enum",
                  column->name);
     if (column->type == CHARLE_TYPE_ENUM && column->enumeration && !column->enumeration->value_count)
         ch_error(gen, column->place, "enum %s of column %s has no values; give it at least one",
                  column->enumeration->full_name, column->name);
     if (strlen(column->name) > CH_IDENTIFIER_LEN_MAX)
-        ch_error(gen, column->place, "the column name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one",
-                 column->name, CH_IDENTIFIER_LEN_MAX);
+        ch_error(gen, column->place,
+                 "the column name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one", column->name,
+                 CH_IDENTIFIER_LEN_MAX);
 }
 
 // protobuf's own defaults are known to readers of messages only, not to a database.
@@ -87,7 +89,9 @@ static void check_proto_default(struct ch_gen *gen, const struct ch_model_column
 
     for (size_t i = 0; i < pb->n_field; i++)
         if ((uint32_t)pb->field[i]->number == column->number && pb->field[i]->default_value)
-            ch_error(gen, column->place, "column %s has protobuf's [default = %s], which no database sees; write [(charle.column).default_sql = \"…\"]",
+            ch_error(gen, column->place,
+                     "column %s has protobuf's [default = %s], which no database sees; write "
+                     "[(charle.column).default_sql = \"…\"]",
                      column->name, pb->field[i]->default_value);
 }
 
@@ -101,19 +105,25 @@ static void check_generate(struct ch_gen *gen, const struct ch_model_column *col
         return;
     case CHARLE_GENERATE_ID:
         if (type != CHARLE_TYPE_TEXT)
-            ch_error(gen, place, "generate: ID makes 26 characters, which column %s cannot hold; make it a string", column->name);
+            ch_error(gen, place, "generate: ID makes 26 characters, which column %s cannot hold; make it a string",
+                     column->name);
         break;
     case CHARLE_GENERATE_NOW:
         if (type != CHARLE_TYPE_TIMESTAMPTZ && type != CHARLE_TYPE_DATE)
-            ch_error(gen, place, "generate: NOW makes a moment, which column %s cannot hold; make it sfixed64 (or sint32 for the date)", column->name);
+            ch_error(
+                gen, place,
+                "generate: NOW makes a moment, which column %s cannot hold; make it sfixed64 (or sint32 for the date)",
+                column->name);
         break;
     case CHARLE_GENERATE_UPDATED:
         if (type != CHARLE_TYPE_TIMESTAMPTZ)
-            ch_error(gen, place, "generate: UPDATED makes a moment, which column %s cannot hold; make it sfixed64", column->name);
+            ch_error(gen, place, "generate: UPDATED makes a moment, which column %s cannot hold; make it sfixed64",
+                     column->name);
         break;
     case CHARLE_GENERATE_SERIAL:
         if (type != CHARLE_TYPE_INT4 && type != CHARLE_TYPE_INT8)
-            ch_error(gen, place, "generate: SERIAL makes a number, which column %s cannot hold; make it int32 or int64", column->name);
+            ch_error(gen, place, "generate: SERIAL makes a number, which column %s cannot hold; make it int32 or int64",
+                     column->name);
         break;
     }
     if (column->is_array)
@@ -144,7 +154,8 @@ static void check_default_value(struct ch_gen *gen, const struct ch_model_column
                  column->name);
     if (column->enumeration && !column->is_array && sql->is_constant &&
         (!sql->constant || !ch_model_find_value(column->enumeration, sql->constant)))
-        ch_error(gen, place, "the default of column %s is no value of %s; write one of its names in quotes, such as '%s'",
+        ch_error(gen, place,
+                 "the default of column %s is no value of %s; write one of its names in quotes, such as '%s'",
                  column->name, column->enumeration->full_name,
                  column->enumeration->value_count ? column->enumeration->values[0].sql_name : "");
 }
@@ -163,7 +174,8 @@ static void read_default(struct ch_gen *gen, struct ch_model_column *column, con
     }
     if (column->generate != CHARLE_GENERATE_NONE)
         ch_error(gen, place, "column %s is generated and has a default; leave one of them out", column->name);
-    if (!ch_sql_read_expression(gen, options->default_sql, place, ch_text(gen->run, "the default of column %s", column->name), &sql))
+    if (!ch_sql_read_expression(gen, options->default_sql, place,
+                                ch_text(gen->run, "the default of column %s", column->name), &sql))
         return;
     check_default_value(gen, column, &sql, place);
     column->default_pg = options->default_sql;
@@ -209,12 +221,13 @@ static void read_column(struct ch_gen *gen, struct ch_model_table *table, struct
     read_default(gen, column, options);
     read_transitions(gen, column, options);
     if (options->nullable && !column->is_array)
-        ch_error(gen, ch_place_of_column_option(column, 13), "nullable is for arrays; write `optional` before column %s", column->name);
+        ch_error(gen, ch_place_of_column_option(column, 13),
+                 "nullable is for arrays; write `optional` before column %s", column->name);
     if (column->max_length && (column->type != CHARLE_TYPE_TEXT || column->is_array))
         ch_error(gen, ch_place_of_column_option(column, 14), "max_length is for text; column %s is none", column->name);
 }
 
-// --- status columns --------------------------------------------------------------------------------------------------
+// --- status columns -------------------------------------------------------------------------------------------------
 
 static void add_transition(struct ch_gen *gen, struct ch_model_column *column, const struct ch_model_enum_value *from,
                            const struct ch_model_enum_value *to)
@@ -235,13 +248,16 @@ static void read_transition(struct ch_gen *gen, struct ch_model_column *column, 
     bool is_any = strcmp(options->from, "*") == 0;
 
     if (!is_any && !ch_model_find_value(e, options->from))
-        ch_error(gen, place, "a transition of column %s starts at '%s', which %s does not have; write its names as in SQL, or \"*\"",
-                 column->name, options->from, e->full_name);
+        ch_error(
+            gen, place,
+            "a transition of column %s starts at '%s', which %s does not have; write its names as in SQL, or \"*\"",
+            column->name, options->from, e->full_name);
     for (size_t i = 0; i < options->n_to; i++) {
         const struct ch_model_enum_value *to = ch_model_find_value(e, options->to[i]);
 
         if (!to)
-            ch_error(gen, place, "a transition of column %s leads to '%s', which %s does not have; write its names as in SQL",
+            ch_error(gen, place,
+                     "a transition of column %s leads to '%s', which %s does not have; write its names as in SQL",
                      column->name, options->to[i], e->full_name);
         for (size_t j = 0; to && j < e->value_count; j++)
             if (is_any || strcmp(e->values[j].sql_name, options->from) == 0)
@@ -255,11 +271,15 @@ static void read_transitions(struct ch_gen *gen, struct ch_model_column *column,
 
     if (column->merge == CHARLE_MERGE_FSM && (!column->enumeration || column->is_array)) {
         if (options->merge == CHARLE__MERGE__FSM || options->n_transition)
-            ch_error(gen, place, "merge: FSM needs a status, and column %s is no enum; give it an enum type or another policy", column->name);
+            ch_error(gen, place,
+                     "merge: FSM needs a status, and column %s is no enum; give it an enum type or another policy",
+                     column->name);
         return;
     }
     if (column->merge == CHARLE_MERGE_FSM && !options->n_transition)
-        ch_error(gen, place, "merge: FSM without transitions would refuse every change of column %s; add transition: {from: \"…\" to: \"…\"}",
+        ch_error(gen, place,
+                 "merge: FSM without transitions would refuse every change of column %s; add transition: {from: \"…\" "
+                 "to: \"…\"}",
                  column->name);
     if (column->merge != CHARLE_MERGE_FSM && options->n_transition)
         ch_error(gen, place, "column %s has transitions but not merge: FSM; add it or leave them out", column->name);
@@ -267,7 +287,7 @@ static void read_transitions(struct ch_gen *gen, struct ch_model_column *column,
         read_transition(gen, column, options->transition[i], ch_place_in(place, (int32_t)i));
 }
 
-// --- merge groups ----------------------------------------------------------------------------------------------------
+// --- merge groups ---------------------------------------------------------------------------------------------------
 
 static void read_merge_groups(struct ch_gen *gen, struct ch_model_table *table)
 {
@@ -280,11 +300,13 @@ static void read_merge_groups(struct ch_gen *gen, struct ch_model_table *table)
         size_t group = 0;
 
         if (column->merge == CHARLE_MERGE_GROUP && !options->merge_group)
-            ch_error(gen, ch_place_of_column_option(column, 9), "merge: GROUP without a group; add merge_group: \"name\" to column %s", column->name);
+            ch_error(gen, ch_place_of_column_option(column, 9),
+                     "merge: GROUP without a group; add merge_group: \"name\" to column %s", column->name);
         if (!options->merge_group)
             continue;
         if (column->merge != CHARLE_MERGE_GROUP)
-            ch_error(gen, ch_place_of_column_option(column, 10), "column %s has a merge_group but not merge: GROUP; add it or leave the group out", column->name);
+            ch_error(gen, ch_place_of_column_option(column, 10),
+                     "column %s has a merge_group but not merge: GROUP; add it or leave the group out", column->name);
         while (group < count && strcmp(names[group], options->merge_group) != 0)
             group++;
         if (group == count)
@@ -293,7 +315,7 @@ static void read_merge_groups(struct ch_gen *gen, struct ch_model_table *table)
     }
 }
 
-// --- keys ------------------------------------------------------------------------------------------------------------
+// --- keys -----------------------------------------------------------------------------------------------------------
 
 static void add_key(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_column *column)
 {
@@ -304,9 +326,13 @@ static void add_key(struct ch_gen *gen, struct ch_model_table *table, struct ch_
     if (column->is_array)
         ch_error(gen, column->place, "key column %s is an array; a key is a single value", column->name);
     if (column->type == CHARLE_TYPE_JSONB || column->type == CHARLE_TYPE_FLOAT8)
-        ch_error(gen, column->place, "key column %s has a type whose equal values may be written differently; use text, a number or uuid", column->name);
+        ch_error(gen, column->place,
+                 "key column %s has a type whose equal values may be written differently; use text, a number or uuid",
+                 column->name);
     if (column->is_server_only)
-        ch_error(gen, ch_place_of_column_option(column, 12), "key column %s is server_only, so no replica could name its rows; leave server_only out", column->name);
+        ch_error(gen, ch_place_of_column_option(column, 12),
+                 "key column %s is server_only, so no replica could name its rows; leave server_only out",
+                 column->name);
 }
 
 static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Charle__Table *options)
@@ -319,10 +345,13 @@ static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Cha
     if (options->n_primary_key && marked)
         ch_error(gen, place, "table %s names its primary key and marks columns too; do one of them", table->name);
     if (!options->n_primary_key && !marked)
-        ch_error(gen, ch_place_of_table_option(table, 0), "table %s has no primary key; write [(charle.column) = {primary_key: true}] on its id", table->name);
+        ch_error(gen, ch_place_of_table_option(table, 0),
+                 "table %s has no primary key; write [(charle.column) = {primary_key: true}] on its id", table->name);
     if (!options->n_primary_key && marked > 1)
-        ch_error(gen, ch_place_of_table_option(table, 0), "table %s marks %zu columns as its primary key; write primary_key: [\"a\", \"b\"] in the table's options",
-                 table->name, marked);
+        ch_error(
+            gen, ch_place_of_table_option(table, 0),
+            "table %s marks %zu columns as its primary key; write primary_key: [\"a\", \"b\"] in the table's options",
+            table->name, marked);
     for (size_t i = 0; !options->n_primary_key && i < table->column_count; i++)
         if (table->columns[i].is_key)
             add_key(gen, table, &table->columns[i]);
@@ -330,14 +359,15 @@ static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Cha
         struct ch_model_column *column = ch_model_find_column(table, options->primary_key[i]);
 
         if (!column)
-            ch_error(gen, ch_place_in(place, (int32_t)i), "the primary key of table %s names %s, which is no column; its columns are %s", table->name,
+            ch_error(gen, ch_place_in(place, (int32_t)i),
+                     "the primary key of table %s names %s, which is no column; its columns are %s", table->name,
                      options->primary_key[i], ch_model_column_names(gen, table));
         else
             add_key(gen, table, column);
     }
 }
 
-// --- tables ----------------------------------------------------------------------------------------------------------
+// --- tables ---------------------------------------------------------------------------------------------------------
 
 static void read_allow(struct ch_gen *gen, const char ***out, char **templates, size_t count)
 {
@@ -352,7 +382,8 @@ static void read_columns(struct ch_gen *gen, struct ch_model_table *table)
     size_t count = row->field_count;
 
     if (count > CH_TABLE_COLUMNS) {
-        ch_error(gen, table->place, "table %s has %zu columns, and %d is the most; split it", table->name, count, CH_TABLE_COLUMNS);
+        ch_error(gen, table->place, "table %s has %zu columns, and %d is the most; split it", table->name, count,
+                 CH_TABLE_COLUMNS);
         count = CH_TABLE_COLUMNS;
     }
     table->columns = CH_NEW_ARRAY(gen->run, count, struct ch_model_column);
@@ -364,16 +395,20 @@ static void read_columns(struct ch_gen *gen, struct ch_model_table *table)
 static void check_table(struct ch_gen *gen, const struct ch_model_table *table)
 {
     if (table->id < 1 || table->id > CH_TABLE_ID_MAX)
-        ch_error(gen, ch_place_of_table_option(table, 1), "the id %u of table %s is outside 1 to %d, which are the application's; choose one there",
-                 table->id, table->name, CH_TABLE_ID_MAX);
+        ch_error(gen, ch_place_of_table_option(table, 1),
+                 "the id %u of table %s is outside 1 to %d, which are the application's; choose one there", table->id,
+                 table->name, CH_TABLE_ID_MAX);
     if (!ch_name_is_plain(table->name))
         ch_error(gen, ch_place_of_table_option(table, 2), "the table name %s is not snake_case; write %s", table->name,
                  ch_name_snake(gen->run, table->name));
-    if (strncmp(table->name, "charle_", 7) == 0 || strncmp(table->name, "sqlite_", 7) == 0 || strncmp(table->name, "pg_", 3) == 0)
-        ch_error(gen, ch_place_of_table_option(table, 2), "the table name %s begins as the platform's own; choose another", table->name);
+    if (strncmp(table->name, "charle_", 7) == 0 || strncmp(table->name, "sqlite_", 7) == 0 ||
+        strncmp(table->name, "pg_", 3) == 0)
+        ch_error(gen, ch_place_of_table_option(table, 2),
+                 "the table name %s begins as the platform's own; choose another", table->name);
     if (strlen(table->name) > CH_IDENTIFIER_LEN_MAX)
-        ch_error(gen, ch_place_of_table_option(table, 2), "the table name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one",
-                 table->name, CH_IDENTIFIER_LEN_MAX);
+        ch_error(gen, ch_place_of_table_option(table, 2),
+                 "the table name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one", table->name,
+                 CH_IDENTIFIER_LEN_MAX);
 }
 
 static void read_table(struct ch_gen *gen, struct ch_model_message *message, const Charle__Table *options)
@@ -396,9 +431,12 @@ static void read_table(struct ch_gen *gen, struct ch_model_message *message, con
     read_columns(gen, table);
     read_key(gen, table, options);
     read_merge_groups(gen, table);
-    read_allow(gen, &table->allow_create, options->write ? options->write->create : NULL, options->write ? options->write->n_create : 0);
-    read_allow(gen, &table->allow_update, options->write ? options->write->update : NULL, options->write ? options->write->n_update : 0);
-    read_allow(gen, &table->allow_delete, options->write ? options->write->delete_ : NULL, options->write ? options->write->n_delete_ : 0);
+    read_allow(gen, &table->allow_create, options->write ? options->write->create : NULL,
+               options->write ? options->write->n_create : 0);
+    read_allow(gen, &table->allow_update, options->write ? options->write->update : NULL,
+               options->write ? options->write->n_update : 0);
+    read_allow(gen, &table->allow_delete, options->write ? options->write->delete_ : NULL,
+               options->write ? options->write->n_delete_ : 0);
     table->is_offline = options->write && options->write->offline;
     CH_APPEND(gen->run, gen->model.tables, gen->model.table_count, table);
 }
@@ -419,8 +457,9 @@ static void check_twins(struct ch_gen *gen)
             const struct ch_model_table *a = model->tables[i], *b = model->tables[j];
 
             if (a->id == b->id)
-                ch_error(gen, ch_place_of_table_option(b, 1), "table %s has the id %u, which is table %s's; give it a number that was never used",
-                         b->name, b->id, a->name);
+                ch_error(gen, ch_place_of_table_option(b, 1),
+                         "table %s has the id %u, which is table %s's; give it a number that was never used", b->name,
+                         b->id, a->name);
         }
 }
 

@@ -1,8 +1,8 @@
 // Options from unknown fields. See options.h.
 //
-// protobuf-c knows no extensions: what it meets in FieldOptions under number 50100 is an unknown field. The payload of a
-// length-delimited one still carries its length prefix. protoc sends a separate field for each statement of an option that is written
-// in pieces; by protobuf's rules the concatenation of their payloads is the merged message.
+// protobuf-c knows no extensions: what it meets in FieldOptions under number 50100 is an unknown field. The payload of
+// a length-delimited one still carries its length prefix. protoc sends a separate field for each statement of an option
+// that is written in pieces; by protobuf's rules the concatenation of their payloads is the merged message.
 #include "options.h"
 
 static void *run_alloc(void *run, size_t size)
@@ -26,8 +26,8 @@ static void add_payload(struct charle_buf *payload, const ProtobufCMessageUnknow
         charle_buf_add(payload, field->data + at + 1, field->len - at - 1);
 }
 
-const void *ch_option_read(struct ch_gen *gen, const ProtobufCMessage *options,
-                           const ProtobufCMessageDescriptor *kind, struct ch_place place)
+const void *ch_option_read(struct ch_gen *gen, const ProtobufCMessage *options, const ProtobufCMessageDescriptor *kind,
+                           struct ch_place place)
 {
     ProtobufCAllocator allocator = {.alloc = run_alloc, .free = run_free, .allocator_data = gen->run};
     struct charle_buf payload = {0};

@@ -1,7 +1,8 @@
 // The schema object: all tables and services of a run in one constant.
 //
-// It comes twice, in two objects. <name>_schema has every service, so a program that uses it must link the handlers. <name>_schema_tables
-// leaves the hand-written services out: for tools that want tables, DDL and generated services only.
+// It comes twice, in two objects. <name>_schema has every service, so a program that uses it must link the handlers.
+// <name>_schema_tables leaves the hand-written services out: for tools that want tables, DDL and generated services
+// only.
 #include "out.h"
 
 static void table_list(struct charle_buf *out, const char *name, struct ch_model_table *const *tables, size_t count)
@@ -14,8 +15,9 @@ static void table_list(struct charle_buf *out, const char *name, struct ch_model
 
 static void grant_data(struct charle_buf *out, const struct ch_model_grant *grant)
 {
-    charle_buf_printf(out, "    {.audience = CHARLE_STR_INIT(\"%s\"), .principal = CHARLE_STR_INIT(\"%s\"),\n     .sql = ", grant->audience,
-                      grant->principal->name);
+    charle_buf_printf(out,
+                      "    {.audience = CHARLE_STR_INIT(\"%s\"), .principal = CHARLE_STR_INIT(\"%s\"),\n     .sql = ",
+                      grant->audience, grant->principal->name);
     ch_c_string(out, grant->sql, 12);
     if (grant->depends_count) {
         charle_buf_add_text(out, ",\n     .depends_on = (const uint32_t[]){");
@@ -45,11 +47,12 @@ static void includes(struct ch_gen *gen, struct charle_buf *out, bool with_handl
     charle_buf_printf(out, "#include \"%s.schema.charle.h\"\n\n", gen->model.schema_name);
     for (size_t i = 0; i < gen->model.file_count; i++)
         if (gen->model.files[i].is_generated)
-            charle_buf_printf(out, "#include \"%s.%scharle.h\"\n", gen->model.files[i].stem, with_handlers ? "handlers." : "");
+            charle_buf_printf(out, "#include \"%s.%scharle.h\"\n", gen->model.files[i].stem,
+                              with_handlers ? "handlers." : "");
 }
 
-static void extra(struct charle_buf *out, const char *member, void (*write)(struct charle_buf *, const struct ch_model *),
-                  const struct ch_model *model)
+static void extra(struct charle_buf *out, const char *member,
+                  void (*write)(struct charle_buf *, const struct ch_model *), const struct ch_model *model)
 {
     struct charle_buf sql = {0};
 
@@ -77,9 +80,11 @@ static void object(struct ch_gen *gen, const char *file, const char *symbol, boo
         charle_buf_add_text(out, "};\n");
     }
     services = service_list(gen, out, with_handlers);
-    charle_buf_printf(out, "\nconst struct charle_schema %s = {\n    .name = CHARLE_STR_INIT(\"%s\"),\n    .hash = 0x%016llxu,\n", symbol,
-                      model->schema_name, (unsigned long long)model->hash);
-    charle_buf_printf(out, "    .tables = tables, .table_count = %zu, .create_order = create_order,\n", model->table_count);
+    charle_buf_printf(
+        out, "\nconst struct charle_schema %s = {\n    .name = CHARLE_STR_INIT(\"%s\"),\n    .hash = 0x%016llxu,\n",
+        symbol, model->schema_name, (unsigned long long)model->hash);
+    charle_buf_printf(out, "    .tables = tables, .table_count = %zu, .create_order = create_order,\n",
+                      model->table_count);
     if (model->grant_count)
         charle_buf_printf(out, "    .grants = grants, .grant_count = %zu,\n", model->grant_count);
     charle_buf_printf(out, "    .services = services, .service_count = %zu,\n", services);
@@ -94,11 +99,12 @@ static void header(struct ch_gen *gen, const char *name)
 
     ch_out_head(out, gen->model.schema_file->name);
     ch_out_guard_open(gen, out, name);
-    charle_buf_printf(out, "#include \"call/method.h\"\n#include \"db/schema.h\"\n\n"
-                           "// Everything. A program that uses it links the handlers of the hand-written services.\n"
-                           "extern const struct charle_schema %s_schema;\n"
-                           "// The same without the hand-written services.\n"
-                           "extern const struct charle_schema %s_schema_tables;\n",
+    charle_buf_printf(out,
+                      "#include \"call/method.h\"\n#include \"db/schema.h\"\n\n"
+                      "// Everything. A program that uses it links the handlers of the hand-written services.\n"
+                      "extern const struct charle_schema %s_schema;\n"
+                      "// The same without the hand-written services.\n"
+                      "extern const struct charle_schema %s_schema_tables;\n",
                       gen->model.schema_name, gen->model.schema_name);
     ch_out_guard_close(out);
 }

@@ -1,4 +1,5 @@
-// Services: method descriptors, client stubs, and the binding of hand-written services to the functions that do the work.
+// Services: method descriptors, client stubs, and the binding of hand-written services to the functions that do the
+// work.
 #include "out.h"
 
 const char *ch_out_service_symbol(struct charle_arena *run, const struct ch_model_service *service)
@@ -39,8 +40,8 @@ static void method_members(struct charle_buf *out, const struct ch_model_service
                            const struct ch_model_method *method, const char *indent, const char *handler)
 {
     charle_buf_printf(out, "%s.name = CHARLE_STR_INIT(\"%s\"),\n", indent, method->full_name);
-    charle_buf_printf(out, "%s.request = &%s_message,\n%s.reply = &%s_message,\n", indent, method->request->c_name, indent,
-                      method->reply->c_name);
+    charle_buf_printf(out, "%s.request = &%s_message,\n%s.reply = &%s_message,\n", indent, method->request->c_name,
+                      indent, method->reply->c_name);
     charle_buf_printf(out, "%s.streaming = CHARLE_%s, .crud = CHARLE_CRUD_%s,\n", indent,
                       streaming_constant(method->streaming), crud_constant(method->crud));
     charle_buf_printf(out, "%s.is_read_only = %s, .is_idempotent = %s, .is_offline = %s, .deadline_ms = %u,\n", indent,
@@ -86,10 +87,11 @@ static void service_data(struct charle_buf *out, const struct ch_model_service *
         method_members(out, service, &service->methods[i], "        ", "");
         charle_buf_add_text(out, "    },\n");
     }
-    charle_buf_printf(out,
-                      "};\nconst struct charle_service %s = {\n    .name = CHARLE_STR_INIT(\"%s\"), .methods = %s_methods, "
-                      ".method_count = %zu};\n",
-                      service->c_name, service->full_name, service->c_name, service->method_count);
+    charle_buf_printf(
+        out,
+        "};\nconst struct charle_service %s = {\n    .name = CHARLE_STR_INIT(\"%s\"), .methods = %s_methods, "
+        ".method_count = %zu};\n",
+        service->c_name, service->full_name, service->c_name, service->method_count);
 }
 
 void ch_out_method_data(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file)
@@ -99,14 +101,15 @@ void ch_out_method_data(struct charle_buf *out, const struct ch_model *model, co
             service_data(out, model->services[i]);
 }
 
-// --- stubs -----------------------------------------------------------------------------------------------------------
+// --- stubs ----------------------------------------------------------------------------------------------------------
 
-// Two doors to the same methods: through libcharle (which may run the method here and queue it), or straight over a channel.
+// Two doors to the same methods: through libcharle (which may run the method here and queue it), or straight over a
+// channel.
 struct ch_door {
-    const char *file;    // a/b.<file>.charle.h
-    const char *note;    // what the stubs do, for the head of the file
+    const char *file; // a/b.<file>.charle.h
+    const char *note; // what the stubs do, for the head of the file
     const char *include;
-    const char *suffix;  // of the function's name
+    const char *suffix; // of the function's name
     const char *result;
     const char *owner;   // its first parameter
     const char *options; // the type of its options
@@ -116,11 +119,13 @@ struct ch_door {
 static void stub(struct charle_buf *out, const struct ch_door *door, const struct ch_model_method *method)
 {
     charle_buf_printf(out, "\n// %s\n", method->full_name);
-    charle_buf_printf(out, "static inline CHARLE_MUST_CHECK %s\n%s_%s(%s,\n", door->result, method->c_name, door->suffix, door->owner);
+    charle_buf_printf(out, "static inline CHARLE_MUST_CHECK %s\n%s_%s(%s,\n", door->result, method->c_name,
+                      door->suffix, door->owner);
     charle_buf_printf(out, "    const struct %s *request, struct charle_arena *arena,\n", method->request->c_name);
-    charle_buf_printf(out, "    struct %s *reply, const struct %s *options, struct charle_error *err)\n{\n", method->reply->c_name,
-                      door->options);
-    charle_buf_printf(out, "    return %s, &%s_method, request, arena, reply, options, err);\n}\n", door->call, method->c_name);
+    charle_buf_printf(out, "    struct %s *reply, const struct %s *options, struct charle_error *err)\n{\n",
+                      method->reply->c_name, door->options);
+    charle_buf_printf(out, "    return %s, &%s_method, request, arena, reply, options, err);\n}\n", door->call,
+                      method->c_name);
 }
 
 static void stubs(struct ch_gen *gen, const struct ch_model_file *file, const struct ch_door *door)
@@ -146,7 +151,8 @@ void ch_out_stubs(struct ch_gen *gen, const struct ch_model_file *file)
 {
     static const struct ch_door client = {
         .file = "client",
-        .note = "// Calls through libcharle, as charle_client_call: what can run offline runs here at once, the rest on the server.\n"
+        .note = "// Calls through libcharle, as charle_client_call: what can run offline runs here at once, the rest "
+                "on the server.\n"
                 "// The reply's memory is the arena's.\n",
         .include = "charle/charle.h",
         .suffix = "call",
@@ -169,7 +175,7 @@ void ch_out_stubs(struct ch_gen *gen, const struct ch_model_file *file)
     stubs(gen, file, &channel);
 }
 
-// --- handlers --------------------------------------------------------------------------------------------------------
+// --- handlers -------------------------------------------------------------------------------------------------------
 
 static void handler_type(struct charle_buf *out, const struct ch_model_method *method)
 {
@@ -188,8 +194,10 @@ static void handlers_header(struct ch_gen *gen, const struct ch_model_file *file
     struct charle_buf *out = ch_output_open(gen, name);
 
     ch_out_head(out, file->name);
-    charle_buf_add_text(out, "//\n// The functions that the hand-written services of this file consist of. The developer writes them; see\n"
-                             "// charle_unary_handler and charle_stream_handler in call/method.h for what they may do.\n");
+    charle_buf_add_text(
+        out,
+        "//\n// The functions that the hand-written services of this file consist of. The developer writes them; see\n"
+        "// charle_unary_handler and charle_stream_handler in call/method.h for what they may do.\n");
     ch_out_guard_open(gen, out, name);
     charle_buf_printf(out, "#include \"%s.charle.h\"\n", file->stem);
     for (size_t i = 0; i < gen->model.service_count; i++) {
@@ -209,9 +217,12 @@ static void thunk(struct charle_buf *out, const struct ch_model_method *method)
 {
     bool is_unary = method->streaming == CHARLE_UNARY;
 
-    charle_buf_printf(out, "\nstatic enum charle_err run_%s(struct charle_context *context, const void *request,\n    %s, struct charle_error *err)\n{\n",
+    charle_buf_printf(out,
+                      "\nstatic enum charle_err run_%s(struct charle_context *context, const void *request,\n    %s, "
+                      "struct charle_error *err)\n{\n",
                       method->c_name, is_unary ? "void *reply" : "struct charle_stream *stream");
-    charle_buf_printf(out, "    return %s(context, request, %s, err);\n}\n", method->c_name, is_unary ? "reply" : "stream");
+    charle_buf_printf(out, "    return %s(context, request, %s, err);\n}\n", method->c_name,
+                      is_unary ? "reply" : "stream");
 }
 
 static void bound_service(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_service *service)
@@ -225,12 +236,13 @@ static void bound_service(struct ch_gen *gen, struct charle_buf *out, const stru
 
         charle_buf_add_text(out, "    {\n");
         method_members(out, service, method, "        ",
-                       ch_text(gen->run, "        .%s = run_%s,\n", method->streaming == CHARLE_UNARY ? "unary" : "stream",
-                               method->c_name));
+                       ch_text(gen->run, "        .%s = run_%s,\n",
+                               method->streaming == CHARLE_UNARY ? "unary" : "stream", method->c_name));
         charle_buf_add_text(out, "    },\n");
     }
     charle_buf_printf(out, "%sconst struct charle_service %s = {\n    .name = CHARLE_STR_INIT(\"%s\")",
-                      service->method_count ? "};\n" : "\n", ch_out_service_symbol(gen->run, service), service->full_name);
+                      service->method_count ? "};\n" : "\n", ch_out_service_symbol(gen->run, service),
+                      service->full_name);
     if (service->method_count)
         charle_buf_printf(out, ", .methods = %s_methods, .method_count = %zu", service->c_name, service->method_count);
     charle_buf_add_text(out, "};\n");

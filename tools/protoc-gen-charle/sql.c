@@ -1,14 +1,15 @@
 // SQL of the schema's author. See sql.h.
 //
-// The parse tree comes as a protobuf message, so one generic walk over protobuf-c's own descriptors sees every node of every
-// kind, and only the few that name something are looked at.
+// The parse tree comes as a protobuf message, so one generic walk over protobuf-c's own descriptors sees every node of
+// every kind, and only the few that name something are looked at.
 #include "sql.h"
 
 #include <pg_query.h>
 #include <pg_query/pg_query.pb-c.h>
 #include <stdlib.h>
 
-#define CH_SQL_DEPTH_MAX 200 // of the parse tree; protoc's and PostgreSQL's own limits lie above, real schemas far below
+#define CH_SQL_DEPTH_MAX \
+    200 // of the parse tree; protoc's and PostgreSQL's own limits lie above, real schemas far below
 
 static const char prefix[] = "select (\n";
 
@@ -16,6 +17,7 @@ struct ch_walk {
     struct ch_gen *gen;
     struct ch_sql *sql;
     int offset; // of the author's text within what was parsed
+    const PgQuery__ColumnRef *null_tested; // the column that the last IS NULL was about
 };
 
 static const char *node_text(const PgQuery__Node *node)
@@ -30,7 +32,7 @@ static const char *node_text(const PgQuery__Node *node)
 static void see_column(struct ch_walk *walk, const PgQuery__ColumnRef *node)
 {
     struct ch_sql *sql = walk->sql;
-    struct ch_sql_name name = {.at = node->location - walk->offset};
+    struct ch_sql_name name = {.at = node->location - walk->offset, .is_null_test = walk->null_tested == node};
 
     if (!node->n_fields)
         return;
@@ -43,7 +45,8 @@ static void see_column(struct ch_walk *walk, const PgQuery__ColumnRef *node)
 static void see_table(struct ch_walk *walk, const PgQuery__RangeVar *node)
 {
     struct ch_sql *sql = walk->sql;
-    struct ch_sql_name name = {.name = ch_text(walk->gen->run, "%s", node->relname), .at = node->location - walk->offset};
+    struct ch_sql_name name = {.name = ch_text(walk->gen->run, "%s", node->relname),
+                               .at = node->location - walk->offset};
 
     if (node->schemaname && *node->schemaname)
         name.qualifier = ch_text(walk->gen->run, "%s", node->schemaname);
@@ -61,6 +64,13 @@ static void see_function(struct ch_walk *walk, const PgQuery__FuncCall *node)
     CH_APPEND(walk->gen->run, sql->functions, sql->function_count, name);
 }
 
+// The walk comes to its argument next.
+static void see_null_test(struct ch_walk *walk, const PgQuery__NullTest *node)
+{
+    if (node->arg && node->arg->node_case == PG_QUERY__NODE__NODE_COLUMN_REF)
+        walk->null_tested = node->arg->column_ref;
+}
+
 static void see_node(struct ch_walk *walk, const ProtobufCMessage *node)
 {
     struct ch_sql *sql = walk->sql;
@@ -73,6 +83,8 @@ static void see_node(struct ch_walk *walk, const ProtobufCMessage *node)
         see_function(walk, (const PgQuery__FuncCall *)node);
     else if (node->descriptor == &pg_query__sub_link__descriptor)
         sql->has_subquery = true;
+    else if (node->descriptor == &pg_query__null_test__descriptor)
+        see_null_test(walk, (const PgQuery__NullTest *)node);
     else if (node->descriptor == &pg_query__common_table_expr__descriptor)
         CH_APPEND(walk->gen->run, sql->ctes, sql->cte_count,
                   ch_text(walk->gen->run, "%s", ((const PgQuery__CommonTableExpr *)node)->ctename));
@@ -189,7 +201,8 @@ bool ch_sql_read_expression(struct ch_gen *gen, const char *text, struct ch_plac
     return value != NULL;
 }
 
-bool ch_sql_read_query(struct ch_gen *gen, const char *text, struct ch_place place, const char *what, struct ch_sql *out)
+bool ch_sql_read_query(struct ch_gen *gen, const char *text, struct ch_place place, const char *what,
+                       struct ch_sql *out)
 {
     struct ch_walk walk = {.gen = gen, .sql = out};
     PgQuery__ParseResult *tree = parse(gen, text, 0, place, what);
@@ -206,8 +219,7 @@ bool ch_sql_read_query(struct ch_gen *gen, const char *text, struct ch_place pla
 }
 
 bool ch_sql_read_row_expression(struct ch_gen *gen, const char *text, struct ch_place place, const char *what,
-                                const struct ch_model_table *table, struct ch_sql *out,
-                                struct charle_column_set *used)
+                                const struct ch_model_table *table, struct ch_sql *out, struct charle_column_set *used)
 {
     bool is_good;
 
@@ -233,7 +245,7 @@ bool ch_sql_read_row_expression(struct ch_gen *gen, const char *text, struct ch_
     return is_good;
 }
 
-// --- carrying a text over --------------------------------------------------------------------------------------------
+// --- carrying a text over -------------------------------------------------------------------------------------------
 
 struct ch_edit { // replace `size` bytes at `at`
     int at;
@@ -309,4 +321,16 @@ const char *ch_sql_for_sqlite(struct ch_gen *gen, const struct ch_sql *sql)
             edits[count++] = (struct ch_edit){name->at, empty_call_size(at, "now"), CH_SQLITE_NOW};
     }
     return apply_edits(gen, sql->text, edits, count);
+}
+
+void ch_sql_check_same_meaning(struct ch_gen *gen, const struct ch_model_table *table, const struct ch_sql *sql,
+                               struct ch_place place, const char *what, const char *write)
+{
+    for (size_t i = 0; i < sql->column_count; i++) {
+        const struct ch_model_column *column = ch_model_find_column(table, sql->columns[i].name);
+
+        if (column && !sql->columns[i].is_null_test && (column->type == CHARLE_TYPE_NUMERIC || column->is_array))
+            ch_error(gen, place, "%s uses column %s, which SQLite keeps as text (%s) and would compare as such; add %s", what,
+                     column->name, column->is_array ? "a JSON array" : "a decimal", write);
+    }
 }

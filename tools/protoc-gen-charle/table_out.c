@@ -2,8 +2,8 @@
 #include "out.h"
 
 static const char *const generate_names[] = {"NONE", "ID", "NOW", "UPDATED", "SERIAL"};
-static const char *const merge_names[] = {"",        "LWW", "SERVER", "GROUP",  "FSM", "COUNTER",
-                                          "SET", "ONCE", "APPEND", "TEXT", "DERIVED"};
+static const char *const merge_names[] = {"",    "LWW",  "SERVER", "GROUP", "FSM",    "COUNTER",
+                                          "SET", "ONCE", "APPEND", "TEXT",  "DERIVED"};
 static const char *const action_names[] = {"NO_ACTION", "RESTRICT", "CASCADE", "SET_NULL"};
 static const char *const kind_names[] = {"CONSTANT", "COLUMN", "PATH"};
 
@@ -16,7 +16,8 @@ static void text_member(struct charle_buf *out, const char *name, const char *te
     charle_buf_add_text(out, ",\n");
 }
 
-static void set_member(struct charle_buf *out, const char *name, const struct charle_column_set *set, const char *indent)
+static void set_member(struct charle_buf *out, const char *name, const struct charle_column_set *set,
+                       const char *indent)
 {
     charle_buf_printf(out, "%s.%s = {{0x%llxu, 0x%llxu}},\n", indent, name, (unsigned long long)set->bits[0],
                       (unsigned long long)set->bits[1]);
@@ -27,14 +28,15 @@ static void transitions(struct charle_buf *out, const struct ch_model_column *co
     charle_buf_printf(out, "\nstatic const struct charle_transition %s_%s_transitions[] = {\n", column->table->c_name,
                       column->name);
     for (size_t i = 0; i < column->transition_count; i++)
-        charle_buf_printf(out, "    {%s, %s},\n", column->transitions[i].from->c_name, column->transitions[i].to->c_name);
+        charle_buf_printf(out, "    {%s, %s},\n", column->transitions[i].from->c_name,
+                          column->transitions[i].to->c_name);
     charle_buf_add_text(out, "};\n");
 }
 
 static void column(struct charle_buf *out, const struct ch_model_column *c)
 {
-    charle_buf_printf(out, "    {\n        .name = CHARLE_STR_INIT(\"%s\"), .field = &%s_fields[%u], .index = %u,\n", c->name,
-                      c->table->c_name, c->index, c->index);
+    charle_buf_printf(out, "    {\n        .name = CHARLE_STR_INIT(\"%s\"), .field = &%s_fields[%u], .index = %u,\n",
+                      c->name, c->table->c_name, c->index, c->index);
     charle_buf_printf(out, "        .is_nullable = %s, .is_array = %s, .is_server_only = %s,\n",
                       c->is_nullable ? "true" : "false", c->is_array ? "true" : "false",
                       c->is_server_only ? "true" : "false");
@@ -76,10 +78,13 @@ static void columns(struct charle_buf *out, const struct ch_model_table *table)
     charle_buf_add_text(out, "};\n");
 }
 
-// --- indexes ---------------------------------------------------------------------------------------------------------
+// --- indexes --------------------------------------------------------------------------------------------------------
 
+// A partial unique index is no promise about all rows, so its columns are not told either.
 static bool is_plain(const struct ch_model_index *index)
 {
+    if (index->is_unique && index->where_pg)
+        return false;
     for (size_t i = 0; i < index->part_count; i++)
         if (!index->parts[i].column)
             return false;
@@ -119,7 +124,7 @@ static void indexes(struct charle_buf *out, const struct ch_model_table *table)
     charle_buf_add_text(out, "};\n");
 }
 
-// --- audiences -------------------------------------------------------------------------------------------------------
+// --- audiences ------------------------------------------------------------------------------------------------------
 
 static void audience(struct charle_buf *out, const struct ch_model_audience *a)
 {
@@ -157,10 +162,10 @@ static void allow(struct charle_buf *out, const char *what, const char *const *t
     charle_buf_add_text(out, "NULL},\n");
 }
 
-// --- SQL -------------------------------------------------------------------------------------------------------------
+// --- SQL ------------------------------------------------------------------------------------------------------------
 
-static void ddl(struct charle_buf *out, const char *member, void (*write)(struct charle_buf *, const struct ch_model_table *),
-                const struct ch_model_table *table)
+static void ddl(struct charle_buf *out, const char *member,
+                void (*write)(struct charle_buf *, const struct ch_model_table *), const struct ch_model_table *table)
 {
     struct charle_buf sql = {0};
 
@@ -191,21 +196,27 @@ static void table_head(struct charle_buf *out, const struct ch_model_table *tabl
 {
     const char *c = table->c_name;
 
-    charle_buf_printf(out, "\nconst struct charle_table %s_table = {\n    .id = %u, .name = CHARLE_STR_INIT(\"%s\"), .group = CHARLE_STR_INIT(",
+    charle_buf_printf(out,
+                      "\nconst struct charle_table %s_table = {\n    .id = %u, .name = CHARLE_STR_INIT(\"%s\"), .group "
+                      "= CHARLE_STR_INIT(",
                       c, table->id, table->name);
     ch_c_string(out, table->group, 0);
     charle_buf_add_text(out, "),\n");
     text_member(out, "comment", table->comment ? table->comment : "", "    ");
-    charle_buf_printf(out, "    .row = &%s_message, .patch = &%s_message,\n    .insert = &%s_message, .key = &%s_message,\n",
+    charle_buf_printf(out,
+                      "    .row = &%s_message, .patch = &%s_message,\n    .insert = &%s_message, .key = &%s_message,\n",
                       table->row->c_name, table->patch->c_name, table->insert->c_name, table->key->c_name);
-    charle_buf_printf(out, "    .columns = %s_columns, .column_count = %zu,\n    .key_columns = %s_key_columns, .key_count = %zu,\n",
-                      c, table->column_count, c, table->key_count);
+    charle_buf_printf(
+        out, "    .columns = %s_columns, .column_count = %zu,\n    .key_columns = %s_key_columns, .key_count = %zu,\n",
+        c, table->column_count, c, table->key_count);
     if (table->unique_count || table->index_count)
-        charle_buf_printf(out, "    .indexes = %s_indexes, .index_count = %zu,\n", c, table->unique_count + table->index_count);
+        charle_buf_printf(out, "    .indexes = %s_indexes, .index_count = %zu,\n", c,
+                          table->unique_count + table->index_count);
     charle_buf_printf(out, "    .is_replicated = %s,\n", table->is_replicated ? "true" : "false");
     if (table->audience_count)
-        charle_buf_printf(out, "    .audiences = %s_audiences, .audience_count = %zu, .replica_columns = &%s_replica_columns,\n",
-                          c, table->audience_count, c);
+        charle_buf_printf(
+            out, "    .audiences = %s_audiences, .audience_count = %zu, .replica_columns = &%s_replica_columns,\n", c,
+            table->audience_count, c);
 }
 
 static void foreign_tables(struct charle_buf *out, const struct ch_model_table *table)

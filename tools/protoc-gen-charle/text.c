@@ -81,8 +81,8 @@ static char lower(char c)
     return (char)tolower((unsigned char)c);
 }
 
-// A word begins at an upper-case letter behind a lower-case one or a digit, and at the last of several upper-case letters
-// when a lower-case one follows: HTTPDoor is http_door.
+// A word begins at an upper-case letter behind a lower-case one or a digit, and at the last of several upper-case
+// letters when a lower-case one follows: HTTPDoor is http_door.
 static bool begins_word(const char *at, const char *start)
 {
     if (at == start || !isupper((unsigned char)*at) || at[-1] == '_' || at[-1] == '.')
@@ -140,9 +140,10 @@ const char *ch_name_global(struct charle_arena *run, const char *table)
 {
     // Functions of libc that a table may well be called after.
     static const char *const kept[] = {
-        "abort", "accept", "access", "alarm",  "bind",   "clock", "close",  "connect", "dup",    "exit",  "free",  "index",
-        "kill",  "link",   "listen", "log",    "open",   "pause", "pipe",   "poll",    "read",   "remove", "rename", "select",
-        "send",  "signal", "sleep",  "stat",   "sync",   "system", "time",  "times",   "wait",   "write",
+        "abort", "accept", "access", "alarm",  "bind",   "clock",  "close", "connect", "dup",
+        "exit",  "free",   "index",  "kill",   "link",   "listen", "log",   "open",    "pause",
+        "pipe",  "poll",   "read",   "remove", "rename", "select", "send",  "signal",  "sleep",
+        "stat",  "sync",   "system", "time",   "times",  "wait",   "write",
     };
     return is_one_of(table, kept, sizeof kept / sizeof *kept) ? ch_text(run, "%s_", table) : ch_name_member(run, table);
 }
@@ -151,13 +152,14 @@ const char *ch_name_member(struct charle_arena *run, const char *field)
 {
     // Keywords of C11 and of C++ (the public header is read by both), and what gcc defines as macros in gnu11.
     static const char *const kept[] = {
-        "alignas",  "alignof", "and",     "asm",       "auto",     "bool",     "break",    "case",   "catch",    "char",
-        "class",    "const",   "continue", "default",  "delete",   "do",       "double",   "else",   "enum",     "explicit",
-        "export",   "extern",  "false",   "float",     "for",      "friend",   "goto",     "if",     "inline",   "int",
-        "linux",    "long",    "mutable", "namespace", "new",      "not",      "operator", "or",     "private",  "protected",
-        "public",   "register", "restrict", "return",  "short",    "signed",   "sizeof",   "static", "struct",   "switch",
-        "template", "this",    "throw",   "true",      "try",      "typedef",  "typename", "union",  "unix",     "unsigned",
-        "using",    "virtual", "void",    "volatile",  "while",    "xor",
+        "alignas",  "alignof",  "and",      "asm",       "auto",    "bool",     "break",     "case",    "catch",
+        "char",     "class",    "const",    "continue",  "default", "delete",   "do",        "double",  "else",
+        "enum",     "explicit", "export",   "extern",    "false",   "float",    "for",       "friend",  "goto",
+        "if",       "inline",   "int",      "linux",     "long",    "mutable",  "namespace", "new",     "not",
+        "operator", "or",       "private",  "protected", "public",  "register", "restrict",  "return",  "short",
+        "signed",   "sizeof",   "static",   "struct",    "switch",  "template", "this",      "throw",   "true",
+        "try",      "typedef",  "typename", "union",     "unix",    "unsigned", "using",     "virtual", "void",
+        "volatile", "while",    "xor",
     };
     return is_one_of(field, kept, sizeof kept / sizeof *kept) ? ch_text(run, "%s_", field) : field;
 }

@@ -1,4 +1,5 @@
-// Wrong schemas: each file in bad/ must be refused with exactly the lines that its `// expect` comments say, in their order.
+// Wrong schemas: each file in bad/ must be refused with exactly the lines that its `// expect` comments say, in their
+// order.
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +34,8 @@ static void read_expected(const char *name, char out[TEXT_MAX])
     assert_true(used > 0 && used < TEXT_MAX);
 }
 
-// Runs protoc on the file. Returns its exit status; out takes what it said about the file, without protoc's own warnings.
+// Runs protoc on the file. Returns its exit status; out takes what it said about the file, without protoc's own
+// warnings.
 static int run_protoc(const char *name, char out[TEXT_MAX])
 {
     char command[4096], line[4096];
@@ -41,9 +43,10 @@ static int run_protoc(const char *name, char out[TEXT_MAX])
     FILE *pipe;
     int status;
 
-    snprintf(command, sizeof command,
-             "protoc -I '%s' -I '%s' --plugin=protoc-gen-charle='%s' --charle_out='%s' --charle_opt=root='%s' '%s' 2>&1", bad_dir,
-             proto_dir, plugin, out_dir, bad_dir, name);
+    snprintf(
+        command, sizeof command,
+        "protoc -I '%s' -I '%s' --plugin=protoc-gen-charle='%s' --charle_out='%s' --charle_opt=root='%s' '%s' 2>&1",
+        bad_dir, proto_dir, plugin, out_dir, bad_dir, name);
     pipe = popen(command, "r");
     assert_non_null(pipe);
     out[0] = '\0';
@@ -93,7 +96,8 @@ int main(int argc, char **argv)
         if (strstr(entry->d_name, ".proto")) {
             char *name = strdup(entry->d_name);
 
-            tests[count++] = (struct CMUnitTest){.name = name, .test_func = test_is_refused_as_expected, .initial_state = name};
+            tests[count++] =
+                (struct CMUnitTest){.name = name, .test_func = test_is_refused_as_expected, .initial_state = name};
         }
     closedir(dir);
     qsort(tests, count, sizeof *tests, compare_names);
