@@ -19,7 +19,7 @@ static const int64_t default_deadline_us = 60000000; // no unary call of ours is
 // What went wrong inside is for the log; callers get a number by which an operator finds the line.
 static bool is_internal(enum charle_err rc)
 {
-    return rc == CHARLE_INTERNAL || rc == CHARLE_UNKNOWN || rc == CHARLE_DATA_LOSS || rc == CHARLE_SCHEMA_MISMATCH;
+    return rc == CHARLE_INTERNAL || rc == CHARLE_UNKNOWN || rc == CHARLE_DATA_LOSS;
 }
 
 static void log_failure(const struct ch_call *call, enum charle_err rc, const char *text, uint64_t reference)
@@ -50,6 +50,8 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
         }
         text = charle_str(words);
         reply = (struct charle_bytes){0};
+    } else if (call->route->method->streaming == CHARLE_UNARY && !reply.ptr) {
+        reply.ptr = (const uint8_t *)""; // an empty message is a message
     }
     charle_server_call_finish(call->rpc, rc, text, reply);
     ch_session_release(call->session);
@@ -123,7 +125,9 @@ static int64_t deadline_of(const struct ch_call *call, const struct charle_metho
     int64_t given = charle_server_call_deadline_us(call->rpc);
     if (given)
         return given;
-    return call->received_us + (method && method->deadline_ms ? (int64_t)method->deadline_ms * 1000 : default_deadline_us);
+    if (method->streaming != CHARLE_UNARY)
+        return INT64_MAX; // a live stream lasts as long as its peer
+    return call->received_us + (method->deadline_ms ? (int64_t)method->deadline_ms * 1000 : default_deadline_us);
 }
 
 void ch_dispatch(void *ctx, struct charle_server_call *rpc)

@@ -17,6 +17,7 @@ struct ch_engine_options {
     const char *display;      // of the database, for people; must outlive the engine
     uint32_t pool_size;
     const char *tls_cert_file, *tls_key_file;
+    bool allow_plaintext;
     int64_t start_us; // monotonic, of the process
 };
 

@@ -20,7 +20,9 @@
 #include "rpc/rpc.h"
 #include "server/engine.h"
 #include "server/lane.h"
+#include "server/live.h"
 #include "server/session.h"
+#include "server/sync/sync.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,13 +51,14 @@ struct ch_call {
     struct ch_session *session; // NULL: nobody, or not looked up yet
     struct charle_str token;    // points into the call's metadata; ptr NULL: none was given
     int64_t received_us;
-    int64_t deadline_us;        // monotonic; never 0
+    int64_t deadline_us;        // monotonic; INT64_MAX: none (streams only)
 };
 
 // What a handler of the platform finds in context->runtime.
 struct ch_runtime {
     struct ch_engine *engine;
-    const struct ch_call *call;
+    struct ch_call *call;
+    struct ch_live_stream *goes_live; // set by Pull: when the handler is done, the call goes on as a live stream
 };
 
 // A thread of the calls, login or streams lane, and what it keeps from call to call.
@@ -67,6 +70,7 @@ struct ch_worker {
     struct ch_call *call;      // that may run a statement now; NULL: none
     struct charle_db *db;      // on which it does
     struct ch_worker *next;    // in the engine's list, for the watch thread
+    struct ch_live_stream *goes_live; // what the stream that ran last left
 };
 
 struct ch_figures { // since the start
@@ -80,6 +84,8 @@ struct ch_engine {
     struct charle_method_table methods;
     struct ch_route *routes;        // by name, as the methods
     struct ch_pg_pool *pool;        // of all lanes
+    struct ch_sync *sync;
+    struct ch_live *live;
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;
     struct ch_lane *calls, *reads, *login, *streams;
@@ -109,7 +115,7 @@ void ch_worker_close(void *ctx, void *worker);
 void ch_worker_run(void *ctx, void *worker, void *const *items, size_t count);
 // Fills in call->session when there is a token. UNAUTHENTICATED when it opens nothing.
 CHARLE_MUST_CHECK enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db, struct charle_error *err);
-void ch_call_context(const struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
+void ch_call_context(struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
                      struct charle_context *out);
 // Ends statements of calls that are over, from the watch thread.
 void ch_workers_cancel_overdue(struct ch_engine *engine);
@@ -122,8 +128,10 @@ void *ch_reads_open(void *ctx, uint32_t index);
 void ch_reads_close(void *ctx, void *worker);
 void ch_reads_run(void *ctx, void *worker, void *const *items, size_t count);
 
-// platform.c: fills in the handlers of a copy of the platform's methods. Returns how many there are.
-#define CH_PLATFORM_METHODS_MAX 16
+// platform.c and sync_methods.c: copies of the platform's methods with their handlers. They return how many there are.
+#define CH_PLATFORM_METHODS_MAX 8
+#define CH_SYNC_METHODS_MAX 8
 size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX]);
+size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX]);
 
 #endif

@@ -176,6 +176,7 @@ static enum ch_exit start_engine(struct server *server)
                                         .pool_size = server->config.pool_size,
                                         .tls_cert_file = server->config.tls_cert_file,
                                         .tls_key_file = server->config.tls_key_file,
+                                        .allow_plaintext = server->config.allow_plaintext,
                                         .start_us = server->start_us};
     enum charle_err rc = ch_engine_start(&options, &server->engine, &err);
     if (rc)

@@ -85,7 +85,7 @@ enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db,
     return ch_sessions_load(call->engine->sessions, db, call->token, &call->session, err);
 }
 
-void ch_call_context(const struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
+void ch_call_context(struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
                      struct charle_context *out)
 {
     static const struct charle_identity nobody = {0};
@@ -97,7 +97,7 @@ void ch_call_context(const struct ch_call *call, struct charle_db *db, struct ch
                                    .deadline_mono_us = call->deadline_us,
                                    .crud = ch_crud_run,
                                    .runtime = runtime};
-    *runtime = (struct ch_runtime){call->engine, call};
+    *runtime = (struct ch_runtime){.engine = call->engine, .call = call};
     randombytes_buf(&seed, sizeof(seed));
     charle_context_seed(out, ch_clock_wall(), seed);
 }
@@ -120,6 +120,26 @@ static enum charle_err run_method(struct charle_db *db, void *ctx, struct charle
     return charle_method_run(attempt->call->route->method, &context, charle_server_call_request(attempt->call->rpc), &worker->reply, err);
 }
 
+static enum charle_err send_message(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    const struct ch_call *call = ctx;
+    enum charle_err rc = charle_server_call_send_wait(call->rpc, message);
+    return rc ? charle_fail(err, rc, "the stream ended: %s", charle_err_text(rc)) : CHARLE_OK;
+}
+
+static enum charle_err run_stream(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, struct charle_error *err)
+{
+    struct charle_context context;
+    struct ch_runtime runtime;
+    struct charle_stream stream = {.method = call->route->method, .send = send_message, .ctx = call};
+    charle_arena_reset(&worker->arena);
+    ch_call_context(call, db, &worker->arena, &runtime, &context);
+    enum charle_err rc = charle_method_run_stream(call->route->method, &context, charle_server_call_request(call->rpc), &stream, err);
+    charle_stream_deinit(&stream);
+    worker->goes_live = runtime.goes_live;
+    return rc;
+}
+
 static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, struct charle_error *err)
 {
     struct attempt attempt = {worker, call};
@@ -133,8 +153,9 @@ static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call
     case CH_ROUTE_LOGIN:
     case CH_ROUTE_PLAIN:
     case CH_ROUTE_GET:
-    case CH_ROUTE_STREAM:
         return run_method(db, &attempt, err);
+    case CH_ROUTE_STREAM:
+        return run_stream(worker, call, db, err);
     }
     return CHARLE_INTERNAL;
 }
@@ -142,6 +163,8 @@ static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call
 static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, struct charle_error *err)
 {
     struct charle_db *db = NULL;
+    charle_buf_reset(&worker->reply);
+    worker->goes_live = NULL;
     if (is_overdue(call))
         return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call's time was over before its turn came");
     enum charle_err rc = ch_pg_pool_take(call->engine->pool, CH_POOL_WAIT_MS, &db, err);
@@ -152,7 +175,7 @@ static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, 
     if (rc == CHARLE_OK)
         rc = run_routed(worker, call, db, err);
     set_call(worker, NULL, NULL);
-    ch_pg_pool_give(call->engine->pool, db);
+    ch_pg_pool_give(worker->engine->pool, db);
     if (rc == CHARLE_CANCELLED && ch_clock_mono_us() > call->deadline_us)
         rc = charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call took longer than its deadline, and was stopped");
     return rc;
@@ -166,6 +189,10 @@ void ch_worker_run(void *ctx, void *item, void *const *items, size_t count)
         struct charle_error err = {0};
         struct ch_call *call = items[i];
         enum charle_err rc = worker ? run_call(worker, call, &err) : charle_fail(&err, CHARLE_NO_MEMORY, "the server is out of memory");
-        ch_call_finish(call, rc, &err, worker ? charle_buf_bytes(&worker->reply) : (struct charle_bytes){0});
+        // Only now, when the watch thread no longer looks at the call, may another thread have it.
+        if (rc == CHARLE_OK && worker->goes_live)
+            ch_live_add(call->engine->live, call, worker->goes_live);
+        else
+            ch_call_finish(call, rc, &err, worker ? charle_buf_bytes(&worker->reply) : (struct charle_bytes){0});
     }
 }

@@ -1,0 +1,76 @@
+// What the files of server/sync share and nobody else needs.
+#ifndef CHARLE_SERVER_SYNC_PARTS_H
+#define CHARLE_SERVER_SYNC_PARTS_H
+
+#include "db/pg/pipeline.h"
+#include "server/sync/sync.h"
+#include "server/sync/view.h"
+
+struct ch_sync {
+    const struct charle_schema *schema;
+    const struct charle_method_table *methods;
+    struct charle_arena arena;     // everything below
+    struct ch_table_views *tables; // of the replicated tables, in the schema's order
+    size_t table_count;
+};
+
+// The views of a replicated table; NULL for any other id.
+const struct ch_table_views *ch_sync_table(const struct ch_sync *sync, uint32_t id);
+// The view of a table by the audience that a scope belongs to; NULL when the table has none of that name.
+const struct ch_view *ch_table_view(const struct ch_table_views *table, struct charle_str scope);
+
+// --- heads (heads.c) ----------------------------------------------------------------------------------------------------
+
+// A head as one snapshot shows it. A scope that nothing has touched yet has no row: stamp 0, lineage 0.
+struct ch_head {
+    struct charle_str scope;
+    int64_t stamp;
+    int64_t floor;          // the log is whole above this stamp
+    uint64_t lineage;       // of the stamp's epoch
+    const int64_t *history; // where older epochs of this scope ended, ascending
+    size_t history_count;
+};
+
+// The heads of `scopes` (sorted), one each in the same order, from the arena.
+CHARLE_MUST_CHECK enum charle_err ch_heads_read(struct charle_db *db, const struct charle_str *scopes, size_t count,
+                                                struct charle_arena *arena, struct ch_head **out, struct charle_error *err);
+
+// Lineages of all epochs there were, to judge cursors by.
+struct ch_epochs {
+    int64_t *epochs; // ascending
+    uint64_t *lineages;
+    size_t count;
+};
+CHARLE_MUST_CHECK enum charle_err ch_epochs_read(struct charle_db *db, struct charle_arena *arena, struct ch_epochs *out,
+                                                 struct charle_error *err);
+
+enum ch_cursor_state {
+    CH_CURSOR_EQUAL,  // at the head
+    CH_CURSOR_BEHIND, // a delta brings it there
+    CH_CURSOR_LOST,   // not on the head's history, or below the floor: repair
+};
+enum ch_cursor_state ch_head_judge(const struct ch_head *head, const struct ch_epochs *epochs, int64_t stamp, uint64_t lineage);
+
+// The number of the device's last call in this snapshot; 0 for an unknown device.
+CHARLE_MUST_CHECK enum charle_err ch_device_sequence(struct charle_db *db, struct charle_str device_id, int64_t *out,
+                                                     struct charle_error *err);
+
+// --- deltas (delta.c) ---------------------------------------------------------------------------------------------------
+
+// Takes a piece of a delta: an encoded field `delta` of a PullPage, complete with tag and length, of at most about CH_PAGE_SIZE_TARGET bytes.
+// A delta that is larger comes in several pieces with the same scope, from and to.
+typedef enum charle_err (*ch_delta_piece)(void *ctx, struct charle_bytes piece, struct charle_error *err);
+
+// Reads the changes of a scope after `from` up to the head, as the open snapshot shows them. TOO_LARGE when there are more changed rows
+// than CH_DELTA_KEYS_MAX: repair is then the cheaper way, and nothing was given out yet.
+CHARLE_MUST_CHECK enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head,
+                                                int64_t from, struct charle_arena *arena, ch_delta_piece piece, void *ctx,
+                                                struct charle_error *err);
+
+// --- checks -------------------------------------------------------------------------------------------------------------
+
+// A replica of another schema cannot be served: SCHEMA_MISMATCH with what to do.
+CHARLE_MUST_CHECK enum charle_err ch_sync_check_schema(const struct ch_sync *sync, uint64_t hash, struct charle_error *err);
+bool ch_scopes_have(const struct charle_str *scopes, size_t count, struct charle_str scope); // sorted
+
+#endif
