@@ -93,4 +93,16 @@
 #define CH_VERIFY_BUCKETS 64
 #define CH_VERIFY_TRIES 5                          // how often a range that differs is asked again while the server is being written to
 
+// Generated services. A statement binds at most a row, its base, its key, a list per audience and the filters of a list.
+#define CH_CRUD_PARAMS_MAX 400
+#define CH_CRUD_AUDIENCES_MAX 32 // of one table; the agency's tables have up to 6
+#define CH_CRUD_FILTERS_MAX 64   // the cost of a query stays in hand
+#define CH_CRUD_IN_MAX 1000      // values of one filter
+#define CH_CRUD_PAGE_ROWS_DEFAULT 20
+#define CH_CRUD_PAGE_ROWS_MAX 1000
+#define CH_CRUD_PAGE_SIZE_MAX ((size_t)1 << 20) // a page of large rows ends early
+#define CH_CRUD_CASCADE_DEPTH_MAX 16     // deletes on a replica follow references this far
+#define CH_CRUD_CASCADE_ROWS_MAX 100000  // and delete at most so many rows
+#define CH_CRUD_STATEMENT_SIZE_MAX ((size_t)256 << 10) // text of one statement
+
 #endif

@@ -1,0 +1,488 @@
+#include "client/apply.h"
+
+#include "base/alloc.h"
+#include "client/outbox.h"
+#include "msg/wire.h"
+#include "sync/cursor.h"
+#include "sync/outbox.h"
+
+struct application {
+    struct ch_replica *replica;
+    struct ch_tables *tables;
+    struct ch_rebase rebase;
+    const struct ch_apply_options *options;
+    struct ch_apply_result *result;
+    struct charle_buf key;     // of the row at hand
+    struct charle_buf scratch; // of a compressed page
+    struct charle_arena arena; // of a page that is read back from a spool
+    bool has_news;             // the moment changes which scopes are held or trusted
+};
+
+// --- scopes -------------------------------------------------------------------------------------------------------------
+
+static enum charle_err lose_scope(struct application *a, struct charle_str scope, struct charle_error *err)
+{
+    struct ch_sql *sql = a->tables->sql;
+    enum charle_err rc = ch_sql_run(sql, CH_SQL_CURSOR_DELETE, err, "s", scope);
+    for (size_t i = 0; !rc && i < a->tables->count; i++) {
+        struct ch_table *table = &a->tables->items[i];
+        struct ch_table_audience *audience = ch_table_audience_of(table, scope);
+        int64_t changed;
+        if (audience)
+            rc = ch_table_leave_range(a->tables, table, audience, scope, (struct charle_str){0}, (struct charle_str){0}, false,
+                                      &changed, err);
+    }
+    if (!rc)
+        rc = ch_sql_run(sql, CH_SQL_MEMBER_LEAVE, err, "s", scope);
+    if (!rc)
+        rc = ch_sql_run(sql, CH_SQL_COPY_DELETE, err, "s", scope);
+    return rc;
+}
+
+static bool is_listed(const struct charle_array *scopes, struct charle_str scope)
+{
+    const struct charle_str *items = scopes->items;
+    for (size_t i = 0; i < scopes->count; i++) {
+        if (charle_str_equal(items[i], scope))
+            return true;
+    }
+    return false;
+}
+
+// The list of all scopes held has the last word: what is not on it is lost, even when no page said so.
+static enum charle_err lose_unlisted(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+{
+    for (bool is_done = page->scope.count == 0; !is_done;) {
+        char lost[CH_SCOPE_LEN_MAX + 1] = "";
+        sqlite3_stmt *row;
+        enum charle_err rc = ch_sql_one(a->tables->sql, CH_SQL_CURSOR_ALL, &row, err, "");
+        for (; rc == CHARLE_OK; rc = ch_sql_next(a->tables->sql, row, err)) {
+            struct charle_str scope = ch_sql_text(row, 0);
+            if (is_listed(&page->scope, scope))
+                continue;
+            memcpy(lost, scope.ptr, scope.len < CH_SCOPE_LEN_MAX ? scope.len : CH_SCOPE_LEN_MAX);
+            ch_sql_end(row);
+            break;
+        }
+        if (rc == CHARLE_DONE)
+            return CHARLE_OK;
+        if (!rc)
+            rc = lose_scope(a, charle_str(lost), err);
+        if (rc)
+            return rc;
+    }
+    return CHARLE_OK;
+}
+
+static enum charle_err gain_scopes(struct application *a, const struct charle_array *scopes, struct charle_error *err)
+{
+    const struct charle_str *items = scopes->items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < scopes->count; i++) {
+        if (items[i].len > CH_SCOPE_LEN_MAX)
+            return charle_fail(err, CHARLE_MALFORMED, "the server named a scope of %zu bytes; %d is the limit", items[i].len,
+                               CH_SCOPE_LEN_MAX);
+        rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_ADD, err, "si", items[i], (int64_t)CH_SCOPE_COPYING);
+    }
+    return rc;
+}
+
+static enum charle_err apply_scopes(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+{
+    const struct charle_str *lost = page->lost.items, *doubted = page->repair.items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < page->lost.count; i++)
+        rc = lose_scope(a, lost[i], err);
+    if (!rc)
+        rc = lose_unlisted(a, page, err);
+    if (!rc)
+        rc = gain_scopes(a, &page->gained, err);
+    if (!rc)
+        rc = gain_scopes(a, &page->scope, err);
+    for (size_t i = 0; !rc && i < page->repair.count; i++)
+        rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_DOUBT, err, "si", doubted[i], (int64_t)CH_SCOPE_REPAIR);
+    return rc;
+}
+
+// Does the page say anything about scopes that is not known here? A list that is the same as before changes nobody's rights.
+static enum charle_err note_news(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+{
+    const struct charle_str *listed = page->scope.items;
+    int64_t count;
+    a->has_news = a->has_news || page->lost.count || page->gained.count || page->repair.count;
+    if (a->has_news || !page->scope.count)
+        return CHARLE_OK;
+    enum charle_err rc = ch_sql_number(a->tables->sql, CH_SQL_CURSOR_HELD, 0, &count, err, "");
+    a->has_news = count != (int64_t)page->scope.count;
+    for (size_t i = 0; !rc && !a->has_news && i < page->scope.count; i++) {
+        sqlite3_stmt *row;
+        rc = ch_sql_one(a->tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", listed[i]);
+        a->has_news = rc == CHARLE_DONE;
+        if (rc == CHARLE_OK)
+            ch_sql_end(row);
+        else if (rc == CHARLE_DONE)
+            rc = CHARLE_OK;
+    }
+    return rc;
+}
+
+// --- rows of pages --------------------------------------------------------------------------------------------------------
+
+static enum charle_err find_table(struct application *a, uint32_t id, struct charle_str scope, struct ch_table **out_table,
+                                  struct ch_table_audience **out_audience, struct charle_error *err)
+{
+    *out_table = ch_table_by_id(a->tables, id);
+    *out_audience = *out_table ? ch_table_audience_of(*out_table, scope) : NULL;
+    if (*out_audience)
+        return CHARLE_OK;
+    return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
+                       "the server sent rows of table %u in the scope %.*s, which this program's schema does not have; update the program",
+                       id, CHARLE_FMT(scope));
+}
+
+static enum charle_err apply_row(struct application *a, struct ch_table *table, struct ch_table_audience *audience,
+                                 struct charle_str scope, struct charle_bytes row, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    if (a->rebase.has_images) {
+        charle_buf_reset(&a->key);
+        rc = ch_table_key_of_row(a->tables, table, row, &a->key, err);
+        if (!rc)
+            rc = ch_rebase_before_row(&a->rebase, table, charle_buf_str(&a->key), err);
+    }
+    a->result->rows++;
+    return rc ? rc : ch_table_put(a->tables, table, audience, scope, row, err);
+}
+
+static enum charle_err apply_gone(struct application *a, struct ch_table *table, struct ch_table_audience *audience,
+                                  struct charle_str scope, const struct charle_gone *gone, struct charle_error *err)
+{
+    charle_buf_reset(&a->key);
+    enum charle_err rc = ch_table_key_of_wire(a->tables, table, gone->key, &a->key, err);
+    if (!rc)
+        rc = ch_rebase_before_row(&a->rebase, table, charle_buf_str(&a->key), err);
+    a->result->rows++;
+    return rc ? rc
+              : ch_table_leave(a->tables, table, audience, scope, charle_buf_str(&a->key), gone->still_in.items,
+                               gone->still_in.count, err);
+}
+
+// Where the cursor of a scope stands before the moment; *out_fit says what the delta means for it.
+static enum charle_err fit_delta(struct application *a, const struct charle_scope_delta *delta, enum ch_delta_fit *out_fit,
+                                 struct charle_error *err)
+{
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_sql_one(a->tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", delta->scope);
+    if (rc && rc != CHARLE_DONE)
+        return rc;
+    *out_fit = CH_DELTA_OLD; // not held, or not yet, or in doubt: nobody asked for it
+    if (rc == CHARLE_DONE)
+        return CHARLE_OK;
+    if (sqlite3_column_int(row, 2) == CH_SCOPE_READY)
+        *out_fit = ch_delta_fit(sqlite3_column_int64(row, 0), delta->from, delta->to);
+    ch_sql_end(row);
+    if (*out_fit == CH_DELTA_GAP)
+        return charle_fail(err, CHARLE_ABORTED, "the server's changes of %.*s do not join on to what is here; asking again",
+                           CHARLE_FMT(delta->scope));
+    return CHARLE_OK;
+}
+
+typedef enum charle_err (*table_fn)(struct application *a, struct charle_str scope, const struct charle_table_delta *delta,
+                                    struct charle_error *err);
+
+static enum charle_err apply_table_gone(struct application *a, struct charle_str scope, const struct charle_table_delta *delta,
+                                        struct charle_error *err)
+{
+    const struct charle_gone *const *gone = delta->gone.items;
+    struct ch_table *table;
+    struct ch_table_audience *audience;
+    enum charle_err rc = find_table(a, delta->table, scope, &table, &audience, err);
+    for (size_t i = 0; !rc && i < delta->gone.count; i++)
+        rc = apply_gone(a, table, audience, scope, gone[i], err);
+    return rc;
+}
+
+static enum charle_err apply_table_rows(struct application *a, struct charle_str scope, const struct charle_table_delta *delta,
+                                        struct charle_error *err)
+{
+    const struct charle_bytes *rows = delta->row.items;
+    struct ch_table *table;
+    struct ch_table_audience *audience;
+    enum charle_err rc = find_table(a, delta->table, scope, &table, &audience, err);
+    for (size_t i = 0; !rc && i < delta->row.count; i++)
+        rc = apply_row(a, table, audience, scope, rows[i], err);
+    return rc;
+}
+
+static enum charle_err each_table(struct application *a, const struct charle_pull_page *page, table_fn fn,
+                                  struct charle_error *err)
+{
+    const struct charle_scope_delta *const *deltas = page->delta.items;
+    for (size_t i = 0; i < page->delta.count; i++) {
+        const struct charle_table_delta *const *tables = deltas[i]->table.items;
+        enum ch_delta_fit fit;
+        enum charle_err rc = fit_delta(a, deltas[i], &fit, err);
+        if (rc)
+            return rc;
+        for (size_t t = 0; fit == CH_DELTA_APPLIES && t < deltas[i]->table.count; t++) {
+            rc = fn(a, deltas[i]->scope, tables[t], err);
+            if (rc)
+                return rc;
+        }
+        if (fit == CH_DELTA_APPLIES)
+            rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_NEXT, err, "sii", deltas[i]->scope, deltas[i]->to,
+                            (int64_t)deltas[i]->lineage);
+        if (rc)
+            return rc;
+    }
+    return CHARLE_OK;
+}
+
+static enum charle_err apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+{
+    enum charle_err rc = each_table(a, page, apply_table_gone, err);
+    return rc ? rc : each_table(a, page, apply_table_rows, err);
+}
+
+// Runs fn over every page of the moment.
+typedef enum charle_err (*page_fn)(struct application *a, const struct charle_pull_page *page, struct charle_error *err);
+
+static enum charle_err each_page(struct application *a, struct ch_moment *moment, page_fn fn, struct charle_error *err)
+{
+    if (!moment->is_spooled)
+        return fn(a, &moment->single, err);
+    struct ch_spool_item item;
+    enum charle_err rc;
+    ch_spool_start(&moment->spool);
+    while ((rc = ch_spool_next(&moment->spool, &item, err)) == CHARLE_OK) {
+        struct charle_pull_page page;
+        charle_arena_reset(&a->arena);
+        rc = charle_message_read(&charle_pull_page_message, item.bytes, &a->arena, &page, err);
+        if (!rc)
+            rc = fn(a, &page, err);
+        if (rc)
+            break;
+    }
+    ch_spool_stop(&moment->spool);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+// --- staged rows ----------------------------------------------------------------------------------------------------------
+
+// Rows of one range, in key order: what lies here between two rows that arrived is not there on the server.
+struct staging {
+    struct application *a;
+    char scope_text[CH_SCOPE_LEN_MAX + 1];
+    struct charle_str scope;
+    struct ch_table *table;
+    struct ch_table_audience *audience;
+    bool is_range;
+    bool has_previous, has_until;
+    struct charle_buf previous, until;
+};
+
+static struct charle_str bound(bool has, const struct charle_buf *text)
+{
+    // An empty key is a bound too, and not the absence of one.
+    return has ? charle_str_n(text->size ? (const char *)text->data : "", text->size) : (struct charle_str){0};
+}
+
+static enum charle_err clear_up_to(struct staging *s, struct charle_str before, bool is_inclusive, struct charle_error *err)
+{
+    int64_t changed = 0;
+    enum charle_err rc = ch_table_leave_range(s->a->tables, s->table, s->audience, s->scope, bound(s->has_previous, &s->previous),
+                                              before, is_inclusive, &changed, err);
+    s->a->result->rows_different += changed;
+    return rc;
+}
+
+static enum charle_err stage_row(void *ctx, struct charle_bytes row, struct charle_error *err)
+{
+    struct staging *s = ctx;
+    struct application *a = s->a;
+    enum charle_err rc = CHARLE_OK;
+    if (s->is_range) {
+        charle_buf_reset(&a->key);
+        rc = ch_table_key_of_row(a->tables, s->table, row, &a->key, err);
+        if (!rc)
+            rc = clear_up_to(s, bound(true, &a->key), false, err);
+        bool is_same = false;
+        if (!rc)
+            rc = ch_table_is_same(a->tables, s->table, s->audience, charle_buf_str(&a->key), row, &is_same, err);
+        a->result->rows_different += !is_same;
+        charle_buf_reset(&s->previous);
+        charle_buf_add_str(&s->previous, charle_buf_str(&a->key));
+        s->has_previous = true;
+    }
+    a->result->rows++;
+    return rc ? rc : ch_table_put(a->tables, s->table, s->audience, s->scope, row, err);
+}
+
+static enum charle_err end_range(struct staging *s, struct charle_error *err)
+{
+    if (!s->is_range)
+        return CHARLE_OK;
+    s->is_range = false;
+    return clear_up_to(s, bound(s->has_until, &s->until), true, err);
+}
+
+static enum charle_err begin_range(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
+{
+    enum charle_err rc = end_range(s, err);
+    if (!rc)
+        rc = find_table(s->a, item->table, s->scope, &s->table, &s->audience, err);
+    s->has_previous = item->after.ptr != NULL;
+    s->has_until = item->until.ptr != NULL;
+    charle_buf_reset(&s->previous);
+    charle_buf_reset(&s->until);
+    if (!rc && s->has_previous)
+        rc = ch_table_key_of_wire(s->a->tables, s->table, item->after, &s->previous, err);
+    if (!rc && s->has_until)
+        rc = ch_table_key_of_wire(s->a->tables, s->table, item->until, &s->until, err);
+    s->is_range = rc == CHARLE_OK;
+    return rc;
+}
+
+static enum charle_err begin_scope(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
+{
+    enum charle_err rc = end_range(s, err);
+    if (item->scope.len > CH_SCOPE_LEN_MAX)
+        return charle_fail(err, CHARLE_MALFORMED, "a scope of %zu bytes was staged", item->scope.len);
+    memcpy(s->scope_text, item->scope.ptr, item->scope.len);
+    s->scope = charle_str_n(s->scope_text, item->scope.len);
+    s->table = NULL;
+    // From here on its rows count for what keeps other rows alive, and its cursor takes deltas.
+    return rc ? rc : ch_sql_run(s->a->tables->sql, CH_SQL_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
+}
+
+static enum charle_err stage_item(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
+{
+    if (item->kind == CH_SPOOL_SCOPE)
+        return begin_scope(s, item, err);
+    if (item->kind == CH_SPOOL_RANGE)
+        return begin_range(s, item, err);
+    enum charle_err rc = CHARLE_OK;
+    if (!s->table || s->table->schema->id != item->table) {
+        rc = end_range(s, err);
+        if (!rc)
+            rc = find_table(s->a, item->table, s->scope, &s->table, &s->audience, err);
+    }
+    return rc ? rc : ch_copy_page_rows(item->bytes, &s->a->scratch, stage_row, s, err);
+}
+
+static enum charle_err apply_staged(struct application *a, struct charle_error *err)
+{
+    struct staging s = {.a = a};
+    struct ch_spool_item item;
+    enum charle_err rc;
+    if (!a->options->staged)
+        return CHARLE_OK;
+    ch_spool_start(a->options->staged);
+    while ((rc = ch_spool_next(a->options->staged, &item, err)) == CHARLE_OK) {
+        rc = stage_item(&s, &item, err);
+        if (rc)
+            break;
+    }
+    ch_spool_stop(a->options->staged);
+    if (rc == CHARLE_DONE)
+        rc = end_range(&s, err);
+    charle_buf_deinit(&s.previous);
+    charle_buf_deinit(&s.until);
+    return rc;
+}
+
+// --- calls ----------------------------------------------------------------------------------------------------------------
+
+static enum charle_err contain_calls(struct application *a, const struct ch_moment *moment, struct charle_error *err)
+{
+    struct ch_contained *list = NULL;
+    size_t count = 0;
+    if (!moment->has_sequence)
+        return CHARLE_OK;
+    enum charle_err rc = ch_outbox_contain(a->replica, moment->last_sequence, a->result->is_foreign, &list, &count, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = ch_rebase_drop(&a->rebase, list[i].position, err);
+    // A parked call is made again: its effect leaves with the old number and comes back behind all others.
+    for (size_t i = 0; !rc && i < count; i++) {
+        int64_t again = 0;
+        if (list[i].is_parked)
+            rc = ch_outbox_queue_parked(a->replica, list[i].position, &again, err);
+        if (!rc && again)
+            rc = ch_rebase_run_later(&a->rebase, again, err);
+    }
+    a->result->calls_contained = (int64_t)count;
+    ch_free(list);
+    return rc;
+}
+
+// --- the transaction --------------------------------------------------------------------------------------------------------
+
+static enum charle_err recall(struct application *a, struct charle_error *err)
+{
+    if (a->options->recall_after < 0)
+        return CHARLE_OK;
+    return ch_outbox_recall(a->replica, a->options->recall_after, err);
+}
+
+static enum charle_err finish_copy(struct application *a, struct charle_error *err)
+{
+    struct ch_sql *sql = a->tables->sql;
+    if (!a->options->completes_copy)
+        return CHARLE_OK;
+    enum charle_err rc = ch_sql_run(sql, CH_SQL_COPY_CLEAR, err, "");
+    return rc ? rc : ch_meta_set_number(sql, "ready", 1, err);
+}
+
+static enum charle_err apply_inside(struct application *a, struct ch_moment *moment, struct charle_error *err)
+{
+    struct ch_replica *replica = a->replica;
+    const struct ch_client_env *env = replica->env;
+    int64_t numbered = 0, contained = moment->has_sequence ? moment->last_sequence : 0;
+    enum charle_err rc = ch_meta_number(&replica->sql, "last_sequence", 0, &numbered, err);
+    a->result->is_foreign = ch_call_is_foreign(contained, numbered);
+    if (!rc && moment->has_scopes)
+        rc = each_page(a, moment, note_news, err);
+    bool is_total = a->has_news || a->options->staged || a->options->completes_copy || a->options->recall_after >= 0;
+    if (!rc)
+        rc = ch_rebase_begin(&a->rebase, replica, contained, is_total, err);
+    if (!rc && a->options->completes_copy) // rows copied straight into the tables are complete with this page's deltas
+        rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_COUNTS, err, "");
+    if (!rc && a->has_news)
+        rc = each_page(a, moment, apply_scopes, err);
+    if (!rc && a->has_news)
+        rc = ch_replica_identity_changed(replica, err);
+    if (!rc)
+        rc = apply_staged(a, err);
+    if (!rc)
+        rc = each_page(a, moment, apply_page_rows, err);
+    if (!rc)
+        rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_MOVE, err, "");
+    if (!rc)
+        rc = recall(a, err);
+    if (!rc)
+        rc = contain_calls(a, moment, err);
+    if (!rc)
+        rc = finish_copy(a, err);
+    if (!rc)
+        rc = ch_rebase_finish(&a->rebase, err);
+    if (!rc)
+        rc = ch_meta_set_number(&replica->sql, "contact_at", env->now_wall_us(env->ctx), err);
+    a->result->calls_run_again = a->rebase.ran;
+    a->result->scopes_changed = a->has_news;
+    return rc;
+}
+
+enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *moment, const struct ch_apply_options *options,
+                                struct ch_apply_result *out, struct charle_error *err)
+{
+    *out = (struct ch_apply_result){0};
+    struct application a = {.replica = replica, .tables = &replica->tables, .options = options, .result = out};
+    enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
+    if (!rc)
+        rc = ch_replica_end(replica, apply_inside(&a, moment, err), err);
+    ch_rebase_deinit(&a.rebase);
+    charle_buf_deinit(&a.key);
+    charle_buf_deinit(&a.scratch);
+    charle_arena_deinit(&a.arena);
+    return rc;
+}

@@ -1,0 +1,60 @@
+// One moment of the server, made of one or more pages, becomes one transaction of the replica.
+//
+// Order inside the transaction: effects of waiting calls off (rebase.h) · scopes that were lost, with their rows · staged rows of copied and
+// mended scopes · for each page first what went and then what is · cursors · calls that the moment contains leave the waiting layer · the
+// others go back on. A reader on another connection sees the moment before or this one, nothing between. If anything fails,
+// everything is rolled back and the same pages can come again.
+#ifndef CHARLE_CLIENT_APPLY_H
+#define CHARLE_CLIENT_APPLY_H
+
+#include "charle/sync.charle.h"
+#include "client/rebase.h"
+#include "client/spool.h"
+
+// Pages are collected here until the one that is_last. A moment of a single page is applied from the page's own bytes.
+struct ch_moment {
+    const char *vfs;
+    struct charle_arena arena;
+    struct charle_pull_page single; // decoded, pointing into the bytes it came in
+    bool is_complete;
+    bool is_spooled;                // more than one page: they are in the spool
+    struct ch_spool spool;
+    size_t page_count;
+    bool has_sequence;
+    int64_t last_sequence;          // calls of this device up to here are contained
+    bool has_changes;               // rows, or anything about scopes
+    bool has_scopes;                // something about scopes: gained, lost, repair, or the list of all
+};
+
+void ch_moment_init(struct ch_moment *moment, const char *vfs);
+void ch_moment_deinit(struct ch_moment *moment);
+// Ready for the next moment; memory is kept.
+void ch_moment_reset(struct ch_moment *moment);
+// Takes one page in. When it completes a moment of this page alone, `bytes` must stay valid until it is applied.
+CHARLE_MUST_CHECK enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes bytes,
+                                                struct charle_error *err);
+
+struct ch_apply_options {
+    struct ch_spool *staged;   // of scopes that were copied or mended beside the replica in use; NULL: none
+    bool completes_copy;       // the exact delta behind a first copy: from now on the replica is ready
+    int64_t recall_after;      // the server has lost the calls behind this number: wait for it again; -1: no
+};
+struct ch_apply_result {
+    bool scopes_changed;       // gained, lost or in doubt: look at charle_cursor
+    bool is_foreign;           // the moment contains calls this replica never made
+    int64_t calls_contained;
+    int64_t calls_run_again;
+    int64_t rows;              // written
+    int64_t rows_different;    // of the staged ones: those that differed from what was here
+};
+
+CHARLE_MUST_CHECK enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *moment,
+                                                  const struct ch_apply_options *options, struct ch_apply_result *out,
+                                                  struct charle_error *err);
+
+// Walks through the rows of a CopyPage's bytes, compressed or not.
+typedef enum charle_err (*ch_copy_row_fn)(void *ctx, struct charle_bytes row, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_copy_page_rows(struct charle_bytes page, struct charle_buf *scratch, ch_copy_row_fn fn,
+                                                    void *ctx, struct charle_error *err);
+
+#endif

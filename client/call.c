@@ -1,0 +1,131 @@
+// Running calls on the replica: for the application, and again for a rebase.
+#include "client/rebase.h"
+
+#include "base/limits.h"
+#include "sync/outbox.h"
+
+enum { OUTBOX_CHECK_EVERY = 1024 };
+
+static enum charle_err run_method(struct ch_replica *replica, const struct ch_call *call, struct charle_buf *reply,
+                                  struct charle_error *err)
+{
+    struct charle_arena arena = {0};
+    struct charle_context context = {
+        .db = replica->db,
+        .arena = &arena,
+        .schema = replica->schema,
+        .identity = &replica->identity,
+        .is_replica = true,
+        .crud = replica->crud,
+    };
+    charle_context_seed(&context, (struct charle_ts){call->at_us}, call->seed);
+    enum charle_err rc = charle_method_run(call->method, &context, call->request, reply, err);
+    charle_arena_deinit(&arena);
+    return rc;
+}
+
+enum charle_err ch_call_run(struct ch_replica *replica, const struct ch_call *call, struct charle_buf *reply,
+                            struct charle_error *err)
+{
+    enum charle_err rc = charle_begin(replica->db, NULL, err);
+    if (rc)
+        return rc;
+    ch_capture_start(&replica->capture);
+    rc = run_method(replica, call, reply, err);
+    // A capture that failed is the reason of whatever the method says, or would be a lie if it says nothing.
+    if (replica->capture.failed)
+        rc = ch_capture_stop(&replica->capture, err);
+    else
+        (void)!ch_capture_stop(&replica->capture, NULL);
+    if (!rc)
+        return charle_commit(replica->db, err);
+    (void)!charle_rollback(replica->db, NULL);
+    return rc;
+}
+
+bool ch_call_is_wide(const struct ch_replica *replica, const struct ch_call *call)
+{
+    return call->method->crud == CHARLE_CRUD_NONE || !ch_capture_is_one_row(&replica->capture, call->method->table);
+}
+
+// The machine failed, not the call: trying again later may succeed, and nothing may be concluded about the call.
+static bool is_failure_of_machine(enum charle_err rc)
+{
+    return rc == CHARLE_NO_MEMORY || rc == CHARLE_IO || rc == CHARLE_DISK_FULL || rc == CHARLE_READ_ONLY ||
+           rc == CHARLE_BUSY || rc == CHARLE_DATA_LOSS || rc == CHARLE_INTERNAL;
+}
+
+enum charle_err ch_call_run_again(struct ch_replica *replica, int64_t position, struct charle_error *err)
+{
+    struct charle_buf reply = {0};
+    struct charle_error why = {0};
+    struct ch_call call = {0};
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_OUTBOX_GET, &row, err, "i", position);
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc; // discarded meanwhile
+    call = (struct ch_call){.method = charle_method_find(&replica->methods, ch_sql_text(row, 1)),
+                            .request = ch_sql_bytes(row, 2), .at_us = sqlite3_column_int64(row, 3),
+                            .seed = (uint64_t)sqlite3_column_int64(row, 4)};
+    enum charle_err ran = call.method ? ch_call_run(replica, &call, &reply, &why)
+                                      : charle_fail(&why, CHARLE_UNIMPLEMENTED, "this program has no method %.*s; the server decides",
+                                                    CHARLE_FMT(ch_sql_text(row, 1)));
+    ch_sql_end(row);
+    charle_buf_deinit(&reply);
+    if (ran && is_failure_of_machine(ran)) {
+        if (err)
+            *err = why;
+        return ran;
+    }
+    struct charle_str words = ran ? charle_str(why.text) : (struct charle_str){0};
+    rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_RAN, err, "iis", position, (int64_t)(ran || ch_call_is_wide(replica, &call)), words);
+    return rc || ran ? rc : ch_capture_keep(&replica->capture, position, err);
+}
+
+// Runs the call and keeps what it did with its entry. A failure of the call is the caller's answer: nothing is queued.
+static enum charle_err queue_call(struct ch_replica *replica, const struct ch_call *call, struct charle_buf *reply,
+                                  int64_t *out_position, struct charle_error *err)
+{
+    enum charle_err rc = ch_call_run(replica, call, reply, err);
+    if (rc)
+        return rc;
+    struct charle_bytes request = charle_bytes(call->request.ptr ? call->request.ptr : (const uint8_t *)"", call->request.len);
+    rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_ADD, err, "isbiiiiis", (int64_t)0, call->method->name, request, call->at_us,
+                    (int64_t)call->seed, (int64_t)0, (int64_t)0, (int64_t)ch_call_is_wide(replica, call), (struct charle_str){0});
+    *out_position = sqlite3_last_insert_rowid(replica->sql.db);
+    return rc ? rc : ch_capture_keep(&replica->capture, *out_position, err);
+}
+
+static enum charle_err check_room(struct ch_replica *replica, struct charle_error *err)
+{
+    if (replica->calls_until_check-- > 0)
+        return CHARLE_OK;
+    int64_t count;
+    replica->calls_until_check = OUTBOX_CHECK_EVERY;
+    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_COUNT, 0, &count, err, "");
+    if (rc || count < CH_OUTBOX_CALLS_MAX)
+        return rc;
+    replica->calls_until_check = 0;
+    return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED,
+                       "%lld calls wait for the server, which is the limit; connect to it before making more", (long long)count);
+}
+
+enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
+                                struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
+{
+    const struct ch_client_env *env = replica->env;
+    struct ch_call call = {.method = method, .request = request, .at_us = env->now_wall_us(env->ctx)};
+    if (request.len > CH_CALL_REQUEST_SIZE_MAX)
+        return charle_fail(err, CHARLE_TOO_LARGE, "the request of %.*s has %zu bytes; a queued call may have %zu",
+                           CHARLE_FMT(method->name), request.len, CH_CALL_REQUEST_SIZE_MAX);
+    env->random(env->ctx, &call.seed, sizeof(call.seed));
+    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
+    if (rc)
+        return rc;
+    rc = check_room(replica, err);
+    if (!rc)
+        rc = ch_replica_load_identity(replica, err);
+    if (!rc)
+        rc = queue_call(replica, &call, reply, out_ticket, err);
+    return ch_replica_end(replica, rc, err);
+}

@@ -1,0 +1,177 @@
+// The tables of a replica's file.
+//
+//   charle_meta     what the replica knows about itself, by name
+//   charle_cursor   the scopes it holds: state (enum ch_scope_state), true up to `stamp` of `lineage`; next_*: of the page being applied
+//   charle_copy     a copy in progress: one row for each scope and table, with the last key that arrived
+//   charle_outbox   calls: waiting ones (state below 4) and confirmed ones; position orders them for ever
+//   charle_touch    which waiting call touched which row
+//   charle_base     the confirmed image of each row that waiting calls touched; NULL: there was none
+//   charle_inbox    verdicts for people
+//   charle_member   rows whose scopes cannot be told from the row itself
+//
+// All other tables are the application's, named as on the server. Three triggers on each table refuse whatever a program writes that does
+// not go through the library.
+#include "client/replica.h"
+
+#include "base/limits.h"
+#include "db/record.h"
+
+#include <stdio.h>
+
+static const char platform_tables[] =
+    "create table charle_meta (key text primary key, value) strict, without rowid;"
+    "create table charle_cursor (scope text primary key, stamp integer, lineage integer, state integer not null,"
+    "  next_stamp integer, next_lineage integer) strict, without rowid;"
+    "create table charle_copy (scope text not null, tab integer not null, after_key text, is_done integer not null,"
+    "  rows integer not null, rows_total integer, primary key (scope, tab)) strict, without rowid;"
+    "create table charle_outbox (position integer primary key autoincrement, ticket integer, sequence integer, hash integer,"
+    "  method text not null, request blob not null, at integer not null, seed integer not null, state integer not null,"
+    "  attempts integer not null, due_at integer not null, reads_all integer not null, local_error text,"
+    "  kind integer, code integer, text text) strict;"
+    "create unique index charle_outbox_sequence on charle_outbox (sequence) where sequence is not null;"
+    "create index charle_outbox_ticket on charle_outbox (ticket) where ticket is not null;"
+    "create index charle_outbox_state on charle_outbox (state, position) where state < 5;"
+    "create index charle_outbox_wide on charle_outbox (position) where reads_all = 1 and state < 4;"
+    "create table charle_touch (tab integer not null, key text not null, position integer not null,"
+    "  primary key (tab, key, position)) strict, without rowid;"
+    "create index charle_touch_position on charle_touch (position);"
+    "create table charle_base (tab integer not null, key text not null, image blob, primary key (tab, key))"
+    "  strict, without rowid;"
+    "create table charle_inbox (id integer primary key autoincrement, ticket integer not null, kind integer not null,"
+    "  code integer not null, at integer not null, call_at integer not null, text text, method text not null,"
+    "  request blob not null, tab integer, key text, row blob) strict;"
+    "create table charle_member (tab integer not null, key text not null, scope text not null,"
+    "  primary key (tab, key, scope)) strict, without rowid;"
+    "create index charle_member_scope on charle_member (scope, tab);";
+
+enum charle_err ch_layout_create(const char *file, const char *vfs, struct charle_error *err)
+{
+    struct ch_sql sql = {0};
+    char size[80], marks[100];
+    // 8 KiB pages: measured best for both bulk copy and single rows of some 350 bytes (docs/benchmarks.md).
+    snprintf(size, sizeof(size), "pragma page_size = %d; pragma journal_mode = wal;", CH_REPLICA_PAGE_SIZE);
+    snprintf(marks, sizeof(marks), "pragma application_id = %d; pragma user_version = %d; commit",
+             CH_REPLICA_APPLICATION_ID, CH_REPLICA_LAYOUT);
+    enum charle_err rc;
+    int code = sqlite3_open_v2(file, &sql.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs);
+    if (code) {
+        rc = ch_sql_fail(&sql, code, "making the replica", err);
+        goto done;
+    }
+    sqlite3_busy_timeout(sql.db, CH_REPLICA_BUSY_MS);
+    rc = ch_sql_script(&sql, size, "making the replica", err);
+    if (!rc)
+        rc = ch_sql_script(&sql, "begin immediate", "making the replica", err);
+    if (!rc)
+        rc = ch_sql_script(&sql, platform_tables, "making the replica", err);
+    if (!rc)
+        rc = ch_sql_script(&sql, marks, "making the replica", err); // all or nothing: a crash leaves a blank file
+done:
+    sqlite3_close(sql.db);
+    return rc;
+}
+
+// --- the application's tables -------------------------------------------------------------------------------------------
+
+static enum charle_err drop_tables(struct ch_replica *replica, struct charle_error *err)
+{
+    for (;;) {
+        sqlite3_stmt *stmt = NULL;
+        char drop[300] = "";
+        enum charle_err rc = ch_sql_prepare(&replica->sql,
+                                            "select printf('drop table \"%w\"', name) from sqlite_master where type = 'table' "
+                                            "and name not like 'charle\\_%' escape '\\' and name not like 'sqlite\\_%' escape '\\' limit 1",
+                                            &stmt, err);
+        if (rc)
+            return rc;
+        rc = ch_sql_next(&replica->sql, stmt, err);
+        if (!rc)
+            snprintf(drop, sizeof(drop), "%.*s", CHARLE_FMT(ch_sql_text(stmt, 0)));
+        sqlite3_finalize(stmt);
+        if (rc)
+            return rc == CHARLE_DONE ? CHARLE_OK : rc;
+        rc = ch_sql_script(&replica->sql, drop, "dropping a table of the old schema", err);
+        if (rc)
+            return rc;
+    }
+}
+
+enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle_error *err)
+{
+    struct ch_sql *sql = &replica->sql;
+    enum charle_err rc = drop_tables(replica, err);
+    for (size_t i = 0; !rc && i < replica->schema->table_count; i++) {
+        const struct charle_table *table = replica->schema->tables[i];
+        if (table->is_replicated)
+            rc = ch_sql_script(sql, table->replica_create, "making a table", err);
+    }
+    if (!rc)
+        rc = ch_sql_script(sql, "delete from charle_cursor; delete from charle_copy; delete from charle_base;"
+                           "delete from charle_touch; delete from charle_member; delete from charle_meta where key in ('ready', 'is_finished', 'tables_indexed')",
+                           "making the tables", err);
+    if (!rc)
+        rc = ch_meta_set_text(sql, "schema", replica->schema->name, err);
+    return rc ? rc : ch_meta_set_number(sql, "schema_hash", (int64_t)replica->schema->hash, err);
+}
+
+// --- what comes behind a first copy -------------------------------------------------------------------------------------
+
+#define REFUSAL                                                                                                        \
+    "this table belongs to a CharleOS replica: change it by a call of the library or of the charle command, so that the server learns of it"
+
+static enum charle_err guard_table(struct ch_replica *replica, struct charle_str name, struct charle_error *err)
+{
+    static const char *const verbs[] = {"insert", "update", "delete"};
+    struct charle_buf text = {0};
+    for (size_t i = 0; i < 3; i++) {
+        charle_buf_printf(&text, "create trigger if not exists \"charle_guard_%.*s_%s\" before %s on ", CHARLE_FMT(name), verbs[i],
+                          verbs[i]);
+        charle_sql_write_name(&text, name);
+        charle_buf_add_text(&text, " begin select raise(abort, '" REFUSAL "'); end;");
+    }
+    const char *script = charle_buf_text(&text);
+    enum charle_err rc = script ? ch_sql_script(&replica->sql, script, "guarding a table", err)
+                                : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
+    charle_buf_deinit(&text);
+    return rc;
+}
+
+static enum charle_err guard_all(struct ch_replica *replica, struct charle_error *err)
+{
+    static const char *const platform[] = {"charle_meta", "charle_cursor", "charle_copy", "charle_outbox", "charle_touch",
+                                           "charle_base", "charle_inbox", "charle_member"};
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < sizeof(platform) / sizeof(platform[0]); i++)
+        rc = guard_table(replica, charle_str(platform[i]), err);
+    for (size_t i = 0; !rc && i < replica->tables.count; i++)
+        rc = guard_table(replica, replica->tables.items[i].schema->name, err);
+    return rc;
+}
+
+enum charle_err ch_layout_is_finished(struct ch_replica *replica, bool *out, struct charle_error *err)
+{
+    int64_t value;
+    enum charle_err rc = ch_meta_number(&replica->sql, "is_finished", 0, &value, err);
+    *out = value != 0;
+    return rc;
+}
+
+enum charle_err ch_layout_finish(struct ch_replica *replica, bool *out_more, struct charle_error *err)
+{
+    int64_t next;
+    *out_more = true;
+    enum charle_err rc = ch_meta_number(&replica->sql, "tables_indexed", 0, &next, err);
+    for (; !rc && next < (int64_t)replica->tables.count; next++) {
+        const char *indexes = replica->tables.items[next].schema->replica_indexes;
+        if (!indexes || !*indexes)
+            continue;
+        rc = ch_sql_script(&replica->sql, indexes, "making an index", err);
+        return rc ? rc : ch_meta_set_number(&replica->sql, "tables_indexed", next + 1, err);
+    }
+    *out_more = false;
+    if (!rc)
+        rc = guard_all(replica, err);
+    if (!rc) // a sample is enough for good plans, and takes milliseconds
+        rc = ch_sql_script(&replica->sql, "pragma analysis_limit = 400; analyze", "looking at the tables", err);
+    return rc ? rc : ch_meta_set_number(&replica->sql, "is_finished", 1, err);
+}

@@ -1,0 +1,41 @@
+// Who may write to a replica: one thread of a program, and one program of the machine.
+//
+// SQLite 3.7.0 to 3.51.2 can damage a database in WAL mode when two connections commit and checkpoint at the same moment (the WAL-reset
+// bug). Every write transaction and every checkpoint of the library happens under this lock: a mutex for the threads and a
+// whole-file lock on "<file>.lock" for the programs. The operating system drops the latter when a program dies.
+#ifndef CHARLE_CLIENT_LOCK_H
+#define CHARLE_CLIENT_LOCK_H
+
+#include "base/err.h"
+
+#include <pthread.h>
+
+struct ch_lock {
+    pthread_mutex_t mutex;
+    char *path;
+    int fd;
+    uint32_t timeout_ms;
+};
+
+// `file` is the replica; "<file>.lock" is made beside it with mode 0600. NULL: no lock between programs (a simulation's own
+// file system has no others).
+CHARLE_MUST_CHECK enum charle_err ch_lock_open(struct ch_lock *lock, const char *file, uint32_t timeout_ms,
+                                               struct charle_error *err);
+void ch_lock_close(struct ch_lock *lock);
+
+// Waits for both locks, at most timeout_ms for other programs: BUSY then. Not recursive.
+CHARLE_MUST_CHECK enum charle_err ch_lock_take(struct ch_lock *lock, struct charle_error *err);
+void ch_lock_drop(struct ch_lock *lock);
+
+// One lock file for the lead among the programs that have the replica open: taken without waiting.
+struct ch_lead {
+    char *path; // "<file>.sync"
+    int fd;
+    bool is_held;
+};
+CHARLE_MUST_CHECK enum charle_err ch_lead_open(struct ch_lead *lead, const char *file, struct charle_error *err);
+bool ch_lead_take(struct ch_lead *lead);
+void ch_lead_drop(struct ch_lead *lead);
+void ch_lead_close(struct ch_lead *lead);
+
+#endif

@@ -1,0 +1,116 @@
+// Collecting the pages of a moment, and reading the rows of a copy's page.
+#include "client/apply.h"
+
+#include "base/limits.h"
+#include "msg/wire.h"
+
+#include <zstd.h>
+
+void ch_moment_init(struct ch_moment *moment, const char *vfs)
+{
+    *moment = (struct ch_moment){.vfs = vfs};
+}
+
+void ch_moment_deinit(struct ch_moment *moment)
+{
+    charle_arena_deinit(&moment->arena);
+    ch_spool_close(&moment->spool);
+    *moment = (struct ch_moment){.vfs = moment->vfs};
+}
+
+void ch_moment_reset(struct ch_moment *moment)
+{
+    if (moment->is_spooled)
+        ch_spool_close(&moment->spool); // gives the temporary file back
+    charle_arena_reset(&moment->arena);
+    *moment = (struct ch_moment){.vfs = moment->vfs, .arena = moment->arena};
+}
+
+static void summarize(struct ch_moment *moment, const struct charle_pull_page *page)
+{
+    if (page->last_sequence.has && (!moment->has_sequence || page->last_sequence.value > moment->last_sequence)) {
+        moment->has_sequence = true;
+        moment->last_sequence = page->last_sequence.value;
+    }
+    moment->has_scopes = moment->has_scopes || page->lost.count || page->gained.count || page->repair.count || page->scope.count;
+    moment->has_changes = moment->has_changes || moment->has_scopes || page->delta.count;
+    moment->is_complete = page->is_last;
+    moment->page_count++;
+}
+
+enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
+{
+    charle_arena_reset(&moment->arena);
+    enum charle_err rc = charle_message_read(&charle_pull_page_message, bytes, &moment->arena, &moment->single, err);
+    if (rc)
+        return charle_error_prefix(err, rc, "a page of the server cannot be read");
+    summarize(moment, &moment->single);
+    if (moment->is_complete && moment->page_count == 1)
+        return CHARLE_OK;
+    if (!moment->is_spooled) {
+        rc = ch_spool_open(&moment->spool, moment->vfs, err);
+        if (rc)
+            return rc;
+        moment->is_spooled = true;
+    }
+    return ch_spool_add(&moment->spool, &(struct ch_spool_item){.kind = CH_SPOOL_PULL_PAGE, .bytes = bytes}, err);
+}
+
+// --- rows of a copy -------------------------------------------------------------------------------------------------------
+
+enum { COPY_ROW = 1, COPY_ROWS_ZSTD = 6 };
+
+static enum charle_err malformed(struct charle_error *err)
+{
+    return charle_fail(err, CHARLE_MALFORMED, "a page of a copy cannot be read; the server and this program do not fit");
+}
+
+static enum charle_err unpacked_rows(struct charle_bytes packed, struct charle_buf *scratch, ch_copy_row_fn fn, void *ctx,
+                                     struct charle_error *err)
+{
+    unsigned long long size = ZSTD_getFrameContentSize(packed.ptr, packed.len);
+    if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > CH_MESSAGE_SIZE_MAX * 4)
+        return malformed(err);
+    charle_buf_reset(scratch);
+    uint8_t *room = charle_buf_reserve(scratch, (size_t)size);
+    if (!room)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory to unpack a page of a copy");
+    if (ZSTD_decompress(room, (size_t)size, packed.ptr, packed.len) != size)
+        return malformed(err);
+    for (size_t at = 0; at < size;) {
+        uint64_t len = 0;
+        int shift = 0;
+        do {
+            if (at >= size || shift > 28)
+                return malformed(err);
+            len |= (uint64_t)(room[at] & 0x7f) << shift;
+            shift += 7;
+        } while (room[at++] & 0x80);
+        if (len > size - at)
+            return malformed(err);
+        enum charle_err rc = fn(ctx, charle_bytes(room + at, (size_t)len), err);
+        if (rc)
+            return rc;
+        at += (size_t)len;
+    }
+    return CHARLE_OK;
+}
+
+enum charle_err ch_copy_page_rows(struct charle_bytes page, struct charle_buf *scratch, ch_copy_row_fn fn, void *ctx,
+                                  struct charle_error *err)
+{
+    struct charle_wire_reader reader = {page.ptr, page.ptr + page.len};
+    struct charle_wire_field field;
+    enum charle_err rc;
+    while ((rc = charle_wire_next(&reader, &field)) == CHARLE_OK) {
+        if (field.wire_type != 2)
+            continue;
+        if (field.number == COPY_ROW)
+            rc = fn(ctx, field.bytes, err);
+        else if (field.number == COPY_ROWS_ZSTD)
+            rc = unpacked_rows(field.bytes, scratch, fn, ctx, err);
+        if (rc)
+            return rc;
+    }
+    return rc == CHARLE_DONE ? CHARLE_OK : malformed(err);
+}

@@ -1,0 +1,203 @@
+#include "client/rebase.h"
+
+#include "base/alloc.h"
+#include "sync/outbox.h"
+
+#include <stdlib.h>
+
+// --- taking effects off -------------------------------------------------------------------------------------------------
+
+enum charle_err ch_rebase_run_later(struct ch_rebase *rebase, int64_t position, struct charle_error *err)
+{
+    if (rebase->again_count == rebase->again_capacity) {
+        size_t capacity = rebase->again_capacity ? rebase->again_capacity * 2 : 256;
+        int64_t *again = ch_realloc_array(rebase->again, capacity, sizeof(*again));
+        if (!again)
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the list of %zu calls to run again", capacity);
+        rebase->again = again;
+        rebase->again_capacity = capacity;
+    }
+    rebase->again[rebase->again_count++] = position;
+    return CHARLE_OK;
+}
+
+static enum charle_err take_all_off(struct ch_rebase *rebase, struct charle_error *err)
+{
+    struct ch_replica *replica = rebase->replica;
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_BASE_ALL, &row, err, "");
+    while (rc == CHARLE_OK) {
+        struct ch_table *table = ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int64(row, 0));
+        if (table)
+            rc = ch_table_restore(&replica->tables, table, ch_sql_text(row, 1), ch_sql_bytes(row, 2), err);
+        if (rc) {
+            ch_sql_end(row);
+            return rc;
+        }
+        rc = ch_sql_next(&replica->sql, row, err);
+    }
+    if (rc == CHARLE_DONE)
+        rc = ch_sql_run(&replica->sql, CH_SQL_BASE_CLEAR, err, "");
+    if (!rc)
+        rc = ch_sql_run(&replica->sql, CH_SQL_TOUCH_CLEAR, err, "");
+    rebase->is_total = true;
+    rebase->has_images = false;
+    return rc;
+}
+
+enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *replica, int64_t contained, bool is_total,
+                                struct charle_error *err)
+{
+    int64_t any = 0, wide = 0;
+    *rebase = (struct ch_rebase){.replica = replica, .is_total = is_total};
+    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_BASE_ANY, 0, &any, err, "");
+    if (!rc && !is_total)
+        rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_READS_ALL, 0, &wide, err, "i", contained);
+    if (rc)
+        return rc;
+    rebase->has_images = any != 0;
+    if (is_total || wide)
+        return take_all_off(rebase, err);
+    return CHARLE_OK;
+}
+
+enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *table, struct charle_str key,
+                                     struct charle_error *err)
+{
+    struct ch_sql *sql = &rebase->replica->sql;
+    int64_t tab = table->schema->id;
+    sqlite3_stmt *row;
+    if (!rebase->has_images)
+        return CHARLE_OK;
+    enum charle_err rc = ch_sql_one(sql, CH_SQL_BASE_GET, &row, err, "is", tab, key);
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    rc = ch_table_restore(&rebase->replica->tables, table, key, ch_sql_bytes(row, 0), err);
+    ch_sql_end(row);
+    if (!rc)
+        rc = ch_sql_run(sql, CH_SQL_BASE_DELETE, err, "is", tab, key);
+    if (rc)
+        return rc;
+    // The calls on this row keep their touches: running them again writes the same.
+    rc = ch_sql_one(sql, CH_SQL_TOUCH_OF_ROW, &row, err, "is", tab, key);
+    while (rc == CHARLE_OK) {
+        rc = ch_rebase_run_later(rebase, sqlite3_column_int64(row, 0), err);
+        if (rc) {
+            ch_sql_end(row);
+            return rc;
+        }
+        rc = ch_sql_next(sql, row, err);
+    }
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err)
+{
+    struct ch_sql *sql = &rebase->replica->sql;
+    while (!rebase->is_total) {
+        sqlite3_stmt *row;
+        enum charle_err rc = ch_sql_one(sql, CH_SQL_TOUCH_OF_CALL, &row, err, "i", position);
+        if (rc == CHARLE_DONE)
+            return CHARLE_OK;
+        if (rc)
+            return rc;
+        int64_t tab = sqlite3_column_int64(row, 0);
+        struct ch_table *table = ch_table_by_id(&rebase->replica->tables, (uint32_t)tab);
+        charle_buf_reset(&rebase->key);
+        charle_buf_add_str(&rebase->key, ch_sql_text(row, 1));
+        ch_sql_end(row);
+        if (rebase->key.failed)
+            return charle_fail(err, rebase->key.failed, "no memory for a key");
+        // One touch after the other is deleted and asked for again, so that no walk is open while its table changes.
+        rc = ch_sql_run(sql, CH_SQL_TOUCH_DELETE, err, "isi", tab, charle_buf_str(&rebase->key), position);
+        if (!rc && table)
+            rc = ch_rebase_before_row(rebase, table, charle_buf_str(&rebase->key), err);
+        if (rc)
+            return rc;
+    }
+    return CHARLE_OK;
+}
+
+// --- putting them back on -------------------------------------------------------------------------------------------------
+
+static int compare_positions(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum charle_err is_waiting(struct ch_replica *replica, int64_t position, bool *out, struct charle_error *err)
+{
+    int64_t state;
+    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_STATE_OF, 0, &state, err, "i", position);
+    *out = state && ch_call_is_waiting((enum ch_call_state)state);
+    return rc;
+}
+
+static enum charle_err run_some(struct ch_rebase *rebase, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    if (rebase->again_count > 1)
+        qsort(rebase->again, rebase->again_count, sizeof(*rebase->again), compare_positions);
+    for (size_t i = 0; !rc && i < rebase->again_count; i++) {
+        bool waiting = false;
+        if (i && rebase->again[i] == rebase->again[i - 1])
+            continue;
+        rc = is_waiting(rebase->replica, rebase->again[i], &waiting, err);
+        if (rc || !waiting)
+            continue;
+        rebase->ran++;
+        rc = ch_call_run_again(rebase->replica, rebase->again[i], err);
+    }
+    return rc;
+}
+
+static enum charle_err run_all(struct ch_rebase *rebase, struct charle_error *err)
+{
+    struct ch_sql *sql = &rebase->replica->sql;
+    for (int64_t position = 0;;) {
+        sqlite3_stmt *row;
+        enum charle_err rc = ch_sql_one(sql, CH_SQL_OUTBOX_WAITING, &row, err, "i", position);
+        if (rc)
+            return rc == CHARLE_DONE ? CHARLE_OK : rc;
+        position = sqlite3_column_int64(row, 0);
+        ch_sql_end(row);
+        rebase->ran++;
+        rc = ch_call_run_again(rebase->replica, position, err);
+        if (rc)
+            return rc;
+    }
+}
+
+enum charle_err ch_rebase_finish(struct ch_rebase *rebase, struct charle_error *err)
+{
+    enum charle_err rc = ch_replica_load_identity(rebase->replica, err);
+    if (rc)
+        return rc;
+    return rebase->is_total ? run_all(rebase, err) : run_some(rebase, err);
+}
+
+void ch_rebase_deinit(struct ch_rebase *rebase)
+{
+    ch_free(rebase->again);
+    charle_buf_deinit(&rebase->key);
+    charle_buf_deinit(&rebase->image);
+    *rebase = (struct ch_rebase){0};
+}
+
+enum charle_err ch_apply_rebase(struct ch_replica *replica, enum ch_durability durability, ch_rebase_change_fn change, void *ctx,
+                                struct charle_error *err)
+{
+    struct ch_rebase rebase = {0};
+    enum charle_err rc = ch_replica_begin(replica, durability, err);
+    if (rc)
+        return rc;
+    rc = ch_rebase_begin(&rebase, replica, 0, true, err);
+    if (!rc && change)
+        rc = change(replica, ctx, err);
+    if (!rc)
+        rc = ch_rebase_finish(&rebase, err);
+    rc = ch_replica_end(replica, rc, err);
+    ch_rebase_deinit(&rebase);
+    return rc;
+}

@@ -1,0 +1,407 @@
+#include "client/replica.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LOCK_TIMEOUT_MS = 30000 };
+
+// --- the file -----------------------------------------------------------------------------------------------------------
+
+static enum charle_err make_folder(const char *file, struct charle_error *err)
+{
+    char *path = ch_strdup_n(file, strlen(file));
+    enum charle_err rc = path ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a path");
+    for (char *slash = path ? strchr(path + 1, '/') : NULL; !rc && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+            int code = errno;
+            rc = charle_fail_foreign(err, code == EACCES || code == EROFS ? CHARLE_READ_ONLY : CHARLE_IO, CHARLE_DOMAIN_POSIX,
+                                     code, "%s: the folder of the replica cannot be made: %s", path, strerror(code));
+        }
+        *slash = '/';
+    }
+    ch_free(path);
+    return rc;
+}
+
+// Makes an empty file that nobody else can read, before SQLite would make one by the umask.
+static enum charle_err make_file(const char *file, struct charle_error *err)
+{
+    enum charle_err rc = make_folder(file, err);
+    if (rc)
+        return rc;
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        int code = errno;
+        if (code == EACCES || code == EROFS || code == EPERM)
+            return charle_fail_foreign(err, CHARLE_READ_ONLY, CHARLE_DOMAIN_POSIX, code,
+                                       "%s: the replica cannot be written (%s); check its owner and mode, or open it for reading only",
+                                       file, strerror(code));
+        return charle_fail_foreign(err, code == ENOSPC ? CHARLE_DISK_FULL : CHARLE_IO, CHARLE_DOMAIN_POSIX, code,
+                                   "%s: the replica cannot be opened: %s", file, strerror(code));
+    }
+    close(fd);
+    return CHARLE_OK;
+}
+
+static enum charle_err check_layout(struct ch_sql *sql, const char *file, struct charle_error *err)
+{
+    int64_t id = 0, layout = 0;
+    sqlite3_stmt *stmt = NULL;
+    enum charle_err rc = ch_sql_prepare(sql, "select application_id, user_version from pragma_application_id, pragma_user_version",
+                                        &stmt, err);
+    if (!rc)
+        rc = ch_sql_next(sql, stmt, err);
+    if (!rc) {
+        id = sqlite3_column_int64(stmt, 0);
+        layout = sqlite3_column_int64(stmt, 1);
+    }
+    sqlite3_finalize(stmt);
+    if (rc)
+        return rc;
+    if (id != CH_REPLICA_APPLICATION_ID)
+        return charle_fail(err, CHARLE_DATA_LOSS,
+                           "%s is a SQLite database of another program, not a replica; choose another path", file);
+    if (layout > CH_REPLICA_LAYOUT)
+        return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
+                           "%s was made by a newer release (layout %lld, this one knows %d); update this program", file,
+                           (long long)layout, CH_REPLICA_LAYOUT);
+    return CHARLE_OK;
+}
+
+// --- opening ------------------------------------------------------------------------------------------------------------
+
+static enum charle_err open_connection(struct ch_replica *replica, struct charle_error *err)
+{
+    const struct ch_sqlite_options options = {
+        .must_exist = true,
+        .is_read_only = replica->is_read_only,
+        .is_secondary = true, // checkpoints are made under the lock, in ch_replica_commit
+        .busy_timeout_ms = CH_REPLICA_BUSY_MS,
+        .cache_size_kib = CH_REPLICA_CACHE_KIB,
+        .vfs = replica->env->vfs,
+    };
+    enum charle_err rc = ch_sqlite_open(replica->file, &options, &replica->db, err);
+    if (rc)
+        return rc;
+    replica->sql.db = ch_sqlite_handle(replica->db);
+    sqlite3_db_config(replica->sql.db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); // the guards are for others
+    sqlite3_db_config(replica->sql.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return ch_sql_script(&replica->sql, "pragma secure_delete = off; pragma journal_size_limit = 67108864", "opening", err);
+}
+
+static int note_wal_pages(void *ctx, sqlite3 *db, const char *database, int pages)
+{
+    struct ch_replica *replica = ctx;
+    (void)db;
+    (void)database;
+    replica->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static enum charle_err make_device(struct ch_replica *replica, const char *name, struct charle_error *err)
+{
+    char id[CH_ID_LEN + 1];
+    enum charle_err rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
+    if (rc || id[0])
+        return rc;
+    ch_replica_new_device_id(replica->env, id);
+    rc = ch_meta_set_text(&replica->sql, "device_id", charle_str(id), err);
+    return rc || !name ? rc : ch_meta_set_text(&replica->sql, "device_name", charle_str(name), err);
+}
+
+void ch_replica_new_device_id(const struct ch_client_env *env, char out[CH_ID_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's base 32
+    uint8_t random[CH_ID_LEN];
+    env->random(env->ctx, random, sizeof(random));
+    for (int i = 0; i < CH_ID_LEN; i++)
+        out[i] = digits[random[i] & 31];
+    out[CH_ID_LEN] = '\0';
+}
+
+// The first transaction: makes the tables when they are missing or of another schema, and sees that the file can be written at all.
+static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_replica_options *options,
+                                    struct charle_error *err)
+{
+    char schema[CH_IDENTIFIER_LEN_MAX + 1];
+    int64_t hash = 0;
+    enum charle_err rc = check_layout(&replica->sql, replica->file, err);
+    if (!rc)
+        rc = ch_meta_text(&replica->sql, "schema", schema, sizeof(schema), err);
+    if (!rc)
+        rc = ch_meta_number(&replica->sql, "schema_hash", 0, &hash, err);
+    if (rc)
+        return rc;
+    if (schema[0] && !charle_str_equal(charle_str(schema), replica->schema->name))
+        return charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%s is a replica of the schema %s, and this program was built for %.*s; choose another file",
+                           replica->file, schema, CHARLE_FMT(replica->schema->name));
+    bool is_current = schema[0] && hash == (int64_t)replica->schema->hash;
+    if (replica->is_read_only)
+        return is_current ? CHARLE_OK
+                          : charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%s was made by another release of the schema; open it for writing once",
+                                        replica->file);
+    rc = charle_begin(replica->db, NULL, err);
+    if (rc)
+        return rc;
+    if (!is_current)
+        rc = ch_layout_build_tables(replica, err);
+    if (!rc)
+        rc = make_device(replica, options->device_name, err);
+    if (rc) {
+        (void)!charle_rollback(replica->db, NULL);
+        return rc;
+    }
+    return charle_commit(replica->db, err);
+}
+
+static enum charle_err open_look(struct ch_replica *replica, struct charle_error *err)
+{
+    enum charle_err rc = ch_replica_open_reader(replica, &replica->look_db, err);
+    if (!rc)
+        replica->look.db = ch_sqlite_handle(replica->look_db);
+    return rc;
+}
+
+// A file without a mark and without tables: new, or left behind by a crash in its first moment.
+static bool is_blank(const struct ch_replica *replica)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    bool is_so = false;
+    if (sqlite3_open_v2(replica->file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, replica->env->vfs) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "select (select application_id from pragma_application_id) = 0 and not exists (select 1 from sqlite_master)",
+                           -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        is_so = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return is_so;
+}
+
+// Everything that needs the file, with the lock held: two programs that open a new path at the same moment make it once.
+static enum charle_err open_locked(struct ch_replica *replica, const struct ch_replica_options *options,
+                                   struct charle_error *err)
+{
+    enum charle_err rc = replica->is_read_only || replica->env->vfs ? CHARLE_OK : make_file(replica->file, err);
+    if (!rc && !replica->is_read_only && is_blank(replica))
+        rc = ch_layout_create(replica->file, replica->env->vfs, err);
+    if (!rc)
+        rc = open_connection(replica, err);
+    if (!rc)
+        rc = prepare_file(replica, options, err);
+    if (!rc)
+        rc = ch_tables_open(&replica->tables, replica->db, &replica->sql, replica->schema, replica->env->vfs, err);
+    if (!rc)
+        rc = open_look(replica, err);
+    return rc;
+}
+
+enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_client_env *env,
+                                const struct ch_replica_options *options, struct charle_error *err)
+{
+    *replica = (struct ch_replica){.env = env, .schema = options->schema, .crud = options->crud,
+                                   .is_read_only = options->is_read_only, .identity_version = -1};
+    pthread_mutex_init(&replica->look_mutex, NULL);
+    replica->lock.fd = -1;
+    replica->file = ch_strdup_n(options->file, strlen(options->file));
+    enum charle_err rc = replica->file ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a path");
+    if (!rc && !env->vfs && !replica->is_read_only)
+        rc = make_folder(replica->file, err);
+    if (!rc)
+        rc = ch_lock_open(&replica->lock, env->vfs || replica->is_read_only ? NULL : replica->file,
+                          options->lock_timeout_ms ? options->lock_timeout_ms : LOCK_TIMEOUT_MS, err);
+    if (!rc)
+        rc = ch_lock_take(&replica->lock, err);
+    if (!rc) {
+        rc = open_locked(replica, options, err);
+        ch_lock_drop(&replica->lock);
+    }
+    if (!rc)
+        rc = charle_method_table_init(&replica->methods, replica->schema->services, replica->schema->service_count, err);
+    if (rc) {
+        ch_replica_close(replica);
+        return rc;
+    }
+    ch_capture_open(&replica->capture, &replica->tables);
+    sqlite3_wal_hook(replica->sql.db, note_wal_pages, replica);
+    return CHARLE_OK;
+}
+
+// The log is emptied when nobody else reads; a copy of the file alone is then whole.
+static void empty_log(struct ch_replica *replica)
+{
+    if (!replica->db || replica->is_read_only || ch_lock_take(&replica->lock, NULL))
+        return;
+    sqlite3_wal_checkpoint_v2(replica->sql.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    ch_lock_drop(&replica->lock);
+}
+
+void ch_replica_close(struct ch_replica *replica)
+{
+    if (!replica->file)
+        return;
+    ch_sql_close_statements(&replica->look);
+    charle_db_close(replica->look_db);
+    if (replica->sql.db)
+        sqlite3_busy_timeout(replica->sql.db, 0);
+    empty_log(replica);
+    ch_capture_close(&replica->capture);
+    ch_tables_close(&replica->tables);
+    ch_sql_close_statements(&replica->sql);
+    charle_db_close(replica->db);
+    charle_method_table_deinit(&replica->methods);
+    charle_arena_deinit(&replica->identity_arena);
+    ch_lock_close(&replica->lock);
+    pthread_mutex_destroy(&replica->look_mutex);
+    ch_free(replica->file);
+    *replica = (struct ch_replica){0};
+}
+
+enum charle_err ch_replica_open_reader(struct ch_replica *replica, struct charle_db **out, struct charle_error *err)
+{
+    const struct ch_sqlite_options options = {.is_read_only = true, .must_exist = true, .is_secondary = true,
+                                              .busy_timeout_ms = CH_REPLICA_BUSY_MS, .vfs = replica->env->vfs};
+    return ch_sqlite_open(replica->file, &options, out, err);
+}
+
+// --- transactions -------------------------------------------------------------------------------------------------------
+
+static enum charle_err set_durability(struct ch_replica *replica, enum ch_durability durability, struct charle_error *err)
+{
+    bool is_fetchable = durability == CH_FETCHABLE;
+    if (is_fetchable == replica->is_fetchable)
+        return CHARLE_OK;
+    enum charle_err rc = ch_sqlite_set_sync_normal(replica->db, is_fetchable, err);
+    if (!rc)
+        replica->is_fetchable = is_fetchable;
+    return rc;
+}
+
+enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability durability, struct charle_error *err)
+{
+    if (replica->is_read_only)
+        return charle_fail(err, CHARLE_READ_ONLY, "%s was opened for reading only", replica->file);
+    enum charle_err rc = ch_lock_take(&replica->lock, err);
+    if (rc)
+        return rc;
+    rc = set_durability(replica, durability, err);
+    if (!rc)
+        rc = charle_begin(replica->db, NULL, err);
+    if (rc)
+        ch_lock_drop(&replica->lock);
+    return rc;
+}
+
+// Copies the log back into the file once it is long enough. What cannot be copied yet, because somebody reads an older moment, waits
+// for the next commit; a failure only means that the log grows.
+static void checkpoint(struct ch_replica *replica)
+{
+    if (replica->wal_pages < CH_WAL_PAGES_TARGET)
+        return;
+    int in_log = 0, copied = 0;
+    sqlite3_wal_checkpoint_v2(replica->sql.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+    replica->wal_pages = 0;
+}
+
+enum charle_err ch_replica_commit(struct ch_replica *replica, struct charle_error *err)
+{
+    enum charle_err rc = charle_commit(replica->db, err);
+    if (!rc)
+        checkpoint(replica);
+    ch_lock_drop(&replica->lock);
+    return rc;
+}
+
+void ch_replica_rollback(struct ch_replica *replica)
+{
+    (void)!charle_rollback(replica->db, NULL);
+    ch_lock_drop(&replica->lock);
+}
+
+enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, struct charle_error *err)
+{
+    if (!rc)
+        return ch_replica_commit(replica, err);
+    ch_replica_rollback(replica);
+    return rc;
+}
+
+enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, struct charle_error *err)
+{
+    int64_t version;
+    pthread_mutex_lock(&replica->lock.mutex); // the connection is one thread's at a time; no need to wait for other programs
+    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_DATA_VERSION, 0, &version, err, "");
+    pthread_mutex_unlock(&replica->lock.mutex);
+    *out = !rc && replica->seen_version && version != replica->seen_version;
+    if (!rc)
+        replica->seen_version = version;
+    return rc;
+}
+
+// --- identity -----------------------------------------------------------------------------------------------------------
+
+enum charle_err ch_replica_identity_changed(struct ch_replica *replica, struct charle_error *err)
+{
+    int64_t version;
+    enum charle_err rc = ch_meta_number(&replica->sql, "identity_version", 0, &version, err);
+    return rc ? rc : ch_meta_set_number(&replica->sql, "identity_version", version + 1, err);
+}
+
+static enum charle_err load_meta(struct ch_replica *replica, const char *key, struct charle_str *out, struct charle_error *err)
+{
+    char text[256];
+    enum charle_err rc = ch_meta_text(&replica->sql, key, text, sizeof(text), err);
+    if (rc)
+        return rc;
+    *out = charle_arena_str(&replica->identity_arena, charle_str(text));
+    return out->ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the identity");
+}
+
+static enum charle_err load_scopes(struct ch_replica *replica, struct charle_error *err)
+{
+    struct charle_str *scopes = charle_arena_array(&replica->identity_arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*scopes));
+    size_t count = 0;
+    sqlite3_stmt *row;
+    if (!scopes)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
+    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_CURSOR_ALL, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_sql_next(&replica->sql, row, err)) {
+        struct charle_str scope = charle_arena_str(&replica->identity_arena, ch_sql_text(row, 0));
+        if (!scope.ptr || count == CH_SCOPES_PER_SESSION_MAX) {
+            ch_sql_end(row);
+            return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu scopes", count);
+        }
+        scopes[count++] = scope;
+    }
+    replica->identity.scopes = scopes;
+    replica->identity.scope_count = count;
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+enum charle_err ch_replica_load_identity(struct ch_replica *replica, struct charle_error *err)
+{
+    int64_t version;
+    enum charle_err rc = ch_meta_number(&replica->sql, "identity_version", 0, &version, err);
+    if (rc || version == replica->identity_version)
+        return rc;
+    replica->identity_version = -1;
+    charle_arena_reset(&replica->identity_arena);
+    replica->identity = (struct charle_identity){0};
+    rc = load_meta(replica, "principal", &replica->identity.principal, err);
+    if (!rc)
+        rc = load_meta(replica, "principal_id", &replica->identity.id, err);
+    if (!rc)
+        rc = load_meta(replica, "device_id", &replica->identity.device_id, err);
+    if (!rc)
+        rc = load_scopes(replica, err);
+    if (!rc)
+        replica->identity_version = version;
+    return rc;
+}

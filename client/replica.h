@@ -1,0 +1,107 @@
+// The replica: one SQLite file with the rows its user may see, the calls that wait, and what is needed to keep both true.
+//
+// The file is in WAL mode with mode 0600 in a folder of mode 0700. `application_id` says what it is, `user_version` which layout its
+// platform tables have. A program has one writing connection, used under the replica's lock (client/lock.h); readers have their own
+// read-only ones and never wait. Writes by anybody else are refused by triggers with a sentence; the library's own
+// connection has triggers turned off, so they cost it nothing and need no gate to be opened and closed.
+//
+// Durability: what a user did is on the disk when the call returns (synchronous=FULL). What came from the server is written with
+// synchronous=NORMAL: a power cut may take the last pages back, and the cursors with them, so they are fetched again.
+//
+// If the schema that the program was built with differs from the file's, the tables are made anew and copied again; waiting calls stay.
+#ifndef CHARLE_CLIENT_REPLICA_H
+#define CHARLE_CLIENT_REPLICA_H
+
+#include "base/limits.h"
+#include "call/method.h"
+#include "client/capture.h"
+#include "client/env.h"
+#include "client/lock.h"
+#include "client/table.h"
+
+#define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
+#define CH_REPLICA_LAYOUT 1
+
+enum ch_scope_state {
+    CH_SCOPE_READY = 1,   // true up to its stamp
+    CH_SCOPE_COPYING = 2, // not counted yet; the stamp is that of the copy's first chunk
+    CH_SCOPE_REPAIR = 3,  // in doubt: rows are shown, compared and mended
+};
+
+enum ch_durability { CH_DURABLE, CH_FETCHABLE };
+
+struct ch_replica_options {
+    const char *file;
+    const struct charle_schema *schema;
+    charle_crud_engine crud;     // runs generated methods
+    const char *device_name;
+    uint32_t lock_timeout_ms;    // 0: 30,000
+    bool is_read_only;
+};
+
+struct ch_replica {
+    const struct ch_client_env *env;
+    const struct charle_schema *schema;
+    charle_crud_engine crud;
+    char *file;
+    bool is_read_only;
+    bool is_fetchable;           // the present setting of `synchronous`
+    struct ch_lock lock;
+    struct charle_db *db;        // the writing connection, as services see it
+    struct ch_sql sql;           // the same, for the platform's tables
+    struct ch_tables tables;
+    struct ch_capture capture;
+    struct charle_method_table methods;
+    int wal_pages;               // in the log after the last commit
+    int64_t seen_version;        // of ch_replica_was_changed
+    int calls_until_check;       // of the outbox's size
+    // Who the replica belongs to, as services see it; reloaded when the file says that it changed.
+    struct charle_identity identity;
+    struct charle_arena identity_arena;
+    int64_t identity_version;
+    // For looking without waiting for writers; its own lock, because any thread may look.
+    pthread_mutex_t look_mutex;
+    struct charle_db *look_db;
+    struct ch_sql look;
+};
+
+// Opens or makes the file. `env` must outlive the replica. On failure nothing is left open.
+CHARLE_MUST_CHECK enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_client_env *env,
+                                                  const struct ch_replica_options *options, struct charle_error *err);
+void ch_replica_close(struct ch_replica *replica);
+
+// An identity for a new device: 26 random characters.
+void ch_replica_new_device_id(const struct ch_client_env *env, char out[CH_ID_LEN + 1]);
+
+// A write transaction under the replica's lock; ends with exactly one of the other two. Not nested.
+CHARLE_MUST_CHECK enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability durability,
+                                                   struct charle_error *err);
+// A commit that fails has rolled back.
+CHARLE_MUST_CHECK enum charle_err ch_replica_commit(struct ch_replica *replica, struct charle_error *err);
+void ch_replica_rollback(struct ch_replica *replica);
+// Ends it by rc: commits when it is OK, otherwise rolls back and returns rc.
+CHARLE_MUST_CHECK enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, struct charle_error *err);
+
+// Did another program write since the last time this was asked? (Writes of this program do not count.)
+CHARLE_MUST_CHECK enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, struct charle_error *err);
+
+// One more read-only connection, for the caller's thread.
+CHARLE_MUST_CHECK enum charle_err ch_replica_open_reader(struct ch_replica *replica, struct charle_db **out,
+                                                         struct charle_error *err);
+
+// The caller's identity as the last contact with the server left it; inside a transaction. Marks it as changed for all programs.
+CHARLE_MUST_CHECK enum charle_err ch_replica_load_identity(struct ch_replica *replica, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_replica_identity_changed(struct ch_replica *replica, struct charle_error *err);
+
+// --- layout (layout.c) ------------------------------------------------------------------------------------------------
+
+// Makes the platform's tables in a new file, with the page size and the log that replicas have.
+CHARLE_MUST_CHECK enum charle_err ch_layout_create(const char *file, const char *vfs, struct charle_error *err);
+// Makes or remakes the application's tables for the replica's schema; inside a transaction. Waiting calls stay.
+CHARLE_MUST_CHECK enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle_error *err);
+// Makes what a first copy goes without: secondary indexes of one table, and at the end the triggers that refuse foreign writes.
+// *out_more: call again, each time in a transaction of its own.
+CHARLE_MUST_CHECK enum charle_err ch_layout_finish(struct ch_replica *replica, bool *out_more, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_layout_is_finished(struct ch_replica *replica, bool *out, struct charle_error *err);
+
+#endif

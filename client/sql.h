@@ -1,0 +1,166 @@
+// Prepared statements over the platform's tables of a replica: a table of texts, one prepared statement each, and short ways to run them.
+//
+// Application rows go through client/table.h. A struct ch_sql belongs to one connection and so to one thread at a time.
+#ifndef CHARLE_CLIENT_SQL_H
+#define CHARLE_CLIENT_SQL_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <sqlite3.h>
+
+#define CH_STATEMENTS(X)                                                                                               \
+    X(META_GET, "select value from charle_meta where key = ?1")                                                        \
+    X(META_SET, "insert into charle_meta(key, value) values(?1, ?2) on conflict(key) do update set value = excluded.value") \
+    X(META_DELETE, "delete from charle_meta where key = ?1")                                                           \
+    X(CURSOR_GET, "select stamp, lineage, state from charle_cursor where scope = ?1")                                  \
+    X(CURSOR_ADD, "insert into charle_cursor(scope, state) values(?1, ?2) on conflict(scope) do nothing")              \
+    X(CURSOR_SET, "update charle_cursor set stamp = ?2, lineage = ?3 where scope = ?1")                                \
+    X(CURSOR_MARK, "update charle_cursor set state = ?2 where scope = ?1")                                             \
+    X(CURSOR_DOUBT, "update charle_cursor set state = ?2 where scope = ?1 and state = 1")                              \
+    X(CURSOR_COUNTS, "update charle_cursor set state = 1 where state = 2 and stamp is not null")                       \
+    X(CURSOR_NEXT, "update charle_cursor set next_stamp = ?2, next_lineage = ?3 where scope = ?1")                     \
+    X(CURSOR_MOVE, "update charle_cursor set stamp = next_stamp, lineage = next_lineage, next_stamp = null, next_lineage = null "  \
+                   "where next_stamp is not null")                                                                     \
+    X(CURSOR_DELETE, "delete from charle_cursor where scope = ?1")                                                     \
+    X(CURSOR_ALL, "select scope, stamp, lineage, state from charle_cursor order by scope")                             \
+    X(CURSOR_COUNT, "select count(*) from charle_cursor where state = ?1")                                             \
+    X(CURSOR_HELD, "select count(*) from charle_cursor")                                                               \
+    X(COPY_ADD, "insert into charle_copy(scope, tab, is_done, rows) values(?1, ?2, 0, 0) on conflict do nothing")       \
+    X(COPY_MOVE, "update charle_copy set after_key = ?3, is_done = ?4, rows = rows + ?5, rows_total = coalesce(?6, rows_total) " \
+                 "where scope = ?1 and tab = ?2")                                                                      \
+    X(COPY_OPEN, "select scope, tab, after_key from charle_copy where is_done = 0 order by tab, scope")                \
+    X(COPY_SUM, "select coalesce(sum(rows), 0), coalesce(sum(max(coalesce(rows_total, rows), rows)), 0) from charle_copy") \
+    X(COPY_DELETE, "delete from charle_copy where scope = ?1")                                                         \
+    X(COPY_CLEAR, "delete from charle_copy")                                                                           \
+    X(MEMBER_ADD, "insert into charle_member(tab, key, scope) values(?1, ?2, ?3) on conflict do nothing")              \
+    X(MEMBER_DELETE, "delete from charle_member where tab = ?1 and key = ?2 and scope = ?3")                           \
+    X(MEMBER_FORGET, "delete from charle_member where tab = ?1 and key = ?2")                                          \
+    X(MEMBER_LEAVE, "delete from charle_member where scope = ?1")                                                      \
+    X(BASE_ADD, "insert into charle_base(tab, key, image) values(?1, ?2, ?3) on conflict do nothing")                  \
+    X(BASE_GET, "select image from charle_base where tab = ?1 and key = ?2")                                           \
+    X(BASE_DELETE, "delete from charle_base where tab = ?1 and key = ?2")                                              \
+    X(BASE_ALL, "select tab, key, image from charle_base")                                                             \
+    X(BASE_CLEAR, "delete from charle_base")                                                                           \
+    X(BASE_ANY, "select exists(select 1 from charle_base)")                                                            \
+    X(TOUCH_ADD, "insert into charle_touch(tab, key, position) values(?1, ?2, ?3) on conflict do nothing")             \
+    X(TOUCH_OF_CALL, "select tab, key from charle_touch where position = ?1")                                          \
+    X(TOUCH_OF_ROW, "select position from charle_touch where tab = ?1 and key = ?2 order by position")                 \
+    X(TOUCH_DELETE, "delete from charle_touch where tab = ?1 and key = ?2 and position = ?3")                          \
+    X(TOUCH_CLEAR, "delete from charle_touch")                                                                         \
+    X(OUTBOX_ADD, "insert into charle_outbox(ticket, method, request, at, seed, state, attempts, due_at, reads_all, local_error) "  \
+                  "values(nullif(?1, 0), ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9)")                                          \
+    X(OUTBOX_GET, "select coalesce(ticket, position), method, request, at, seed, state, attempts, sequence, kind, code, text "  \
+                  "from charle_outbox where position = ?1")                                                            \
+    X(OUTBOX_RAN, "update charle_outbox set reads_all = ?2, local_error = ?3 where position = ?1")                     \
+    X(OUTBOX_WAITING, "select position from charle_outbox where state in (1, 2, 3) and position > ?1 order by position limit 1")  \
+    X(OUTBOX_STATE_OF, "select state from charle_outbox where position = ?1")                                          \
+    X(OUTBOX_READS_ALL, "select exists(select 1 from charle_outbox where state < 4 and reads_all = 1 "                  \
+                        "and (sequence is null or sequence > ?1))")                                                    \
+    X(OUTBOX_CONTAINED, "select position, state, kind from charle_outbox where state in (2, 3) and (sequence <= ?1 "     \
+                        "or (sequence is null and state = 3)) order by position")                                      \
+    X(OUTBOX_CONTAIN, "update charle_outbox set state = case state when 2 then 4 else 5 end where position = ?1")       \
+    X(OUTBOX_UNSENT, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "    \
+                     "where state in (1, 2, 4) order by position")                                                     \
+    X(OUTBOX_BEHIND_HELD, "select exists(select 1 from charle_touch t join charle_touch o on o.tab = t.tab and o.key = t.key "  \
+                          "and o.position < t.position join charle_outbox c on c.position = o.position "                \
+                          "where t.position = ?1 and c.state = 1 and c.due_at > ?2)")                                  \
+    X(OUTBOX_FIRST_BEHIND, "select min(sequence) from charle_outbox where sequence > ?1")                              \
+    X(OUTBOX_NUMBER, "update charle_outbox set sequence = ?2, hash = ?3, state = 2 where position = ?1")               \
+    X(OUTBOX_BY_SEQUENCE, "select position, coalesce(ticket, position), state, method, request, at, attempts "  \
+                          "from charle_outbox where sequence = ?1")                                                    \
+    X(OUTBOX_JUDGE, "update charle_outbox set state = ?2, kind = ?3, code = ?4, text = ?5 where position = ?1")        \
+    X(OUTBOX_JUDGED_TO, "select coalesce((select min(sequence) - 1 from charle_outbox where state in (2, 4)), "         \
+                        "(select max(sequence) from charle_outbox), 0)")                                               \
+    X(OUTBOX_RECALL, "update charle_outbox set state = 1, sequence = null, hash = null, kind = null, code = null, text = null " \
+                     "where sequence > ?1")                                                                            \
+    X(OUTBOX_RECALL_UNJUDGED, "update charle_outbox set state = 1, sequence = null, hash = null where state in (2, 4)") \
+    X(OUTBOX_UNNUMBER, "update charle_outbox set sequence = null, hash = null where sequence is not null")             \
+    X(OUTBOX_UNNUMBER_FROM, "update charle_outbox set sequence = null, hash = null, state = case state when 2 then 1 else state end "  \
+                            "where sequence >= ?1")                                                                    \
+    X(OUTBOX_HASH, "select hash from charle_outbox where sequence = ?1")                                               \
+    X(OUTBOX_TRIM, "delete from charle_outbox where state = 5 and position <= (select position from charle_outbox "     \
+                   "where state = 5 order by position desc limit 1 offset ?1)")                                        \
+    X(OUTBOX_BY_TICKET, "select position, state, kind, code, text, sequence from charle_outbox where ticket = ?1 "      \
+                        "or position = ?1 order by position desc limit 1")                                                              \
+    X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \
+    X(OUTBOX_COUNT, "select count(*) from charle_outbox where state < 5")                                              \
+    X(OUTBOX_LIST, "select position, coalesce(ticket, position), state, at, method, request, local_error from charle_outbox "  \
+                   "where state < 5 and position > ?1 order by position limit 1")                                      \
+    X(INBOX_ADD, "insert into charle_inbox(ticket, kind, code, at, call_at, text, method, request, tab, key, row) "     \
+                 "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, nullif(?9, 0), ?10, ?11)")                                               \
+    X(INBOX_TRIM, "delete from charle_inbox where id <= (select max(id) from charle_inbox) - ?1")                      \
+    X(INBOX_LIST, "select id, ticket, kind, code, at, call_at, text, method, request, tab, key, row from charle_inbox "  \
+                  "where id > ?1 order by id limit 1")                                                                 \
+    X(INBOX_GET, "select ticket, kind, code, at, call_at, text, method, request from charle_inbox where id = ?1")      \
+    X(INBOX_DELETE, "delete from charle_inbox where id = ?1")                                                          \
+    X(INBOX_CLEAR, "delete from charle_inbox")                                                                         \
+    X(INBOX_COUNT, "select count(*) from charle_inbox")                                                                \
+    X(DATA_VERSION, "pragma data_version")                                                                             \
+    X(PAGE_COUNT, "pragma page_count")
+
+enum ch_statement_id {
+#define CH_STATEMENT_ID(name, text) CH_SQL_##name,
+    CH_STATEMENTS(CH_STATEMENT_ID)
+#undef CH_STATEMENT_ID
+    CH_SQL_COUNT
+};
+
+struct ch_sql {
+    sqlite3 *db;
+    sqlite3_stmt *prepared[CH_SQL_COUNT];
+};
+
+void ch_sql_close_statements(struct ch_sql *sql); // finalizes all; the connection stays open
+
+// Says what went wrong in a sentence that names the file, and maps SQLite's code to ours.
+enum charle_err ch_sql_fail(struct ch_sql *sql, int rc, const char *doing, struct charle_error *err);
+
+// Binds and takes the first step. `types` has one letter for each parameter: i int64_t, s struct charle_str, b struct charle_bytes,
+// n no argument: NULL. An empty str or bytes with ptr NULL is bound as NULL. OK: there is a row, read it with sqlite3_column_* and
+// then ch_sql_end; DONE: there is none (already ended).
+CHARLE_MUST_CHECK enum charle_err ch_sql_one(struct ch_sql *sql, enum ch_statement_id id, sqlite3_stmt **out_row,
+                                             struct charle_error *err, const char *types, ...);
+CHARLE_MUST_CHECK enum charle_err ch_sql_next(struct ch_sql *sql, sqlite3_stmt *row, struct charle_error *err);
+void ch_sql_end(sqlite3_stmt *row);
+
+// Runs a statement to its end.
+CHARLE_MUST_CHECK enum charle_err ch_sql_run(struct ch_sql *sql, enum ch_statement_id id, struct charle_error *err,
+                                             const char *types, ...);
+
+// The first column of the first row as a number; `otherwise` when there is no row or it is NULL.
+CHARLE_MUST_CHECK enum charle_err ch_sql_number(struct ch_sql *sql, enum ch_statement_id id, int64_t otherwise,
+                                                int64_t *out, struct charle_error *err, const char *types, ...);
+
+// Runs DDL or a pragma.
+CHARLE_MUST_CHECK enum charle_err ch_sql_script(struct ch_sql *sql, const char *text, const char *doing,
+                                                struct charle_error *err);
+
+// Prepares a text for many runs; step and reset as ch_sql_one does.
+CHARLE_MUST_CHECK enum charle_err ch_sql_prepare(struct ch_sql *sql, const char *text, sqlite3_stmt **out,
+                                                 struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_sql_step_done(struct ch_sql *sql, sqlite3_stmt *stmt, struct charle_error *err);
+
+static inline struct charle_str ch_sql_text(sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    return charle_str_n(text, text ? (size_t)sqlite3_column_bytes(row, column) : 0);
+}
+static inline struct charle_bytes ch_sql_bytes(sqlite3_stmt *row, int column)
+{
+    const void *bytes = sqlite3_column_blob(row, column);
+    return charle_bytes(bytes, bytes ? (size_t)sqlite3_column_bytes(row, column) : 0);
+}
+
+// Remembered facts, by name.
+CHARLE_MUST_CHECK enum charle_err ch_meta_number(struct ch_sql *sql, const char *key, int64_t otherwise, int64_t *out,
+                                                 struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_meta_set_number(struct ch_sql *sql, const char *key, int64_t value,
+                                                     struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_meta_set_text(struct ch_sql *sql, const char *key, struct charle_str value,
+                                                   struct charle_error *err);
+// Copies into `out`, cut at size - 1; empty when there is none.
+CHARLE_MUST_CHECK enum charle_err ch_meta_text(struct ch_sql *sql, const char *key, char *out, size_t size,
+                                               struct charle_error *err);
+
+#endif

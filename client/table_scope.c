@@ -1,0 +1,456 @@
+// Who sees a row of the replica: one audience's scope, any other scope that is held, and what happens when a row leaves one.
+//
+// The SQL here is made of pieces over a row with the alias r; ?1 is always the scope in question and ?2 its key.
+//   in_scope(A)   the row is in the scope ?1 of the audience A
+//   in_other(B)   the row is in a held scope of the audience B other than ?1; held: in charle_cursor and not merely being copied
+// A row leaves a scope: columns that no in_other(B) of an audience B showing the column keeps are emptied; a row without any is deleted.
+#include "client/table.h"
+
+#include "db/record.h"
+#include "sync/cursor.h"
+
+struct ch_table_audience *ch_table_audience_of(struct ch_table *table, struct charle_str scope)
+{
+    struct charle_str name = ch_scope_audience(scope);
+    for (size_t i = 0; i < table->schema->audience_count; i++) {
+        if (charle_str_equal(table->audiences[i].audience->name, name))
+            return &table->audiences[i];
+    }
+    return NULL;
+}
+
+// --- can the row itself say it? -----------------------------------------------------------------------------------------
+
+struct read_check {
+    const struct ch_table *table;
+    const struct charle_column_set *shown;
+    bool is_outside;
+};
+
+static int note_read(void *ctx, int action, const char *table_name, const char *column_name, const char *database,
+                     const char *trigger)
+{
+    struct read_check *check = ctx;
+    (void)database;
+    (void)trigger;
+    if (action != SQLITE_READ || !table_name || !charle_str_equal(charle_str(table_name), check->table->schema->name))
+        return SQLITE_OK;
+    const struct charle_column *column = charle_table_column(check->table->schema, charle_str(column_name));
+    if (column_name && *column_name && !(column && charle_column_set_has(check->shown, column->index)))
+        check->is_outside = true;
+    return SQLITE_OK;
+}
+
+static bool where_is_shown(struct ch_tables *tables, const struct ch_table *table, const struct ch_table_audience *audience)
+{
+    if (!audience->audience->where_sqlite)
+        return true;
+    struct read_check check = {table, &audience->columns, false};
+    charle_buf_reset(&tables->text);
+    charle_buf_add_text(&tables->text, "select 1 from ");
+    charle_sql_write_name(&tables->text, table->schema->name);
+    charle_buf_printf(&tables->text, " as r where %s", audience->audience->where_sqlite);
+    const char *text = charle_buf_text(&tables->text);
+    sqlite3_stmt *stmt = NULL;
+    sqlite3_set_authorizer(tables->sql->db, note_read, &check);
+    int code = text ? sqlite3_prepare_v2(tables->sql->db, text, -1, &stmt, NULL) : SQLITE_NOMEM;
+    sqlite3_set_authorizer(tables->sql->db, NULL, NULL);
+    sqlite3_finalize(stmt);
+    return code == SQLITE_OK && !check.is_outside; // a column that the replica lacks fails to prepare
+}
+
+enum charle_err ch_table_check_audiences(struct ch_tables *tables, struct ch_table *table, struct charle_error *err)
+{
+    for (size_t i = 0; i < table->schema->audience_count; i++) {
+        struct ch_table_audience *audience = &table->audiences[i];
+        audience->is_member = audience->audience->kind == CHARLE_AUDIENCE_PATH || !where_is_shown(tables, table, audience);
+    }
+    return tables->text.failed ? charle_fail(err, tables->text.failed, "no memory for a statement") : CHARLE_OK;
+}
+
+// --- pieces of SQL ------------------------------------------------------------------------------------------------------
+
+static void add_string(struct charle_buf *sql, struct charle_str text)
+{
+    charle_buf_add_byte(sql, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'')
+            charle_buf_add_byte(sql, '\'');
+        charle_buf_add_byte(sql, (uint8_t)text.ptr[i]);
+    }
+    charle_buf_add_byte(sql, '\'');
+}
+
+static void add_where(const struct ch_table_audience *audience, struct charle_buf *sql)
+{
+    if (audience->audience->where_sqlite)
+        charle_buf_printf(sql, " and coalesce((%s), 0)", audience->audience->where_sqlite);
+}
+
+static void add_column(const struct ch_table *table, size_t index, struct charle_buf *sql)
+{
+    charle_buf_add_text(sql, "r.");
+    charle_sql_write_name(sql, table->schema->columns[index].name);
+}
+
+static void add_in_scope(const struct ch_table *table, const struct ch_table_audience *audience, struct charle_buf *sql)
+{
+    if (audience->is_member) {
+        charle_buf_printf(sql, "exists (select 1 from charle_member m where m.tab = %u and m.scope = ?1 and m.key = ",
+                          table->schema->id);
+        ch_table_add_key_text(table, sql);
+        charle_buf_add_text(sql, ")");
+        return;
+    }
+    charle_buf_add_text(sql, "(?1 is not null");
+    if (audience->audience->kind == CHARLE_AUDIENCE_COLUMN) {
+        charle_buf_add_text(sql, " and ");
+        add_column(table, audience->audience->column, sql);
+        charle_buf_add_text(sql, " = ?2");
+    }
+    add_where(audience, sql);
+    charle_buf_add_text(sql, ")");
+}
+
+static void add_in_other(const struct ch_table *table, const struct ch_table_audience *audience, struct charle_buf *sql)
+{
+    struct charle_str name = audience->audience->name;
+    charle_buf_add_text(sql, "(exists (select 1 from charle_cursor c");
+    if (audience->is_member) {
+        charle_buf_printf(sql, " join charle_member m on m.scope = c.scope where m.tab = %u and m.key = ", table->schema->id);
+        ch_table_add_key_text(table, sql);
+        charle_buf_add_text(sql, " and (c.scope = ");
+        add_string(sql, name);
+        charle_buf_printf(sql, " or substr(c.scope, 1, %zu) = ", name.len + 1);
+        add_string(sql, name);
+        charle_buf_add_text(sql, " || ':')");
+    } else if (audience->audience->kind == CHARLE_AUDIENCE_COLUMN) {
+        charle_buf_add_text(sql, " where c.scope = ");
+        add_string(sql, name);
+        charle_buf_add_text(sql, " || ':' || ");
+        add_column(table, audience->audience->column, sql);
+    } else {
+        charle_buf_add_text(sql, " where c.scope = ");
+        add_string(sql, name);
+    }
+    charle_buf_add_text(sql, " and c.state <> 2 and c.scope <> ?1)");
+    if (!audience->is_member)
+        add_where(audience, sql);
+    charle_buf_add_text(sql, ")");
+}
+
+// The row is in another held scope; with `column` >= 0 in one that shows the column.
+static void add_in_any_other(const struct ch_table *table, int column, struct charle_buf *sql)
+{
+    const char *separator = "(";
+    for (size_t i = 0; i < table->schema->audience_count; i++) {
+        const struct ch_table_audience *audience = &table->audiences[i];
+        if (column >= 0 && !charle_column_set_has(&audience->columns, (size_t)column))
+            continue;
+        charle_buf_add_text(sql, separator);
+        add_in_other(table, audience, sql);
+        separator = " or ";
+    }
+    charle_buf_add_text(sql, *separator == '(' ? "0" : ")");
+}
+
+static void add_range(const struct ch_table *table, bool has_after, const char *before_operator, bool has_before,
+                      struct charle_buf *sql)
+{
+    if (has_after) {
+        charle_buf_add_text(sql, " and ");
+        ch_table_add_key_columns(table, sql);
+        charle_buf_add_text(sql, " > ");
+        ch_table_add_key_values(table, "?3", sql);
+    }
+    if (has_before) {
+        charle_buf_add_text(sql, " and ");
+        ch_table_add_key_columns(table, sql);
+        charle_buf_printf(sql, " %s ", before_operator);
+        ch_table_add_key_values(table, "?4", sql);
+    }
+}
+
+// --- running it ---------------------------------------------------------------------------------------------------------
+
+struct range {
+    struct charle_str scope, key, after, before;
+    bool is_inclusive;
+};
+
+static const char *before_operator(const struct range *range)
+{
+    return range->is_inclusive ? "<=" : "<";
+}
+
+static enum charle_err bind_range(struct ch_tables *tables, sqlite3_stmt **stmt, const struct range *range,
+                                  struct charle_error *err)
+{
+    const char *text = charle_buf_text(&tables->text);
+    if (!text)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
+    enum charle_err rc = ch_sqlite_statement(tables->db, text, stmt, err);
+    if (rc)
+        return rc;
+    const struct charle_str values[] = {range->scope, range->key, range->after, range->before};
+    int count = sqlite3_bind_parameter_count(*stmt);
+    for (int i = 0; i < 4 && i < count; i++)
+        sqlite3_bind_text(*stmt, i + 1, values[i].ptr, (int)values[i].len, SQLITE_STATIC);
+    return CHARLE_OK;
+}
+
+static enum charle_err run_range(struct ch_tables *tables, const struct range *range, int64_t *changed,
+                                 struct charle_error *err)
+{
+    sqlite3_stmt *stmt;
+    enum charle_err rc = bind_range(tables, &stmt, range, err);
+    if (!rc)
+        rc = ch_sql_step_done(tables->sql, stmt, err);
+    if (!rc)
+        *changed += sqlite3_changes64(tables->sql->db);
+    return rc;
+}
+
+// Empties the columns that only the scope showed, of rows that stay. One statement, because the columns decide who sees the row.
+static enum charle_err empty_columns(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                     const struct range *range, int64_t *changed, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text;
+    charle_buf_reset(sql);
+    charle_buf_add_text(sql, "update ");
+    charle_sql_write_name(sql, table->schema->name);
+    const char *separator = " as r set ";
+    for (size_t i = 0; i < table->schema->column_count; i++) {
+        if (!charle_column_set_has(&audience->columns, i) || charle_column_set_has(&table->key, i))
+            continue;
+        charle_buf_add_text(sql, separator);
+        charle_sql_write_name(sql, table->schema->columns[i].name);
+        charle_buf_add_text(sql, " = case when ");
+        add_in_any_other(table, (int)i, sql);
+        charle_buf_add_text(sql, " then ");
+        add_column(table, i, sql);
+        charle_buf_add_text(sql, " end");
+        separator = ", ";
+    }
+    if (*separator == ' ')
+        return CHARLE_OK; // nothing but the key
+    charle_buf_add_text(sql, " where ");
+    add_in_scope(table, audience, sql);
+    add_range(table, range->after.ptr, before_operator(range), range->before.ptr, sql);
+    charle_buf_add_text(sql, " and ");
+    add_in_any_other(table, -1, sql);
+    return run_range(tables, range, changed, err);
+}
+
+static enum charle_err delete_rows(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                   const struct range *range, int64_t *changed, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text;
+    charle_buf_reset(sql);
+    charle_buf_add_text(sql, "delete from ");
+    charle_sql_write_name(sql, table->schema->name);
+    charle_buf_add_text(sql, " as r where ");
+    add_in_scope(table, audience, sql);
+    add_range(table, range->after.ptr, before_operator(range), range->before.ptr, sql);
+    charle_buf_add_text(sql, " and not ");
+    add_in_any_other(table, -1, sql);
+    return run_range(tables, range, changed, err);
+}
+
+static enum charle_err forget_members(struct ch_tables *tables, struct ch_table *table, const struct range *range,
+                                      struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text;
+    charle_buf_reset(sql);
+    charle_buf_printf(sql, "delete from charle_member where tab = %u and scope = ?1 and ?2 is ?2", table->schema->id);
+    if (range->after.ptr) {
+        charle_buf_add_text(sql, " and ");
+        ch_table_add_key_values(table, "key", sql);
+        charle_buf_add_text(sql, " > ");
+        ch_table_add_key_values(table, "?3", sql);
+    }
+    if (range->before.ptr) {
+        charle_buf_add_text(sql, " and ");
+        ch_table_add_key_values(table, "key", sql);
+        charle_buf_printf(sql, " %s ", before_operator(range));
+        ch_table_add_key_values(table, "?4", sql);
+    }
+    int64_t changed = 0;
+    return run_range(tables, range, &changed, err);
+}
+
+enum charle_err ch_table_leave_range(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                     struct charle_str scope, struct charle_str after, struct charle_str before,
+                                     bool is_before_inclusive, int64_t *out_changed, struct charle_error *err)
+{
+    struct range range = {scope, ch_scope_key(scope), after, before, is_before_inclusive};
+    *out_changed = 0;
+    table->was_changed = true;
+    enum charle_err rc = empty_columns(tables, table, audience, &range, out_changed, err);
+    if (!rc)
+        rc = delete_rows(tables, table, audience, &range, out_changed, err);
+    if (!rc && audience->is_member)
+        rc = forget_members(tables, table, &range, err);
+    return rc;
+}
+
+// --- one row leaves -----------------------------------------------------------------------------------------------------
+
+static enum charle_err is_held(struct ch_tables *tables, struct charle_str scope, bool *out, struct charle_error *err)
+{
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_sql_one(tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", scope);
+    *out = false;
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    *out = sqlite3_column_int(row, 2) != 2;
+    ch_sql_end(row);
+    return CHARLE_OK;
+}
+
+// The columns that the scopes the row is still in, and this replica holds, show.
+static enum charle_err columns_kept(struct ch_tables *tables, struct ch_table *table, const struct charle_str *still_in,
+                                    size_t count, struct charle_column_set *out, bool *out_any, struct charle_error *err)
+{
+    *out = (struct charle_column_set){0};
+    *out_any = false;
+    for (size_t i = 0; i < count; i++) {
+        struct ch_table_audience *audience = ch_table_audience_of(table, still_in[i]);
+        bool held = false;
+        enum charle_err rc = audience ? is_held(tables, still_in[i], &held, err) : CHARLE_OK;
+        if (rc)
+            return rc;
+        if (!held)
+            continue;
+        out->bits[0] |= audience->columns.bits[0];
+        out->bits[1] |= audience->columns.bits[1];
+        *out_any = true;
+    }
+    return CHARLE_OK;
+}
+
+static enum charle_err empty_row(struct ch_tables *tables, struct ch_table *table, const struct charle_column_set *columns,
+                                 struct charle_str key, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text;
+    charle_buf_reset(sql);
+    charle_buf_add_text(sql, "update ");
+    charle_sql_write_name(sql, table->schema->name);
+    const char *separator = " as r set ";
+    for (size_t i = 0; i < table->schema->column_count; i++) {
+        if (!charle_column_set_has(columns, i) || charle_column_set_has(&table->key, i))
+            continue;
+        charle_buf_add_text(sql, separator);
+        charle_sql_write_name(sql, table->schema->columns[i].name);
+        charle_buf_add_text(sql, " = null");
+        separator = ", ";
+    }
+    if (*separator == ' ')
+        return CHARLE_OK;
+    charle_buf_add_text(sql, " where ");
+    ch_table_add_key_match(table, "?1", sql);
+    int64_t changed = 0;
+    return run_range(tables, &(struct range){.scope = key}, &changed, err);
+}
+
+static bool has_members(const struct ch_table *table)
+{
+    for (size_t i = 0; i < table->schema->audience_count; i++) {
+        if (table->audiences[i].is_member)
+            return true;
+    }
+    return false;
+}
+
+enum charle_err ch_table_leave(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                               struct charle_str scope, struct charle_str key, const struct charle_str *still_in,
+                               size_t still_in_count, struct charle_error *err)
+{
+    struct charle_column_set kept;
+    bool stays;
+    table->was_changed = true;
+    enum charle_err rc = columns_kept(tables, table, still_in, still_in_count, &kept, &stays, err);
+    if (rc)
+        return rc;
+    if (!stays) {
+        rc = ch_table_restore(tables, table, key, (struct charle_bytes){0}, err);
+        if (!rc && has_members(table))
+            rc = ch_sql_run(tables->sql, CH_SQL_MEMBER_FORGET, err, "is", (int64_t)table->schema->id, key);
+        return rc;
+    }
+    struct charle_column_set lost = {{audience->columns.bits[0] & ~kept.bits[0], audience->columns.bits[1] & ~kept.bits[1]}};
+    rc = empty_row(tables, table, &lost, key, err);
+    if (!rc && audience->is_member)
+        rc = ch_sql_run(tables->sql, CH_SQL_MEMBER_DELETE, err, "iss", (int64_t)table->schema->id, key, scope);
+    return rc;
+}
+
+// --- comparing ----------------------------------------------------------------------------------------------------------
+
+enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                 struct charle_str key, struct charle_bytes row, bool *out, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text, bytes = {0};
+    charle_buf_reset(sql);
+    charle_buf_add_text(sql, "select ");
+    charle_table_write_columns(table->schema, &audience->columns, "r.", sql);
+    charle_buf_add_text(sql, " from ");
+    charle_sql_write_name(sql, table->schema->name);
+    charle_buf_add_text(sql, " as r where ");
+    ch_table_add_key_match(table, "?1", sql);
+    sqlite3_stmt *stmt;
+    *out = false;
+    enum charle_err rc = bind_range(tables, &stmt, &(struct range){.scope = key}, err);
+    if (!rc)
+        rc = ch_sql_next(tables->sql, stmt, err);
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    charle_arena_reset(&tables->arena);
+    rc = ch_sqlite_read_row(stmt, 0, table->schema, &audience->columns, &tables->arena, &bytes, err);
+    ch_sql_end(stmt);
+    *out = !rc && bytes.size == row.len && memcmp(bytes.data, row.ptr, row.len) == 0;
+    charle_buf_deinit(&bytes);
+    return rc;
+}
+
+// --- walking through a scope --------------------------------------------------------------------------------------------
+
+enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                              struct charle_str scope, struct charle_str after, struct charle_str until, ch_table_row_fn fn,
+                              void *ctx, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text, bytes = {0};
+    charle_buf_reset(sql);
+    charle_buf_add_text(sql, "select ");
+    charle_table_write_columns(table->schema, &audience->columns, "r.", sql);
+    charle_buf_add_text(sql, " from ");
+    charle_sql_write_name(sql, table->schema->name);
+    charle_buf_add_text(sql, " as r where ");
+    add_in_scope(table, audience, sql);
+    add_range(table, after.ptr, "<=", until.ptr, sql);
+    charle_buf_add_text(sql, " order by ");
+    for (size_t i = 0; i < table->schema->key_count; i++) {
+        charle_buf_add_text(sql, i ? ", " : "");
+        add_column(table, table->schema->key_columns[i], sql);
+    }
+    struct range range = {scope, ch_scope_key(scope), after, until, true};
+    sqlite3_stmt *stmt;
+    enum charle_err rc = bind_range(tables, &stmt, &range, err);
+    if (rc)
+        return rc;
+    while ((rc = ch_sql_next(tables->sql, stmt, err)) == CHARLE_OK) {
+        charle_buf_reset(&bytes);
+        charle_arena_reset(&tables->arena);
+        rc = ch_sqlite_read_row(stmt, 0, table->schema, &audience->columns, &tables->arena, &bytes, err);
+        if (!rc && bytes.failed)
+            rc = charle_fail(err, bytes.failed, "no memory for a row");
+        if (!rc)
+            rc = fn(ctx, charle_buf_bytes(&bytes), err);
+        if (rc) {
+            ch_sql_end(stmt);
+            break;
+        }
+    }
+    charle_buf_deinit(&bytes);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
