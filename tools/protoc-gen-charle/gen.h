@@ -60,6 +60,9 @@ void ch_model_read(struct ch_gen *gen, const ChPlugin__Request *request);
 void ch_model_read_files(struct ch_gen *gen, const ChPlugin__Request *request);
 void ch_model_read_messages(struct ch_gen *gen);
 void ch_model_read_tables(struct ch_gen *gen);
+void ch_model_read_column(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_column *column,
+                          const struct ch_model_field *field);
+void ch_model_read_merge_groups(struct ch_gen *gen, struct ch_model_table *table);
 void ch_model_read_references(struct ch_gen *gen);
 void ch_model_read_indexes(struct ch_gen *gen, struct ch_model_table *table, const Charle__Table *options);
 void ch_model_read_audiences(struct ch_gen *gen);

@@ -212,6 +212,12 @@ static void read_where(struct ch_gen *gen, const struct ch_model_table *table, s
     audience->where_sqlite = ch_sql_with_alias(gen, &sql, "r");
 }
 
+// "device" is the scope of a replica's own call numbers; the other two stand where scopes stand.
+static bool is_reserved(const char *name)
+{
+    return strcmp(name, "device") == 0 || strcmp(name, "anyone") == 0 || strcmp(name, "signed_in") == 0;
+}
+
 static void read_audience(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_audience *audience,
                           const Charle__Audience *options, struct ch_place place)
 {
@@ -223,6 +229,9 @@ static void read_audience(struct ch_gen *gen, struct ch_model_table *table, stru
     if (!ch_name_is_plain(options->name))
         ch_error(gen, place, "the audience name %s is not snake_case; write %s", options->name,
                  ch_name_snake(gen->run, options->name));
+    if (is_reserved(options->name))
+        ch_error(gen, place, "the audience name %s has a meaning of its own to the platform; choose another",
+                 options->name);
     if (options->n_path && !options->key)
         ch_error(gen, place,
                  "audience %s has a path without a key; add key: \"column\" of the table where the path ends",

@@ -262,6 +262,21 @@ static void read_named_type(struct ch_gen *gen, struct ch_model_field *field, co
                  field->name, name ? name : "(none)");
 }
 
+// On a message that is no table only the type, a length and a comment say something.
+static void check_plain_field(struct ch_gen *gen, const struct ch_model_message *message,
+                              const struct ch_model_field *field, const Charle__Column *options)
+{
+    bool is_column = options->primary_key || options->unique || options->references || options->default_sql ||
+                     options->default_sqlite || options->generate || options->n_check || options->merge ||
+                     options->merge_group || options->n_transition || options->server_only || options->nullable;
+
+    if (is_column && !ch_model_table_options(gen, message))
+        ch_error(gen, field->place,
+                 "field %s has the options of a column, but message %s is no table; add option (charle.table) to it or "
+                 "leave them out",
+                 field->name, message->full_name);
+}
+
 static void read_field(struct ch_gen *gen, struct ch_model_message *message, struct ch_model_field *field,
                        const ch_pb_field *pb, struct ch_place place)
 {
@@ -278,6 +293,8 @@ static void read_field(struct ch_gen *gen, struct ch_model_message *message, str
     options = ch_model_column_options(gen, message, field);
     read_type(gen, field, pb, options);
     read_named_type(gen, field, pb);
+    if (options)
+        check_plain_field(gen, message, field, options);
     if (options && options->has_max_length)
         field->size_max = field->type == CHARLE_TYPE_TEXT ? options->max_length * 4 : options->max_length;
     if (!ch_name_is_plain(pb->name))

@@ -92,6 +92,9 @@ static void read_grant(struct ch_gen *gen, const Charle__Grant *options, struct 
             gen, place,
             "the grant of %s is for %s, which is no table of this schema; write the SQL name of the persons' table",
             options->audience, options->principal);
+    else if (grant.principal->key_count != 1)
+        ch_error(gen, place, "the grant of %s is for %s, whose key has several columns; a person has one id",
+                 options->audience, options->principal);
     if (ch_sql_read_query(gen, options->sql, place, ch_text(gen->run, "the grant of %s", options->audience), &sql)) {
         if (sql.param_max != 1)
             ch_error(gen, place, "the grant of %s must use $1, the person's id, and no other parameter",

@@ -1,9 +1,8 @@
-// Tables and columns: what a message with (charle.table) says about itself. References to other tables come afterwards,
-// when all tables are known (model_reference.c); indexes and checks in model_index.c.
+// Tables: what a message with (charle.table) says about itself. References to other tables come afterwards, when all
+// tables are known (model_reference.c); columns in model_column.c, indexes and checks in model_index.c.
 #include "base/limits.h"
 #include "gen.h"
 #include "options.h"
-#include "sql.h"
 
 #include <stdlib.h>
 
@@ -52,267 +51,6 @@ const char *ch_model_column_names(struct ch_gen *gen, const struct ch_model_tabl
     for (size_t i = 0; i < table->column_count; i++)
         names = ch_text(gen->run, "%s%s%s", names, *names ? ", " : "", table->columns[i].name);
     return names;
-}
-
-static const Charle__Column no_options = CHARLE__COLUMN__INIT;
-
-static const Charle__Column *options_or_none(struct ch_gen *gen, const struct ch_model_table *table,
-                                             const struct ch_model_field *field)
-{
-    const Charle__Column *options = ch_model_column_options(gen, table->row, field);
-
-    return options ? options : &no_options;
-}
-
-static void check_column_type(struct ch_gen *gen, const struct ch_model_column *column)
-{
-    const struct ch_model_field *field = column->field;
-
-    if (field->type >= CHARLE_TYPE_MESSAGE)
-        ch_error(gen, column->place,
-                 "column %s has a type that no database column has; write int32, int64, double, string, bytes, bool, "
-                 "sfixed64, sint32 or an enum",
-                 column->name);
-    if (column->type == CHARLE_TYPE_ENUM && column->enumeration && !column->enumeration->value_count)
-        ch_error(gen, column->place, "enum %s of column %s has no values; give it at least one",
-                 column->enumeration->full_name, column->name);
-    if (strlen(column->name) > CH_IDENTIFIER_LEN_MAX)
-        ch_error(gen, column->place,
-                 "the column name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one", column->name,
-                 CH_IDENTIFIER_LEN_MAX);
-}
-
-// protobuf's own defaults are known to readers of messages only, not to a database.
-static void check_proto_default(struct ch_gen *gen, const struct ch_model_column *column)
-{
-    const ch_pb_message *pb = column->table->row->descriptor;
-
-    for (size_t i = 0; i < pb->n_field; i++)
-        if ((uint32_t)pb->field[i]->number == column->number && pb->field[i]->default_value)
-            ch_error(gen, column->place,
-                     "column %s has protobuf's [default = %s], which no database sees; write "
-                     "[(charle.column).default_sql = \"…\"]",
-                     column->name, pb->field[i]->default_value);
-}
-
-static void check_generate(struct ch_gen *gen, const struct ch_model_column *column)
-{
-    struct ch_place place = ch_place_of_column_option(column, 7);
-    enum charle_type type = column->type;
-
-    switch (column->generate) {
-    case CHARLE_GENERATE_NONE:
-        return;
-    case CHARLE_GENERATE_ID:
-        if (type != CHARLE_TYPE_TEXT)
-            ch_error(gen, place, "generate: ID makes 26 characters, which column %s cannot hold; make it a string",
-                     column->name);
-        break;
-    case CHARLE_GENERATE_NOW:
-        if (type != CHARLE_TYPE_TIMESTAMPTZ && type != CHARLE_TYPE_DATE)
-            ch_error(
-                gen, place,
-                "generate: NOW makes a moment, which column %s cannot hold; make it sfixed64 (or sint32 for the date)",
-                column->name);
-        break;
-    case CHARLE_GENERATE_UPDATED:
-        if (type != CHARLE_TYPE_TIMESTAMPTZ)
-            ch_error(gen, place, "generate: UPDATED makes a moment, which column %s cannot hold; make it sfixed64",
-                     column->name);
-        break;
-    case CHARLE_GENERATE_SERIAL:
-        if (type != CHARLE_TYPE_INT4 && type != CHARLE_TYPE_INT8)
-            ch_error(gen, place, "generate: SERIAL makes a number, which column %s cannot hold; make it int32 or int64",
-                     column->name);
-        break;
-    }
-    if (column->is_array)
-        ch_error(gen, place, "an array cannot be generated; leave generate out of column %s", column->name);
-}
-
-static const char *generated_default(struct ch_gen *gen, const struct ch_model_column *column, bool is_sqlite)
-{
-    bool is_date = column->type == CHARLE_TYPE_DATE;
-
-    if (column->generate == CHARLE_GENERATE_NOW || column->generate == CHARLE_GENERATE_UPDATED) {
-        if (is_sqlite)
-            return is_date ? CH_SQLITE_TODAY : CH_SQLITE_NOW;
-        return is_date ? "current_date" : "now()";
-    }
-    if (column->generate == CHARLE_GENERATE_SERIAL && !is_sqlite)
-        return ch_text(gen->run, "nextval('\"%s_%s_seq\"')", column->table->name, column->name);
-    if (column->is_array && !column->is_nullable)
-        return is_sqlite ? "'[]'" : "'{}'";
-    return NULL;
-}
-
-static void check_default_value(struct ch_gen *gen, const struct ch_model_column *column, const struct ch_sql *sql,
-                                struct ch_place place)
-{
-    if (sql->column_count || sql->has_subquery || sql->param_max)
-        ch_error(gen, place, "the default of column %s must be a value of its own; write a constant or a function call",
-                 column->name);
-    if (column->enumeration && !column->is_array && sql->is_constant &&
-        (!sql->constant || !ch_model_find_value(column->enumeration, sql->constant)))
-        ch_error(gen, place,
-                 "the default of column %s is no value of %s; write one of its names in quotes, such as '%s'",
-                 column->name, column->enumeration->full_name,
-                 column->enumeration->value_count ? column->enumeration->values[0].sql_name : "");
-}
-
-static void read_default(struct ch_gen *gen, struct ch_model_column *column, const Charle__Column *options)
-{
-    struct ch_place place = ch_place_of_column_option(column, 5);
-    struct ch_sql sql;
-
-    column->default_pg = generated_default(gen, column, false);
-    column->default_sqlite = generated_default(gen, column, true);
-    if (!options->default_sql) {
-        if (options->default_sqlite)
-            ch_error(gen, place, "column %s has default_sqlite without default_sql; write both", column->name);
-        return;
-    }
-    if (column->generate != CHARLE_GENERATE_NONE)
-        ch_error(gen, place, "column %s is generated and has a default; leave one of them out", column->name);
-    if (!ch_sql_read_expression(gen, options->default_sql, place,
-                                ch_text(gen->run, "the default of column %s", column->name), &sql))
-        return;
-    check_default_value(gen, column, &sql, place);
-    column->default_pg = options->default_sql;
-    column->default_sqlite = options->default_sqlite ? options->default_sqlite : ch_sql_for_sqlite(gen, &sql);
-    if (!options->default_sqlite && column->is_array && strcmp(column->default_pg, "'{}'") == 0)
-        column->default_sqlite = "'[]'";
-}
-
-static void read_transitions(struct ch_gen *gen, struct ch_model_column *column, const Charle__Column *options);
-
-static enum charle_merge merge_of(Charle__Merge merge)
-{
-    return (enum charle_merge)merge; // the numbers are the same; 0 is the table's
-}
-
-static void read_column(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_column *column,
-                        const struct ch_model_field *field)
-{
-    const Charle__Column *options = options_or_none(gen, table, field);
-
-    *column = (struct ch_model_column){
-        .table = table,
-        .field = field,
-        .name = field->name,
-        .number = field->number,
-        .index = (uint16_t)(column - table->columns),
-        .type = field->type,
-        .enumeration = field->enumeration,
-        .is_array = field->label == CHARLE_REPEATED,
-        .is_nullable = field->label == CHARLE_OPTIONAL || (field->label == CHARLE_REPEATED && options->nullable),
-        .is_key = options->primary_key,
-        .is_unique = options->unique,
-        .is_server_only = options->server_only,
-        .generate = (enum charle_generate)options->generate,
-        .merge = options->merge ? merge_of(options->merge) : table->merge,
-        .max_length = options->max_length,
-        .comment = options->comment,
-        .place = field->place,
-    };
-    check_column_type(gen, column);
-    check_proto_default(gen, column);
-    check_generate(gen, column);
-    read_default(gen, column, options);
-    read_transitions(gen, column, options);
-    if (options->nullable && !column->is_array)
-        ch_error(gen, ch_place_of_column_option(column, 13),
-                 "nullable is for arrays; write `optional` before column %s", column->name);
-    if (column->max_length && (column->type != CHARLE_TYPE_TEXT || column->is_array))
-        ch_error(gen, ch_place_of_column_option(column, 14), "max_length is for text; column %s is none", column->name);
-}
-
-// --- status columns -------------------------------------------------------------------------------------------------
-
-static void add_transition(struct ch_gen *gen, struct ch_model_column *column, const struct ch_model_enum_value *from,
-                           const struct ch_model_enum_value *to)
-{
-    struct ch_model_transition transition = {from, to};
-
-    for (size_t i = 0; i < column->transition_count; i++)
-        if (column->transitions[i].from == from && column->transitions[i].to == to)
-            return;
-    if (from != to)
-        CH_APPEND(gen->run, column->transitions, column->transition_count, transition);
-}
-
-static void read_transition(struct ch_gen *gen, struct ch_model_column *column, const Charle__Transition *options,
-                            struct ch_place place)
-{
-    const struct ch_model_enum *e = column->enumeration;
-    bool is_any = strcmp(options->from, "*") == 0;
-
-    if (!is_any && !ch_model_find_value(e, options->from))
-        ch_error(
-            gen, place,
-            "a transition of column %s starts at '%s', which %s does not have; write its names as in SQL, or \"*\"",
-            column->name, options->from, e->full_name);
-    for (size_t i = 0; i < options->n_to; i++) {
-        const struct ch_model_enum_value *to = ch_model_find_value(e, options->to[i]);
-
-        if (!to)
-            ch_error(gen, place,
-                     "a transition of column %s leads to '%s', which %s does not have; write its names as in SQL",
-                     column->name, options->to[i], e->full_name);
-        for (size_t j = 0; to && j < e->value_count; j++)
-            if (is_any || strcmp(e->values[j].sql_name, options->from) == 0)
-                add_transition(gen, column, &e->values[j], to);
-    }
-}
-
-static void read_transitions(struct ch_gen *gen, struct ch_model_column *column, const Charle__Column *options)
-{
-    struct ch_place place = ch_place_of_column_option(column, 11);
-
-    if (column->merge == CHARLE_MERGE_FSM && (!column->enumeration || column->is_array)) {
-        if (options->merge == CHARLE__MERGE__FSM || options->n_transition)
-            ch_error(gen, place,
-                     "merge: FSM needs a status, and column %s is no enum; give it an enum type or another policy",
-                     column->name);
-        return;
-    }
-    if (column->merge == CHARLE_MERGE_FSM && !options->n_transition)
-        ch_error(gen, place,
-                 "merge: FSM without transitions would refuse every change of column %s; add transition: {from: \"…\" "
-                 "to: \"…\"}",
-                 column->name);
-    if (column->merge != CHARLE_MERGE_FSM && options->n_transition)
-        ch_error(gen, place, "column %s has transitions but not merge: FSM; add it or leave them out", column->name);
-    for (size_t i = 0; column->enumeration && i < options->n_transition; i++)
-        read_transition(gen, column, options->transition[i], ch_place_in(place, (int32_t)i));
-}
-
-// --- merge groups ---------------------------------------------------------------------------------------------------
-
-static void read_merge_groups(struct ch_gen *gen, struct ch_model_table *table)
-{
-    const char **names = NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; i < table->column_count; i++) {
-        struct ch_model_column *column = &table->columns[i];
-        const Charle__Column *options = options_or_none(gen, table, column->field);
-        size_t group = 0;
-
-        if (column->merge == CHARLE_MERGE_GROUP && !options->merge_group)
-            ch_error(gen, ch_place_of_column_option(column, 9),
-                     "merge: GROUP without a group; add merge_group: \"name\" to column %s", column->name);
-        if (!options->merge_group)
-            continue;
-        if (column->merge != CHARLE_MERGE_GROUP)
-            ch_error(gen, ch_place_of_column_option(column, 10),
-                     "column %s has a merge_group but not merge: GROUP; add it or leave the group out", column->name);
-        while (group < count && strcmp(names[group], options->merge_group) != 0)
-            group++;
-        if (group == count)
-            CH_APPEND(gen->run, names, count, options->merge_group);
-        column->merge_group = (uint8_t)(group + 1);
-    }
 }
 
 // --- keys -----------------------------------------------------------------------------------------------------------
@@ -389,7 +127,7 @@ static void read_columns(struct ch_gen *gen, struct ch_model_table *table)
     table->columns = CH_NEW_ARRAY(gen->run, count, struct ch_model_column);
     table->column_count = count;
     for (size_t i = 0; i < count; i++)
-        read_column(gen, table, &table->columns[i], &row->fields[i]);
+        ch_model_read_column(gen, table, &table->columns[i], &row->fields[i]);
 }
 
 static void check_table(struct ch_gen *gen, const struct ch_model_table *table)
@@ -409,6 +147,10 @@ static void check_table(struct ch_gen *gen, const struct ch_model_table *table)
         ch_error(gen, ch_place_of_table_option(table, 2),
                  "the table name %s is longer than %d bytes, where PostgreSQL cuts; write a shorter one", table->name,
                  CH_IDENTIFIER_LEN_MAX);
+    if (table->merge == CHARLE_MERGE_FSM || table->merge == CHARLE_MERGE_GROUP)
+        ch_error(gen, ch_place_of_table_option(table, 10),
+                 "merge: FSM and GROUP are for single columns; write them there and choose another policy for table %s",
+                 table->name);
 }
 
 static void read_table(struct ch_gen *gen, struct ch_model_message *message, const Charle__Table *options)
@@ -425,12 +167,12 @@ static void read_table(struct ch_gen *gen, struct ch_model_message *message, con
     table->c_name = message->c_name;
     table->group = options->group ? options->group : "";
     table->comment = options->comment;
-    table->merge = options->has_merge && options->merge ? merge_of(options->merge) : CHARLE_MERGE_LWW;
+    table->merge = options->merge ? (enum charle_merge)options->merge : CHARLE_MERGE_LWW;
     message->table = table;
     check_table(gen, table);
     read_columns(gen, table);
     read_key(gen, table, options);
-    read_merge_groups(gen, table);
+    ch_model_read_merge_groups(gen, table);
     read_allow(gen, &table->allow_create, options->write ? options->write->create : NULL,
                options->write ? options->write->n_create : 0);
     read_allow(gen, &table->allow_update, options->write ? options->write->update : NULL,
