@@ -4,7 +4,11 @@
 // Addresses: "tcp://127.0.0.1:4317", "tls+tcp://host:4317", "ipc:///run/charled.sock", "inproc://name" (loopback).
 //
 // Threads. A channel and a server may be used from any thread. Callbacks of a channel run on the transport's thread: they must not
-// block; they may start further calls. Server handlers run where the server's `dispatch` puts them.
+// block; they may start further calls, but not close the channel. Server handlers run where the server's `dispatch` puts them.
+//
+// A call ends exactly once, whatever happens: with the server's status, DEADLINE_EXCEEDED, CANCELLED (by the caller or by closing
+// the channel), or UNAVAILABLE when the connection is lost. A message above a limit ends its call as TOO_LARGE, which travels as
+// RESOURCE_EXHAUSTED. No program forks after it has opened a channel or a server.
 #ifndef CHARLE_RPC_RPC_H
 #define CHARLE_RPC_RPC_H
 
@@ -44,15 +48,42 @@ struct charle_channel_options { // zero means the default
     uint32_t heartbeat_ms;        // 5,000; two misses and the channel dials again
     uint32_t redial_max_ms;       // 5,000: back-off is bounded by this, with jitter
     uint32_t message_size_max;    // CH_MESSAGE_SIZE_MAX
+    const char *tls_cert_file, *tls_key_file; // shown to a server that asks who connects
+    const struct ch_transport *transport;     // NULL: by the address; tests put their own in between (rpc/stream.h)
 };
 
 // Never blocks: dialling happens in the background and goes on for ever. INVALID_ARGUMENT for an address that cannot be.
 CHARLE_MUST_CHECK enum charle_err charle_channel_open(const char *address, const struct charle_channel_options *options,
                                                       struct charle_channel **out, struct charle_error *err);
 void charle_channel_close(struct charle_channel *channel); // waits for callbacks; open calls end as CANCELLED
-void charle_channel_set_token(struct charle_channel *channel, const char *token);
+void charle_channel_set_token(struct charle_channel *channel, const char *token); // for calls sent from now on; NULL: none
 bool charle_channel_is_connected(const struct charle_channel *channel);
 void charle_channel_redial(struct charle_channel *channel); // now, for instance after a suspend
+
+// Calls begin and end here on their way through a channel: for authentication, logging, metrics, tracing.
+struct charle_client_call {
+    struct charle_str method;
+    size_t request_size;
+    struct charle_metadata_entry metadata[32]; // the caller's; `before` may append, up to CH_RPC_METADATA_COUNT_MAX
+    size_t metadata_count;                     // what is appended must stay valid until `before` of the last interceptor returned
+};
+struct charle_call_outcome {
+    struct charle_str method;
+    enum charle_err code;
+    struct charle_str text;
+    int64_t started_us, ended_us; // monotonic
+    size_t request_size, reply_size, message_count; // bytes and messages of the reply
+};
+struct charle_client_interceptor { // either may be NULL
+    // Before the call is made, on the caller's thread. An error keeps it from being made and is what charle_rpc_start returns.
+    enum charle_err (*before)(void *ctx, struct charle_client_call *call, struct charle_error *err);
+    // Before `done`, on the transport's thread.
+    void (*after)(void *ctx, const struct charle_call_outcome *outcome);
+    void *ctx; // lives as long as the channel
+};
+// Before the first call; at most CH_RPC_INTERCEPTORS_MAX. They run in the order added, `after` in the opposite one.
+CHARLE_MUST_CHECK enum charle_err charle_channel_intercept(struct charle_channel *channel,
+                                                           const struct charle_client_interceptor *interceptor);
 
 // Told when the channel connects and disconnects. At most one watcher; called on the transport's thread.
 typedef void (*charle_channel_watch_fn)(void *ctx, bool is_connected);
@@ -104,6 +135,10 @@ struct charle_rpc_server_options { // zero means the default
     uint32_t heartbeat_ms;            // 5,000; three misses and the connection is dropped
     uint32_t idle_message_ms;         // 15,000: a half-sent message is not held longer
     const char *tls_cert_file, *tls_key_file;
+    const char *tls_client_ca_file;   // only peers with a certificate of this authority may connect (mutual TLS)
+    bool allow_plain_tcp;             // listen at tcp:// addresses that other machines reach; else they need tls+tcp://
+    uint32_t watchdog_ms;             // 5,000: how often an ipc listener checks that it can still be reached
+    const struct ch_transport *transport; // NULL: by the address; tests put their own in between (rpc/stream.h)
 };
 
 // Called for every call that arrives, on the transport's thread: hand it to a worker or answer at once; never block. The call stays
@@ -116,9 +151,30 @@ CHARLE_MUST_CHECK enum charle_err charle_rpc_server_open(const struct charle_rpc
 // May be called for several addresses. out_address (at least 128 bytes, may be NULL) takes the real one: port 0 picks a free port.
 CHARLE_MUST_CHECK enum charle_err charle_rpc_server_listen(struct charle_rpc_server *server, const char *address,
                                                            char *out_address, struct charle_error *err);
-// Stops accepting, tells peers (GOAWAY), waits up to drain_ms for calls in flight, then cancels the rest and frees.
+// Stops accepting, tells peers (GOAWAY), waits up to drain_ms for calls in flight, then cancels the rest and frees. No callback runs
+// afterwards. Calls that workers still hold stay valid until they are finished.
 void charle_rpc_server_close(struct charle_rpc_server *server, uint32_t drain_ms);
 size_t charle_rpc_server_connections(const struct charle_rpc_server *server);
+
+struct charle_rpc_server_stats {
+    uint64_t connections_total, connections_refused;
+    uint64_t calls_total;   // that reached dispatch
+    size_t connections, calls; // now
+};
+void charle_rpc_server_get_stats(const struct charle_rpc_server *server, struct charle_rpc_server_stats *out);
+
+// Calls begin and end here on the server.
+struct charle_server_interceptor { // either may be NULL
+    // Before dispatch, on the transport's thread; must not block. An error ends the call with its code and text.
+    enum charle_err (*before)(void *ctx, struct charle_server_call *call, struct charle_error *err);
+    // After the call was finished, on the thread that finished it; the call's accessors still work. outcome->code is CANCELLED or
+    // DEADLINE_EXCEEDED when the call was over before.
+    void (*after)(void *ctx, struct charle_server_call *call, const struct charle_call_outcome *outcome);
+    void *ctx; // lives as long as the server
+};
+// Before the first listen; at most CH_RPC_INTERCEPTORS_MAX. They run in the order added, `after` in the opposite one.
+CHARLE_MUST_CHECK enum charle_err charle_rpc_server_intercept(struct charle_rpc_server *server,
+                                                              const struct charle_server_interceptor *interceptor);
 
 struct charle_str charle_server_call_method(const struct charle_server_call *call);
 struct charle_bytes charle_server_call_request(const struct charle_server_call *call); // valid until finish
@@ -126,7 +182,8 @@ struct charle_metadata charle_server_call_metadata(const struct charle_server_ca
 struct charle_str charle_server_call_peer(const struct charle_server_call *call);     // "127.0.0.1:51234"
 int64_t charle_server_call_deadline_us(const struct charle_server_call *call);        // monotonic; 0: none
 bool charle_server_call_is_over(const struct charle_server_call *call);               // cancelled, disconnected, late
-// Called once, on any thread, when the call is over before it was finished. Set at most once.
+// Called once, on any thread, when the call is over before it was finished; inside this function when it is already. Set at most
+// once. finish waits for a callback of the call that is running on another thread: hold no lock there that the callback takes.
 void charle_server_call_on_over(struct charle_server_call *call, void (*fn)(void *ctx), void *ctx);
 
 // The per-connection slot: whatever the server wants to remember of a peer (its session). `free` runs when the connection goes.
@@ -134,10 +191,23 @@ void charle_server_call_set_peer_data(struct charle_server_call *call, void *dat
 void *charle_server_call_peer_data(const struct charle_server_call *call);
 
 // Sends one message of a stream; the bytes are copied into the connection's write buffer. Never blocks: returns
-// RESOURCE_EXHAUSTED when the peer's credit is used up (nothing was sent; wait for on_writable), CANCELLED when over.
+// RESOURCE_EXHAUSTED when the peer's credit is used up (nothing was sent; wait for on_writable), CANCELLED when over,
+// TOO_LARGE when the peer reads no such message.
 CHARLE_MUST_CHECK enum charle_err charle_server_call_send(struct charle_server_call *call, struct charle_bytes message);
+// fn is called once for each refused send, when there is room again; inside this function when there is already.
 void charle_server_call_on_writable(struct charle_server_call *call, void (*fn)(void *ctx), void *ctx);
-// Ends the call: with OK `message` is the reply of a unary call (empty for a stream). The handle is gone afterwards.
+// As send, but waits for room: for worker threads, not for callbacks. CANCELLED when the call is over.
+CHARLE_MUST_CHECK enum charle_err charle_server_call_send_wait(struct charle_server_call *call,
+                                                               struct charle_bytes message);
+// What the status will carry besides code and text; copied. Details above CH_RPC_DETAILS_SIZE_MAX and trailers above the
+// limits of metadata are refused.
+CHARLE_MUST_CHECK enum charle_err charle_server_call_set_details(struct charle_server_call *call,
+                                                                 struct charle_bytes details);
+CHARLE_MUST_CHECK enum charle_err charle_server_call_add_trailer(struct charle_server_call *call, struct charle_str key,
+                                                                 struct charle_str value);
+// Ends the call: with OK `message` is the reply of a unary call (ptr NULL for a stream: no further message; a reply without any bytes
+// has a ptr that is not NULL). The handle is gone afterwards. Must be called for every call, also when it is over and when the
+// server was closed meanwhile. Appends to the write buffer; many calls finished one after another share a system call.
 void charle_server_call_finish(struct charle_server_call *call, enum charle_err code, struct charle_str text,
                                struct charle_bytes message);
 

@@ -1,0 +1,602 @@
+// Byte streams of nng 1.5.2: tcp://, tls+tcp://, ipc://. The only file that names nng.
+//
+// What has to be known of that library, and is taken care of here:
+//   - An operation begun on a closed tcp or ipc stream never ends. After beginning one we look whether the stream was closed meanwhile
+//     and abort it; closing aborts what was begun before. One of the two sees the other.
+//   - nng_aio_free waits for the callback, so from a callback nng_aio_reap does it. Streams free themselves in the background.
+//   - Dialers and listeners wait when they are freed, which a callback must not: a dialer lives as long as its channel.
+//   - Its expiry thread may end an operation with a timeout that was meant for the one before. Only dials have timeouts; a timer
+//     looks at the clock again when it wakes.
+//   - A write may end with a part of the bytes.
+//   - Callbacks come from a few threads of its own, never from inside the call.
+//   - No fork after the first call.
+#include "rpc/stream.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum {
+    US_PER_MS = 1000,
+    PEM_SIZE_MAX = 1 << 20,
+    ACCEPT_PAUSE_MS = 100, // after an accept that failed, as when all descriptors are in use
+    CONNECT_TIMEOUT_MS = 5000,
+};
+
+static enum charle_err code_of(int rv)
+{
+    switch (rv) {
+    case 0:
+        return CHARLE_OK;
+    case NNG_ENOMEM:
+        return CHARLE_NO_MEMORY;
+    case NNG_EADDRINUSE:
+        return CHARLE_ALREADY_EXISTS;
+    case NNG_EPERM:
+        return CHARLE_PERMISSION_DENIED;
+    case NNG_EADDRINVAL:
+    case NNG_EINVAL:
+    case NNG_ENOTSUP:
+        return CHARLE_INVALID_ARGUMENT;
+    case NNG_ECLOSED:
+    case NNG_ECONNSHUT:
+    case NNG_ECONNRESET:
+        return CHARLE_CLOSED;
+    default:
+        return CHARLE_UNAVAILABLE;
+    }
+}
+
+static enum charle_err fail(struct charle_error *err, int rv, const char *what, const char *address)
+{
+    return charle_fail_foreign(err, code_of(rv), CHARLE_DOMAIN_NNG, rv, "%s %s: %s", what, address, nng_strerror(rv));
+}
+
+// --- streams ---------------------------------------------------------------------------------------------------------
+
+struct stream {
+    nng_stream *s;
+    nng_aio *read_aio, *write_aio;
+    atomic_bool is_closed;
+    ch_stream_done_fn on_read, on_write;
+    void *ctx;
+};
+
+static void read_done(void *arg)
+{
+    struct stream *stream = arg;
+    int rv = nng_aio_result(stream->read_aio);
+    stream->on_read(stream->ctx, rv ? CHARLE_CLOSED : CHARLE_OK, rv ? 0 : nng_aio_count(stream->read_aio));
+}
+
+static void write_done(void *arg)
+{
+    struct stream *stream = arg;
+    int rv = nng_aio_result(stream->write_aio);
+    stream->on_write(stream->ctx, rv ? CHARLE_CLOSED : CHARLE_OK, rv ? 0 : nng_aio_count(stream->write_aio));
+}
+
+static void stream_close(void *object)
+{
+    struct stream *stream = object;
+    if (atomic_exchange(&stream->is_closed, true))
+        return;
+    nng_stream_close(stream->s);
+    nng_aio_abort(stream->read_aio, NNG_ECLOSED);
+    nng_aio_abort(stream->write_aio, NNG_ECLOSED);
+}
+
+static void stream_free(void *object)
+{
+    struct stream *stream = object;
+    if (stream->s && !atomic_load(&stream->is_closed))
+        nng_stream_close(stream->s);
+    nng_aio_reap(stream->read_aio);
+    nng_aio_reap(stream->write_aio);
+    nng_stream_free(stream->s);
+    ch_free(stream);
+}
+
+// Takes over `s`, also on failure.
+static struct stream *stream_new(nng_stream *s)
+{
+    struct stream *stream = ch_alloc_zeroed(1, sizeof(*stream));
+    if (!stream) {
+        nng_stream_close(s);
+        nng_stream_free(s);
+        return NULL;
+    }
+    stream->s = s;
+    atomic_init(&stream->is_closed, false);
+    if (nng_aio_alloc(&stream->read_aio, read_done, stream) || nng_aio_alloc(&stream->write_aio, write_done, stream)) {
+        stream_free(stream);
+        return NULL;
+    }
+    return stream;
+}
+
+static void stream_start(void *object, ch_stream_done_fn on_read, ch_stream_done_fn on_write, void *ctx)
+{
+    struct stream *stream = object;
+    stream->on_read = on_read;
+    stream->on_write = on_write;
+    stream->ctx = ctx;
+}
+
+static void stream_read(void *object, uint8_t *to, size_t room)
+{
+    struct stream *stream = object;
+    nng_iov iov = {.iov_buf = to, .iov_len = room};
+    nng_aio_set_iov(stream->read_aio, 1, &iov);
+    nng_stream_recv(stream->s, stream->read_aio);
+    if (atomic_load(&stream->is_closed))
+        nng_aio_abort(stream->read_aio, NNG_ECLOSED);
+}
+
+static void stream_write(void *object, const uint8_t *from, size_t size)
+{
+    struct stream *stream = object;
+    nng_iov iov = {.iov_buf = (void *)(uintptr_t)from, .iov_len = size};
+    nng_aio_set_iov(stream->write_aio, 1, &iov);
+    nng_stream_send(stream->s, stream->write_aio);
+    if (atomic_load(&stream->is_closed))
+        nng_aio_abort(stream->write_aio, NNG_ECLOSED);
+}
+
+static void stream_peer(void *object, char out[CH_PEER_TEXT_SIZE])
+{
+    struct stream *stream = object;
+    nng_sockaddr address = {0};
+    char host[INET6_ADDRSTRLEN] = "";
+    if (nng_stream_get_addr(stream->s, NNG_OPT_REMADDR, &address))
+        address.s_family = NNG_AF_UNSPEC;
+    if (address.s_family == NNG_AF_INET) {
+        inet_ntop(AF_INET, &address.s_in.sa_addr, host, sizeof(host));
+        snprintf(out, CH_PEER_TEXT_SIZE, "%s:%u", host, ntohs(address.s_in.sa_port));
+    } else if (address.s_family == NNG_AF_INET6) {
+        inet_ntop(AF_INET6, address.s_in6.sa_addr, host, sizeof(host));
+        snprintf(out, CH_PEER_TEXT_SIZE, "[%s]:%u", host, ntohs(address.s_in6.sa_port));
+    } else {
+        uint64_t pid = 0;
+        nng_stream_get_uint64(stream->s, NNG_OPT_IPC_PEER_PID, &pid);
+        snprintf(out, CH_PEER_TEXT_SIZE, "ipc:%llu", (unsigned long long)pid);
+    }
+}
+
+// --- TLS -------------------------------------------------------------------------------------------------------------
+
+// A whole PEM file as a string. The caller frees it.
+static enum charle_err read_pem(const char *path, char **out, struct charle_error *err)
+{
+    FILE *file = fopen(path, "re");
+    char *text = file ? ch_alloc(PEM_SIZE_MAX + 1) : NULL;
+    size_t size = text ? fread(text, 1, PEM_SIZE_MAX + 1, file) : 0;
+    if (file)
+        fclose(file);
+    if (size == 0 || size > PEM_SIZE_MAX) {
+        ch_free(text);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the TLS file %s cannot be read, is empty or is above 1 MiB", path);
+    }
+    text[size] = '\0';
+    *out = text;
+    return CHARLE_OK;
+}
+
+static enum charle_err use_certificate(nng_tls_config *config, const struct ch_transport_options *options,
+                                       struct charle_error *err)
+{
+    char *cert = NULL, *key = NULL;
+    enum charle_err rc = read_pem(options->tls_cert_file, &cert, err);
+    if (!rc)
+        rc = read_pem(options->tls_key_file ? options->tls_key_file : options->tls_cert_file, &key, err);
+    int rv = rc ? 0 : nng_tls_config_own_cert(config, cert, key, NULL);
+    if (rv)
+        rc = fail(err, rv, "the TLS certificate or its key is not usable:", options->tls_cert_file);
+    ch_free(cert);
+    ch_free(key);
+    return rc;
+}
+
+static enum charle_err use_authority(nng_tls_config *config, const char *path, struct charle_error *err)
+{
+    char *chain = NULL;
+    enum charle_err rc = read_pem(path, &chain, err);
+    int rv = rc ? 0 : nng_tls_config_ca_chain(config, chain, NULL);
+    if (rv)
+        rc = fail(err, rv, "the TLS authority is not usable:", path);
+    ch_free(chain);
+    return rc;
+}
+
+static bool is_tls(const char *address)
+{
+    return strncmp(address, "tls+", 4) == 0;
+}
+
+// A server without an authority lets everybody connect: calls carry tokens. A client always checks the server.
+static enum charle_err tls_config(nng_tls_mode mode, const struct ch_transport_options *options, nng_tls_config **out,
+                                  struct charle_error *err)
+{
+    static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
+    bool is_client = mode == NNG_TLS_MODE_CLIENT;
+    const char *authority = options->tls_ca_file ? options->tls_ca_file : is_client ? system_authorities : NULL;
+    int rv = nng_tls_config_alloc(out, mode);
+    if (rv)
+        return fail(err, rv, "TLS is not", "available");
+    enum charle_err rc = CHARLE_OK;
+    rv = nng_tls_config_auth_mode(*out, authority ? NNG_TLS_AUTH_MODE_REQUIRED : NNG_TLS_AUTH_MODE_NONE);
+    if (!rv && is_client && options->tls_server_name)
+        rv = nng_tls_config_server_name(*out, options->tls_server_name);
+    if (rv)
+        rc = fail(err, rv, "TLS cannot be", "configured");
+    if (!rc && authority)
+        rc = use_authority(*out, authority, err);
+    if (!rc && options->tls_cert_file)
+        rc = use_certificate(*out, options, err);
+    else if (!rc && !is_client)
+        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "listening with TLS needs a certificate file and a key file");
+    if (rc) {
+        nng_tls_config_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+// --- dialers ---------------------------------------------------------------------------------------------------------
+
+struct dialer {
+    nng_stream_dialer *d;
+    nng_aio *aio;
+    ch_stream_made_fn fn;
+    void *ctx;
+    char address[CH_ADDRESS_SIZE];
+};
+
+static void dial_done(void *arg)
+{
+    struct dialer *dialer = arg;
+    struct charle_error err;
+    int rv = nng_aio_result(dialer->aio);
+    struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(dialer->aio, 0));
+    if (stream)
+        dialer->fn(dialer->ctx, CHARLE_OK, stream, NULL);
+    else
+        dialer->fn(dialer->ctx, fail(&err, rv ? rv : NNG_ENOMEM, "cannot connect to", dialer->address), NULL, &err);
+}
+
+static void dialer_free(struct dialer *dialer)
+{
+    if (dialer->d)
+        nng_stream_dialer_close(dialer->d);
+    if (dialer->aio)
+        nng_aio_stop(dialer->aio);
+    nng_aio_free(dialer->aio);
+    nng_stream_dialer_free(dialer->d);
+    ch_free(dialer);
+}
+
+static enum charle_err dialer_tls(struct dialer *dialer, const struct ch_transport_options *options,
+                                  struct charle_error *err)
+{
+    // The dialer knows the host to expect from the address; a configuration of our own has to be told.
+    struct ch_transport_options named = *options;
+    char host[CH_ADDRESS_SIZE];
+    if (!named.tls_server_name) {
+        const char *start = dialer->address + strlen("tls+tcp://");
+        const char *colon = strrchr(start, ':');
+        snprintf(host, sizeof(host), "%.*s", (int)(colon - start), start);
+        named.tls_server_name = host;
+    }
+    nng_tls_config *config;
+    enum charle_err rc = tls_config(NNG_TLS_MODE_CLIENT, &named, &config, err);
+    if (rc)
+        return rc;
+    int rv = nng_stream_dialer_set_ptr(dialer->d, NNG_OPT_TLS_CONFIG, config);
+    nng_tls_config_free(config);
+    return rv ? fail(err, rv, "TLS cannot be configured for", dialer->address) : CHARLE_OK;
+}
+
+static enum charle_err dialer_open(const char *address, const struct ch_transport_options *options, ch_stream_made_fn fn,
+                                   void *ctx, void **out, struct charle_error *err)
+{
+    struct dialer *dialer = ch_alloc_zeroed(1, sizeof(*dialer));
+    if (!dialer)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory to dial %s", address);
+    snprintf(dialer->address, sizeof(dialer->address), "%s", address);
+    dialer->fn = fn;
+    dialer->ctx = ctx;
+    int rv = nng_stream_dialer_alloc(&dialer->d, address);
+    if (!rv)
+        rv = nng_aio_alloc(&dialer->aio, dial_done, dialer);
+    enum charle_err rc = rv ? fail(err, rv, "cannot dial", address) : CHARLE_OK;
+    if (!rc && is_tls(address))
+        rc = dialer_tls(dialer, options, err);
+    if (rc) {
+        dialer_free(dialer);
+        return rc;
+    }
+    nng_stream_dialer_set_bool(dialer->d, NNG_OPT_TCP_NODELAY, true); // ipc has no such thing and says so
+    nng_aio_set_timeout(dialer->aio,
+                        options->connect_timeout_ms ? (nng_duration)options->connect_timeout_ms : CONNECT_TIMEOUT_MS);
+    *out = dialer;
+    return CHARLE_OK;
+}
+
+static void dialer_dial(void *object)
+{
+    struct dialer *dialer = object;
+    nng_stream_dialer_dial(dialer->d, dialer->aio);
+}
+
+static void dialer_close(void *object)
+{
+    dialer_free(object);
+}
+
+// --- listeners -------------------------------------------------------------------------------------------------------
+
+// The listener proper can be exchanged for a fresh one at the same address (listener_reopen). That is done by the
+// callback of the accept that ends when the old one is closed, so one accept is in flight at any time.
+struct listener {
+    nng_stream_listener *l;
+    nng_aio *aio;
+    nng_aio *pause_aio;
+    nng_tls_config *tls;
+    ch_stream_made_fn fn;
+    void *ctx;
+    pthread_mutex_t lock;
+    bool is_closed, must_reopen; // under the lock
+    char address[CH_ADDRESS_SIZE];
+};
+
+// Makes and binds a listener at the address.
+static int listener_bind(struct listener *listener, nng_stream_listener **out)
+{
+    nng_stream_listener *l = NULL;
+    int rv = nng_stream_listener_alloc(&l, listener->address);
+    if (!rv && listener->tls)
+        rv = nng_stream_listener_set_ptr(l, NNG_OPT_TLS_CONFIG, listener->tls);
+    if (!rv)
+        nng_stream_listener_set_bool(l, NNG_OPT_TCP_NODELAY, true); // ipc has no such thing and says so
+    if (!rv)
+        rv = nng_stream_listener_listen(l);
+    if (rv)
+        nng_stream_listener_free(l);
+    else
+        *out = l;
+    return rv;
+}
+
+// Begins the next accept, or tries again in a moment. The lock is held.
+static void accept_next(struct listener *listener, bool is_troubled)
+{
+    if (is_troubled || !listener->l)
+        nng_sleep_aio(ACCEPT_PAUSE_MS, listener->pause_aio);
+    else
+        nng_stream_listener_accept(listener->l, listener->aio);
+}
+
+// The lock is held.
+static void reopen(struct listener *listener)
+{
+    nng_stream_listener_free(listener->l);
+    listener->l = NULL;
+    int rv = listener_bind(listener, &listener->l);
+    listener->must_reopen = rv != 0;
+    if (rv)
+        ch_log(CH_LOG_ERROR, "rpc", "cannot listen again address=%s reason=%s", listener->address, nng_strerror(rv));
+    else
+        ch_log(CH_LOG_WARN, "rpc", "listening again, since nothing answered any more address=%s", listener->address);
+}
+
+static void accept_done(void *arg)
+{
+    struct listener *listener = arg;
+    int rv = nng_aio_result(listener->aio);
+    struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(listener->aio, 0));
+    if (stream)
+        listener->fn(listener->ctx, CHARLE_OK, stream, NULL);
+    pthread_mutex_lock(&listener->lock);
+    if (!listener->is_closed && listener->must_reopen)
+        reopen(listener);
+    if (!listener->is_closed)
+        accept_next(listener, rv != 0);
+    pthread_mutex_unlock(&listener->lock);
+}
+
+static void pause_done(void *arg)
+{
+    struct listener *listener = arg;
+    pthread_mutex_lock(&listener->lock);
+    if (!listener->is_closed && listener->must_reopen)
+        reopen(listener);
+    if (!listener->is_closed)
+        accept_next(listener, false);
+    pthread_mutex_unlock(&listener->lock);
+}
+
+static void listener_free(struct listener *listener)
+{
+    if (listener->aio)
+        nng_aio_stop(listener->aio);
+    if (listener->pause_aio)
+        nng_aio_stop(listener->pause_aio);
+    nng_aio_free(listener->aio);
+    nng_aio_free(listener->pause_aio);
+    nng_stream_listener_free(listener->l);
+    if (listener->tls)
+        nng_tls_config_free(listener->tls);
+    pthread_mutex_destroy(&listener->lock);
+    ch_free(listener);
+}
+
+// The address with the port that was really bound.
+static void real_address(const struct listener *listener, char *out)
+{
+    int port = 0;
+    const char *colon = strrchr(listener->address, ':');
+    bool has_port = nng_stream_listener_get_int(listener->l, NNG_OPT_TCP_BOUND_PORT, &port) == 0;
+    if (has_port)
+        snprintf(out, CH_ADDRESS_SIZE, "%.*s:%d", (int)(colon - listener->address), listener->address, port);
+    else
+        snprintf(out, CH_ADDRESS_SIZE, "%s", listener->address);
+}
+
+static enum charle_err listener_open(const char *address, const struct ch_transport_options *options,
+                                     ch_stream_made_fn fn, void *ctx, void **out, char *out_address,
+                                     struct charle_error *err)
+{
+    struct listener *listener = ch_alloc_zeroed(1, sizeof(*listener));
+    if (!listener)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory to listen at %s", address);
+    pthread_mutex_init(&listener->lock, NULL);
+    snprintf(listener->address, sizeof(listener->address), "%s", address);
+    listener->fn = fn;
+    listener->ctx = ctx;
+    enum charle_err rc = is_tls(address) ? tls_config(NNG_TLS_MODE_SERVER, options, &listener->tls, err) : CHARLE_OK;
+    int rv = rc ? 0 : listener_bind(listener, &listener->l);
+    if (!rv && !rc)
+        rv = nng_aio_alloc(&listener->aio, accept_done, listener);
+    if (!rv && !rc)
+        rv = nng_aio_alloc(&listener->pause_aio, pause_done, listener);
+    if (rv)
+        rc = fail(err, rv, "cannot listen at", address);
+    if (rc) {
+        listener_free(listener);
+        return rc;
+    }
+    real_address(listener, out_address);
+    snprintf(listener->address, sizeof(listener->address), "%s", out_address);
+    *out = listener;
+    pthread_mutex_lock(&listener->lock);
+    accept_next(listener, false);
+    pthread_mutex_unlock(&listener->lock);
+    return CHARLE_OK;
+}
+
+static void listener_reopen(void *object)
+{
+    struct listener *listener = object;
+    pthread_mutex_lock(&listener->lock);
+    listener->must_reopen = true;
+    if (!listener->is_closed && listener->l)
+        nng_stream_listener_close(listener->l); // ends the accept, whose callback does the rest
+    pthread_mutex_unlock(&listener->lock);
+}
+
+static void listener_close(void *object)
+{
+    struct listener *listener = object;
+    pthread_mutex_lock(&listener->lock);
+    listener->is_closed = true;
+    if (listener->l)
+        nng_stream_listener_close(listener->l);
+    pthread_mutex_unlock(&listener->lock);
+    listener_free(listener);
+}
+
+// --- timers ----------------------------------------------------------------------------------------------------------
+
+struct timer {
+    nng_aio *aio;
+    void (*fn)(void *ctx);
+    void *ctx;
+    pthread_mutex_t lock;
+    int64_t at_us;    // wanted; 0: not set
+    int64_t until_us; // what the aio sleeps for
+    bool is_sleeping; // from before the sleep begins until its callback has looked
+    bool is_closed;
+};
+
+// The lock is held; the aio is idle.
+static void sleep_on(struct timer *timer, int64_t now_us)
+{
+    int64_t left_ms = timer->at_us > now_us ? (timer->at_us - now_us + US_PER_MS - 1) / US_PER_MS : 0;
+    timer->is_sleeping = true;
+    timer->until_us = timer->at_us;
+    nng_sleep_aio(left_ms < INT32_MAX ? (nng_duration)left_ms : INT32_MAX, timer->aio);
+}
+
+static void timer_woke(void *arg)
+{
+    struct timer *timer = arg;
+    pthread_mutex_lock(&timer->lock);
+    int64_t now_us = ch_clock_mono_us();
+    if (timer->at_us && timer->at_us <= now_us && !timer->is_closed) {
+        timer->at_us = 0;
+        pthread_mutex_unlock(&timer->lock);
+        timer->fn(timer->ctx);
+        pthread_mutex_lock(&timer->lock);
+        now_us = ch_clock_mono_us();
+    }
+    timer->is_sleeping = false;
+    if (timer->at_us && !timer->is_closed)
+        sleep_on(timer, now_us);
+    pthread_mutex_unlock(&timer->lock);
+}
+
+static enum charle_err timer_open(void (*fn)(void *ctx), void *ctx, void **out)
+{
+    struct timer *timer = ch_alloc_zeroed(1, sizeof(*timer));
+    if (!timer)
+        return CHARLE_NO_MEMORY;
+    if (nng_aio_alloc(&timer->aio, timer_woke, timer)) {
+        ch_free(timer);
+        return CHARLE_NO_MEMORY;
+    }
+    pthread_mutex_init(&timer->lock, NULL);
+    timer->fn = fn;
+    timer->ctx = ctx;
+    *out = timer;
+    return CHARLE_OK;
+}
+
+static void timer_set(void *object, int64_t at_us)
+{
+    struct timer *timer = object;
+    pthread_mutex_lock(&timer->lock);
+    timer->at_us = at_us;
+    if (!timer->is_sleeping)
+        sleep_on(timer, ch_clock_mono_us());
+    else if (at_us < timer->until_us)
+        nng_aio_abort(timer->aio, NNG_ECANCELED); // wakes it; it sleeps again until the new time
+    pthread_mutex_unlock(&timer->lock);
+}
+
+static void timer_close(void *object)
+{
+    struct timer *timer = object;
+    pthread_mutex_lock(&timer->lock);
+    timer->is_closed = true;
+    pthread_mutex_unlock(&timer->lock);
+    nng_aio_stop(timer->aio);
+    nng_aio_free(timer->aio);
+    pthread_mutex_destroy(&timer->lock);
+    ch_free(timer);
+}
+
+const struct ch_transport ch_transport_nng = {
+    .name = "nng",
+    .dialer_open = dialer_open,
+    .dialer_dial = dialer_dial,
+    .dialer_close = dialer_close,
+    .listener_open = listener_open,
+    .listener_reopen = listener_reopen,
+    .listener_close = listener_close,
+    .stream_start = stream_start,
+    .stream_read = stream_read,
+    .stream_write = stream_write,
+    .stream_close = stream_close,
+    .stream_free = stream_free,
+    .stream_peer = stream_peer,
+    .timer_open = timer_open,
+    .timer_set = timer_set,
+    .timer_close = timer_close,
+};
