@@ -16,7 +16,7 @@ static const char prefix[] = "select (\n";
 struct ch_walk {
     struct ch_gen *gen;
     struct ch_sql *sql;
-    int offset; // of the author's text within what was parsed
+    int offset;                            // of the author's text within what was parsed
     const PgQuery__ColumnRef *null_tested; // the column that the last IS NULL was about
 };
 
@@ -330,7 +330,7 @@ void ch_sql_check_same_meaning(struct ch_gen *gen, const struct ch_model_table *
         const struct ch_model_column *column = ch_model_find_column(table, sql->columns[i].name);
 
         if (column && !sql->columns[i].is_null_test && (column->type == CHARLE_TYPE_NUMERIC || column->is_array))
-            ch_error(gen, place, "%s uses column %s, which SQLite keeps as text (%s) and would compare as such; add %s", what,
-                     column->name, column->is_array ? "a JSON array" : "a decimal", write);
+            ch_error(gen, place, "%s uses column %s, which SQLite keeps as text (%s) and would compare as such; add %s",
+                     what, column->name, column->is_array ? "a JSON array" : "a decimal", write);
     }
 }

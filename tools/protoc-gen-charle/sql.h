@@ -50,8 +50,8 @@ const char *ch_sql_with_alias(struct ch_gen *gen, const struct ch_sql *sql, cons
 // microseconds).
 const char *ch_sql_for_sqlite(struct ch_gen *gen, const struct ch_sql *sql);
 
-// An expression that SQLite would take and understand otherwise is an error: numeric columns are text there, and "10" < "9".
-// `write` is what the author should add.
+// An expression that SQLite would take and understand otherwise is an error: numeric columns are text there, and "10" <
+// "9". `write` is what the author should add.
 void ch_sql_check_same_meaning(struct ch_gen *gen, const struct ch_model_table *table, const struct ch_sql *sql,
                                struct ch_place place, const char *what, const char *write);
 
