@@ -1,0 +1,418 @@
+-- The schema `charle`: stamps, the change log, devices, verdicts. Run as the owner of the application's tables; safe to run again.
+--
+-- How a change gets its stamp (docs/decisions/0005-stamp-triggers.md has the reasons and the figures)
+--
+--   1. A row trigger, made by the generator for each replicated table, works out the scopes that the old and the new row are in and
+--      appends one entry for each to the setting charle.pending. The setting is local to the transaction: savepoints take it back.
+--   2. At commit a deferred constraint trigger on the same table calls charle.raise(). The first event of the transaction raises the heads
+--      of all scopes in sorted order and writes the entries to charle.change; the other events find nothing left to do.
+--
+--   charle.pending is   xid ':' [key ['+']] { U+001E scope U+001F table op U+001F row-key }
+--     xid   of the transaction it belongs to: what is left of another one is ignored
+--     key   of the transaction, from charle.raise_seq; once heads were raised or entries were spilled
+--     '+'   there are entries in charle.touched that no head was raised for yet
+--     op    'u' the row is new or other than before, 'd' it left the scope; a hint: readers look at the rows as they are
+--
+--   Large transactions spill: when the setting grows past 4,000 bytes its entries move to charle.touched under the transaction's key, and
+--   charle.change gets one row per scope that refers to them. TRUNCATE and changes of link tables write there directly. Read both through
+--   the view charle.entry.
+--
+-- A head says under which start of the server its stamps are counted (`at`). When that is not the running server's, the slow path
+-- looks at charle.cluster, begins an epoch if nobody has yet, and moves the head on to it.
+
+create schema if not exists charle;
+
+-- --- tables ------------------------------------------------------------------------------------------------------------------------
+
+create table if not exists charle.cluster (
+    id          int4 primary key default 1 check (id = 1),
+    server_id   bytea not null default decode(replace(gen_random_uuid()::text, '-', ''), 'hex'),
+    epoch       int8 not null default 0,
+    at          timestamptz not null default '-infinity' -- start of the server for which the epoch was begun
+);
+insert into charle.cluster default values on conflict do nothing;
+
+create table if not exists charle.epoch (
+    epoch       int8 primary key,
+    lineage     int8 not null,      -- random: tells an epoch from one of the same number in a past that was lost
+    started_at  timestamptz not null,
+    system_id   int8,
+    timeline    int8
+);
+
+-- One row a scope. Rows are updated at every raise: they stay HOT because no indexed column changes.
+create table if not exists charle.head (
+    scope       text collate "C" primary key,
+    v           int8 not null,      -- the newest stamp
+    txn         int8 not null,      -- key of the transaction that made it
+    at          timestamptz not null,
+    floor       int8 not null default 0, -- the log is whole above this stamp
+    hist        int8[] not null default '{}' -- where older epochs ended, ascending
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+create table if not exists charle.change (
+    scope       text collate "C" not null,
+    v           int8 not null,
+    tab         int4,               -- id of the table; 0: charle.device; null: look in charle.touched for `txn`
+    op          "char",
+    key         text collate "C",
+    txn         int8,
+    check ((tab is null) = (txn is not null))
+);
+create index if not exists change_scope_v_idx on charle.change (scope, v);
+
+create table if not exists charle.touched (
+    txn         int8 not null,
+    scope       text collate "C" not null, -- '': the row that arms the raise, not an entry
+    tab         int4,
+    op          "char",
+    key         text collate "C",
+    first       bool not null default false
+);
+create index if not exists touched_txn_scope_idx on charle.touched (txn, scope);
+
+create or replace view charle.entry as
+    select scope, v, tab, op, key from charle.change where txn is null
+    union all
+    select c.scope, c.v, t.tab, t.op, t.key
+    from charle.change c join charle.touched t on t.txn = c.txn and t.scope = c.scope where c.txn is not null;
+
+-- Where heads stood when the log was compacted: tells how old a stamp is.
+create table if not exists charle.mark (
+    scope       text collate "C" not null,
+    v           int8 not null,
+    taken_at    timestamptz not null,
+    primary key (scope, v)
+);
+
+-- Rows that path audiences go through are locked by groups: a transaction that changes a link locks what it leads to, others
+-- share. The lock is an advisory one; the row here gives repeatable-read transactions their serialization failure.
+create table if not exists charle.gate (
+    tab         int4 not null,
+    bucket      int4 not null,
+    n           int8 not null default 0,
+    primary key (tab, bucket)
+) with (fillfactor = 50);
+
+-- One row a replica. It is in the scope device:<id>, which is raised when last_sequence moves.
+create table if not exists charle.device (
+    id            text collate "C" primary key,
+    principal     text not null,
+    principal_id  text not null,
+    name          text,
+    schema_hash   int8,
+    last_sequence int8 not null default 0, -- the newest call of its outbox that was dealt with
+    last_hash     int8 not null default 0, -- the chain hash of that call
+    created_at    timestamptz not null default now(),
+    opened_at     timestamptz not null default now()
+);
+create index if not exists device_principal_idx on charle.device (principal, principal_id);
+
+create table if not exists charle.verdict (
+    device_id   text collate "C" not null references charle.device on delete cascade,
+    sequence    int8 not null,
+    hash        int8 not null,      -- the chain hash of the call: a repeat must have the same
+    kind        int4 not null,
+    code        int4,
+    text        text,
+    reply       bytea,
+    tab         int4,
+    key         text,
+    row         bytea,
+    at          timestamptz not null default now(),
+    primary key (device_id, sequence)
+);
+
+-- Moves at every raise. Keys of transactions come from it too; an xid will not do, because those come back after a restore.
+create sequence if not exists charle.raise_seq cache 1;
+
+-- --- epochs ------------------------------------------------------------------------------------------------------------------------
+
+-- The epoch of the running server, begun if need be. Whoever begins it holds the lock on charle.cluster until its commit.
+create or replace function charle.epoch_now() returns int8 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    e int8;
+    a timestamptz;
+    u text := replace(gen_random_uuid()::text, '-', '');
+begin
+    select c.epoch, c.at into strict e, a from charle.cluster c where c.id = 1;
+    if a = pg_postmaster_start_time() then
+        return e;
+    end if;
+    select c.epoch, c.at into strict e, a from charle.cluster c where c.id = 1 for update;
+    if a = pg_postmaster_start_time() then
+        return e;
+    end if;
+    e := greatest(e + 1, extract(epoch from clock_timestamp() - timestamptz '2020-01-01 00:00:00+00')::int8);
+    -- The first and last twelve and four digits of a version 4 UUID are random.
+    insert into charle.epoch (epoch, lineage, started_at, system_id, timeline)
+        select e, ('x' || left(u, 12) || right(u, 4))::bit(64)::int8, clock_timestamp(),
+               (select s.system_identifier from pg_control_system() s), (select p.timeline_id from pg_control_checkpoint() p);
+    update charle.cluster c set epoch = e, at = pg_postmaster_start_time() where c.id = 1;
+    return e;
+end $$;
+
+-- --- raising -----------------------------------------------------------------------------------------------------------------------
+
+-- Raises one head, once per transaction key, and returns its stamp.
+create or replace function charle.raise_scope(a_scope text, a_txn int8) returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    e int8;
+    stamp int8;
+begin
+    update charle.head h set v = h.v + 1, txn = a_txn
+        where h.scope = a_scope and h.txn <> a_txn and h.at = pg_postmaster_start_time() returning h.v into stamp;
+    if found then
+        return stamp;
+    end if;
+    e := charle.epoch_now();
+    insert into charle.head as h (scope, v, txn, at) values (a_scope, (e << 33) | 1, a_txn, pg_postmaster_start_time())
+        on conflict (scope) do update set
+            hist = case when h.v >> 33 = e then h.hist else h.hist || h.v end,
+            v = case when h.v >> 33 = e then h.v + 1 else excluded.v end, txn = excluded.txn, at = excluded.at
+        where h.txn <> excluded.txn
+        returning h.v into stamp;
+    if not found then
+        select h.v into strict stamp from charle.head h where h.scope = a_scope; -- this transaction has raised it before
+    end if;
+    return stamp;
+end $$;
+
+-- Several entries, or spilled ones: all heads in sorted order, so that two transactions never wait for each other in a ring.
+create or replace function charle.raise_many(a_entries text[], a_txn int8, a_spilled bool) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    s text;
+    scopes text[] := '{}';
+    stamps int8[] := '{}';
+begin
+    for s in
+        select split_part(e, e'\x1f', 1) collate "C" as scope from unnest(a_entries) e
+        union
+        select t.scope from charle.touched t where a_spilled and t.txn = a_txn and t.scope <> ''
+        order by scope
+    loop
+        scopes := scopes || s;
+        stamps := stamps || charle.raise_scope(s, a_txn);
+    end loop;
+    insert into charle.change (scope, v, tab, op, key)
+        select r.scope, r.v, left(split_part(e, e'\x1f', 2), -1)::int4, right(split_part(e, e'\x1f', 2), 1)::"char",
+               split_part(e, e'\x1f', 3)
+        from unnest(a_entries) e join unnest(scopes, stamps) r (scope, v) on r.scope = split_part(e, e'\x1f', 1);
+    if a_spilled then
+        insert into charle.change (scope, v, txn)
+            select r.scope, r.v, a_txn from unnest(scopes, stamps) r (scope, v)
+            where exists (select from charle.touched t where t.txn = a_txn and t.scope = r.scope collate "C")
+              and not exists (select from charle.change c where c.scope = r.scope collate "C" and c.v = r.v and c.txn = a_txn);
+    end if;
+end $$;
+
+create or replace function charle.raise() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    pending text := current_setting('charle.pending', true);
+    xid     text := pg_current_xact_id()::text || ':';
+    mark    text;
+    entry   text;
+    txn_    int8;
+    stamp   int8;
+    done    text;
+begin
+    if pending is null or not starts_with(pending, xid) then
+        raise exception 'the changes of this transaction cannot be stamped: the setting charle.pending was changed after them'
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Do not run RESET ALL or set charle.pending inside a transaction that writes.';
+    end if;
+    mark := split_part(pending, e'\x1e', 1);
+    entry := split_part(pending, e'\x1e', 2);
+    if entry = '' and right(mark, 1) <> '+' then
+        return null; -- an earlier event of this transaction has raised everything
+    end if;
+    txn_ := nextval('charle.raise_seq');
+    if length(mark) > length(xid) then
+        txn_ := rtrim(substr(mark, length(xid) + 1), '+')::int8;
+    end if;
+    done := set_config('charle.pending', xid || txn_, true);
+    -- A stamp must never be seen before it is safe on disk.
+    if current_setting('synchronous_commit') = 'off' then
+        done := set_config('synchronous_commit', 'on', true);
+    end if;
+    if right(mark, 1) = '+' or split_part(pending, e'\x1e', 3) <> '' then
+        perform charle.raise_many((string_to_array(pending, e'\x1e'))[2:], txn_, right(mark, 1) = '+');
+        return null;
+    end if;
+    done := split_part(entry, e'\x1f', 1);
+    update charle.head h set v = h.v + 1, txn = txn_
+        where h.scope = done and h.txn <> txn_ and h.at = pg_postmaster_start_time() returning h.v into stamp;
+    if stamp is null then
+        stamp := charle.raise_scope(done, txn_);
+    end if;
+    mark := split_part(entry, e'\x1f', 2);
+    insert into charle.change (scope, v, tab, op, key)
+        values (done, stamp, left(mark, -1)::int4, right(mark, 1)::"char", split_part(entry, e'\x1f', 3));
+    return null;
+end $$;
+
+drop trigger if exists charle_raise on charle.touched;
+create constraint trigger charle_raise after insert on charle.touched deferrable initially deferred
+    for each row when (new.first) execute function charle.raise();
+alter table charle.touched enable always trigger charle_raise;
+
+-- --- called by the triggers that the generator makes -----------------------------------------------------------------------------------
+
+-- The transaction's pending text, or an empty one of its own.
+create or replace function charle.pending() returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    pending text := current_setting('charle.pending', true);
+    xid text := pg_current_xact_id()::text || ':';
+begin
+    return case when starts_with(pending, xid) then pending else xid end;
+end $$;
+
+-- Moves the entries of a pending text to charle.touched, arms the raise, and returns (and sets) the text that is left. With no entries it
+-- only opens the way: the caller may then write entries to charle.touched under charle.spill_key(the text).
+create or replace function charle.spill(a_pending text) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    xid  text := pg_current_xact_id()::text || ':';
+    mark text := split_part(a_pending, e'\x1e', 1);
+    txn_ text := rtrim(substr(mark, length(xid) + 1), '+');
+begin
+    if not starts_with(mark, xid) then
+        raise exception 'charle.spill: % is not this transaction''s', mark;
+    end if;
+    if txn_ = '' then
+        txn_ := nextval('charle.raise_seq')::text;
+    end if;
+    if right(mark, 1) <> '+' then
+        insert into charle.touched (txn, scope, first) values (txn_::int8, '', true);
+    end if;
+    insert into charle.touched (txn, scope, tab, op, key)
+        select txn_::int8, split_part(e, e'\x1f', 1), left(split_part(e, e'\x1f', 2), -1)::int4,
+               right(split_part(e, e'\x1f', 2), 1)::"char", split_part(e, e'\x1f', 3)
+        from unnest((string_to_array(a_pending, e'\x1e'))[2:]) e;
+    return set_config('charle.pending', xid || txn_ || '+', true);
+end $$;
+
+create or replace function charle.spill_key(a_pending text) returns int8 language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select rtrim(split_part(split_part(a_pending, e'\x1e', 1), ':', 2), '+')::int8
+$$;
+
+-- Locks the groups that rows of a table belong to, see charle.gate. In sorted order, at most 256 locks a table.
+create or replace function charle.lock_rows(a_tab int4, a_keys text[], a_exclusive bool) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    b int4;
+begin
+    for b in select distinct hashtext(k) & 255 from unnest(a_keys) k order by 1 loop
+        if a_exclusive then
+            perform pg_advisory_xact_lock(1128792064 + a_tab, b); -- 'CH' in the upper half
+            insert into charle.gate as g (tab, bucket, n) values (a_tab, b, 1)
+                on conflict (tab, bucket) do update set n = g.n + 1;
+        else
+            perform pg_advisory_xact_lock_shared(1128792064 + a_tab, b);
+            if current_setting('transaction_isolation') <> 'read committed' then
+                perform from charle.gate g where g.tab = a_tab and g.bucket = b for share;
+            end if;
+        end if;
+    end loop;
+end $$;
+
+-- Takes the triggers of a table's audiences away, from the table itself and from the tables its paths go through.
+create or replace function charle.unstamp(a_tab int4) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    t record;
+begin
+    for t in
+        select g.tgname, g.tgrelid::regclass as rel
+        from pg_trigger g join pg_proc p on p.oid = g.tgfoid join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'charle' and p.proname = 't' || a_tab || '_log'
+    loop
+        execute format('drop trigger if exists charle_raise on %s', t.rel);
+    end loop;
+    for t in
+        select p.oid::regprocedure as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'charle' and p.proname ~ ('^t' || a_tab || '_')
+    loop
+        execute format('drop function if exists %s cascade', t.name);
+    end loop;
+end $$;
+
+-- --- devices -----------------------------------------------------------------------------------------------------------------------
+
+create or replace function charle.device_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    pending text := charle.pending();
+begin
+    if tg_op = 'INSERT' then
+        pending := pending || e'\x1edevice:' || new.id || e'\x1f0u\x1f' || new.id;
+    elsif tg_op = 'DELETE' then
+        pending := pending || e'\x1edevice:' || old.id || e'\x1f0d\x1f' || old.id;
+    elsif new.last_sequence <> old.last_sequence then
+        pending := pending || e'\x1edevice:' || new.id || e'\x1f0u\x1f' || new.id;
+    end if;
+    pending := set_config('charle.pending', pending, true);
+    return null;
+end $$;
+drop trigger if exists charle_log on charle.device;
+create trigger charle_log after insert or update or delete on charle.device for each row execute function charle.device_log();
+alter table charle.device enable always trigger charle_log;
+drop trigger if exists charle_raise on charle.device;
+create constraint trigger charle_raise after insert or update or delete on charle.device deferrable initially deferred
+    for each row execute function charle.raise();
+alter table charle.device enable always trigger charle_raise;
+alter table charle.device drop constraint if exists device_id_check;
+alter table charle.device add constraint device_id_check check (id ~ '^[0-9A-Za-z_-]{1,64}$');
+
+-- --- upkeep ------------------------------------------------------------------------------------------------------------------------
+
+-- Keeps the last entry of each (scope, table, key), and forgets entries that are older than `a_keep`: cursors below the floor are repaired.
+-- Returns the number of entries removed. Safe at any time; meant to be run by one server now and then.
+create or replace function charle.compact(a_keep interval default interval '400 days') returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    n int8;
+    total int8 := 0;
+    r record;
+begin
+    insert into charle.mark (scope, v, taken_at) select h.scope, h.v, now() from charle.head h on conflict do nothing;
+    for r in
+        select m.scope, max(m.v) as v from charle.mark m where m.taken_at < now() - a_keep group by m.scope order by m.scope
+    loop
+        -- Epochs that ended below the floor can hold no good cursor any more.
+        update charle.head h set floor = r.v, hist = array(select e from unnest(h.hist) e where e > r.v order by e)
+            where h.scope = r.scope and h.floor < r.v;
+        delete from charle.change c where c.scope = r.scope and c.v <= r.v;
+        get diagnostics n = row_count;
+        total := total + n;
+        delete from charle.mark m where m.scope = r.scope and m.v < r.v;
+    end loop;
+    delete from charle.change c using (
+        select e.scope, e.tab, e.key, max(e.v) as v from charle.entry e group by e.scope, e.tab, e.key) newest
+        where c.txn is null and c.scope = newest.scope and c.tab = newest.tab and c.key = newest.key and c.v < newest.v;
+    get diagnostics n = row_count;
+    total := total + n;
+    -- Spilled entries: the ones that have a newer entry, then those that no stamp refers to any more.
+    delete from charle.touched t using charle.change c, (
+        select e.scope, e.tab, e.key, max(e.v) as v from charle.entry e group by e.scope, e.tab, e.key) newest
+        where c.txn = t.txn and c.scope = t.scope and t.tab = newest.tab and t.key = newest.key and newest.scope = t.scope
+          and c.v < newest.v;
+    get diagnostics n = row_count;
+    total := total + n;
+    -- Rows that arm a raise have done so when they can be seen here; what no stamp refers to is below a floor.
+    delete from charle.touched t
+        where t.scope = '' or not exists (select from charle.change c where c.txn = t.txn and c.scope = t.scope);
+    return total;
+end $$;
+
+-- What an operator should know about this database before trusting it with acknowledged writes; no rows: all is well.
+create or replace function charle.warnings() returns setof text language sql stable set search_path = pg_catalog, pg_temp as $$
+    select 'fsync is off: a crash of the machine can lose or damage acknowledged writes; set fsync = on'
+        where current_setting('fsync') = 'off'
+    union all
+    select 'full_page_writes is off: a crash of the machine can damage the database; set full_page_writes = on'
+        where current_setting('full_page_writes') = 'off'
+$$;
+
+-- Writers of any role reach the functions above through triggers only.
+revoke all on all functions in schema charle from public;
