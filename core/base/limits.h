@@ -52,6 +52,8 @@
 
 // Sync. A page is one local transaction: large enough that its commit does not count, small enough to stay in memory.
 #define CH_PAGE_SIZE_TARGET ((size_t)512 << 10)
+// Past so many changed rows a repair by hashes of ranges is cheaper than a delta, and the list of keys stays in memory.
+#define CH_DELTA_KEYS_MAX 500000
 #define CH_PUSH_CALLS_MAX 500
 #define CH_PUSH_SIZE_MAX ((size_t)1 << 20)
 #define CH_OUTBOX_CALLS_MAX 1000000
