@@ -65,6 +65,7 @@
 #define CH_STATEMENTS_MAX 512
 #define CH_PARAMS_MAX 32766
 #define CH_BIND_SIZE_MAX ((size_t)16 << 20)
+#define CH_TABLES_MAX 1024             // of a schema; lists of them live on the stack
 #define CH_COLUMNS_MAX 128            // a table's; the bits of struct charle_column_set
 #define CH_TRANSACTION_DEPTH_MAX 16   // savepoints cost PostgreSQL more from the 64th on; nobody nests that deep on purpose
 #define CH_TRANSACTION_TRIES_MAX 5    // of a transaction that lost against a concurrent one
@@ -82,8 +83,8 @@
 #define CH_INBOX_ENTRIES_MAX 100000                // verdicts nobody looks at; the oldest go first
 #define CH_REDIAL_MAX_US 5000000                   // after a partition everyone is back within this
 #define CH_CAPTURE_ROWS_MAX 100000                 // rows one offline call may touch
-#define CH_COPY_BATCH_ROWS 20000                   // a commit every 1,000 rows costs half the speed
-#define CH_COPY_BATCH_SIZE ((size_t)16 << 20)
+#define CH_COPY_BATCH_SIZE ((size_t)4 << 20)       // rows of a copy in one transaction: a commit every 1,000 rows costs half the speed
+#define CH_KEY_TEXT_MAX 2048                       // a primary key as text; PostgreSQL's own limit for an index entry is near
 #define CH_COPY_STREAMS_MAX 3                      // copies at the same time: hides the network without piling up pages
 #define CH_SPOOL_CACHE_KIB 2048                    // what a moment of many pages may keep in memory before it goes to a temporary file
 #define CH_WAL_PAGES_TARGET 1000                   // checkpoint behind this many pages

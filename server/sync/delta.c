@@ -133,7 +133,7 @@ static enum charle_err read_keys(struct delta *delta, struct key_list *list, str
     const struct charle_value params[] = {charle_text(delta->head->scope), charle_int8(delta->from), charle_int8(delta->head->stamp),
                                           charle_int8(CH_DELTA_KEYS_MAX + 1)};
     struct charle_rows *rows = NULL;
-    enum charle_err rc = charle_query(delta->db, "select tab, key from charle.changes($1, $2, $3) order by 1, 2 limit $4", params, 4,
+    enum charle_err rc = charle_query(delta->db, "select distinct tab, key from charle.entry where scope = $1 and v > $2 and v <= $3 order by 1, 2 limit $4", params, 4,
                                       &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
         struct charle_value table, key;

@@ -59,6 +59,7 @@ struct ch_position {
 struct ch_positions { // sorted by scope; in the arena given to ch_pull
     struct ch_position *items;
     size_t count;
+    int64_t last_sequence; // of the device, in the same moment
     bool is_whole; // false: scopes were gained or need repair, and have no position yet
 };
 
@@ -83,7 +84,7 @@ CHARLE_MUST_CHECK enum charle_err ch_hash(const struct ch_sync *sync, struct cha
 // Everything of *out is in the arena.
 struct ch_push_options {
     struct ch_sync_peer peer;
-    charle_crud_handler crud;
+    charle_crud_engine crud;
     void *runtime;
     int64_t deadline_mono_us; // 0: none
 };

@@ -1,0 +1,152 @@
+// First copy: one table of one scope, in key order, from PostgreSQL's binary COPY straight to row bytes.
+//
+// The range is read in chunks, each a short snapshot of its own, so that no snapshot is held for the length of a large copy. The head is
+// that of the first chunk's snapshot: the replica then takes the delta since that head, which covers whatever changed while it copied.
+#include "msg/wire.h"
+#include "server/sync/rows.h"
+
+enum {
+    ROWS_A_CHUNK = 200000,
+    PAGE_SIZE = 128 << 10, // several fit the stream's credit, so that reading, sending and inserting overlap
+    COPY_ROW = 1,          // fields of CopyPage
+    COPY_HEAD = 2,
+    COPY_LAST_KEY = 3,
+    COPY_IS_LAST = 4,
+    COPY_ROWS_TOTAL = 5,
+};
+
+struct copy {
+    struct charle_db *db;
+    struct ch_rows_range range;
+    ch_sync_send send;
+    void *ctx;
+    struct charle_buf page;
+    struct charle_buf last_row; // read in this chunk; empty: none
+    struct charle_buf last_key; // where the next chunk begins; empty: at the start
+    int64_t rows_in_chunk;
+    bool has_head;
+};
+
+static enum charle_err add_head(struct copy *copy, struct charle_error *err)
+{
+    struct ch_head *head;
+    struct charle_buf cursor = {0};
+    struct charle_arena arena = {0};
+    enum charle_err rc = ch_heads_read(copy->db, &copy->range.scope, 1, &arena, &head, err);
+    if (rc == CHARLE_OK) {
+        const struct charle_cursor value = {.scope = head->scope, .stamp = head->stamp, .lineage = head->lineage};
+        charle_message_write(&charle_cursor_message, &value, &cursor);
+        charle_wire_write_bytes(&copy->page, COPY_HEAD, cursor.data, cursor.size);
+        copy->has_head = true;
+    }
+    charle_buf_deinit(&cursor);
+    charle_arena_deinit(&arena);
+    return rc;
+}
+
+// PostgreSQL's own estimate is at hand for whole tables; for a part of one only counting would tell.
+static enum charle_err add_estimate(struct copy *copy, struct charle_error *err)
+{
+    const struct charle_value param = charle_text(copy->range.view->table->name);
+    struct charle_rows *rows = NULL;
+    struct charle_value value = {0};
+    if (copy->range.view->has_key)
+        return CHARLE_OK;
+    enum charle_err rc = charle_query(
+        copy->db, "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass(quote_ident($1))", &param, 1, &rows, err);
+    if (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
+    charle_rows_close(rows);
+    if (rc == CHARLE_OK && value.int8 > 0) {
+        charle_wire_write_tag(&copy->page, COPY_ROWS_TOTAL, 0);
+        charle_wire_write_varint(&copy->page, (uint64_t)value.int8);
+    }
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+static enum charle_err keep_last_key(struct copy *copy, struct charle_error *err)
+{
+    if (!copy->last_row.size)
+        return CHARLE_OK;
+    charle_buf_reset(&copy->last_key);
+    enum charle_err rc = ch_view_key_of_row(copy->range.views, charle_buf_bytes(&copy->last_row), &copy->last_key, err);
+    copy->range.after = charle_buf_str(&copy->last_key);
+    return rc;
+}
+
+static enum charle_err send_page(struct copy *copy, bool is_last, struct charle_error *err)
+{
+    enum charle_err rc = keep_last_key(copy, err);
+    if (rc)
+        return rc;
+    if (copy->last_key.size)
+        charle_wire_write_bytes(&copy->page, COPY_LAST_KEY, copy->last_key.data, copy->last_key.size);
+    if (is_last) {
+        charle_wire_write_tag(&copy->page, COPY_IS_LAST, 0);
+        charle_wire_write_varint(&copy->page, 1);
+    }
+    if (copy->page.failed)
+        return charle_fail(err, copy->page.failed, "a page does not fit in memory");
+    rc = copy->send(copy->ctx, charle_buf_bytes(&copy->page), err);
+    charle_buf_reset(&copy->page);
+    return rc;
+}
+
+static enum charle_err add_row(void *ctx, struct charle_bytes row, struct charle_error *err)
+{
+    struct copy *copy = ctx;
+    charle_wire_write_bytes(&copy->page, COPY_ROW, row.ptr, row.len);
+    copy->rows_in_chunk++;
+    bool is_full = copy->page.size >= PAGE_SIZE;
+    if (is_full || copy->rows_in_chunk == copy->range.limit) {
+        charle_buf_reset(&copy->last_row);
+        charle_buf_add(&copy->last_row, row.ptr, row.len);
+    }
+    return is_full ? send_page(copy, false, err) : CHARLE_OK;
+}
+
+static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
+{
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    enum charle_err rc = charle_begin(copy->db, &snapshot, err);
+    if (rc)
+        return rc;
+    if (!copy->has_head) {
+        rc = add_head(copy, err);
+        if (rc == CHARLE_OK)
+            rc = add_estimate(copy, err);
+    }
+    copy->rows_in_chunk = 0;
+    if (rc == CHARLE_OK)
+        rc = ch_rows_read(copy->db, &copy->range, add_row, copy, err);
+    if (rc == CHARLE_OK)
+        rc = keep_last_key(copy, err);
+    struct charle_error ignored;
+    enum charle_err end = charle_rollback(copy->db, &ignored);
+    return rc ? rc : end ? charle_fail(err, end, "%s", ignored.text) : CHARLE_OK;
+}
+
+enum charle_err ch_copy(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
+                        const struct charle_copy_request *request, ch_sync_send send, void *ctx, struct charle_error *err)
+{
+    struct copy copy = {.db = db, .send = send, .ctx = ctx};
+    enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);
+    if (rc == CHARLE_OK)
+        rc = ch_rows_check(sync, db, peer, request->scope, request->table, &copy.range, err);
+    if (rc)
+        return rc;
+    copy.range.limit = ROWS_A_CHUNK;
+    if (request->after_key.has)
+        copy.range.after = request->after_key.value;
+    if (request->until_key.has)
+        copy.range.until = request->until_key.value;
+    do
+        rc = copy_chunk(&copy, err);
+    while (rc == CHARLE_OK && copy.rows_in_chunk == copy.range.limit);
+    if (rc == CHARLE_OK)
+        rc = send_page(&copy, true, err);
+    charle_buf_deinit(&copy.page);
+    charle_buf_deinit(&copy.last_row);
+    charle_buf_deinit(&copy.last_key);
+    return rc;
+}

@@ -1,0 +1,170 @@
+// A replica comes back with its cursors: one snapshot, one moment.
+//
+// Everything is read in one read-only snapshot: what the person may see now, the heads, the changes between, the device's last call. So a
+// gained scope, a lost one and the rows that came with the change of grants belong to the same moment.
+#include "server/sync/page.h"
+#include "server/sync/parts.h"
+
+#include <stdlib.h>
+
+struct pull {
+    const struct ch_sync *sync;
+    struct charle_db *db;
+    const struct charle_pull_request *request;
+    struct charle_arena *arena;
+    const struct charle_str *scopes; // held, sorted; with the device's own scope
+    size_t scope_count;
+    struct ch_head *heads;
+    struct ch_epochs epochs;
+    struct ch_page page;
+    struct ch_positions *out;
+};
+
+static const struct charle_cursor *const *cursors_of(const struct charle_array *array)
+{
+    return array->items;
+}
+
+static const struct charle_cursor *find_cursor(const struct charle_array *array, struct charle_str scope)
+{
+    for (size_t i = 0; i < array->count; i++) {
+        if (charle_str_equal(cursors_of(array)[i]->scope, scope))
+            return cursors_of(array)[i];
+    }
+    return NULL;
+}
+
+// The person's scopes and the device's own, sorted.
+static enum charle_err read_scopes(struct pull *pull, const struct ch_sync_peer *peer, struct charle_error *err)
+{
+    const struct charle_str *granted;
+    size_t count, at = 0;
+    enum charle_err rc = ch_sync_scopes_of(pull->sync, pull->db, peer, pull->arena, &granted, &count, err);
+    if (rc)
+        return rc;
+    struct charle_str *scopes = charle_arena_array(pull->arena, count + 1, sizeof(*scopes));
+    struct charle_str own = charle_arena_printf(pull->arena, "device:%.*s", CHARLE_FMT(pull->request->device_id));
+    if (!scopes || !own.ptr)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes of a person");
+    while (at < count && charle_str_compare(granted[at], own) < 0)
+        at++;
+    if (at)
+        memcpy(scopes, granted, at * sizeof(*scopes));
+    scopes[at] = own;
+    if (count > at)
+        memcpy(scopes + at + 1, granted + at, (count - at) * sizeof(*scopes));
+    pull->scopes = scopes;
+    pull->scope_count = count + 1;
+    return CHARLE_OK;
+}
+
+// A standby that has not got there yet must say so rather than show an older moment.
+static enum charle_err check_at_least(const struct pull *pull, struct charle_error *err)
+{
+    const struct charle_array *wanted = &pull->request->at_least;
+    for (size_t i = 0; i < pull->scope_count; i++) {
+        const struct charle_cursor *cursor = find_cursor(wanted, pull->scopes[i]);
+        if (cursor && pull->heads[i].stamp < cursor->stamp && ch_head_judge(&pull->heads[i], &pull->epochs, cursor->stamp, cursor->lineage) != CH_CURSOR_LOST)
+            return charle_fail(err, CHARLE_UNAVAILABLE, "this server has not got to the moment asked for; ask again, or ask the primary");
+    }
+    return CHARLE_OK;
+}
+
+static bool is_own_scope(struct charle_str scope)
+{
+    return charle_str_has_prefix(scope, CHARLE_STR("device:"));
+}
+
+static void add_lost(struct pull *pull)
+{
+    const struct charle_array *cursors = &pull->request->cursor;
+    for (size_t i = 0; i < cursors->count; i++) {
+        struct charle_str scope = cursors_of(cursors)[i]->scope;
+        if (!ch_scopes_have(pull->scopes, pull->scope_count, scope))
+            ch_page_add_scope(&pull->page, CH_PAGE_LOST, scope);
+    }
+}
+
+static void add_position(struct pull *pull, const struct ch_head *head)
+{
+    pull->out->items[pull->out->count++] = (struct ch_position){head->scope, head->stamp};
+}
+
+static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, struct charle_error *err)
+{
+    const struct charle_cursor *cursor = find_cursor(&pull->request->cursor, head->scope);
+    // A device's own scope has no rows and no cursor: what it tells, the number of the last call, goes with every page.
+    if (is_own_scope(head->scope)) {
+        add_position(pull, head);
+        return CHARLE_OK;
+    }
+    ch_page_add_scope(&pull->page, CH_PAGE_SCOPE, head->scope);
+    if (!cursor) {
+        ch_page_add_scope(&pull->page, CH_PAGE_GAINED, head->scope);
+        pull->out->is_whole = false;
+        return CHARLE_OK;
+    }
+    enum ch_cursor_state state = ch_head_judge(head, &pull->epochs, cursor->stamp, cursor->lineage);
+    enum charle_err rc = CHARLE_OK;
+    if (state == CH_CURSOR_BEHIND) {
+        rc = ch_delta_read(pull->sync, pull->db, head, cursor->stamp, pull->arena, ch_page_add_piece, &pull->page, err);
+        if (rc == CHARLE_TOO_LARGE) {
+            rc = CHARLE_OK;
+            state = CH_CURSOR_LOST;
+        }
+    }
+    if (state == CH_CURSOR_LOST) {
+        ch_page_add_scope(&pull->page, CH_PAGE_REPAIR, head->scope);
+        pull->out->is_whole = false;
+    } else if (rc == CHARLE_OK) {
+        add_position(pull, head);
+    }
+    return rc;
+}
+
+static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer *peer, struct charle_error *err)
+{
+    int64_t sequence = 0;
+    enum charle_err rc = read_scopes(pull, peer, err);
+    if (rc == CHARLE_OK)
+        rc = ch_heads_read(pull->db, pull->scopes, pull->scope_count, pull->arena, &pull->heads, err);
+    if (rc == CHARLE_OK)
+        rc = ch_epochs_read(pull->db, pull->arena, &pull->epochs, err);
+    if (rc == CHARLE_OK)
+        rc = ch_device_sequence(pull->db, pull->request->device_id, &sequence, err);
+    pull->out->last_sequence = sequence;
+    if (rc == CHARLE_OK)
+        rc = check_at_least(pull, err);
+    if (rc)
+        return rc;
+    pull->out->items = charle_arena_array(pull->arena, pull->scope_count, sizeof(*pull->out->items));
+    if (!pull->out->items)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors of a replica");
+    add_lost(pull);
+    for (size_t i = 0; rc == CHARLE_OK && i < pull->scope_count; i++)
+        rc = add_scope(pull, &pull->heads[i], err);
+    return rc ? rc : ch_page_finish(&pull->page, sequence, err);
+}
+
+enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
+                        const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send, void *ctx,
+                        struct ch_positions *out, struct charle_error *err)
+{
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    struct pull pull = {.sync = sync, .db = db, .request = request, .arena = arena, .out = out};
+    *out = (struct ch_positions){.is_whole = true};
+    enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);
+    if (rc == CHARLE_OK && request->cursor.count > CH_SCOPES_PER_SESSION_MAX)
+        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "more than %d cursors", CH_SCOPES_PER_SESSION_MAX);
+    if (rc == CHARLE_OK)
+        rc = charle_begin(db, &snapshot, err);
+    if (rc)
+        return rc;
+    ch_page_init(&pull.page, send, ctx);
+    rc = read_moment(&pull, peer, err);
+    ch_page_deinit(&pull.page);
+    // Nothing was written; how a read-only transaction ends cannot change what was sent.
+    struct charle_error ignored;
+    enum charle_err end = charle_rollback(db, &ignored);
+    return rc ? rc : end ? charle_fail(err, end, "%s", ignored.text) : CHARLE_OK;
+}

@@ -1,0 +1,58 @@
+// Ticks: what changed from one moment of the server to the next, made once for everybody (docs/decisions/0003-ticks.md).
+//
+// One follower, owned by one thread, knows the newest stamp of every scope. ch_ticks_poll asks PostgreSQL whether heads moved; if so it reads
+// one snapshot and appends one tick to the ring: for each scope that moved, from which stamp to which, and, for scopes that somebody
+// watches, the encoded pieces of its delta.
+//
+//   known heads   every scope that moved since the follower started, or that somebody asked about
+//   ring          the newest ticks, bounded by number and bytes; what falls out is forgotten
+//   stream        a replica's position: for each of its scopes the stamp it has, and the tick it reads next
+//
+// A delta applies to a position between its two stamps, so a stream that comes from a snapshot of its own (ch_pull) joins at any tick. It is told
+// to pull again (ABORTED) when the ring does not reach back to its position, when what its person may see may have changed, or when the
+// database went back in time. Nothing here is ever an error for the replica: a pull from its position is always right.
+//
+// Not thread-safe; nothing here waits but for PostgreSQL.
+#ifndef CHARLE_SERVER_SYNC_TICK_H
+#define CHARLE_SERVER_SYNC_TICK_H
+
+#include "server/sync/sync.h"
+
+struct ch_ticks;
+struct ch_tick_stream;
+
+CHARLE_MUST_CHECK enum charle_err ch_ticks_new(const struct ch_sync *sync, struct ch_ticks **out, struct charle_error *err);
+void ch_ticks_free(struct ch_ticks *ticks); // all streams must be closed; NULL is fine
+
+// Looks at the database. Cheap while nothing moved: one statement. `is_forced` reads the heads whether or not something seems to have moved
+// (after an own commit). *out_moved says whether a tick was added. After a failure nothing is known to be current until the next success.
+CHARLE_MUST_CHECK enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int64_t now_mono_us, bool is_forced,
+                                                bool *out_moved, struct charle_error *err);
+
+// When the last successful poll began (monotonic, microseconds); 0: never. What the follower knows is true for that moment.
+int64_t ch_ticks_polled_at_us(const struct ch_ticks *ticks);
+
+// Counts ticks after which a person's scopes may be others than before: sessions compare it with what they saw.
+uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks);
+
+// Is the replica at the newest moment that the follower knows, with exactly the scopes of its person? Then an empty page is the right answer to
+// its pull, and PostgreSQL need not be asked. `scopes` are the session's, sorted, without the device's own. Only after a ch_ticks_note of the device.
+bool ch_ticks_is_current(const struct ch_ticks *ticks, const struct charle_pull_request *request, const struct charle_str *scopes,
+                         size_t scope_count);
+
+// Remembers what a ch_pull found, so that the next one need not ask: the device's last call and the stamps of scopes that have not moved since the
+// follower started. Positions of another moment than the follower's are not used.
+CHARLE_MUST_CHECK enum charle_err ch_ticks_note(struct ch_ticks *ticks, struct charle_str device_id, const struct charle_pull_request *request,
+                                                const struct ch_positions *positions, struct charle_error *err);
+
+// Opens a stream at the position that ch_pull left; positions are copied. ABORTED: pull again.
+CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_positions *positions,
+                                                      struct ch_tick_stream **out, struct charle_error *err);
+void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
+
+// Writes the next page for the stream into `page` (emptied first): OK; DONE when it has everything. ABORTED: pull again. A page that could not
+// be sent is asked for again with is_repeat.
+CHARLE_MUST_CHECK enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page,
+                                                      struct charle_error *err);
+
+#endif
