@@ -24,7 +24,9 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
         charle_buf_printf(out, ",\n    constraint \"%s_%s_array\" check (json_type(\"%s\") = 'array')", table, name,
                           name);
     else if (c->type == CHARLE_TYPE_JSONB)
-        charle_buf_printf(out, ",\n    constraint \"%s_%s_json\" check (json_valid(\"%s\"))", table, name, name);
+        // json_valid(null) is 0 in SQLite 3.40, which would refuse a NULL.
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_json\" check (\"%s\" is null or json_valid(\"%s\"))", table, name,
+                          name, name);
     else if (c->type == CHARLE_TYPE_BOOL)
         charle_buf_printf(out, ",\n    constraint \"%s_%s_bool\" check (\"%s\" in (0, 1))", table, name, name);
     else if (c->enumeration) {
