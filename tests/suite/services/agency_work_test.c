@@ -1,0 +1,207 @@
+// TaskFlow and SubtaskFlow: states, who may move them, and how the task follows.
+#include "agency.h"
+
+#include <stdio.h>
+
+#include "charleos/work.handlers.charle.h"
+
+#define TEXT(text) {.value = CHARLE_STR_INIT(text), .has = true}
+
+static enum charle_err start_as(struct charle_db *db, const char *who, const char *subtask, struct charle_error *err)
+{
+    struct agency_call call;
+    struct charleos_start_subtask_request request = {.subtask_id = charle_str(subtask)};
+    struct charleos_start_subtask_reply reply = {0};
+    enum charle_err rc = charleos_subtask_flow_start(agency_call(&call, db, who), &request, &reply, err);
+
+    agency_end(&call);
+    return rc;
+}
+
+static enum charle_err complete_as(struct charle_db *db, const char *who, const struct charleos_complete_subtask_request *request,
+                                   bool is_replay, struct charle_error *err)
+{
+    struct agency_call call;
+    struct charleos_complete_subtask_reply reply = {0};
+    struct charle_context *context = agency_call(&call, db, who);
+    enum charle_err rc;
+
+    context->is_replay = is_replay;
+    rc = charleos_subtask_flow_complete(context, request, &reply, err);
+    if (is_replay)
+        assert_true(context->merge_note.len > 0);
+    agency_end(&call);
+    return rc;
+}
+
+static const char *state(struct charle_db *db, const char *subtask)
+{
+    static char answer[100];
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "select s.status || ' ' || t.status from subtask s join task t on t.id = s.task_id where s.id = '%s'", subtask);
+    snprintf(answer, sizeof answer, "%s", agency_ask(db, sql));
+    return answer;
+}
+
+static void starting_moves_the_task(struct charle_db *db)
+{
+    struct charle_error err = {0};
+
+    agency_make(db);
+    assert_ok(start_as(db, "dee", "s1", &err), &err);
+    assert_string_equal(state(db, "s1"), "in_progress design");
+    assert_string_equal(agency_ask(db, "select case when started_at is not null then 'yes' end from subtask where id = 's1'"), "yes");
+    assert_ok(start_as(db, "dee", "s1", &err), &err); // again is fine
+    assert_string_equal(agency_ask(db, "select count(*) from activity_log"), "1");
+    assert_fails(start_as(db, "dev", "s1", &err), CHARLE_PERMISSION_DENIED, &err, "someone else's work");
+    assert_fails(start_as(db, "ada", "s3", &err), CHARLE_FAILED_PRECONDITION, &err, "unscheduled; only scheduled work");
+    assert_fails(start_as(db, "dev", "s9", &err), CHARLE_NOT_FOUND, &err, "no subtask s9");
+}
+
+static void a_design_ends_with_its_handoff_and_a_review(struct charle_db *db)
+{
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s1"), .minutes = {.value = 240, .has = true}};
+    struct charle_error err = {0};
+
+    agency_make(db);
+    assert_ok(start_as(db, "dee", "s1", &err), &err);
+    assert_fails(complete_as(db, "dee", &request, false, &err), CHARLE_FAILED_PRECONDITION, &err, "give handoff_url");
+    request.handoff_url = (struct charle_opt_text)TEXT("javascript:alert(1)");
+    assert_fails(complete_as(db, "dee", &request, false, &err), CHARLE_INVALID_ARGUMENT, &err, "https://");
+    request.handoff_url = (struct charle_opt_text)TEXT("https://design.example.org/7");
+    assert_ok(complete_as(db, "dee", &request, false, &err), &err);
+    assert_string_equal(state(db, "s1"), "awaiting_review design");
+    assert_string_equal(agency_ask(db, "select handoff_url from subtask where id = 's1'"), "https://design.example.org/7");
+    assert_string_equal(agency_ask(db, "select minutes || source || subtask_id from time_entry"), "240completions1");
+    assert_string_equal(agency_ask(db, "select billable_minutes from task_requirement where id = 'r1'"), "270");
+    assert_ok(complete_as(db, "dee", &request, false, &err), &err); // again logs nothing
+    assert_string_equal(agency_ask(db, "select count(*) from time_entry"), "1");
+}
+
+static void development_is_complete_at_once(struct charle_db *db)
+{
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s2")};
+    struct charle_error err = {0};
+
+    agency_make(db);
+    assert_ok(complete_as(db, "dev", &request, false, &err), &err); // without having been started
+    assert_string_equal(state(db, "s2"), "complete design");        // the design before it is still open
+    assert_string_equal(agency_ask(db, "select case when started_at is not null and completed_at is not null then 'yes' end from subtask where id = 's2'"), "yes");
+    assert_string_equal(agency_ask(db, "select count(*) from time_entry"), "0");
+}
+
+static void the_last_step_completes_the_task(struct charle_db *db)
+{
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s2")};
+    struct charle_error err = {0};
+
+    agency_make(db);
+    must_exec(db, "update subtask set status = 'cancelled' where id in ('s1', 's3')");
+    assert_ok(complete_as(db, "dev", &request, false, &err), &err);
+    assert_string_equal(state(db, "s2"), "complete complete");
+    assert_string_equal(agency_ask(db, "select case when completed_at is not null then 'yes' end from task where id = 't'"), "yes");
+}
+
+static void reassigned_work_keeps_the_time_only(struct charle_db *db)
+{
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s2"), .minutes = {.value = 60, .has = true}};
+    struct charle_error err = {0};
+
+    agency_make(db);
+    must_exec(db, "update subtask set assignee_id = 'dee' where id = 's2'"); // while dev was on a train
+    assert_ok(complete_as(db, "dev", &request, true, &err), &err);
+    assert_string_equal(state(db, "s2"), "scheduled planned");
+    assert_string_equal(agency_ask(db, "select user_id || minutes from time_entry"), "dev60");
+    assert_fails(complete_as(db, "dev", &request, false, &err), CHARLE_PERMISSION_DENIED, &err, "someone else's work");
+}
+
+static void a_refused_entry_refuses_the_step(struct charle_db *db)
+{
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s2"), .minutes = {.value = 721, .has = true}};
+    struct charle_error err = {0};
+
+    agency_make(db);
+    assert_fails(complete_as(db, "dev", &request, false, &err), CHARLE_INVALID_ARGUMENT, &err, "1 to 720");
+    assert_string_equal(state(db, "s2"), "scheduled planned");
+}
+
+static enum charle_err cancel_as(struct charle_db *db, const char *who, int32_t *out_count, struct charle_error *err)
+{
+    struct agency_call call;
+    struct charleos_cancel_task_request request = {.task_id = CHARLE_STR_INIT("t"), .reason = CHARLE_STR_INIT("Said \"later\"")};
+    struct charleos_cancel_task_reply reply = {0};
+    enum charle_err rc = charleos_task_flow_cancel_task(agency_call(&call, db, who), &request, &reply, err);
+
+    *out_count = reply.cancelled_subtasks;
+    agency_end(&call);
+    return rc;
+}
+
+static void cancelling_and_reopening(struct charle_db *db)
+{
+    struct agency_call call;
+    struct charleos_reopen_task_request request = {.task_id = CHARLE_STR_INIT("t")};
+    struct charleos_reopen_task_reply reply = {0};
+    struct charle_error err = {0};
+    int32_t count;
+
+    agency_make(db);
+    must_exec(db, "update subtask set status = 'complete', handoff_url = 'https://x' where id = 's1'");
+    assert_ok(cancel_as(db, "pia", &count, &err), &err);
+    assert_int_equal(count, 2);
+    assert_string_equal(state(db, "s1"), "complete cancelled");
+    assert_string_equal(state(db, "s2"), "cancelled cancelled");
+    assert_string_equal(agency_ask(db, "select (select count(*) from schedule_item) + (select count(*) from schedule_allocation)"), "0");
+    assert_string_equal(agency_ask(db, charle_db_dialect(db) == CHARLE_PG ? "select after ->> 'reason' from activity_log"
+                                                                          : "select json_extract(after, '$.reason') from activity_log"),
+                        "Said \"later\"");
+    assert_ok(cancel_as(db, "pia", &count, &err), &err); // again is fine
+    assert_ok(charleos_task_flow_reopen_task(agency_call(&call, db, "pia"), &request, &reply, &err), &err);
+    assert_int_equal(reply.reopened_subtasks, 2);
+    agency_end(&call);
+    assert_string_equal(state(db, "s2"), "unscheduled development"); // the design is done
+    assert_string_equal(agency_ask(db, "select case when cancelled_at is null then 'yes' end from task where id = 't'"), "yes");
+}
+
+static void complete_tasks_are_not_cancelled(struct charle_db *db)
+{
+    struct charle_error err = {0};
+    int32_t count;
+
+    agency_make(db);
+    must_exec(db, "update task set status = 'complete' where id = 't'");
+    assert_fails(cancel_as(db, "pia", &count, &err), CHARLE_FAILED_PRECONDITION, &err, "task #7 is complete");
+}
+
+static void priorities_are_one_to_five(struct charle_db *db)
+{
+    struct agency_call call;
+    struct charleos_set_priority_request request = {.task_id = CHARLE_STR_INIT("t"), .priority = 6};
+    struct charleos_set_priority_reply reply = {0};
+
+    agency_make(db);
+    assert_fails(charleos_task_flow_set_priority(agency_call(&call, db, "pia"), &request, &reply, &call.err), CHARLE_INVALID_ARGUMENT, &call.err, "1 (highest) to 5");
+    agency_end(&call);
+    request.priority = 1;
+    assert_ok(charleos_task_flow_set_priority(agency_call(&call, db, "pia"), &request, &reply, &call.err), &call.err);
+    assert_int_equal(reply.task->priority, 1);
+    agency_end(&call);
+    assert_string_equal(agency_ask(db, "select priority || ' ' || status from task where id = 't'"), "1 planned");
+}
+
+int main(void)
+{
+    static const struct suite_item items[] = {
+        SUITE_ITEM(starting_moves_the_task),
+        SUITE_ITEM(a_design_ends_with_its_handoff_and_a_review),
+        SUITE_ITEM(development_is_complete_at_once),
+        SUITE_ITEM(the_last_step_completes_the_task),
+        SUITE_ITEM(reassigned_work_keeps_the_time_only),
+        SUITE_ITEM(a_refused_entry_refuses_the_step),
+        SUITE_ITEM(cancelling_and_reopening),
+        SUITE_ITEM(complete_tasks_are_not_cancelled),
+        SUITE_ITEM(priorities_are_one_to_five),
+    };
+    return suite_run("agency work", items, sizeof items / sizeof *items);
+}
