@@ -74,22 +74,57 @@ static enum charle_err lose_unlisted(struct application *a, const struct charle_
     return CHARLE_OK;
 }
 
+enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
+{
+    bool is_device = charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device"));
+    if (scope.len > CH_SCOPE_LEN_MAX)
+        return charle_fail(err, CHARLE_MALFORMED, "the server named a scope of %zu bytes; %d is the limit", scope.len, CH_SCOPE_LEN_MAX);
+    enum charle_err rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_ADD, err, "si", scope,
+                                    (int64_t)(is_device ? CH_SCOPE_READY : CH_SCOPE_COPYING));
+    return rc || !is_device ? rc : ch_sql_run(&replica->sql, CH_SQL_CURSOR_SET, err, "sii", scope, (int64_t)0, (int64_t)0);
+}
+
+enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_state state, struct charle_arena *arena,
+                                   struct charle_array *out, struct charle_error *err)
+{
+    struct charle_str *items = charle_arena_array(arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*items));
+    sqlite3_stmt *row;
+    size_t count = 0;
+    if (!items)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
+    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_CURSOR_IN_STATE, &row, err, "i", (int64_t)state);
+    for (; rc == CHARLE_OK; rc = ch_sql_next(&replica->sql, row, err)) {
+        items[count] = charle_arena_str(arena, ch_sql_text(row, 0));
+        if (!items[count].ptr || ++count == CH_SCOPES_PER_SESSION_MAX) {
+            ch_sql_end(row);
+            return charle_fail(err, CHARLE_NO_MEMORY, "no room for %zu scopes", count);
+        }
+    }
+    *out = (struct charle_array){items, count, true};
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
 static enum charle_err gain_scopes(struct application *a, const struct charle_array *scopes, struct charle_error *err)
 {
     const struct charle_str *items = scopes->items;
     enum charle_err rc = CHARLE_OK;
-    for (size_t i = 0; !rc && i < scopes->count; i++) {
-        if (items[i].len > CH_SCOPE_LEN_MAX)
-            return charle_fail(err, CHARLE_MALFORMED, "the server named a scope of %zu bytes; %d is the limit", items[i].len,
-                               CH_SCOPE_LEN_MAX);
-        rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_ADD, err, "si", items[i], (int64_t)CH_SCOPE_COPYING);
-    }
+    for (size_t i = 0; !rc && i < scopes->count; i++)
+        rc = ch_scope_gain(a->replica, items[i], err);
+    return rc;
+}
+
+static enum charle_err doubt_scopes(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+{
+    const struct charle_str *doubted = page->repair.items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < page->repair.count; i++)
+        rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_DOUBT, err, "si", doubted[i], (int64_t)CH_SCOPE_REPAIR);
     return rc;
 }
 
 static enum charle_err apply_scopes(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
-    const struct charle_str *lost = page->lost.items, *doubted = page->repair.items;
+    const struct charle_str *lost = page->lost.items;
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < page->lost.count; i++)
         rc = lose_scope(a, lost[i], err);
@@ -99,8 +134,6 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
         rc = gain_scopes(a, &page->gained, err);
     if (!rc)
         rc = gain_scopes(a, &page->scope, err);
-    for (size_t i = 0; !rc && i < page->repair.count; i++)
-        rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_DOUBT, err, "si", doubted[i], (int64_t)CH_SCOPE_REPAIR);
     return rc;
 }
 
@@ -276,6 +309,7 @@ struct staging {
     struct charle_str scope;
     struct ch_table *table;
     struct ch_table_audience *audience;
+    bool is_lost; // the scope was lost after it was staged: its items are passed over
     bool is_range;
     bool has_previous, has_until;
     struct charle_buf previous, until;
@@ -351,14 +385,23 @@ static enum charle_err begin_scope(struct staging *s, const struct ch_spool_item
     memcpy(s->scope_text, item->scope.ptr, item->scope.len);
     s->scope = charle_str_n(s->scope_text, item->scope.len);
     s->table = NULL;
+    sqlite3_stmt *row;
+    if (!rc)
+        rc = ch_sql_one(s->a->tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", s->scope);
+    s->is_lost = rc == CHARLE_DONE;
+    if (rc)
+        return s->is_lost ? CHARLE_OK : rc;
+    ch_sql_end(row);
     // From here on its rows count for what keeps other rows alive, and its cursor takes deltas.
-    return rc ? rc : ch_sql_run(s->a->tables->sql, CH_SQL_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
+    return ch_sql_run(s->a->tables->sql, CH_SQL_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
 }
 
 static enum charle_err stage_item(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
 {
     if (item->kind == CH_SPOOL_SCOPE)
         return begin_scope(s, item, err);
+    if (s->is_lost)
+        return CHARLE_OK;
     if (item->kind == CH_SPOOL_RANGE)
         return begin_range(s, item, err);
     enum charle_err rc = CHARLE_OK;
@@ -424,13 +467,23 @@ static enum charle_err recall(struct application *a, struct charle_error *err)
     return ch_outbox_recall(a->replica, a->options->recall_after, err);
 }
 
-static enum charle_err finish_copy(struct application *a, struct charle_error *err)
+// From the first moment on in which every scope held is complete the replica may be used.
+static enum charle_err note_ready(struct application *a, struct charle_error *err)
 {
     struct ch_sql *sql = a->tables->sql;
-    if (!a->options->completes_copy)
-        return CHARLE_OK;
-    enum charle_err rc = ch_sql_run(sql, CH_SQL_COPY_CLEAR, err, "");
-    return rc ? rc : ch_meta_set_number(sql, "ready", 1, err);
+    int64_t incomplete, ready;
+    enum charle_err rc = CHARLE_OK;
+    if (a->options->completes_copy)
+        rc = ch_sql_run(sql, CH_SQL_COPY_CLEAR, err, "");
+    if (!rc)
+        rc = ch_meta_number(sql, "ready", 0, &ready, err);
+    if (!rc)
+        rc = ch_sql_number(sql, CH_SQL_CURSOR_INCOMPLETE, 0, &incomplete, err, "");
+    if (rc)
+        return rc;
+    a->result->is_complete = incomplete == 0;
+    a->result->is_ready = ready || incomplete == 0;
+    return ready || incomplete ? CHARLE_OK : ch_meta_set_number(sql, "ready", 1, err);
 }
 
 static enum charle_err apply_inside(struct application *a, struct ch_moment *moment, struct charle_error *err)
@@ -453,6 +506,8 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
         rc = ch_replica_identity_changed(replica, err);
     if (!rc)
         rc = apply_staged(a, err);
+    if (!rc && a->has_news) // behind the staged ones: a scope whose past was rewritten while it was copied is in doubt again
+        rc = each_page(a, moment, doubt_scopes, err);
     if (!rc)
         rc = each_page(a, moment, apply_page_rows, err);
     if (!rc)
@@ -462,7 +517,7 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc)
         rc = contain_calls(a, moment, err);
     if (!rc)
-        rc = finish_copy(a, err);
+        rc = note_ready(a, err);
     if (!rc)
         rc = ch_rebase_finish(&a->rebase, err);
     if (!rc)

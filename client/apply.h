@@ -41,6 +41,8 @@ struct ch_apply_options {
 };
 struct ch_apply_result {
     bool scopes_changed;       // gained, lost or in doubt: look at charle_cursor
+    bool is_ready;             // the replica may be used
+    bool is_complete;          // every scope held is
     bool is_foreign;           // the moment contains calls this replica never made
     int64_t calls_contained;
     int64_t calls_run_again;
@@ -51,6 +53,14 @@ struct ch_apply_result {
 CHARLE_MUST_CHECK enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *moment,
                                                   const struct ch_apply_options *options, struct ch_apply_result *out,
                                                   struct charle_error *err);
+
+// The replica holds the scope from now on; its rows have to be copied. A device's own scope has none. Inside a transaction.
+CHARLE_MUST_CHECK enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err);
+
+// The names of the scopes in a state, in the arena; inside a transaction.
+CHARLE_MUST_CHECK enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_state state,
+                                                     struct charle_arena *arena, struct charle_array *out,
+                                                     struct charle_error *err);
 
 // Walks through the rows of a CopyPage's bytes, compressed or not.
 typedef enum charle_err (*ch_copy_row_fn)(void *ctx, struct charle_bytes row, struct charle_error *err);

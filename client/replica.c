@@ -207,7 +207,7 @@ enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_clie
                                 const struct ch_replica_options *options, struct charle_error *err)
 {
     *replica = (struct ch_replica){.env = env, .schema = options->schema, .crud = options->crud,
-                                   .is_read_only = options->is_read_only, .identity_version = -1};
+                                   .is_read_only = options->is_read_only, .identity_version = -1, .checkpoint_pages = CH_WAL_PAGES_TARGET};
     pthread_mutex_init(&replica->look_mutex, NULL);
     replica->lock.fd = -1;
     replica->file = ch_strdup_n(options->file, strlen(options->file));
@@ -303,7 +303,7 @@ enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability 
 // for the next commit; a failure only means that the log grows.
 static void checkpoint(struct ch_replica *replica)
 {
-    if (replica->wal_pages < CH_WAL_PAGES_TARGET)
+    if (replica->wal_pages < replica->checkpoint_pages)
         return;
     int in_log = 0, copied = 0;
     sqlite3_wal_checkpoint_v2(replica->sql.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);

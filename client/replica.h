@@ -26,6 +26,7 @@ enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp
     CH_SCOPE_COPYING = 2, // not counted yet; the stamp is that of the copy's first chunk
     CH_SCOPE_REPAIR = 3,  // in doubt: rows are shown, compared and mended
+    CH_SCOPE_STAGED = 4,  // compared: what differs is in a spool, and the changes since its stamp are asked for
 };
 
 enum ch_durability { CH_DURABLE, CH_FETCHABLE };
@@ -52,6 +53,7 @@ struct ch_replica {
     struct ch_tables tables;
     struct ch_capture capture;
     struct charle_method_table methods;
+    int checkpoint_pages;        // how long the log may grow
     int wal_pages;               // in the log after the last commit
     int64_t seen_version;        // of ch_replica_was_changed
     int calls_until_check;       // of the outbox's size

@@ -25,12 +25,17 @@
     X(CURSOR_DELETE, "delete from charle_cursor where scope = ?1")                                                     \
     X(CURSOR_ALL, "select scope, stamp, lineage, state from charle_cursor order by scope")                             \
     X(CURSOR_COUNT, "select count(*) from charle_cursor where state = ?1")                                             \
+    X(CURSOR_ASK, "select scope, stamp, lineage from charle_cursor where stamp is not null and state <> 3 order by scope")  \
+    X(CURSOR_STAGE, "update charle_cursor set state = 4 where scope = ?1 and state = 3")                               \
+    X(CURSOR_IN_STATE, "select scope from charle_cursor where state = ?1 order by scope")                              \
+    X(CURSOR_INCOMPLETE, "select count(*) from charle_cursor where state <> 1")                                        \
     X(CURSOR_HELD, "select count(*) from charle_cursor")                                                               \
     X(COPY_ADD, "insert into charle_copy(scope, tab, is_done, rows) values(?1, ?2, 0, 0) on conflict do nothing")       \
     X(COPY_MOVE, "update charle_copy set after_key = ?3, is_done = ?4, rows = rows + ?5, rows_total = coalesce(?6, rows_total) " \
                  "where scope = ?1 and tab = ?2")                                                                      \
     X(COPY_OPEN, "select scope, tab, after_key from charle_copy where is_done = 0 order by tab, scope")                \
     X(COPY_SUM, "select coalesce(sum(rows), 0), coalesce(sum(max(coalesce(rows_total, rows), rows)), 0) from charle_copy") \
+    X(COPY_FORGET, "delete from charle_copy where scope not in (select scope from charle_cursor)")                      \
     X(COPY_DELETE, "delete from charle_copy where scope = ?1")                                                         \
     X(COPY_CLEAR, "delete from charle_copy")                                                                           \
     X(MEMBER_ADD, "insert into charle_member(tab, key, scope) values(?1, ?2, ?3) on conflict do nothing")              \
@@ -66,6 +71,9 @@
                           "and o.position < t.position join charle_outbox c on c.position = o.position "                \
                           "where t.position = ?1 and c.state = 1 and c.due_at > ?2)")                                  \
     X(OUTBOX_FIRST_BEHIND, "select min(sequence) from charle_outbox where sequence > ?1")                              \
+    X(OUTBOX_LAST_KNOWN, "select sequence from charle_outbox where sequence is not null and state >= 3 order by sequence desc limit 1")  \
+    X(OUTBOX_LAST, "select max(position) from charle_outbox")                                                          \
+    X(OUTBOX_UNSETTLED, "select exists(select 1 from charle_outbox where state in (1, 2, 4) and position <= ?1 and due_at <= ?2)")  \
     X(OUTBOX_NUMBER, "update charle_outbox set sequence = ?2, hash = ?3, state = 2 where position = ?1")               \
     X(OUTBOX_BY_SEQUENCE, "select position, coalesce(ticket, position), state, method, request, at, attempts "  \
                           "from charle_outbox where sequence = ?1")                                                    \

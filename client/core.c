@@ -1,0 +1,604 @@
+#include "client/core_parts.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "msg/wire.h"
+#include "sync/outbox.h"
+
+#include <stdio.h>
+
+enum {
+    OPEN_TIMEOUT_MS = 30000,
+    POLL_US = 250000,          // how soon another program's write is seen
+    LEAD_US = 1000000,         // how soon a follower takes over
+    SILENCE_US = 60000000,     // a live stream without a sign for this long is begun again
+    BLOCKED_RETRY_US = 30000000,
+};
+
+static void settle(struct ch_client_core *core);
+
+// --- small things ---------------------------------------------------------------------------------------------------------
+
+int64_t ch_core_now(const struct ch_client_core *core)
+{
+    return core->env->now_mono_us(core->env->ctx);
+}
+
+static uint64_t random_number(struct ch_client_core *core)
+{
+    uint64_t value;
+    core->env->random(core->env->ctx, &value, sizeof(value));
+    return value;
+}
+
+void ch_core_changed(struct ch_client_core *core, unsigned events)
+{
+    uint32_t tables[CH_TABLES_MAX];
+    CHARLE_ASSERT(core->replica->tables.count <= CH_TABLES_MAX);
+    size_t count = events & CHARLE_EVENT_ROWS ? ch_tables_take_changed(&core->replica->tables, tables) : 0;
+    if (core->env->changed)
+        core->env->changed(core->env->ctx, events, tables, count);
+}
+
+void ch_core_set_phase(struct ch_client_core *core, enum ch_core_phase phase)
+{
+    if (core->phase == phase)
+        return;
+    core->phase = phase;
+    ch_core_changed(core, CHARLE_EVENT_STATUS);
+}
+
+void ch_core_contact(struct ch_client_core *core)
+{
+    core->contact_at_us = core->env->now_wall_us(core->env->ctx);
+    core->watch_at = ch_core_now(core) + SILENCE_US;
+}
+
+uint64_t ch_core_call(struct ch_client_core *core, const char *method, const struct charle_message *type, const void *message,
+                      uint32_t timeout_ms)
+{
+    charle_buf_reset(&core->out);
+    charle_message_write(type, message, &core->out);
+    if (core->out.failed) {
+        ch_core_end_session(core, core->out.failed, "a request does not fit in memory");
+        return 0;
+    }
+    uint64_t id = ++core->last_id;
+    core->env->call_start(core->env->ctx, id, charle_str(method), charle_buf_bytes(&core->out), timeout_ms);
+    return id;
+}
+
+void ch_core_cancel(struct ch_client_core *core, uint64_t *call)
+{
+    if (*call)
+        core->env->call_cancel(core->env->ctx, *call);
+    *call = 0;
+}
+
+// --- the end of a session ---------------------------------------------------------------------------------------------------
+
+static void cancel_all(struct ch_client_core *core)
+{
+    ch_core_cancel(core, &core->open_call);
+    ch_core_copy_cancel(core);
+    ch_core_pull_cancel(core);
+    ch_core_push_cancel(core);
+    ch_core_acquire_pause(core);
+}
+
+// Waiting does not help against these: somebody has to sign in, update a program, or choose another file.
+static bool needs_person(enum charle_err code)
+{
+    return code == CHARLE_UNAUTHENTICATED || code == CHARLE_SCHEMA_MISMATCH || code == CHARLE_UNIMPLEMENTED ||
+           code == CHARLE_READ_ONLY || code == CHARLE_DATA_LOSS;
+}
+
+void ch_core_end_session(struct ch_client_core *core, enum charle_err code, const char *text)
+{
+    cancel_all(core);
+    core->failures++;
+    core->problem_code = code;
+    snprintf(core->problem, sizeof(core->problem), "%s", text);
+    ch_log(CH_LOG_DEBUG, "client", "session ended code=%s text=\"%s\"", charle_err_name(code), text);
+    if (core->phase == CH_PHASE_STOPPED)
+        return;
+    if (needs_person(code) || (code == CHARLE_PERMISSION_DENIED && core->phase == CH_PHASE_OPENING)) {
+        core->retry_at = ch_core_now(core) + BLOCKED_RETRY_US;
+        ch_core_set_phase(core, CH_PHASE_BLOCKED);
+    } else {
+        core->retry_at = ch_core_now(core) + ch_redial_delay_us(core->failures, random_number(core));
+        ch_core_set_phase(core, CH_PHASE_OFFLINE);
+    }
+}
+
+void ch_core_fail(struct ch_client_core *core, const struct charle_error *err)
+{
+    ch_core_end_session(core, err->code ? err->code : CHARLE_INTERNAL, err->text);
+}
+
+// --- opening ----------------------------------------------------------------------------------------------------------------
+
+static enum charle_err fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err)
+{
+    struct ch_replica *replica = core->replica;
+    char id[CH_ID_LEN + 1], name[128];
+    int64_t number = 0, hash = 0;
+    enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
+    if (rc)
+        return rc;
+    rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
+    if (!rc)
+        rc = ch_meta_text(&replica->sql, "device_name", name, sizeof(name), err);
+    if (!rc)
+        rc = ch_meta_number(&replica->sql, "last_sequence", 0, &number, err);
+    if (!rc)
+        rc = ch_meta_number(&replica->sql, "last_hash", 0, &hash, err);
+    ch_replica_rollback(replica);
+    if (rc)
+        return rc;
+    *request = (struct charle_open_request){
+        .device_id = charle_arena_str(&core->arena, charle_str(id)),
+        .schema_hash = replica->schema->hash,
+        .device_name = {charle_arena_str(&core->arena, charle_str(name)), name[0] != '\0'},
+        .last_sequence = {number, true},
+        .last_hash = {(uint64_t)hash, true},
+    };
+    return request->device_id.ptr && request->device_name.value.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
+}
+
+static void open_session(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    struct charle_open_request request;
+    ch_core_set_phase(core, CH_PHASE_OPENING);
+    charle_buf_reset(&core->reply);
+    if (fill_open(core, &request, &err))
+        ch_core_fail(core, &err);
+    else
+        core->open_call = ch_core_call(core, "charle.Sync/Open", &charle_open_request_message, &request, OPEN_TIMEOUT_MS);
+}
+
+static enum charle_err check_text(struct ch_sql *sql, const char *key, struct charle_str value, const char *sentence,
+                                  struct charle_error *err)
+{
+    char known[128];
+    enum charle_err rc = ch_meta_text(sql, key, known, sizeof(known), err);
+    if (rc)
+        return rc;
+    if (!known[0])
+        return ch_meta_set_text(sql, key, value, err);
+    return charle_str_equal(charle_str(known), value) ? CHARLE_OK : charle_fail(err, CHARLE_DATA_LOSS, "%s", sentence);
+}
+
+// A replica belongs to one database and one person for ever: rows of two would mix.
+static enum charle_err check_owner(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
+{
+    struct ch_sql *sql = &replica->sql;
+    char server[64];
+    for (size_t i = 0; i < sizeof(server) / 2 && i < reply->server_id.len; i++)
+        snprintf(server + 2 * i, 3, "%02x", reply->server_id.ptr[i]);
+    struct charle_str id = charle_str_n(server, 2 * (reply->server_id.len < 31 ? reply->server_id.len : 31));
+    enum charle_err rc = check_text(sql, "server_id", id, "this replica was made from another server's database; use another file for this server", err);
+    if (!rc)
+        rc = check_text(sql, "principal", reply->principal, "this replica belongs to another kind of person; use another file", err);
+    return rc ? rc : check_text(sql, "principal_id", reply->principal_id, "this replica belongs to another person; use another file, or sign in as that person", err);
+}
+
+static enum charle_err note_scopes(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
+{
+    const struct charle_str *scopes = reply->scope.items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < reply->scope.count; i++)
+        rc = ch_scope_gain(replica, scopes[i], err);
+    return rc;
+}
+
+// What the server remembers of this device against what is here. *out_renew: the numbers are a copy's.
+static enum charle_err compare_numbers(struct ch_client_core *core, int64_t server_last, bool *out_renew, struct charle_error *err)
+{
+    struct ch_sql *sql = &core->replica->sql;
+    int64_t numbered, judged, first;
+    bool can_recall = true;
+    enum charle_err rc = ch_meta_number(sql, "last_sequence", 0, &numbered, err);
+    if (!rc)
+        rc = ch_sql_number(sql, CH_SQL_OUTBOX_LAST_KNOWN, 0, &judged, err, "");
+    if (rc)
+        return rc;
+    *out_renew = server_last > numbered; // this file is older than what the server has seen of it, or a copy of it ran ahead
+    core->recall_after = -1;
+    if (*out_renew || server_last >= judged)
+        return CHARLE_OK;
+    rc = ch_outbox_can_recall(core->replica, server_last, &can_recall, err);
+    core->recall_after = server_last;
+    core->renew_after_recall = !can_recall;
+    if (!rc && !can_recall) {
+        rc = ch_sql_number(sql, CH_SQL_OUTBOX_FIRST_BEHIND, numbered + 1, &first, err, "i", server_last);
+        if (!rc && first > server_last + 1)
+            rc = ch_outbox_report_lost(core->replica, server_last + 1, first - 1, err);
+    }
+    return rc;
+}
+
+static enum charle_err take_reply(struct ch_client_core *core, const struct charle_open_reply *reply, bool *out_renew,
+                                  struct charle_error *err)
+{
+    struct ch_replica *replica = core->replica;
+    int64_t ready = 0, version;
+    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
+    if (rc)
+        return rc;
+    rc = check_owner(replica, reply, err);
+    if (!rc)
+        rc = ch_meta_number(&replica->sql, "ready", 0, &ready, err);
+    // A replica in use learns of scopes by its pull, in one moment with their rows; a new one has to know what to copy.
+    if (!rc && !ready)
+        rc = note_scopes(replica, reply, err);
+    if (!rc)
+        rc = ch_meta_number(&replica->sql, "identity_version", 0, &version, err);
+    if (!rc && (version == 0 || !ready))
+        rc = ch_replica_identity_changed(replica, err);
+    if (!rc)
+        rc = compare_numbers(core, reply->last_sequence, out_renew, err);
+    core->is_ready = ready != 0;
+    return ch_replica_end(replica, rc, err);
+}
+
+static void open_done(struct ch_client_core *core, enum charle_err code, struct charle_str text)
+{
+    struct charle_error err = {0};
+    struct charle_open_reply reply;
+    char words[240];
+    core->open_call = 0;
+    if (code == CHARLE_CONFLICT || code == CHARLE_ALREADY_EXISTS) {
+        core->push_is_probing = true; // the chain differs somewhere: find out which calls the server has from us
+        core->push_count_max = 1;
+        ch_core_push_step(core);
+        return;
+    }
+    if (code) {
+        snprintf(words, sizeof(words), "%.*s", CHARLE_FMT(text));
+        ch_core_end_session(core, code, words);
+        return;
+    }
+    bool renew = false;
+    enum charle_err rc = charle_message_read(&charle_open_reply_message, charle_buf_bytes(&core->reply), &core->arena, &reply, &err);
+    if (!rc)
+        rc = take_reply(core, &reply, &renew, &err);
+    if (!rc && renew)
+        rc = ch_outbox_renew_identity(core->replica, &err);
+    if (rc) {
+        ch_core_fail(core, &err);
+        return;
+    }
+    ch_core_contact(core);
+    core->push_failures = 0;
+    core->push_at = 0;
+    core->push_wanted = true;
+    if (renew)
+        open_session(core); // under the new name
+    else if (!core->is_ready)
+        ch_core_copy_begin(core);
+    else
+        ch_core_pull_begin(core, false);
+}
+
+// --- wishes -------------------------------------------------------------------------------------------------------------------
+
+void ch_client_core_start(struct ch_client_core *core)
+{
+    core->is_started = true;
+    core->lead_at = 0;
+    settle(core);
+}
+
+void ch_client_core_stop(struct ch_client_core *core)
+{
+    core->is_started = false;
+    cancel_all(core);
+    ch_core_acquire_reset(core);
+    core->failures = 0;
+    core->problem[0] = '\0';
+    core->problem_code = CHARLE_OK;
+    if (core->phase != CH_PHASE_STOPPED && core->env->lead_drop)
+        core->env->lead_drop(core->env->ctx);
+    ch_core_set_phase(core, CH_PHASE_STOPPED);
+    settle(core);
+}
+
+void ch_client_core_kick(struct ch_client_core *core)
+{
+    core->push_wanted = true;
+    settle(core);
+}
+
+void ch_client_core_retry(struct ch_client_core *core)
+{
+    core->retry_at = 0;
+    core->push_at = 0;
+    core->push_wanted = true;
+    core->failures = 0;
+    settle(core);
+}
+
+static void ask_leader(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    struct ch_replica *replica = core->replica;
+    int64_t wanted;
+    if (ch_replica_begin(replica, CH_FETCHABLE, &err))
+        return;
+    enum charle_err rc = ch_meta_number(&replica->sql, "sync_wanted", 0, &wanted, &err);
+    if (!rc)
+        rc = ch_meta_set_number(&replica->sql, "sync_wanted", wanted + 1, &err);
+    if (!ch_replica_end(replica, rc, &err))
+        core->file_sync_wanted = wanted + 1;
+}
+
+int64_t ch_client_core_sync(struct ch_client_core *core)
+{
+    int64_t mark = 0;
+    struct charle_error err;
+    pthread_mutex_lock(&core->replica->look_mutex);
+    (void)!ch_sql_number(&core->replica->look, CH_SQL_OUTBOX_LAST, 0, &mark, &err, "");
+    pthread_mutex_unlock(&core->replica->look_mutex);
+    core->sync_mark = mark > core->sync_mark ? mark : core->sync_mark;
+    core->sync_wanted++;
+    core->push_wanted = true;
+    if (core->phase == CH_PHASE_FOLLOWING)
+        ask_leader(core);
+    else if (core->retry_at && core->is_connected)
+        core->retry_at = 0; // somebody waits: try now
+    settle(core);
+    return core->sync_wanted;
+}
+
+int64_t ch_client_core_synced(const struct ch_client_core *core)
+{
+    return core->sync_done;
+}
+
+int64_t ch_client_core_verify(struct ch_client_core *core)
+{
+    if (core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_FOLLOWING)
+        return 0;
+    core->verify_wanted++;
+    settle(core);
+    return core->verify_wanted;
+}
+
+int64_t ch_client_core_verified(const struct ch_client_core *core, struct charle_verify_report *out)
+{
+    *out = core->verify_report;
+    return core->verify_done;
+}
+
+// --- events -------------------------------------------------------------------------------------------------------------------
+
+void ch_client_core_on_connected(struct ch_client_core *core, bool is_connected)
+{
+    if (core->is_connected == is_connected)
+        return;
+    core->is_connected = is_connected;
+    if (is_connected)
+        core->retry_at = core->failures > 1 ? core->retry_at : 0;
+    else if (core->phase > CH_PHASE_OFFLINE && core->phase != CH_PHASE_BLOCKED)
+        ch_core_end_session(core, CHARLE_UNAVAILABLE, "the connection to the server was lost");
+    ch_core_changed(core, CHARLE_EVENT_STATUS);
+    settle(core);
+}
+
+static struct ch_copy_stream *copy_of(struct ch_client_core *core, uint64_t id)
+{
+    for (int i = 0; i < CH_COPY_STREAMS_MAX; i++) {
+        if (core->copies[i].call == id)
+            return &core->copies[i];
+    }
+    return NULL;
+}
+
+void ch_client_core_on_message(struct ch_client_core *core, uint64_t id, struct charle_bytes message)
+{
+    struct ch_copy_stream *copy = id ? copy_of(core, id) : NULL;
+    charle_arena_reset(&core->arena);
+    if (!id)
+        return;
+    if (id == core->open_call)
+        charle_buf_add(&core->reply, message.ptr, message.len);
+    else if (id == core->push_call)
+        charle_buf_add(&core->push_reply, message.ptr, message.len);
+    else if (id == core->pull_call)
+        ch_core_pull_on_message(core, message);
+    else if (id == core->probe_call)
+        ch_core_probe_on_message(core, message);
+    else if (id == core->acquire.call)
+        ch_core_acquire_on_message(core, message);
+    else if (copy)
+        ch_core_copy_on_message(core, copy, message);
+    else
+        return; // of a call that was cancelled
+    core->env->call_consumed(core->env->ctx, id, message.len);
+    settle(core);
+}
+
+static void stream_ended(struct ch_client_core *core, enum charle_err code, struct charle_str text)
+{
+    char words[240];
+    snprintf(words, sizeof(words), "%.*s", CHARLE_FMT(code ? text : CHARLE_STR("the server ended the stream")));
+    ch_core_end_session(core, code ? code : CHARLE_UNAVAILABLE, words);
+}
+
+void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charle_err code, struct charle_str text)
+{
+    struct ch_copy_stream *copy = id ? copy_of(core, id) : NULL;
+    charle_arena_reset(&core->arena);
+    if (!id)
+        return;
+    if (id == core->open_call) {
+        open_done(core, code, text);
+    } else if (id == core->push_call) {
+        ch_core_push_on_done(core, code, text);
+    } else if (id == core->probe_call) {
+        core->probe_call = 0;
+        if (code)
+            stream_ended(core, code, text);
+    } else if (id == core->acquire.call) {
+        if (code)
+            stream_ended(core, code, text);
+        else
+            ch_core_acquire_on_done(core);
+    } else if (copy && !code) {
+        ch_core_copy_on_done(core, copy);
+    } else if (copy || id == core->pull_call) {
+        stream_ended(core, code, text);
+    }
+    settle(core);
+}
+
+// Looks for what other programs wrote to the file: rows, calls to push, wishes.
+static void poll_file(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    bool changed = false;
+    int64_t wanted = 0, position = 0;
+    core->poll_at = ch_core_now(core) + POLL_US;
+    if (ch_replica_was_changed(core->replica, &changed, &err) || !changed)
+        return;
+    pthread_mutex_lock(&core->replica->look_mutex);
+    enum charle_err rc = ch_meta_number(&core->replica->look, core->phase == CH_PHASE_FOLLOWING ? "sync_done" : "sync_wanted", 0, &wanted, &err);
+    if (!rc)
+        rc = ch_sql_number(&core->replica->look, CH_SQL_OUTBOX_LAST, 0, &position, &err, "");
+    pthread_mutex_unlock(&core->replica->look_mutex);
+    if (!rc && core->phase == CH_PHASE_FOLLOWING) {
+        if (core->file_sync_wanted && wanted >= core->file_sync_wanted)
+            core->sync_done = core->sync_wanted;
+    } else if (!rc && wanted > core->file_sync_wanted) {
+        core->file_sync_wanted = wanted;
+        core->sync_mark = position;
+        core->sync_wanted++;
+    }
+    core->push_wanted = true;
+    if (core->env->changed)
+        core->env->changed(core->env->ctx, CHARLE_EVENT_ROWS | CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX | CHARLE_EVENT_STATUS, NULL, 0);
+}
+
+void ch_client_core_on_timer(struct ch_client_core *core)
+{
+    int64_t now = ch_core_now(core);
+    charle_arena_reset(&core->arena);
+    if (core->is_started && now >= core->poll_at)
+        poll_file(core);
+    if ((core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE) && now >= core->watch_at)
+        ch_core_end_session(core, CHARLE_UNAVAILABLE, "the server has been silent for a minute");
+    if (core->phase == CH_PHASE_FINISHING)
+        ch_core_copy_finish_step(core);
+    settle(core);
+}
+
+// --- what to do next ------------------------------------------------------------------------------------------------------------
+
+static void take_lead(struct ch_client_core *core)
+{
+    int64_t now = ch_core_now(core);
+    if (core->phase != CH_PHASE_STOPPED && now < core->lead_at)
+        return;
+    if (!core->env->lead_take || core->env->lead_take(core->env->ctx)) {
+        core->retry_at = 0;
+        core->file_sync_wanted = 0;
+        ch_core_set_phase(core, CH_PHASE_OFFLINE);
+        return;
+    }
+    core->lead_at = now + LEAD_US;
+    ch_core_set_phase(core, CH_PHASE_FOLLOWING);
+}
+
+static void set_timer(struct ch_client_core *core)
+{
+    int64_t at = INT64_MAX;
+    int64_t wishes[] = {
+        core->is_started ? core->poll_at : INT64_MAX,
+        core->phase == CH_PHASE_FOLLOWING ? core->lead_at : INT64_MAX,
+        core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected) ? core->retry_at : INT64_MAX,
+        core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
+        core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
+        core->phase >= CH_PHASE_COPYING && core->phase <= CH_PHASE_LIVE && core->push_wanted && !core->push_call ? core->push_at : INT64_MAX,
+    };
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
+        at = wishes[i] < at ? wishes[i] : at;
+    core->env->timer_set(core->env->ctx, at);
+}
+
+// After every event: whatever has become possible is begun. Each step may end the session, so the phase is asked again each time.
+static void settle(struct ch_client_core *core)
+{
+    if (core->is_started && (core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_FOLLOWING))
+        take_lead(core);
+    if ((core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED) && core->is_connected && ch_core_now(core) >= core->retry_at)
+        open_session(core);
+    if (core->phase >= CH_PHASE_COPYING && core->phase <= CH_PHASE_LIVE)
+        ch_core_push_step(core);
+    if (core->phase == CH_PHASE_LIVE)
+        ch_core_acquire_step(core);
+    if (core->phase == CH_PHASE_LIVE)
+        ch_core_probe_step(core);
+    set_timer(core);
+}
+
+// --- life -----------------------------------------------------------------------------------------------------------------------
+
+enum charle_err ch_client_core_new(const struct ch_client_env *env, struct ch_replica *replica, struct ch_client_core **out,
+                                   struct charle_error *err)
+{
+    struct ch_client_core *core = ch_alloc_zeroed(1, sizeof(*core));
+    if (!core)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the client");
+    core->env = env;
+    core->replica = replica;
+    core->recall_after = -1;
+    ch_moment_init(&core->moment, env->vfs);
+    ch_moment_init(&core->probe, env->vfs);
+    *out = core;
+    return CHARLE_OK;
+}
+
+void ch_client_core_free(struct ch_client_core *core)
+{
+    if (!core)
+        return;
+    cancel_all(core);
+    ch_core_acquire_reset(core);
+    ch_moment_deinit(&core->moment);
+    ch_moment_deinit(&core->probe);
+    charle_arena_deinit(&core->arena);
+    charle_buf_deinit(&core->out);
+    charle_buf_deinit(&core->reply);
+    charle_buf_deinit(&core->push_reply);
+    charle_buf_deinit(&core->scratch);
+    for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
+        charle_buf_deinit(&core->copies[i].pages);
+    ch_free(core);
+}
+
+void ch_client_core_status(const struct ch_client_core *core, struct charle_client_status *out)
+{
+    static const uint8_t states[] = {
+        [CH_PHASE_STOPPED] = CHARLE_CLIENT_STOPPED,     [CH_PHASE_FOLLOWING] = CHARLE_CLIENT_FOLLOWING,
+        [CH_PHASE_OFFLINE] = CHARLE_CLIENT_OFFLINE,     [CH_PHASE_OPENING] = CHARLE_CLIENT_CONNECTING,
+        [CH_PHASE_COPYING] = CHARLE_CLIENT_COPYING,     [CH_PHASE_FINISHING] = CHARLE_CLIENT_COPYING,
+        [CH_PHASE_PULLING] = CHARLE_CLIENT_SYNCING,     [CH_PHASE_LIVE] = CHARLE_CLIENT_LIVE,
+        [CH_PHASE_BLOCKED] = CHARLE_CLIENT_BLOCKED,
+    };
+    *out = (struct charle_client_status){
+        .state = (enum charle_client_state)states[core->phase],
+        .is_connected = core->is_connected,
+        .rows_copied = core->rows_copied,
+        .rows_total = core->rows_total,
+        .eta_ms = -1,
+        .contact_at_us = core->contact_at_us,
+    };
+    if (core->phase == CH_PHASE_LIVE && core->acquire.step != CH_ACQUIRE_IDLE && !core->acquire.is_verify)
+        out->state = CHARLE_CLIENT_COPYING;
+    int64_t fresh = core->rows_copied - core->rows_before, left = core->rows_total - core->rows_copied;
+    if (core->phase == CH_PHASE_COPYING && fresh > 0 && left >= 0)
+        out->eta_ms = (ch_core_now(core) - core->copy_started_at) / 1000 * left / fresh;
+    snprintf(out->problem, sizeof(out->problem), "%s", core->problem);
+}

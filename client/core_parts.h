@@ -1,0 +1,190 @@
+// What the files of the core share: the whole state, and the steps that lead from one file to the next.
+#ifndef CHARLE_CLIENT_CORE_PARTS_H
+#define CHARLE_CLIENT_CORE_PARTS_H
+
+#include "client/apply.h"
+#include "client/core.h"
+#include "client/outbox.h"
+
+enum ch_core_phase {
+    CH_PHASE_STOPPED,
+    CH_PHASE_FOLLOWING,
+    CH_PHASE_OFFLINE,
+    CH_PHASE_OPENING,
+    CH_PHASE_COPYING,
+    CH_PHASE_FINISHING,
+    CH_PHASE_PULLING,
+    CH_PHASE_LIVE,
+    CH_PHASE_BLOCKED,
+};
+
+// One table of one scope on its way.
+struct ch_copy_stream {
+    uint64_t call; // 0: free
+    char scope[CH_SCOPE_LEN_MAX + 1];
+    uint32_t table;
+    bool has_ended;          // the last page has come
+    struct charle_buf pages; // arrived and not written yet: each with its size (size_t) before it
+    bool has_head;
+    int64_t head_stamp;
+    uint64_t head_lineage;
+    int64_t rows_total;      // -1: not said
+    char last_key[CH_KEY_TEXT_MAX];
+    size_t last_key_len;     // 0: none yet
+};
+
+// A range of keys of a table; bounds in the server's text.
+struct ch_key_range {
+    struct charle_buf after, until;
+    bool has_after, has_until;
+    int64_t rows; // the server has about so many; -1: not known
+    int tries;    // how often it was compared and differed
+};
+
+// Scopes that are fetched or compared beside a replica in use.
+enum ch_acquire_step {
+    CH_ACQUIRE_IDLE,
+    CH_ACQUIRE_NEXT,   // look for the next table, scope or range
+    CH_ACQUIRE_HASH,   // a Hash call is in flight for `range`
+    CH_ACQUIRE_WAIT,   // verify: `range` differs; wait until the cursor has reached the head it was hashed at
+    CH_ACQUIRE_FETCH,  // a Copy call is in flight for `range`
+    CH_ACQUIRE_STAGED, // everything is in the spool: the pull has been begun again and will apply it
+};
+struct ch_acquire {
+    enum ch_acquire_step step;
+    bool is_verify;
+    uint64_t call;
+    struct ch_spool spool;
+    bool has_spool;
+    struct charle_buf scopes; // names of the scopes to do, each with a NUL
+    size_t scope_at;
+    int scope_state;          // of the present scope; 0: it was lost meanwhile
+    bool compares;            // it has rows here; otherwise it is simply fetched
+    bool is_in_table;         // the present table was begun
+    bool scope_is_staged;     // its SCOPE item is in the spool
+    size_t table_at;          // index in the replica's tables
+    bool has_head;
+    int64_t head_stamp;       // of the scope when its first chunk or hash was made
+    uint64_t head_lineage;
+    struct charle_buf heads;  // cursors of the scopes that are staged: struct ch_staged_head, one after the other
+    struct ch_key_range range; // at hand
+    int64_t hashed_stamp;     // the head of the last Hash
+    struct ch_key_range *ranges; // still to compare, last first
+    size_t range_count, range_capacity;
+    bool range_is_staged;     // its RANGE item is in the spool
+    bool has_ended;           // the last page of the Copy has come
+    struct charle_buf reply;  // of a Hash
+    struct charle_buf last_key; // of the last page that arrived, to go on behind
+    struct charle_verify_report report;
+};
+struct ch_staged_head {
+    size_t scope_at; // in `scopes`
+    int64_t stamp;
+    uint64_t lineage;
+};
+
+struct ch_client_core {
+    const struct ch_client_env *env;
+    struct ch_replica *replica;
+    enum ch_core_phase phase;
+    bool is_started, is_connected, is_ready;
+    uint64_t last_id;
+    struct charle_arena arena; // of the event at hand
+    struct charle_buf out;     // a request being written
+    char problem[240];
+    enum charle_err problem_code;
+
+    // Trying again.
+    int failures;
+    int64_t retry_at;   // of the phase OFFLINE or BLOCKED; 0: as soon as connected
+    int64_t lead_at;    // of the phase FOLLOWING
+    int64_t poll_at;    // look whether another program wrote
+    int64_t watch_at;   // the live stream has been silent for too long
+    int64_t contact_at_us; // wall clock
+
+    uint64_t open_call;
+    struct charle_buf reply; // of the unary call in flight that is Open or Hash
+
+    // Copying.
+    struct ch_copy_stream copies[CH_COPY_STREAMS_MAX];
+    struct charle_buf scratch;
+    int64_t copy_started_at, rows_copied, rows_before, rows_total;
+
+    // Pulling.
+    uint64_t pull_call;
+    struct ch_moment moment;
+    bool pull_completes_copy; // its first moment is the exact delta behind the first copy
+    bool has_moment;          // since the pull began
+    int64_t contained;        // the number of the last call that a moment contained
+    uint64_t pages_applied;
+    // A pull that is answered once, for somebody who waits for a moment not older than now.
+    uint64_t probe_call;
+    struct ch_moment probe;
+    int64_t probe_ticket;
+
+    struct ch_acquire acquire;
+    bool acquire_wanted;      // a moment said that scopes are gained or in doubt
+
+    // Pushing.
+    uint64_t push_call;
+    struct charle_buf push_reply;
+    int64_t push_last_number;
+    int64_t push_first_number;
+    size_t push_count;
+    size_t push_count_max;  // 1 after trouble with a batch, to find the call that makes it; 0: the usual
+    int push_failures;
+    int64_t push_at;        // not before
+    bool push_wanted;
+    bool push_is_probing;   // the server says this device's numbers are somebody else's: which of our calls has it seen?
+    int64_t recall_after;   // the server lost calls behind this number; -1: none. Nothing is pushed until the next moment
+    bool renew_after_recall;
+
+    // People who wait.
+    int64_t sync_wanted, sync_done, sync_mark; // sync_mark: the outbox's last position when it was asked for
+    int64_t file_sync_wanted; // of followers, by charle_meta
+    int64_t verify_wanted, verify_done;
+    struct charle_verify_report verify_report;
+};
+
+// Starts an RPC with a message of this type; 0 when it could not be encoded (the session is then over).
+uint64_t ch_core_call(struct ch_client_core *core, const char *method, const struct charle_message *type, const void *message,
+                      uint32_t timeout_ms);
+void ch_core_cancel(struct ch_client_core *core, uint64_t *call);
+
+// The session with the server is over: cancels everything, remembers why, waits, opens again. Codes that only a person can mend block.
+void ch_core_end_session(struct ch_client_core *core, enum charle_err code, const char *text);
+// The same for a failure in *err.
+void ch_core_fail(struct ch_client_core *core, const struct charle_error *err);
+void ch_core_set_phase(struct ch_client_core *core, enum ch_core_phase phase);
+void ch_core_changed(struct ch_client_core *core, unsigned events); // tells watchers, with the tables that changed
+int64_t ch_core_now(const struct ch_client_core *core);
+void ch_core_contact(struct ch_client_core *core); // the server gave a sign
+
+// copy.c
+void ch_core_copy_begin(struct ch_client_core *core);  // or goes on where it was
+void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_bytes message);
+void ch_core_copy_on_done(struct ch_client_core *core, struct ch_copy_stream *stream);
+void ch_core_copy_finish_step(struct ch_client_core *core);
+void ch_core_copy_cancel(struct ch_client_core *core);
+
+// pull.c
+void ch_core_pull_begin(struct ch_client_core *core, bool completes_copy);
+void ch_core_pull_on_message(struct ch_client_core *core, struct charle_bytes message);
+void ch_core_probe_step(struct ch_client_core *core);
+void ch_core_probe_on_message(struct ch_client_core *core, struct charle_bytes message);
+void ch_core_pull_cancel(struct ch_client_core *core);
+
+// push.c
+void ch_core_push_step(struct ch_client_core *core);
+void ch_core_push_on_done(struct ch_client_core *core, enum charle_err code, struct charle_str text);
+void ch_core_push_cancel(struct ch_client_core *core);
+
+// acquire.c
+void ch_core_acquire_step(struct ch_client_core *core); // whenever something may have become possible
+void ch_core_acquire_on_message(struct ch_client_core *core, struct charle_bytes message);
+void ch_core_acquire_on_done(struct ch_client_core *core);
+void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different); // the staged rows are in
+void ch_core_acquire_pause(struct ch_client_core *core); // the session ended: its call is gone, what is staged stays
+void ch_core_acquire_reset(struct ch_client_core *core);
+
+#endif

@@ -1,0 +1,227 @@
+// Pulling: the live stream that brings moments, and the single pull that answers "what is the truth right now".
+#include "client/core_parts.h"
+
+#include "base/alloc.h"
+
+enum { PROBE_TIMEOUT_MS = 60000 };
+
+// --- asking -------------------------------------------------------------------------------------------------------------------
+
+// Scopes with a stamp: those that are complete, those whose first copy just ended, those that are staged. Others have nothing to build on.
+static enum charle_err read_cursors(struct ch_client_core *core, struct charle_array *out, struct charle_error *err)
+{
+    struct ch_sql *sql = &core->replica->sql;
+    const struct charle_cursor **items = charle_arena_array(&core->arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*items));
+    sqlite3_stmt *row;
+    size_t count = 0;
+    if (!items)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors");
+    enum charle_err rc = ch_sql_one(sql, CH_SQL_CURSOR_ASK, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_sql_next(sql, row, err)) {
+        struct charle_cursor *cursor = CHARLE_ARENA_NEW(&core->arena, struct charle_cursor);
+        struct charle_str scope = charle_arena_str(&core->arena, ch_sql_text(row, 0));
+        if (!cursor || !scope.ptr || count == CH_SCOPES_PER_SESSION_MAX) {
+            ch_sql_end(row);
+            return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu cursors", count);
+        }
+        *cursor = (struct charle_cursor){scope, sqlite3_column_int64(row, 1), (uint64_t)sqlite3_column_int64(row, 2)};
+        items[count++] = cursor;
+    }
+    *out = (struct charle_array){items, count, true};
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+static enum charle_err fill_request(struct ch_client_core *core, bool is_live, struct charle_pull_request *out,
+                                    struct charle_error *err)
+{
+    struct ch_replica *replica = core->replica;
+    char id[CH_ID_LEN + 1];
+    *out = (struct charle_pull_request){.schema_hash = replica->schema->hash, .live = {is_live, true}};
+    enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
+    if (rc)
+        return rc;
+    rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
+    if (!rc)
+        rc = read_cursors(core, &out->cursor, err);
+    ch_replica_rollback(replica);
+    if (rc)
+        return rc;
+    out->device_id = charle_arena_str(&core->arena, charle_str(id));
+    return out->device_id.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a request");
+}
+
+static uint64_t ask(struct ch_client_core *core, bool is_live)
+{
+    struct charle_error err = {0};
+    struct charle_pull_request request;
+    if (fill_request(core, is_live, &request, &err)) {
+        ch_core_fail(core, &err);
+        return 0;
+    }
+    return ch_core_call(core, "charle.Sync/Pull", &charle_pull_request_message, &request, is_live ? 0 : PROBE_TIMEOUT_MS);
+}
+
+void ch_core_pull_begin(struct ch_client_core *core, bool completes_copy)
+{
+    ch_core_cancel(core, &core->pull_call);
+    ch_core_cancel(core, &core->probe_call); // its answer could join the cursors as they were
+    ch_moment_reset(&core->moment);
+    ch_moment_reset(&core->probe);
+    core->pull_completes_copy = completes_copy;
+    core->has_moment = false;
+    ch_core_set_phase(core, CH_PHASE_PULLING);
+    ch_core_contact(core);
+    core->pull_call = ask(core, true);
+}
+
+void ch_core_pull_cancel(struct ch_client_core *core)
+{
+    ch_core_cancel(core, &core->pull_call);
+    ch_core_cancel(core, &core->probe_call);
+    ch_moment_reset(&core->moment);
+    ch_moment_reset(&core->probe);
+    core->has_moment = false;
+}
+
+// --- applying -----------------------------------------------------------------------------------------------------------------
+
+static void now_live(struct ch_client_core *core)
+{
+    core->failures = 0;
+    core->problem[0] = '\0';
+    core->problem_code = CHARLE_OK;
+    core->has_moment = true;
+    ch_core_set_phase(core, CH_PHASE_LIVE);
+}
+
+static enum charle_err after_recall(struct ch_client_core *core, struct charle_error *err)
+{
+    if (core->recall_after < 0)
+        return CHARLE_OK;
+    core->recall_after = -1;
+    core->push_wanted = true;
+    if (!core->renew_after_recall)
+        return CHARLE_OK;
+    core->renew_after_recall = false;
+    return ch_outbox_renew_identity(core->replica, err);
+}
+
+// A moment is complete: one transaction. False: it could not be applied and the session is over.
+static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is_first)
+{
+    struct charle_error err = {0};
+    struct ch_apply_result result = {0};
+    bool renewed = core->renew_after_recall;
+    const struct ch_apply_options options = {
+        .staged = is_first && core->acquire.step == CH_ACQUIRE_STAGED ? &core->acquire.spool : NULL,
+        .completes_copy = is_first && core->pull_completes_copy,
+        .recall_after = is_first ? core->recall_after : -1,
+    };
+    enum charle_err rc = ch_apply_moment(core->replica, moment, &options, &result, &err);
+    if (!rc && is_first)
+        rc = after_recall(core, &err);
+    if (rc) {
+        ch_core_fail(core, &err);
+        return false;
+    }
+    core->is_ready = result.is_ready;
+    core->acquire_wanted = core->acquire_wanted || !result.is_complete;
+    core->pages_applied += moment->page_count;
+    if (options.staged)
+        ch_core_acquire_applied(core, result.rows_different);
+    unsigned events = (result.rows ? CHARLE_EVENT_ROWS : 0u) | (result.calls_contained ? CHARLE_EVENT_CALLS : 0u);
+    if (options.completes_copy || options.staged || result.scopes_changed)
+        events |= CHARLE_EVENT_ROWS | CHARLE_EVENT_STATUS;
+    if (events)
+        ch_core_changed(core, events);
+    if (result.is_foreign || (is_first && renewed)) {
+        // Another replica uses this device's numbers, or we go on under a new name: opening again settles who is who.
+        ch_core_end_session(core, CHARLE_ABORTED, "this replica's device is being renewed");
+        return false;
+    }
+    return true;
+}
+
+// Nothing changed: most signs of life are of this kind and cost no transaction.
+static bool is_idle(const struct ch_client_core *core, const struct ch_moment *moment)
+{
+    return core->has_moment && !moment->has_changes && (!moment->has_sequence || moment->last_sequence <= core->contained);
+}
+
+void ch_core_pull_on_message(struct ch_client_core *core, struct charle_bytes message)
+{
+    struct charle_error err = {0};
+    ch_core_contact(core);
+    if (ch_moment_add(&core->moment, message, &err)) {
+        ch_core_fail(core, &err);
+        return;
+    }
+    if (!core->moment.is_complete)
+        return;
+    if (!is_idle(core, &core->moment)) {
+        bool is_first = !core->has_moment;
+        if (!apply(core, &core->moment, is_first))
+            return;
+        if (core->moment.has_sequence)
+            core->contained = core->moment.last_sequence;
+        if (is_first)
+            now_live(core);
+    }
+    ch_moment_reset(&core->moment);
+}
+
+// --- asking once ----------------------------------------------------------------------------------------------------------------
+
+static bool is_settled(struct ch_client_core *core)
+{
+    struct charle_error err;
+    int64_t unsettled = 1;
+    pthread_mutex_lock(&core->replica->look_mutex);
+    (void)!ch_sql_number(&core->replica->look, CH_SQL_OUTBOX_UNSETTLED, 1, &unsettled, &err, "ii", core->sync_mark,
+                         core->env->now_wall_us(core->env->ctx));
+    pthread_mutex_unlock(&core->replica->look_mutex);
+    return !unsettled;
+}
+
+// Somebody waits for a moment not older than now: asked for when all calls of that time have their verdicts and nothing is being acquired.
+void ch_core_probe_step(struct ch_client_core *core)
+{
+    if (core->sync_wanted <= core->sync_done || core->probe_call || core->acquire.step != CH_ACQUIRE_IDLE || core->push_call ||
+        !is_settled(core))
+        return;
+    ch_moment_reset(&core->probe);
+    core->probe_ticket = core->sync_wanted;
+    core->probe_call = ask(core, false);
+}
+
+static void note_synced(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    struct ch_replica *replica = core->replica;
+    core->sync_done = core->probe_ticket;
+    if (core->file_sync_wanted && !ch_replica_begin(replica, CH_FETCHABLE, &err)) {
+        enum charle_err rc = ch_meta_set_number(&replica->sql, "sync_done", core->file_sync_wanted, &err);
+        (void)!ch_replica_end(replica, rc, &err);
+    }
+    ch_core_changed(core, CHARLE_EVENT_STATUS);
+}
+
+void ch_core_probe_on_message(struct ch_client_core *core, struct charle_bytes message)
+{
+    struct charle_error err = {0};
+    ch_core_contact(core);
+    if (ch_moment_add(&core->probe, message, &err)) {
+        ch_core_fail(core, &err);
+        return;
+    }
+    if (!core->probe.is_complete)
+        return;
+    if (!apply(core, &core->probe, false))
+        return;
+    ch_moment_reset(&core->probe);
+    ch_core_cancel(core, &core->probe_call);
+    if (core->phase == CH_PHASE_LIVE)
+        ch_core_acquire_step(core); // scopes may have come with it
+    if (core->acquire.step == CH_ACQUIRE_IDLE && core->phase == CH_PHASE_LIVE)
+        note_synced(core);
+}

@@ -1,0 +1,147 @@
+// Pushing: the outbox in order, in batches, one batch in flight. The next is on its way before the page with the last one's effects is here.
+//
+// The server answers a repeat with the verdict it stored, so a batch whose answer was lost is simply sent again. Trouble with a whole batch
+// is narrowed down by sending calls one by one: the one that the server cannot take at all is refused, and the first one whose hash the
+// server does not know marks where a copy of this replica went its own way.
+#include "client/core_parts.h"
+
+#include "sync/outbox.h"
+#include "msg/wire.h"
+
+#include <stdio.h>
+
+enum { PUSH_TIMEOUT_MS = 60000 };
+
+void ch_core_push_cancel(struct ch_client_core *core)
+{
+    ch_core_cancel(core, &core->push_call);
+    charle_buf_reset(&core->push_reply);
+}
+
+static void wait_until(struct ch_client_core *core, int64_t wall_us)
+{
+    int64_t delay = wall_us - core->env->now_wall_us(core->env->ctx);
+    core->push_at = ch_core_now(core) + (delay > 0 ? delay : 0);
+}
+
+static bool may_push(const struct ch_client_core *core)
+{
+    return core->push_wanted && !core->push_call && core->recall_after < 0 && ch_core_now(core) >= core->push_at;
+}
+
+// The server does not know some of our calls under this identity: they go on under a new one.
+static void renew(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    core->push_is_probing = false;
+    core->push_count_max = 0;
+    if (ch_outbox_renew_identity(core->replica, &err))
+        ch_core_fail(core, &err);
+    else
+        ch_core_end_session(core, CHARLE_ABORTED, "a copy of this replica uses its device; going on as a new device");
+}
+
+void ch_core_push_step(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    struct ch_outbox_batch batch;
+    if (!may_push(core))
+        return;
+    if (ch_outbox_take_batch(core->replica, core->push_count_max, &core->arena, &batch, &err)) {
+        ch_core_fail(core, &err);
+        return;
+    }
+    core->push_wanted = batch.due_at_us != 0;
+    if (core->push_wanted)
+        wait_until(core, batch.due_at_us);
+    size_t count = batch.request.call.count;
+    if (!count) {
+        if (core->push_is_probing) // every call has its verdict: nothing is left that the server might have from us
+            renew(core);
+        return;
+    }
+    const struct charle_call *const *calls = batch.request.call.items;
+    core->push_first_number = calls[0]->sequence;
+    core->push_last_number = batch.last_number;
+    core->push_count = count;
+    charle_buf_reset(&core->push_reply);
+    core->push_call = ch_core_call(core, "charle.Sync/Push", &charle_push_request_message, &batch.request, PUSH_TIMEOUT_MS);
+}
+
+static void try_later(struct ch_client_core *core)
+{
+    uint64_t random;
+    core->env->random(core->env->ctx, &random, sizeof(random));
+    core->push_failures++;
+    core->push_wanted = true;
+    core->push_at = ch_core_now(core) + ch_redial_delay_us(core->push_failures, random);
+}
+
+static void take_verdicts(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    struct charle_push_reply reply;
+    bool is_inbox = false;
+    enum charle_err rc = charle_message_read(&charle_push_reply_message, charle_buf_bytes(&core->push_reply), &core->arena, &reply, &err);
+    if (!rc)
+        rc = ch_outbox_judge(core->replica, &reply.verdict, &is_inbox, &err);
+    if (rc) {
+        ch_core_fail(core, &err);
+        return;
+    }
+    ch_core_contact(core);
+    core->push_wanted = true;
+    core->push_at = 0;
+    if (reply.verdict.count == 0) {
+        // The server took none: it misses calls before these, or knows later ones. Opening again compares the numbers.
+        ch_core_end_session(core, CHARLE_ABORTED, "the server's count of this device's calls differs; comparing");
+        return;
+    }
+    core->push_failures = 0;
+    if (!core->push_is_probing && core->push_count_max && reply.verdict.count >= core->push_count)
+        core->push_count_max = core->push_count_max >= CH_PUSH_CALLS_MAX / 2 ? 0 : core->push_count_max * 2;
+    ch_core_changed(core, CHARLE_EVENT_CALLS | (is_inbox ? CHARLE_EVENT_INBOX : 0u));
+}
+
+// These speak about what was sent, not about the moment: sending the same again gets the same answer.
+static bool is_about_the_call(enum charle_err code)
+{
+    return code == CHARLE_INVALID_ARGUMENT || code == CHARLE_MALFORMED || code == CHARLE_TOO_LARGE;
+}
+
+static void refuse_call(struct ch_client_core *core, enum charle_err code, const char *text)
+{
+    struct charle_error err = {0};
+    core->push_count_max = 0;
+    core->push_wanted = true;
+    if (ch_outbox_refuse(core->replica, core->push_first_number, code, text, &err))
+        ch_core_fail(core, &err);
+    else
+        ch_core_changed(core, CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX);
+}
+
+void ch_core_push_on_done(struct ch_client_core *core, enum charle_err code, struct charle_str text)
+{
+    char words[240];
+    snprintf(words, sizeof(words), "%.*s", CHARLE_FMT(text));
+    core->push_call = 0;
+    if (!code) {
+        take_verdicts(core);
+        return;
+    }
+    bool is_single = core->push_count == 1;
+    bool is_conflict = code == CHARLE_CONFLICT || code == CHARLE_ALREADY_EXISTS;
+    if ((is_conflict || is_about_the_call(code)) && !is_single) {
+        core->push_count_max = 1;
+        core->push_is_probing = core->push_is_probing || is_conflict;
+        core->push_wanted = true;
+    } else if (is_conflict) {
+        renew(core);
+    } else if (is_about_the_call(code)) {
+        refuse_call(core, code, words);
+    } else if (charle_err_is_retryable(code) || code == CHARLE_DEADLINE_EXCEEDED || code == CHARLE_CANCELLED) {
+        try_later(core);
+    } else {
+        ch_core_end_session(core, code, words);
+    }
+}
