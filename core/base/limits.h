@@ -58,6 +58,9 @@
 #define CH_PUSH_SIZE_MAX ((size_t)1 << 20)
 #define CH_OUTBOX_CALLS_MAX 1000000
 #define CH_MERGE_PARAGRAPHS_MAX 400 // of one text; comparing takes the square of it: 320 KB
+// The ring of ticks: a stream that is further behind pulls again, which costs it one snapshot of its own.
+#define CH_TICKS_MAX 256
+#define CH_TICKS_SIZE_MAX ((size_t)32 << 20)
 #define CH_SCOPES_PER_SESSION_MAX 10000
 
 // Database. The prepared statements of a handle: 47 tables with five generated methods, and room. Bound values: PostgreSQL's protocol

@@ -4,7 +4,7 @@
 // one snapshot and appends one tick to the ring: for each scope that moved, from which stamp to which, and, for scopes that somebody
 // watches, the encoded pieces of its delta.
 //
-//   known heads   every scope that moved since the follower started, or that somebody asked about
+//   known heads   every scope there is
 //   ring          the newest ticks, bounded by number and bytes; what falls out is forgotten
 //   stream        a replica's position: for each of its scopes the stamp it has, and the tick it reads next
 //
@@ -40,10 +40,9 @@ uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks);
 bool ch_ticks_is_current(const struct ch_ticks *ticks, const struct charle_pull_request *request, const struct charle_str *scopes,
                          size_t scope_count);
 
-// Remembers what a ch_pull found, so that the next one need not ask: the device's last call and the stamps of scopes that have not moved since the
-// follower started. Positions of another moment than the follower's are not used.
-CHARLE_MUST_CHECK enum charle_err ch_ticks_note(struct ch_ticks *ticks, struct charle_str device_id, const struct charle_pull_request *request,
-                                                const struct ch_positions *positions, struct charle_error *err);
+// Remembers the device's last call as a ch_pull found it, so that the next pull need not ask.
+CHARLE_MUST_CHECK enum charle_err ch_ticks_note(struct ch_ticks *ticks, struct charle_str device_id, const struct ch_positions *positions,
+                                                struct charle_error *err);
 
 // Opens a stream at the position that ch_pull left; positions are copied. ABORTED: pull again.
 CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_positions *positions,

@@ -1,0 +1,416 @@
+#include "server/sync/tick.h"
+
+#include "server/sync/tick_parts.h"
+#include "sync/cursor.h"
+
+#include <stdlib.h>
+
+enum {
+    SCAN_EVERY_US = 1000000,  // all heads, whatever raise_seq says: a commit may come long after its raise
+    SETTLE_US = 1000000,      // after raise_seq moved, the commit that moved it may still be on its way
+    KEYS_IN_FLIGHT = 1000,    // transactions that may commit out of the order of their keys between two full scans
+};
+
+// --- known heads --------------------------------------------------------------------------------------------------------
+
+struct ch_known *ch_ticks_find(const struct ch_ticks *ticks, struct charle_str scope)
+{
+    struct ch_known *known = NULL;
+    HASH_FIND(hh, ticks->heads, scope.ptr, scope.len, known);
+    return known;
+}
+
+static struct ch_known *add_known(struct ch_ticks *ticks, struct charle_str scope)
+{
+    struct ch_known *known = ch_alloc_zeroed(1, sizeof(*known) + scope.len + 1);
+    if (!known)
+        return NULL;
+    known->scope_len = scope.len;
+    known->sequence = -1;
+    memcpy(known->scope, scope.ptr, scope.len);
+    HASH_ADD_KEYPTR(hh, ticks->heads, known->scope, known->scope_len, known);
+    return known;
+}
+
+enum charle_err ch_ticks_know(struct ch_ticks *ticks, struct charle_str scope, struct ch_known **out, struct charle_error *err)
+{
+    *out = add_known(ticks, scope);
+    return *out ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the head of a scope");
+}
+
+enum charle_err ch_ticks_new(const struct ch_sync *sync, struct ch_ticks **out, struct charle_error *err)
+{
+    struct ch_ticks *ticks = ch_alloc_zeroed(1, sizeof(*ticks));
+    if (!ticks)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for following changes");
+    ticks->sync = sync;
+    ticks->raise_seq = -1;
+    *out = ticks;
+    return CHARLE_OK;
+}
+
+static void drop_tick(struct ch_tick *tick)
+{
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        charle_buf_deinit(&tick->entries[i].bytes);
+        ch_free(tick->entries[i].ends);
+    }
+    ch_free(tick->entries);
+    *tick = (struct ch_tick){0};
+}
+
+static void drop_oldest(struct ch_ticks *ticks)
+{
+    struct ch_tick *tick = &ticks->ring[ticks->first++ % CH_TICKS_MAX];
+    ticks->size -= tick->size;
+    drop_tick(tick);
+}
+
+void ch_ticks_free(struct ch_ticks *ticks)
+{
+    if (!ticks)
+        return;
+    while (ticks->first < ticks->next)
+        drop_oldest(ticks);
+    struct ch_known *known, *next;
+    HASH_ITER(hh, ticks->heads, known, next)
+    {
+        HASH_DEL(ticks->heads, known);
+        ch_free(known);
+    }
+    ch_free(ticks);
+}
+
+int64_t ch_ticks_polled_at_us(const struct ch_ticks *ticks)
+{
+    return ticks->polled_at_us;
+}
+
+uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks)
+{
+    return ticks->generation;
+}
+
+// --- polling ------------------------------------------------------------------------------------------------------------
+
+struct poll {
+    struct ch_ticks *ticks;
+    struct charle_db *db;
+    struct charle_arena arena;
+    struct ch_tick tick;
+    size_t entry_capacity;
+    int64_t newest_txn;
+    bool is_whole;  // all heads are read, not only new ones
+    bool is_broken; // a head went back, or changed its past
+};
+
+static enum charle_err read_raise_seq(struct charle_db *db, int64_t *out, struct charle_error *err)
+{
+    struct charle_rows *rows = NULL;
+    struct charle_value value;
+    enum charle_err rc = charle_query(db, "select last_value from charle.raise_seq", NULL, 0, &rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_next(rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
+    if (rc == CHARLE_OK)
+        *out = value.int8;
+    charle_rows_close(rows);
+    return rc;
+}
+
+static enum charle_err add_entry(struct poll *poll, struct ch_known *known, int64_t stamp, struct charle_error *err)
+{
+    struct ch_tick *tick = &poll->tick;
+    if (tick->entry_count == poll->entry_capacity) {
+        size_t capacity = poll->entry_capacity ? poll->entry_capacity * 2 : 8;
+        struct ch_tick_entry *entries = ch_realloc_array(tick->entries, capacity, sizeof(*entries));
+        if (!entries)
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
+        tick->entries = entries;
+        poll->entry_capacity = capacity;
+    }
+    tick->entries[tick->entry_count++] = (struct ch_tick_entry){.known = known, .from = known->stamp, .to = stamp, .sequence = -1};
+    return CHARLE_OK;
+}
+
+// One head of the snapshot against what was known. New stamps become known only when the tick is complete.
+static enum charle_err take_head(struct poll *poll, struct charle_str scope, int64_t stamp, uint64_t lineage, struct charle_error *err)
+{
+    struct ch_known *known = ch_ticks_find(poll->ticks, scope);
+    if (!known && !(known = add_known(poll->ticks, scope)))
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the head of a scope");
+    if (!poll->ticks->is_known) {
+        known->stamp = stamp;
+        known->lineage = lineage;
+        return CHARLE_OK;
+    }
+    if (stamp == known->stamp && lineage == known->lineage)
+        return CHARLE_OK;
+    bool is_same_epoch = ch_stamp_epoch(stamp) == ch_stamp_epoch(known->stamp);
+    if (stamp < known->stamp || (is_same_epoch && lineage != known->lineage))
+        poll->is_broken = true;
+    return add_entry(poll, known, stamp, err);
+}
+
+static enum charle_err read_heads(struct poll *poll, struct charle_error *err)
+{
+    const struct charle_value param = charle_int8(poll->is_whole ? INT64_MIN : poll->ticks->newest_txn - KEYS_IN_FLIGHT);
+    struct charle_rows *rows = NULL;
+    enum charle_err rc = charle_query(
+        poll->db, "select h.scope, h.v, e.lineage, h.txn from charle.head h join charle.epoch e on e.epoch = h.v >> 33 where h.txn > $1",
+        &param, 1, &rows, err);
+    while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
+        struct charle_value scope, stamp, lineage, txn;
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &scope, err);
+        if (rc == CHARLE_OK)
+            rc = charle_rows_value(rows, 1, CHARLE_TYPE_INT8, false, &stamp, err);
+        if (rc == CHARLE_OK)
+            rc = charle_rows_value(rows, 2, CHARLE_TYPE_INT8, false, &lineage, err);
+        if (rc == CHARLE_OK)
+            rc = charle_rows_value(rows, 3, CHARLE_TYPE_INT8, false, &txn, err);
+        if (rc == CHARLE_OK)
+            rc = take_head(poll, scope.text, stamp.int8, (uint64_t)lineage.int8, err);
+        if (rc == CHARLE_OK && txn.int8 > poll->newest_txn)
+            poll->newest_txn = txn.int8;
+    }
+    charle_rows_close(rows);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+static enum charle_err add_piece(void *ctx, struct charle_bytes piece, struct charle_error *err)
+{
+    struct ch_tick_entry *entry = ctx;
+    size_t *ends = ch_realloc_array(entry->ends, entry->piece_count + 1, sizeof(*ends));
+    if (!ends)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
+    entry->ends = ends;
+    charle_buf_add(&entry->bytes, piece.ptr, piece.len);
+    ends[entry->piece_count++] = entry->bytes.size;
+    return entry->bytes.failed ? charle_fail(err, entry->bytes.failed, "a tick does not fit in memory") : CHARLE_OK;
+}
+
+static bool is_device(const struct ch_known *known)
+{
+    return known->scope_len > 7 && memcmp(known->scope, "device:", 7) == 0;
+}
+
+// The changes of a scope that somebody watches. More than a tick can hold is left to pulls.
+static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry, struct charle_error *err)
+{
+    struct charle_str scope = charle_str_n(entry->known->scope, entry->known->scope_len);
+    struct ch_head *head;
+    if (is_device(entry->known)) {
+        entry->has_delta = true;
+        return ch_device_sequence(poll->db, ch_scope_key(scope), &entry->sequence, err);
+    }
+    enum charle_err rc = ch_heads_read(poll->db, &scope, 1, &poll->arena, &head, err);
+    if (rc == CHARLE_OK && entry->from < head->floor)
+        return CHARLE_OK;
+    charle_buf_init(&entry->bytes, CH_TICKS_SIZE_MAX / 2);
+    if (rc == CHARLE_OK)
+        rc = ch_delta_read(poll->ticks->sync, poll->db, head, entry->from, &poll->arena, add_piece, entry, err);
+    entry->has_delta = rc == CHARLE_OK;
+    if (rc == CHARLE_TOO_LARGE) {
+        charle_buf_deinit(&entry->bytes);
+        entry->piece_count = 0;
+        rc = CHARLE_OK;
+    }
+    return rc;
+}
+
+// Did any of the moved scopes' changes touch a table that grants are read from?
+static enum charle_err read_break(struct poll *poll, struct charle_error *err)
+{
+    const struct charle_schema *schema = poll->ticks->sync->schema;
+    size_t table_count = 0, count = poll->tick.entry_count;
+    for (size_t i = 0; i < schema->grant_count; i++)
+        table_count += schema->grants[i].depends_count;
+    int32_t *tables = charle_arena_array(&poll->arena, table_count, sizeof(*tables));
+    struct charle_str *scopes = charle_arena_array(&poll->arena, count, sizeof(*scopes));
+    int64_t *from = charle_arena_array(&poll->arena, count, sizeof(*from)), *to = charle_arena_array(&poll->arena, count, sizeof(*to));
+    struct charle_rows *rows = NULL;
+    if (!tables || !scopes || !from || !to)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
+    table_count = 0;
+    for (size_t i = 0; i < schema->grant_count; i++) {
+        for (size_t j = 0; j < schema->grants[i].depends_count; j++)
+            tables[table_count++] = (int32_t)schema->grants[i].depends_on[j];
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct ch_tick_entry *entry = &poll->tick.entries[i];
+        scopes[i] = charle_str_n(entry->known->scope, entry->known->scope_len);
+        from[i] = entry->from;
+        to[i] = entry->to;
+    }
+    const struct charle_value params[] = {
+        {.type = CHARLE_TYPE_TEXT, .is_array = true, .array = {scopes, count, true}},
+        {.type = CHARLE_TYPE_INT8, .is_array = true, .array = {from, count, true}},
+        {.type = CHARLE_TYPE_INT8, .is_array = true, .array = {to, count, true}},
+        {.type = CHARLE_TYPE_INT4, .is_array = true, .array = {tables, table_count, true}}};
+    enum charle_err rc = charle_query(poll->db,
+                                      "select 1 from unnest($1::text[], $2::bigint[], $3::bigint[]) as m(scope, lo, hi) "
+                                      "cross join lateral (select 1 from charle.entry e where e.scope = m.scope collate \"C\" and e.v > m.lo "
+                                      "and e.v <= m.hi and e.tab = any($4::int[]) limit 1) x limit 1",
+                                      params, 4, &rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_next(rows, err);
+    poll->tick.is_break = rc == CHARLE_OK;
+    charle_rows_close(rows);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+static int by_known(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const struct ch_tick_entry *)a)->known, y = (uintptr_t)((const struct ch_tick_entry *)b)->known;
+    return (x > y) - (x < y);
+}
+
+static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
+{
+    enum charle_err rc = read_heads(poll, err);
+    if (rc || !poll->tick.entry_count)
+        return rc;
+    rc = read_break(poll, err);
+    poll->tick.is_break |= poll->is_broken;
+    for (size_t i = 0; rc == CHARLE_OK && !poll->tick.is_break && i < poll->tick.entry_count; i++) {
+        if (poll->tick.entries[i].known->watchers)
+            rc = read_delta(poll, &poll->tick.entries[i], err);
+        poll->tick.size += poll->tick.entries[i].bytes.size;
+    }
+    return rc;
+}
+
+// What was read becomes known, all at once.
+static void adopt(struct poll *poll)
+{
+    struct ch_ticks *ticks = poll->ticks;
+    struct ch_tick *tick = &poll->tick;
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        tick->entries[i].known->stamp = tick->entries[i].to;
+        tick->entries[i].known->sequence = tick->entries[i].sequence;
+    }
+    ticks->generation += tick->is_break;
+    qsort(tick->entries, tick->entry_count, sizeof(*tick->entries), by_known);
+    while (ticks->first < ticks->next && (ticks->next - ticks->first == CH_TICKS_MAX || ticks->size + tick->size > CH_TICKS_SIZE_MAX))
+        drop_oldest(ticks);
+    ticks->size += tick->size;
+    ticks->ring[ticks->next++ % CH_TICKS_MAX] = *tick;
+    *tick = (struct ch_tick){0};
+}
+
+// A database that was lost from sight may be another one: nothing of what was known is taken over.
+static void forget_heads(struct ch_ticks *ticks)
+{
+    for (struct ch_known *known = ticks->heads; known; known = known->hh.next) {
+        known->stamp = 0;
+        known->lineage = 0;
+        known->sequence = -1;
+    }
+}
+
+static enum charle_err scan(struct poll *poll, struct charle_error *err)
+{
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    enum charle_err rc = charle_begin(poll->db, &snapshot, err);
+    if (rc)
+        return rc;
+    if (!poll->ticks->is_known)
+        forget_heads(poll->ticks);
+    rc = read_tick(poll, err);
+    struct charle_error ignored;
+    enum charle_err end = charle_rollback(poll->db, &ignored);
+    return rc ? rc : end ? charle_fail(err, end, "%s", ignored.text) : CHARLE_OK;
+}
+
+enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int64_t now_mono_us, bool is_forced, bool *out_moved,
+                              struct charle_error *err)
+{
+    struct poll poll = {.ticks = ticks, .db = db, .newest_txn = ticks->newest_txn};
+    int64_t seq;
+    *out_moved = false;
+    enum charle_err rc = read_raise_seq(db, &seq, err);
+    if (rc) {
+        ticks->is_known = false;
+        return rc;
+    }
+    if (seq != ticks->raise_seq)
+        ticks->raise_moved_at_us = now_mono_us;
+    ticks->raise_seq = seq;
+    poll.is_whole = !ticks->is_known || now_mono_us - ticks->scanned_at_us >= SCAN_EVERY_US;
+    if (is_forced || poll.is_whole || now_mono_us - ticks->raise_moved_at_us < SETTLE_US) {
+        rc = scan(&poll, err);
+        if (rc == CHARLE_OK && poll.is_whole)
+            ticks->scanned_at_us = now_mono_us;
+    }
+    if (rc == CHARLE_OK) {
+        // After a failure what happened meanwhile is not in the ring: everybody pulls again.
+        if (!ticks->is_known) {
+            ticks->generation++;
+            while (ticks->first < ticks->next)
+                drop_oldest(ticks);
+            ticks->first = ++ticks->next;
+        }
+        *out_moved = poll.tick.entry_count > 0 || !ticks->is_known;
+        ticks->newest_txn = poll.newest_txn;
+        ticks->is_known = !poll.is_broken; // a broken past: everything is read anew, lineages too
+        if (poll.tick.entry_count)
+            adopt(&poll);
+        ticks->polled_at_us = ticks->is_known ? now_mono_us : ticks->polled_at_us;
+    } else {
+        ticks->is_known = false;
+    }
+    drop_tick(&poll.tick);
+    charle_arena_deinit(&poll.arena);
+    return rc;
+}
+
+// --- idle pulls -----------------------------------------------------------------------------------------------------------
+
+static bool is_at(const struct ch_ticks *ticks, const struct charle_cursor *cursor)
+{
+    const struct ch_known *known = ch_ticks_find(ticks, cursor->scope);
+    return known ? known->stamp == cursor->stamp && known->lineage == cursor->lineage : cursor->stamp == 0;
+}
+
+bool ch_ticks_is_current(const struct ch_ticks *ticks, const struct charle_pull_request *request, const struct charle_str *scopes,
+                         size_t scope_count)
+{
+    const struct charle_cursor *const *cursors = request->cursor.items;
+    char device[CH_SCOPE_LEN_MAX + 1];
+    if (!ticks->is_known || request->cursor.count != scope_count || request->schema_hash != ticks->sync->schema->hash ||
+        request->device_id.len > sizeof(device) - 8)
+        return false;
+    // As many different cursors as scopes, each of a scope that is held: they are the same set.
+    for (size_t i = 0; i < scope_count; i++) {
+        bool is_repeated = i && charle_str_compare(cursors[i - 1]->scope, cursors[i]->scope) >= 0;
+        if (is_repeated || !ch_scopes_have(scopes, scope_count, cursors[i]->scope) || !is_at(ticks, cursors[i]))
+            return false;
+    }
+    for (size_t i = 0; i < request->at_least.count; i++) {
+        const struct charle_cursor *least = ((const struct charle_cursor *const *)request->at_least.items)[i];
+        const struct ch_known *known = ch_ticks_find(ticks, least->scope);
+        if (!known || known->stamp < least->stamp)
+            return false;
+    }
+    memcpy(device, "device:", 7);
+    memcpy(device + 7, request->device_id.ptr, request->device_id.len);
+    const struct ch_known *own = ch_ticks_find(ticks, charle_str_n(device, 7 + request->device_id.len));
+    return own && own->sequence >= 0 && request->last_sequence.has && request->last_sequence.value == own->sequence;
+}
+
+enum charle_err ch_ticks_note(struct ch_ticks *ticks, struct charle_str device_id, const struct ch_positions *positions,
+                              struct charle_error *err)
+{
+    for (size_t i = 0; i < positions->count; i++) {
+        struct charle_str scope = positions->items[i].scope;
+        if (!charle_str_has_prefix(scope, CHARLE_STR("device:")) || !charle_str_equal(ch_scope_key(scope), device_id))
+            continue;
+        struct ch_known *known = ch_ticks_find(ticks, scope);
+        if (!known && !(known = add_known(ticks, scope)))
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a device");
+        if (known->stamp == positions->items[i].stamp)
+            known->sequence = positions->last_sequence;
+    }
+    return CHARLE_OK;
+}

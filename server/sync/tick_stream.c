@@ -1,0 +1,222 @@
+#include "msg/wire.h"
+#include "server/sync/tick.h"
+#include "server/sync/tick_parts.h"
+
+#include <stdlib.h>
+
+// One scope of a stream. Sorted by `known`, as the entries of ticks are.
+struct place {
+    struct ch_known *known;
+    int64_t stamp;
+};
+
+struct ch_tick_stream {
+    struct ch_ticks *ticks;
+    uint64_t tick;  // the one it reads
+    size_t piece;   // of that tick's pieces for this stream, the first that was not sent
+    size_t sent;    // pieces in the page that was written last; taken back by is_repeat
+    bool is_ending; // the page written last ended its tick
+    uint64_t generation;
+    size_t count;
+    struct place places[];
+};
+
+static int by_known(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const struct place *)a)->known, y = (uintptr_t)((const struct place *)b)->known;
+    return (x > y) - (x < y);
+}
+
+static struct place *find_place(struct ch_tick_stream *stream, const struct ch_known *known)
+{
+    const struct place key = {.known = (struct ch_known *)(uintptr_t)known};
+    return bsearch(&key, stream->places, stream->count, sizeof(*stream->places), by_known);
+}
+
+// Does the entry change what the stream has? -1: it cannot pass here.
+static int passes(const struct place *place, const struct ch_tick_entry *entry)
+{
+    if (!place || place->stamp >= entry->to)
+        return 0;
+    return entry->has_delta && place->stamp >= entry->from ? 1 : -1;
+}
+
+static enum charle_err pull_again(struct charle_error *err)
+{
+    return charle_fail(err, CHARLE_ABORTED, "the changes kept in memory do not reach back to this position");
+}
+
+// Goes over the ticks from the oldest one: is there a way from the positions to what is known now?
+static bool reaches_now(struct ch_tick_stream *stream)
+{
+    struct ch_ticks *ticks = stream->ticks;
+    for (uint64_t n = ticks->first; n < ticks->next; n++) {
+        const struct ch_tick *tick = &ticks->ring[n % CH_TICKS_MAX];
+        for (size_t i = 0; i < tick->entry_count; i++) {
+            struct place *place = find_place(stream, tick->entries[i].known);
+            int way = passes(place, &tick->entries[i]);
+            if (way && stream->tick == UINT64_MAX)
+                stream->tick = n;
+            if (way < 0 || (way > 0 && tick->is_break))
+                return false;
+            if (way > 0)
+                place->stamp = tick->entries[i].to;
+        }
+    }
+    for (size_t i = 0; i < stream->count; i++) {
+        if (stream->places[i].stamp < stream->places[i].known->stamp)
+            return false;
+    }
+    if (stream->tick == UINT64_MAX)
+        stream->tick = ticks->next;
+    return true;
+}
+
+static enum charle_err fill_places(struct ch_tick_stream *stream, const struct ch_positions *positions, struct charle_error *err)
+{
+    for (size_t i = 0; i < positions->count; i++) {
+        struct ch_known *known = ch_ticks_find(stream->ticks, positions->items[i].scope);
+        if (!known) {
+            // A scope that nothing has touched; it becomes known so that the first change finds its watcher.
+            enum charle_err rc = ch_ticks_know(stream->ticks, positions->items[i].scope, &known, err);
+            if (rc)
+                return rc;
+        }
+        stream->places[stream->count++] = (struct place){known, positions->items[i].stamp};
+    }
+    qsort(stream->places, stream->count, sizeof(*stream->places), by_known);
+    return CHARLE_OK;
+}
+
+enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_positions *positions, struct ch_tick_stream **out,
+                                    struct charle_error *err)
+{
+    if (!ticks->is_known || !positions->is_whole)
+        return pull_again(err);
+    struct ch_tick_stream *stream = ch_alloc_zeroed(1, sizeof(*stream) + positions->count * sizeof(*stream->places));
+    if (!stream)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+    stream->ticks = ticks;
+    stream->tick = UINT64_MAX;
+    stream->generation = ticks->generation;
+    enum charle_err rc = fill_places(stream, positions, err);
+    if (rc == CHARLE_OK && !reaches_now(stream))
+        rc = pull_again(err);
+    if (rc) {
+        ch_free(stream);
+        return rc;
+    }
+    // The way was only tried; the positions are still where they were.
+    for (size_t i = 0; i < positions->count; i++) {
+        struct place *place = find_place(stream, ch_ticks_find(ticks, positions->items[i].scope));
+        place->stamp = positions->items[i].stamp;
+        place->known->watchers++;
+    }
+    *out = stream;
+    return CHARLE_OK;
+}
+
+void ch_tick_stream_close(struct ch_tick_stream *stream)
+{
+    if (!stream)
+        return;
+    for (size_t i = 0; i < stream->count; i++)
+        stream->places[i].known->watchers--;
+    ch_free(stream);
+}
+
+enum { PAGE_IS_LAST = 5, PAGE_LAST_SEQUENCE = 6 }; // fields of PullPage
+
+struct writing {
+    struct charle_buf *page;
+    size_t index;     // of the piece at hand, counted over the entries that are for this stream
+    size_t added;
+    int64_t sequence; // -1: none
+    bool is_full, has_something;
+};
+
+// Adds the entry's pieces that were not sent yet, as many as fit. At least one piece goes into a page.
+static void add_pieces(struct ch_tick_stream *stream, const struct ch_tick_entry *entry, struct writing *writing)
+{
+    for (size_t i = 0; i < entry->piece_count; i++, writing->index++) {
+        size_t start = i ? entry->ends[i - 1] : 0, size = entry->ends[i] - start;
+        if (writing->index < stream->piece || writing->is_full)
+            continue;
+        writing->is_full = writing->page->size && writing->page->size + size > CH_PAGE_SIZE_TARGET;
+        if (writing->is_full)
+            continue;
+        charle_buf_add(writing->page, entry->bytes.data + start, size);
+        writing->added++;
+    }
+}
+
+static enum charle_err write_tick(struct ch_tick_stream *stream, const struct ch_tick *tick, struct writing *writing, struct charle_error *err)
+{
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        const struct ch_tick_entry *entry = &tick->entries[i];
+        int way = passes(find_place(stream, entry->known), entry);
+        if (way < 0)
+            return pull_again(err);
+        if (!way)
+            continue;
+        writing->has_something = true;
+        if (entry->sequence >= 0)
+            writing->sequence = entry->sequence;
+        add_pieces(stream, entry, writing);
+    }
+    return CHARLE_OK;
+}
+
+// The stream has all of its tick.
+static void pass(struct ch_tick_stream *stream)
+{
+    const struct ch_tick *tick = &stream->ticks->ring[stream->tick % CH_TICKS_MAX];
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        struct place *place = find_place(stream, tick->entries[i].known);
+        if (place && place->stamp < tick->entries[i].to)
+            place->stamp = tick->entries[i].to;
+    }
+    stream->tick++;
+    stream->piece = 0;
+}
+
+static void add_number(struct charle_buf *page, uint32_t field, uint64_t value)
+{
+    charle_wire_write_tag(page, field, 0);
+    charle_wire_write_varint(page, value);
+}
+
+// What the page written last held is done with, now that it is known to be on its way.
+static void settle(struct ch_tick_stream *stream, bool is_repeat)
+{
+    if (!is_repeat) {
+        stream->piece += stream->sent;
+        if (stream->is_ending)
+            pass(stream);
+    }
+    stream->sent = 0;
+    stream->is_ending = false;
+}
+
+enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page, struct charle_error *err)
+{
+    struct ch_ticks *ticks = stream->ticks;
+    charle_buf_reset(page);
+    if (stream->generation != ticks->generation || stream->tick < ticks->first)
+        return pull_again(err);
+    for (settle(stream, is_repeat); stream->tick < ticks->next; pass(stream)) {
+        struct writing writing = {.page = page, .sequence = -1};
+        enum charle_err rc = write_tick(stream, &ticks->ring[stream->tick % CH_TICKS_MAX], &writing, err);
+        if (rc)
+            return rc;
+        if (!writing.has_something)
+            continue;
+        stream->sent = writing.added;
+        stream->is_ending = !writing.is_full;
+        add_number(page, PAGE_IS_LAST, !writing.is_full);
+        if (!writing.is_full && writing.sequence >= 0)
+            add_number(page, PAGE_LAST_SEQUENCE, (uint64_t)writing.sequence);
+        return page->failed ? charle_fail(err, page->failed, "a page does not fit in memory") : CHARLE_OK;
+    }
+    return CHARLE_DONE;
+}
