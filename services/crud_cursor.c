@@ -159,7 +159,7 @@ enum charle_err ch_crud_cursor_add(const struct ch_crud *crud, const struct ch_c
                                    struct ch_crud_sql *sql)
 {
     void *place;
-    struct steps steps;
+    struct steps steps = {0};
     enum charle_err rc = read_cursor(crud, order, cursor, &place);
     if (!rc)
         rc = bind_steps(crud, order, place, sql, &steps);
