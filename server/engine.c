@@ -82,9 +82,20 @@ static void *sweep(void *ctx)
 
 // --- start ------------------------------------------------------------------------------------------------------------
 
+struct ch_migration_list ch_engine_migrations(const struct ch_server_app *app)
+{
+    return (struct ch_migration_list){
+        .platform_sql = ch_platform_sql, .schema = app->schema, .items = app->migrations, .count = app->migration_count};
+}
+
 static enum charle_err scopes_of(void *ctx, struct charle_db *db, struct charle_str principal, struct charle_str id,
                                  struct charle_arena *arena, const struct charle_str **out_scopes, size_t *out_count,
-                                 struct charle_error *err);
+                                 struct charle_error *err)
+{
+    const struct ch_engine *engine = ctx;
+    struct ch_sync_peer peer = {.principal = principal, .id = id};
+    return ch_sync_scopes_of(engine->sync, db, &peer, arena, out_scopes, out_count, err);
+}
 
 static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error *err)
 {
@@ -153,12 +164,17 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
 {
     struct charle_rpc_server_options rpc = {.connections_max = CONNECTIONS_MAX,
                                             .tls_cert_file = engine->options.tls_cert_file,
-                                            .tls_key_file = engine->options.tls_key_file};
+                                            .tls_key_file = engine->options.tls_key_file,
+                                            .allow_plain_tcp = engine->options.allow_plaintext};
     enum charle_err rc = open_pool(engine, err);
     if (rc == CHARLE_OK)
         rc = ch_routes_init(engine, err);
     if (rc == CHARLE_OK)
+        rc = ch_sync_new(engine->options.app->schema, &engine->methods, &engine->sync, err);
+    if (rc == CHARLE_OK)
         rc = ch_sessions_new(engine->options.app->schema, scopes_of, engine, &engine->sessions, err);
+    if (rc == CHARLE_OK)
+        rc = ch_live_start(engine, &engine->live, err);
     if (rc == CHARLE_OK)
         rc = start_lanes(engine, err);
     if (rc == CHARLE_OK)
@@ -192,6 +208,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
 {
     if (!engine)
         return;
+    ch_live_stop(engine->live); // live streams would never end by themselves
     if (engine->rpc)
         charle_rpc_server_close(engine->rpc, drain_ms);
     atomic_store(&engine->is_stopping, true);
@@ -203,7 +220,9 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
         pthread_join(engine->watch, NULL);
     if (engine->has_sweeper)
         pthread_join(engine->sweeper, NULL);
+    ch_live_free(engine->live);
     ch_sessions_free(engine->sessions);
+    ch_sync_free(engine->sync);
     ch_pg_pool_free(engine->pool);
     ch_routes_deinit(engine);
     pthread_mutex_destroy(&engine->workers_mutex);

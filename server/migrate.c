@@ -25,6 +25,11 @@ enum {
 
 static const char bootstrap_sql[] =
     "create schema if not exists charle;\n"
+    // PostgreSQL looks for tables in a schema of the user's name first. A user called charle would find the platform's tables where the
+    // application's are meant, and make the latter there.
+    "do $$ begin if current_user = 'charle' then\n"
+    "  execute format('alter role %I in database %I set search_path = public', current_user, current_database());\n"
+    "end if; end $$;\n"
     "create table if not exists charle.migration (\n"
     "  name text collate \"C\" primary key, parent text, checksum text not null, schema_hash text not null,\n"
     "  applied_at timestamptz not null default now(), applied_by text not null);\n"
@@ -375,6 +380,8 @@ enum charle_err ch_migrate(PGconn *conn, const struct ch_migration_list *list, b
 {
     struct run run = {.conn = conn, .list = list, .may_apply = may_apply};
     enum charle_err rc = check_program(list, err);
+    if (rc == CHARLE_OK)
+        rc = ch_database_run(conn, "choosing the schema public", "set search_path = public", NULL, 0, NULL, err);
     if (rc == CHARLE_OK)
         rc = take_lock(conn, err);
     if (rc)

@@ -48,7 +48,7 @@ static enum charle_err copy(struct charle_context *context, const void *request,
     return ch_copy(engine_of(context)->sync, context->db, &peer, request, stream->send, stream->ctx, err);
 }
 
-size_t ch_sync_methods(struct charle_method *out)
+size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX])
 {
     static const struct {
         const struct charle_method *method;

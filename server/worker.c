@@ -1,5 +1,6 @@
 // A thread of the calls lane: one call at a time, on a connection of the pool.
 #include "base/alloc.h"
+#include "base/log.h"
 #include "db/pg/pg.h"
 #include "server/engine_parts.h"
 #include "services/crud.h"
@@ -145,8 +146,12 @@ static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call
     struct attempt attempt = {worker, call};
     struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
     switch (call->route->kind) {
-    case CH_ROUTE_WRITE:
-        return charle_transaction(db, NULL, run_method, &attempt, err);
+    case CH_ROUTE_WRITE: {
+        enum charle_err rc = charle_transaction(db, NULL, run_method, &attempt, err);
+        if (rc == CHARLE_OK)
+            ch_live_wake(worker->engine->live);
+        return rc;
+    }
     case CH_ROUTE_READ:
         return charle_transaction(db, &snapshot, run_method, &attempt, err);
     case CH_ROUTE_ECHO:
@@ -188,11 +193,17 @@ void ch_worker_run(void *ctx, void *item, void *const *items, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct charle_error err = {0};
         struct ch_call *call = items[i];
-        enum charle_err rc = worker ? run_call(worker, call, &err) : charle_fail(&err, CHARLE_NO_MEMORY, "the server is out of memory");
-        // Only now, when the watch thread no longer looks at the call, may another thread have it.
-        if (rc == CHARLE_OK && worker->goes_live)
+        if (!worker) {
+            charle_fail(&err, CHARLE_NO_MEMORY, "the server is out of memory");
+            ch_call_finish(call, CHARLE_NO_MEMORY, &err, (struct charle_bytes){0});
+            continue;
+        }
+        enum charle_err rc = run_call(worker, call, &err);
+        if (rc == CHARLE_OK && worker->goes_live) { // only now, when the watch thread no longer looks at the call
             ch_live_add(call->engine->live, call, worker->goes_live);
-        else
-            ch_call_finish(call, rc, &err, worker ? charle_buf_bytes(&worker->reply) : (struct charle_bytes){0});
+            continue;
+        }
+        ch_live_stream_free(worker->goes_live);
+        ch_call_finish(call, rc, &err, charle_buf_bytes(&worker->reply));
     }
 }

@@ -2,6 +2,7 @@
 #include "charleos.schema.charle.h"
 #include "server/ddl.h"
 #include "server/migrate.h"
+#include "server/sync/sync.h"
 #include "support/pg_cluster.h"
 
 #include "test.h"
@@ -260,7 +261,7 @@ static const char catalog_sql[] =
     "  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'S') "
     "union all select format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint where connamespace = 'public'::regnamespace "
     "union all select pg_get_indexdef(indexrelid) from pg_index i join pg_class c on c.oid = i.indrelid where c.relnamespace = 'public'::regnamespace "
-    "union all select pg_get_triggerdef(t.oid) || t.tgenabled from pg_trigger t join pg_class c on c.oid = t.tgrelid "
+    "union all select pg_get_triggerdef(t.oid) || t.tgenabled::text from pg_trigger t join pg_class c on c.oid = t.tgrelid "
     "  where c.relnamespace = 'public'::regnamespace and not t.tgisinternal "
     "union all select format('%s %s %s', objoid::regclass, objsubid, description) from pg_description "
     "  where classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = 'public'::regnamespace)) catalog";
@@ -271,8 +272,8 @@ static void migrations_equal_the_descriptors(void **state)
     struct database migrated = open_database("by_migrations"), made = open_database("by_descriptors");
     struct charle_error err = {0};
     PGresult *a = NULL, *b = NULL;
-    struct ch_migration_list list = {.platform_sql = ch_migrate_platform_sql, .schema = &charleos_schema_tables, .items = charleos_migrations, .count = charleos_migrations_count};
-    struct ch_migration_list bare = {.platform_sql = ch_migrate_platform_sql, .schema = &charleos_schema_tables};
+    struct ch_migration_list list = {.platform_sql = ch_platform_sql, .schema = &charleos_schema_tables, .items = charleos_migrations, .count = charleos_migrations_count};
+    struct ch_migration_list bare = {.platform_sql = ch_platform_sql, .schema = &charleos_schema_tables};
     if (charleos_migrations_count == 0)
         fail_msg("there are no migrations: build the target refresh_initial_migration");
     assert_ok(ch_migrate(migrated.conn, &list, true, NULL, &err), &err);

@@ -1,0 +1,441 @@
+// One thread follows the database for everybody.
+//
+//   round:  poll (one statement while nothing moved) ─► a tick, perhaps ─► each stream: what is new for it, as far as its peer takes it
+//
+// A round comes every 10 ms while somebody listens, at once after a commit of this server, and once a second otherwise, because sessions want
+// to know of changed grants. Rounds are at least 1 ms apart, so that many commits become one tick.
+//
+//   stream   ADDED (incoming list, mutex) ─► LIVE (the thread's list) ─► finished: over, revoked, overtaken, stopping
+//   blocked  its peer has not taken what was sent: the page is asked for again when the peer has room (on_writable)
+//   overtaken  the ring no longer reaches back to it, or its person's scopes changed: it ends as ABORTED and its replica pulls again
+//
+// Locks: `ticks_mutex` guards the follower, which pulls look into, too; `mutex` guards the flags and the incoming list. Neither is held while a
+// call is finished, since that waits for callbacks, and those take `mutex`.
+#include "server/live.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "charle/sync.charle.h"
+#include "msg/wire.h"
+#include "server/engine_parts.h"
+#include "server/sync/tick.h"
+
+#include <errno.h>
+#include <time.h>
+
+static const int64_t round_us = 10000;
+static const int64_t round_min_us = 1000;
+static const int64_t quiet_round_us = 1000000;
+static const int64_t quiet_after_us = 10000000; // without a stream and this long after the last pull
+static const int64_t away_pause_us = 200000;    // between two tries while the database is away
+static const int64_t sign_us = 20000000;        // a replica takes a stream for dead after three of these without a word
+static const int64_t look_us = 250000;          // how often all sessions are looked at
+static const int64_t fresh_wait_us = 1000000;   // how long an idle pull waits for a round before it asks the database itself
+
+struct ch_live_stream {
+    struct ch_live *live;
+    struct ch_call *call;         // NULL until it is added
+    struct ch_tick_stream *tick;
+    struct ch_live_stream *next;
+    int64_t spoke_us;             // of the last message
+    bool is_blocked;              // the last page was not taken
+    atomic_bool is_touched;       // it has just joined, there is room again, or it is over
+};
+
+struct ch_live {
+    struct ch_engine *engine;
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t ticks_mutex;
+    struct ch_ticks *ticks;
+    // The thread's own.
+    struct ch_live_stream *streams;
+    struct charle_buf page;
+    struct charle_db *db;         // kept from round to round
+    uint64_t grants_generation;
+    int64_t looked_us;
+    // Under the mutex.
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;       // something to do
+    pthread_cond_t polled;        // a round is done
+    struct ch_live_stream *incoming;
+    bool is_woken, is_touched, is_stopping;
+    int64_t pulled_us;            // of the last pull
+    int64_t polled_at_us;         // when the newest round began; 0: the last one failed
+};
+
+// --- streams ----------------------------------------------------------------------------------------------------------
+
+void ch_live_stream_free(struct ch_live_stream *stream)
+{
+    if (!stream)
+        return;
+    pthread_mutex_lock(&stream->live->ticks_mutex);
+    ch_tick_stream_close(stream->tick);
+    pthread_mutex_unlock(&stream->live->ticks_mutex);
+    ch_free(stream);
+}
+
+// On the transport's thread: the peer has room again, or the call is over.
+static void touched(void *ctx)
+{
+    struct ch_live_stream *stream = ctx;
+    atomic_store(&stream->is_touched, true);
+    pthread_mutex_lock(&stream->live->mutex);
+    stream->live->is_touched = true;
+    pthread_cond_signal(&stream->live->changed);
+    pthread_mutex_unlock(&stream->live->mutex);
+}
+
+static void end(struct ch_live_stream *stream, enum charle_err rc, const char *words)
+{
+    struct charle_error err = {0};
+    struct ch_call *call = stream->call;
+    charle_fail(&err, rc, "%s", words);
+    if (rc == CHARLE_ABORTED || charle_server_call_is_over(call->rpc)) {
+        // Neither is a failure of anything: the first is how a replica is told to pull again.
+        charle_server_call_finish(call->rpc, rc, charle_str(err.text), (struct charle_bytes){0});
+        ch_session_release(call->session);
+        ch_free(call);
+    } else {
+        ch_call_finish(call, rc, &err, (struct charle_bytes){0});
+    }
+    atomic_fetch_sub(&stream->live->engine->figures.live_streams, 1);
+    ch_live_stream_free(stream);
+}
+
+void ch_live_add(struct ch_live *live, struct ch_call *call, struct ch_live_stream *stream)
+{
+    stream->call = call;
+    stream->spoke_us = ch_clock_mono_us();
+    atomic_fetch_add(&live->engine->figures.live_streams, 1);
+    // From here on the callbacks may come; they only touch the stream, which cannot end before it is in the list.
+    charle_server_call_on_writable(call->rpc, touched, stream);
+    charle_server_call_on_over(call->rpc, touched, stream);
+    pthread_mutex_lock(&live->mutex);
+    bool is_late = live->is_stopping;
+    if (!is_late) {
+        stream->next = live->incoming;
+        live->incoming = stream;
+        pthread_cond_signal(&live->changed);
+    }
+    pthread_mutex_unlock(&live->mutex);
+    if (is_late)
+        end(stream, CHARLE_UNAVAILABLE, "the server is stopping: connect again in a moment");
+}
+
+// --- giving streams what is new ---------------------------------------------------------------------------------------
+
+static enum charle_err next_page(struct ch_live *live, struct ch_live_stream *stream, struct charle_error *err)
+{
+    pthread_mutex_lock(&live->ticks_mutex);
+    enum charle_err rc = ch_tick_stream_next(stream->tick, stream->is_blocked, &live->page, err);
+    pthread_mutex_unlock(&live->ticks_mutex);
+    return rc;
+}
+
+static void say_alive(struct ch_live *live, struct ch_live_stream *stream, int64_t now_us)
+{
+    struct charle_pull_page page = {.is_last = true, .is_alive = {true, true}};
+    charle_buf_reset(&live->page);
+    charle_message_write(&charle_pull_page_message, &page, &live->page);
+    if (!live->page.failed && charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page)) == CHARLE_OK)
+        stream->spoke_us = now_us;
+}
+
+// False: the stream is finished and gone.
+static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t now_us)
+{
+    struct charle_error err = {0};
+    for (;;) {
+        enum charle_err rc = next_page(live, stream, &err);
+        if (rc == CHARLE_DONE)
+            break;
+        if (rc) {
+            end(stream, rc, err.text[0] ? err.text : "the stream was overtaken: pull again");
+            return false;
+        }
+        rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page));
+        stream->is_blocked = rc == CHARLE_RESOURCE_EXHAUSTED;
+        if (stream->is_blocked)
+            return true;
+        if (rc) {
+            end(stream, rc, charle_err_text(rc));
+            return false;
+        }
+        stream->spoke_us = now_us;
+    }
+    stream->is_blocked = false;
+    if (now_us - stream->spoke_us > sign_us)
+        say_alive(live, stream, now_us);
+    return true;
+}
+
+// False: the stream is finished and gone.
+static bool serve(struct ch_live *live, struct ch_live_stream *stream, bool has_moved, bool must_look, int64_t now_us)
+{
+    bool is_touched = atomic_exchange(&stream->is_touched, false);
+    if ((is_touched || must_look) && charle_server_call_is_over(stream->call->rpc)) {
+        end(stream, CHARLE_CANCELLED, "the peer has gone");
+        return false;
+    }
+    if (must_look && ch_session_is_revoked(stream->call->session)) {
+        end(stream, CHARLE_UNAUTHENTICATED, "this session has ended: sign in again");
+        return false;
+    }
+    if (stream->is_blocked ? !is_touched : !has_moved && !must_look && !is_touched)
+        return true;
+    return deliver(live, stream, now_us);
+}
+
+static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
+{
+    bool must_look = now_us - live->looked_us >= look_us;
+    if (must_look)
+        live->looked_us = now_us;
+    for (struct ch_live_stream **at = &live->streams; *at;) {
+        struct ch_live_stream *stream = *at, *next = stream->next;
+        if (serve(live, stream, has_moved, must_look, now_us))
+            at = &stream->next;
+        else
+            *at = next;
+    }
+}
+
+// --- rounds -----------------------------------------------------------------------------------------------------------
+
+static void note_grants(struct ch_live *live)
+{
+    uint64_t generation = ch_ticks_grants_generation(live->ticks);
+    if (generation != live->grants_generation)
+        ch_sessions_grants_changed(live->engine->sessions);
+    live->grants_generation = generation;
+}
+
+static enum charle_err poll_database(struct ch_live *live, bool is_forced, bool *out_moved)
+{
+    struct charle_error err = {0};
+    struct ch_engine *engine = live->engine;
+    enum charle_err rc = CHARLE_OK;
+    if (live->db && !ch_pg_is_alive(live->db)) {
+        ch_pg_pool_give(engine->pool, live->db);
+        live->db = NULL;
+    }
+    if (!live->db)
+        rc = ch_pg_pool_take(engine->pool, CH_POOL_WAIT_MS, &live->db, &err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&live->ticks_mutex);
+    rc = ch_ticks_poll(live->ticks, live->db, ch_clock_mono_us(), is_forced, out_moved, &err);
+    note_grants(live);
+    pthread_mutex_unlock(&live->ticks_mutex);
+    if (rc && ch_pg_is_alive(live->db)) // when it is away, the sweeper says so
+        ch_log(CH_LOG_ERROR, "sync", "changes could not be read: %s", err.text);
+    return rc;
+}
+
+// Sleeps until the next round is due or there is something to do. False: the server is stopping.
+static bool wait_round(struct ch_live *live, int64_t last_us, bool *out_is_forced)
+{
+    pthread_mutex_lock(&live->mutex);
+    for (;;) {
+        int64_t now_us = ch_clock_mono_us();
+        bool is_quiet = !live->streams && !live->incoming && now_us - live->pulled_us > quiet_after_us;
+        bool is_due = live->is_woken || live->is_touched || live->incoming;
+        int64_t next_us = last_us + (is_due ? round_min_us : is_quiet ? quiet_round_us : round_us);
+        if (live->is_stopping || now_us >= next_us)
+            break;
+        struct timespec until = {.tv_sec = next_us / 1000000, .tv_nsec = next_us % 1000000 * 1000};
+        pthread_cond_timedwait(&live->changed, &live->mutex, &until);
+    }
+    *out_is_forced = live->is_woken;
+    live->is_woken = live->is_touched = false;
+    while (live->incoming) {
+        struct ch_live_stream *stream = live->incoming;
+        live->incoming = stream->next;
+        stream->next = live->streams;
+        live->streams = stream;
+        atomic_store(&stream->is_touched, true);
+    }
+    bool goes_on = !live->is_stopping;
+    pthread_mutex_unlock(&live->mutex);
+    return goes_on;
+}
+
+static void tell_polled(struct ch_live *live, int64_t at_us)
+{
+    pthread_mutex_lock(&live->mutex);
+    live->polled_at_us = at_us;
+    pthread_cond_broadcast(&live->polled);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+static void *run(void *ctx)
+{
+    struct ch_live *live = ctx;
+    int64_t last_us = 0;
+    bool is_forced;
+    while (wait_round(live, last_us, &is_forced)) {
+        bool has_moved = false;
+        last_us = ch_clock_mono_us();
+        enum charle_err rc = poll_database(live, is_forced, &has_moved);
+        tell_polled(live, rc ? 0 : last_us);
+        serve_all(live, has_moved, last_us);
+        if (rc)
+            last_us += away_pause_us;
+    }
+    while (live->streams) {
+        struct ch_live_stream *stream = live->streams;
+        live->streams = stream->next;
+        end(stream, CHARLE_UNAVAILABLE, "the server is stopping: connect again in a moment");
+    }
+    ch_pg_pool_give(live->engine->pool, live->db);
+    return NULL;
+}
+
+void ch_live_wake(struct ch_live *live)
+{
+    pthread_mutex_lock(&live->mutex);
+    live->is_woken = true;
+    pthread_cond_signal(&live->changed);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+// --- pulls ------------------------------------------------------------------------------------------------------------
+
+// Waits for a round that began after the pull came in, so that the answer is not older than the question. False: none came in time.
+static bool wait_fresh(struct ch_live *live, int64_t since_us)
+{
+    int64_t until_us = ch_clock_mono_us() + fresh_wait_us;
+    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    pthread_mutex_lock(&live->mutex);
+    live->pulled_us = ch_clock_mono_us();
+    live->is_touched = true; // a round now, though not a forced one
+    pthread_cond_signal(&live->changed);
+    int timed_out = 0;
+    while (live->polled_at_us <= since_us && !live->is_stopping && !timed_out)
+        timed_out = pthread_cond_timedwait(&live->polled, &live->mutex, &until);
+    bool is_fresh = live->polled_at_us > since_us;
+    pthread_mutex_unlock(&live->mutex);
+    return is_fresh;
+}
+
+// Answers a pull of a replica that has everything, without asking PostgreSQL. False: that is not so, or not known.
+static bool answer_idle(struct ch_live *live, const struct ch_call *call, const struct charle_pull_request *request,
+                        struct charle_stream *stream)
+{
+    const struct charle_identity *identity = ch_session_identity(call->session);
+    pthread_mutex_lock(&live->ticks_mutex);
+    bool may_be = ch_ticks_is_current(live->ticks, request, identity->scopes, identity->scope_count);
+    pthread_mutex_unlock(&live->ticks_mutex);
+    if (!may_be || !wait_fresh(live, call->received_us))
+        return false;
+    pthread_mutex_lock(&live->ticks_mutex);
+    bool is_current = ch_ticks_is_current(live->ticks, request, identity->scopes, identity->scope_count);
+    pthread_mutex_unlock(&live->ticks_mutex);
+    if (!is_current)
+        return false;
+    struct charle_pull_page page = {.is_last = true, .is_alive = {true, true}};
+    struct charle_error err;
+    return charle_stream_send(stream, &page, &err) == CHARLE_OK;
+}
+
+// Remembers what the pull found and opens the stream behind it.
+static enum charle_err join(struct ch_live *live, const struct charle_pull_request *request, const struct ch_positions *positions,
+                            struct ch_tick_stream **out, struct charle_error *err)
+{
+    pthread_mutex_lock(&live->ticks_mutex);
+    enum charle_err rc = ch_ticks_note(live->ticks, request->device_id, positions, err);
+    if (rc == CHARLE_OK && request->live.has && request->live.value)
+        rc = ch_tick_stream_open(live->ticks, positions, out, err);
+    pthread_mutex_unlock(&live->ticks_mutex);
+    return rc;
+}
+
+enum charle_err ch_live_pull(struct charle_context *context, const void *request_ptr, struct charle_stream *stream, struct charle_error *err)
+{
+    const struct charle_pull_request *request = request_ptr;
+    struct ch_runtime *runtime = context->runtime;
+    struct ch_engine *engine = runtime->engine;
+    struct ch_live *live = engine->live;
+    bool wants_live = request->live.has && request->live.value;
+    struct ch_sync_peer peer = {.principal = context->identity->principal, .id = context->identity->id};
+    struct ch_positions positions;
+    struct ch_tick_stream *tick = NULL;
+    atomic_fetch_add(&engine->figures.pulls, 1);
+    if (!wants_live && answer_idle(live, runtime->call, request, stream)) {
+        atomic_fetch_add(&engine->figures.pulls_idle, 1);
+        return CHARLE_OK;
+    }
+    enum charle_err rc = ch_pull(engine->sync, context->db, &peer, request, context->arena, stream->send, stream->ctx, &positions, err);
+    if (rc == CHARLE_OK)
+        rc = join(live, request, &positions, &tick, err);
+    if (rc || !wants_live)
+        return rc;
+    struct ch_live_stream *goes_live = ch_alloc_zeroed(1, sizeof(*goes_live));
+    if (!goes_live) {
+        pthread_mutex_lock(&live->ticks_mutex);
+        ch_tick_stream_close(tick);
+        pthread_mutex_unlock(&live->ticks_mutex);
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+    }
+    goes_live->live = live;
+    goes_live->tick = tick;
+    runtime->goes_live = goes_live;
+    return CHARLE_OK;
+}
+
+// --- life -------------------------------------------------------------------------------------------------------------
+
+enum charle_err ch_live_start(struct ch_engine *engine, struct ch_live **out, struct charle_error *err)
+{
+    struct ch_live *live = ch_alloc_zeroed(1, sizeof(*live));
+    if (!live)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    live->engine = engine;
+    charle_buf_init(&live->page, CH_MESSAGE_SIZE_MAX);
+    pthread_mutex_init(&live->mutex, NULL);
+    pthread_mutex_init(&live->ticks_mutex, NULL);
+    pthread_condattr_t monotonic; // the times waited for are of that clock
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&live->changed, &monotonic);
+    pthread_cond_init(&live->polled, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    *out = live; // the engine stops and frees it, whatever happens here
+    enum charle_err rc = ch_ticks_new(engine->sync, &live->ticks, err);
+    if (rc)
+        return rc;
+    live->has_thread = pthread_create(&live->thread, NULL, run, live) == 0;
+    if (!live->has_thread)
+        return charle_fail(err, CHARLE_NO_MEMORY, "cannot start another thread: raise the limit of processes");
+    pthread_setname_np(live->thread, "live");
+    return CHARLE_OK;
+}
+
+void ch_live_stop(struct ch_live *live)
+{
+    if (!live)
+        return;
+    pthread_mutex_lock(&live->mutex);
+    live->is_stopping = true;
+    pthread_cond_broadcast(&live->changed);
+    pthread_cond_broadcast(&live->polled);
+    pthread_mutex_unlock(&live->mutex);
+    if (live->has_thread)
+        pthread_join(live->thread, NULL);
+    live->has_thread = false;
+}
+
+void ch_live_free(struct ch_live *live)
+{
+    if (!live)
+        return;
+    ch_ticks_free(live->ticks);
+    charle_buf_deinit(&live->page);
+    pthread_cond_destroy(&live->polled);
+    pthread_cond_destroy(&live->changed);
+    pthread_mutex_destroy(&live->ticks_mutex);
+    pthread_mutex_destroy(&live->mutex);
+    ch_free(live);
+}
