@@ -43,23 +43,36 @@ static void add_name(char *list, size_t size, struct charle_str name)
     snprintf(list + used, size - used, "%s%.*s", used ? " and " : "", CHARLE_FMT(name));
 }
 
+// Are all these columns named as SQLite does it: "job.owner_id, job.title"?
+static bool mentions_columns(const struct charle_table *table, const uint16_t *columns, size_t count, const char *text)
+{
+    bool all = count > 0;
+    for (size_t i = 0; all && i < count; i++)
+        all = mentions_name(text, "%.*s.%.*s", CHARLE_FMT(table->name), CHARLE_FMT(table->columns[columns[i]].name));
+    return all;
+}
+
 // The columns of the unique constraint that the text is about; empty when it cannot be told.
 static void unique_columns(const struct charle_table *table, const char *text, char *list, size_t size)
 {
-    bool is_key = mentions_name(text, "%.*s_pkey", CHARLE_FMT(table->name));
-    for (size_t i = 0; is_key && i < table->key_count; i++)
-        add_name(list, size, table->columns[table->key_columns[i]].name);
-    for (size_t i = 0; !*list && i < table->index_count; i++) {
+    const uint16_t *found = NULL;
+    size_t count = 0;
+    if (mentions_name(text, "%.*s_pkey", CHARLE_FMT(table->name)) ||
+        mentions_columns(table, table->key_columns, table->key_count, text)) {
+        found = table->key_columns;
+        count = table->key_count;
+    }
+    for (size_t i = 0; i < table->index_count; i++) {
         const struct charle_index *index = &table->indexes[i];
-        bool is_meant = index->is_unique && mentions(text, charle_str(index->name));
-        for (size_t n = 0; is_meant && n < index->column_count; n++)
-            add_name(list, size, table->columns[index->columns[n]].name);
+        bool is_meant = index->is_unique && (mentions(text, charle_str(index->name)) ||
+                                             mentions_columns(table, index->columns, index->column_count, text));
+        if (is_meant && index->column_count > count) {
+            found = index->columns;
+            count = index->column_count;
+        }
     }
-    bool is_told = *list;
-    for (size_t i = 0; !is_told && i < table->column_count; i++) { // SQLite: "job.owner_id, job.title"
-        if (mentions_name(text, "%.*s.%.*s", CHARLE_FMT(table->name), CHARLE_FMT(table->columns[i].name)))
-            add_name(list, size, table->columns[i].name);
-    }
+    for (size_t i = 0; i < count; i++)
+        add_name(list, size, table->columns[found[i]].name);
 }
 
 static void explain_unique(const struct ch_crud *crud, const char *text)
@@ -145,6 +158,9 @@ enum charle_err ch_crud_explain(const struct ch_crud *crud, enum charle_err code
 {
     char text[sizeof(crud->err->text)];
     memcpy(text, crud->err->text, sizeof(text));
+    // SQLite runs "on delete restrict" as a trigger and reports it as one.
+    if (code == CHARLE_FAILED_PRECONDITION && strcmp(text, "FOREIGN KEY constraint failed") == 0)
+        code = crud->err->code = CHARLE_FOREIGN_KEY_VIOLATION;
     switch ((int)code) {
     case CHARLE_UNIQUE_VIOLATION:
         explain_unique(crud, text);
