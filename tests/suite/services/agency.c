@@ -8,6 +8,16 @@
 
 #define NOW_US (INT64_C(1794996000) * 1000000) // 2026-11-18 10:00 UTC
 
+static void make_replica(struct charle_db *db)
+{
+    const struct charle_schema *schema = &charleos_schema_tables;
+    struct charle_error err = {0};
+
+    for (size_t i = 0; i < schema->table_count; i++)
+        if (schema->create_order[i]->is_replicated)
+            assert_ok(charle_exec_script(db, schema->create_order[i]->replica_create, &err), &err);
+}
+
 static void make_tables(struct charle_db *db)
 {
     const struct charle_schema *schema = &charleos_schema_tables;
@@ -40,10 +50,11 @@ static const char people[] =
     "insert into client_period (id, client_id, month, monthly_cost_pence, gross_minutes, pm_deduction_minutes, allocated_minutes, remaining_minutes,"
     " status, closed_at) values ('october', 'north', '2026-10', 500000, 3600, 540, 3060, 3060, 'closed', CLOSED);";
 static const char work[] =
-    "insert into task (id, display_id, title, client_id, status) values ('t', 7, 'Redesign the menu', 'north', 'planned'),"
-    " ('other', 8, 'Another one', 'south', 'backlog');"
-    "insert into task_requirement (id, task_id, type, size, quoted_minutes, quoted_max_minutes, feedback_budget_minutes)"
-    " values ('r1', 't', 'design', 'M', 270, 360, 60), ('r2', 't', 'development', 'S', 90, 120, 30);"
+    "insert into task (id, display_id, title, client_id, status, priority) values ('t', 7, 'Redesign the menu', 'north', 'planned', 3),"
+    " ('other', 8, 'Another one', 'south', 'backlog', 3);"
+    "insert into task_requirement (id, task_id, type, size, quoted_minutes, quoted_max_minutes, feedback_budget_minutes,"
+    " actual_minutes, billable_minutes, banked_minutes, overage_minutes, status)"
+    " values ('r1', 't', 'design', 'M', 270, 360, 60, 0, 0, 0, 0, 'pending'), ('r2', 't', 'development', 'S', 90, 120, 30, 0, 0, 0, 0, 'pending');"
     "insert into subtask (id, task_id, task_requirement_id, type, status, assignee_id, start_date, end_date) values"
     " ('s1', 't', 'r1', 'design', 'scheduled', 'dee', '2026-11-16', '2026-11-18'),"
     " ('s2', 't', 'r2', 'development', 'scheduled', 'dev', '2026-11-19', '2026-11-19');"
@@ -57,19 +68,34 @@ static const char work[] =
     "insert into schedule_allocation (user_id, date, schedule_item_id, minutes, sequence, state)"
     " values ('dev', '2026-11-19', 'i1', 60, 1, 'allocated');";
 
-void agency_make(struct charle_db *db)
+static void fill(struct charle_db *db)
 {
     struct charle_error err = {0};
     struct charle_buf buf = {0};
     const char *mark = strstr(people, "CLOSED");
 
-    make_tables(db);
     charle_buf_add(&buf, people, (size_t)(mark - people));
     charle_buf_add_text(&buf, charle_db_dialect(db) == CHARLE_PG ? "'2026-11-05 09:00+00'" : "1793869200000000");
     charle_buf_add_text(&buf, mark + strlen("CLOSED"));
     charle_buf_add_text(&buf, work);
     assert_ok(charle_exec_script(db, charle_buf_text(&buf), &err), &err);
     charle_buf_deinit(&buf);
+}
+
+void agency_make(struct charle_db *db)
+{
+    make_tables(db);
+    fill(db);
+}
+
+void agency_make_replica(struct charle_db *db)
+{
+    must_exec(db, "pragma foreign_keys = off");
+    make_replica(db);
+    fill(db);
+    // Out of a developer's sight: months, and other people's calendars.
+    must_exec(db, "delete from client_period");
+    must_exec(db, "delete from plan");
 }
 
 struct charle_context *agency_call(struct agency_call *call, struct charle_db *db, const char *who)

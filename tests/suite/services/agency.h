@@ -8,6 +8,8 @@
 
 // Makes all tables and the agency in them. The clock stands at 2026-11-18 10:00 UTC.
 void agency_make(struct charle_db *db);
+// The same as a developer's laptop has it: a replica's tables, without what developers do not see. SQLite only.
+void agency_make_replica(struct charle_db *db);
 
 // A call by one of them: "ada" (admin), "pia" (project manager), "dev" (developer), "dee" (designer), "pat" (portal).
 struct agency_call {

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "charleos/work.handlers.charle.h"
 
 #define TEXT(text) {.value = CHARLE_STR_INIT(text), .has = true}
@@ -190,6 +191,56 @@ static void priorities_are_one_to_five(struct charle_db *db)
     assert_string_equal(agency_ask(db, "select priority || ' ' || status from task where id = 't'"), "1 planned");
 }
 
+// What the call left behind, in words.
+static void write_rows(struct charle_db *db, struct charle_buf *buf)
+{
+    static const char *const questions[] = {
+        "select id || ' ' || user_id || ' ' || date || ' ' || minutes || ' ' || task_id || ' ' || task_requirement_id || ' ' || client_id || ' ' || source from time_entry",
+        "select min(id) || ' ' || max(id) || ' ' || count(*) from activity_log",
+        "select case when offline_queued_at is not null then 'queued' end from activity_log where verb = 'subtask.completed'",
+        "select status || ' ' || handoff_url from subtask where id = 's1'",
+        "select status || ' ' || priority from task where id = 't'",
+        "select actual_minutes || ' ' || billable_minutes || ' ' || banked_minutes || ' ' || status from task_requirement where id = 'r1'",
+    };
+
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+        charle_buf_printf(buf, "%s\n", agency_ask(db, questions[i]));
+}
+
+// The same call, with the same seed, on a laptop and again on the server: the same rows with the same ids, though the laptop does
+// not see the month that the server moves.
+static void laptop_and_server_make_the_same_rows(struct charle_db *db)
+{
+    static struct charle_buf first; // of the other database
+    struct charle_buf rows = {0};
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s1"), .minutes = {.value = 100, .has = true},
+                                                        .handoff_url = TEXT("https://design.example.org/7")};
+    struct charleos_complete_subtask_reply reply = {0};
+    bool is_laptop = charle_db_dialect(db) == CHARLE_SQLITE;
+    struct agency_call call;
+    struct charle_context *context;
+
+    if (is_laptop)
+        agency_make_replica(db);
+    else
+        agency_make(db);
+    context = agency_call(&call, db, "dee");
+    charle_context_seed(context, context->now, 77);
+    context->is_replica = is_laptop;
+    context->is_replay = !is_laptop;
+    assert_ok(charleos_subtask_flow_complete(context, &request, &reply, &call.err), &call.err);
+    agency_end(&call);
+    write_rows(db, &rows);
+    if (!first.size) {
+        first = rows;
+        assert_string_equal(agency_ask(db, "select billable_minutes from client_period where id = 'november'"), "270");
+        return;
+    }
+    assert_string_equal(charle_buf_text(&rows), charle_buf_text(&first));
+    charle_buf_deinit(&rows);
+    charle_buf_deinit(&first);
+}
+
 int main(void)
 {
     static const struct suite_item items[] = {
@@ -202,6 +253,7 @@ int main(void)
         SUITE_ITEM(cancelling_and_reopening),
         SUITE_ITEM(complete_tasks_are_not_cancelled),
         SUITE_ITEM(priorities_are_one_to_five),
+        SUITE_ITEM(laptop_and_server_make_the_same_rows),
     };
     return suite_run("agency work", items, sizeof items / sizeof *items);
 }
