@@ -269,34 +269,47 @@ begin
     return case when starts_with(pending, xid) then pending else xid end;
 end $$;
 
--- Moves the entries of a pending text to charle.touched, arms the raise, and returns (and sets) the text that is left. With no entries it
--- only opens the way: the caller may then write entries to charle.touched under charle.spill_key(the text).
+-- Gives the transaction its key, for those who write to charle.touched themselves: then charle.spill(), which arms the raise.
+create or replace function charle.keyed(a_pending text, out pending text, out txn int8)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    mark text := split_part(a_pending, e'\x1e', 1);
+    xid  text := pg_current_xact_id()::text || ':';
+begin
+    if not starts_with(mark, xid) then
+        raise exception 'charle.keyed: % is not this transaction''s', mark;
+    end if;
+    pending := a_pending;
+    if mark = xid then
+        txn := nextval('charle.raise_seq');
+        pending := xid || txn || substr(a_pending, length(mark) + 1);
+    else
+        txn := rtrim(substr(mark, length(xid) + 1), '+')::int8;
+    end if;
+end $$;
+
+-- Moves the entries of a pending text to charle.touched, arms the raise, and returns (and sets) the text that is left. Arming comes last:
+-- when constraints are immediate the raise runs at once.
 create or replace function charle.spill(a_pending text) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    xid  text := pg_current_xact_id()::text || ':';
-    mark text := split_part(a_pending, e'\x1e', 1);
-    txn_ text := rtrim(substr(mark, length(xid) + 1), '+');
+    pending_ text;
+    txn_     int8;
+    mark     text;
+    left_    text;
 begin
-    if not starts_with(mark, xid) then
-        raise exception 'charle.spill: % is not this transaction''s', mark;
-    end if;
-    if txn_ = '' then
-        txn_ := nextval('charle.raise_seq')::text;
-    end if;
-    if right(mark, 1) <> '+' then
-        insert into charle.touched (txn, scope, first) values (txn_::int8, '', true);
-    end if;
+    select k.pending, k.txn into strict pending_, txn_ from charle.keyed(a_pending) k;
+    mark := split_part(pending_, e'\x1e', 1);
     insert into charle.touched (txn, scope, tab, op, key)
-        select txn_::int8, split_part(e, e'\x1f', 1), left(split_part(e, e'\x1f', 2), -1)::int4,
+        select txn_, split_part(e, e'\x1f', 1), left(split_part(e, e'\x1f', 2), -1)::int4,
                right(split_part(e, e'\x1f', 2), 1)::"char", split_part(e, e'\x1f', 3)
-        from unnest((string_to_array(a_pending, e'\x1e'))[2:]) e;
-    return set_config('charle.pending', xid || txn_ || '+', true);
+        from unnest((string_to_array(pending_, e'\x1e'))[2:]) e;
+    left_ := set_config('charle.pending', rtrim(mark, '+') || '+', true);
+    if right(mark, 1) <> '+' then
+        insert into charle.touched (txn, scope, first) values (txn_, '', true);
+    end if;
+    return current_setting('charle.pending');
 end $$;
-
-create or replace function charle.spill_key(a_pending text) returns int8 language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select rtrim(split_part(split_part(a_pending, e'\x1e', 1), ':', 2), '+')::int8
-$$;
 
 -- Locks the groups that rows of a table belong to, see charle.gate. In sorted order, at most 256 locks a table.
 create or replace function charle.lock_rows(a_tab int4, a_keys text[], a_exclusive bool) returns void
