@@ -32,11 +32,11 @@ static enum charle_err set_passwords(PGconn *pg, const char *password, struct ch
     size_t count;
     const struct charle_seed_person *people = charle_seed_people(&count);
     for (size_t i = 0; i < count; i++) {
-        const char *params[] = {people[i].principal, people[i].id, people[i].email, hash};
+        const char *params[] = {people[i].principal, people[i].id, hash};
         PGresult *result = PQexecParams(pg,
-                                        "insert into charle.credential (principal, principal_id, email, hash) values ($1, $2, $3, $4) "
+                                        "insert into charle.credential (principal, principal_id, hash) values ($1, $2, $3) "
                                         "on conflict (principal, principal_id) do update set hash = excluded.hash",
-                                        4, NULL, params, NULL, NULL, 0);
+                                        3, NULL, params, NULL, NULL, 0);
         bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
         PQclear(result);
         if (!ok)
