@@ -1,7 +1,6 @@
 // The dispatch of generated methods, and Get in one and in two halves.
-#include "services/crud_parts.h"
-
 #include "msg/wire.h"
+#include "services/crud_parts.h"
 
 static enum charle_err get(const struct ch_crud *crud, const void *key, void *reply)
 {
@@ -42,12 +41,14 @@ enum charle_err ch_crud_run(const struct charle_method *method, struct charle_co
     return charle_fail(err, CHARLE_UNIMPLEMENTED, "%.*s is not a generated method", CHARLE_FMT(method->name));
 }
 
-// --- Get in two halves -------------------------------------------------------------------------------------------------
+// --- Get in two halves
+// -------------------------------------------------------------------------------------------------
 
 static enum charle_err keep_flags(const struct ch_crud_view *view, struct charle_arena *arena, struct ch_crud_get *out,
                                   struct charle_error *err)
 {
-    struct charle_column_set *flags = view->flag_count ? charle_arena_array(arena, view->flag_count, sizeof(*flags)) : NULL;
+    struct charle_column_set *flags =
+        view->flag_count ? charle_arena_array(arena, view->flag_count, sizeof(*flags)) : NULL;
     if (view->flag_count && !flags)
         return charle_fail(err, CHARLE_NO_MEMORY, "no room for a statement");
     for (size_t i = 0; i < view->flag_count; i++)
@@ -106,8 +107,8 @@ enum charle_err ch_crud_get_prepare(const struct charle_method *method, struct c
 }
 
 // Takes out of row bytes, from `start` to the end of the buffer, the fields of columns that are not shown.
-static enum charle_err strip(const struct charle_table *table, const struct charle_column_set *shown, struct charle_buf *buf,
-                             size_t start, struct charle_error *err)
+static enum charle_err strip(const struct charle_table *table, const struct charle_column_set *shown,
+                             struct charle_buf *buf, size_t start, struct charle_error *err)
 {
     struct charle_wire_reader reader = {buf->data + start, buf->data + buf->size};
     struct charle_wire_field field;
@@ -122,11 +123,13 @@ static enum charle_err strip(const struct charle_table *table, const struct char
         to += size;
     }
     buf->size = (size_t)(to - buf->data);
-    return rc == CHARLE_DONE ? CHARLE_OK : charle_fail(err, CHARLE_INTERNAL, "a row of %.*s was encoded wrongly", CHARLE_FMT(table->name));
+    return rc == CHARLE_DONE
+               ? CHARLE_OK
+               : charle_fail(err, CHARLE_INTERNAL, "a row of %.*s was encoded wrongly", CHARLE_FMT(table->name));
 }
 
-enum charle_err ch_crud_get_finish(const struct ch_crud_get *plan, const struct ch_crud_row *row, struct charle_buf *reply,
-                                   struct charle_error *err)
+enum charle_err ch_crud_get_finish(const struct ch_crud_get *plan, const struct ch_crud_row *row,
+                                   struct charle_buf *reply, struct charle_error *err)
 {
     const struct charle_table *table = plan->table;
     if (!row)

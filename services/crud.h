@@ -1,12 +1,13 @@
 // The engine behind the generated services: Create, Get, List, Update and Delete of any table, from descriptors alone.
 //
-// It runs on any database handle: on the server it sees the rows and columns that the caller's scopes show; on a replica
-// everything that is there may be seen. Who may write is asked of the row as it is and as it will be. Concurrent edits are merged
-// by the policy of each column (sync/merge.h). Values are always bound; the text of a statement depends on the table, the
-// columns and which audiences the caller is in, never on values, so that it is prepared once.
+// It runs on any database handle: on the server it sees the rows and columns that the caller's scopes show; on a
+// replica everything that is there may be seen. Who may write is asked of the row as it is and as it will be.
+// Concurrent edits are merged by the policy of each column (sync/merge.h). Values are always bound; the text of a
+// statement depends on the table, the columns and which audiences the caller is in, never on values, so that it is
+// prepared once.
 //
-// Transactions are the caller's: what writes must run inside one, and a failure means that it must be rolled back. Errors are
-// sentences about tables and columns, never SQL.
+// Transactions are the caller's: what writes must run inside one, and a failure means that it must be rolled back.
+// Errors are sentences about tables and columns, never SQL.
 #ifndef CHARLE_SERVICES_CRUD_H
 #define CHARLE_SERVICES_CRUD_H
 
@@ -14,10 +15,10 @@
 #include "db/db.h"
 #include "db/row.h"
 
-// Runs a generated method; a charle_crud_engine for charle_context.crud. Takes ids and the time from the context, memory from its
-// arena; sets context->merge_note when an edit was merged.
-// Errors: NOT_FOUND (no such row, or none that the caller may see), PERMISSION_DENIED, INVALID_ARGUMENT, CONFLICT,
-// FAILED_PRECONDITION, the violations of err.h, and what the database reports.
+// Runs a generated method; a charle_crud_engine for charle_context.crud. Takes ids and the time from the context,
+// memory from its arena; sets context->merge_note when an edit was merged. Errors: NOT_FOUND (no such row, or none that
+// the caller may see), PERMISSION_DENIED, INVALID_ARGUMENT, CONFLICT, FAILED_PRECONDITION, the violations of err.h, and
+// what the database reports.
 CHARLE_MUST_CHECK enum charle_err ch_crud_run(const struct charle_method *method, struct charle_context *context,
                                               const void *request, void *reply, struct charle_error *err);
 
@@ -48,7 +49,8 @@ struct ch_crud_row {
     enum charle_err (*flag)(void *row, size_t column, bool *out, struct charle_error *err);
 };
 
-// Checks the caller and the request and makes the statement. The context needs no database, only its arena and identity.
+// Checks the caller and the request and makes the statement. The context needs no database, only its arena and
+// identity.
 CHARLE_MUST_CHECK enum charle_err ch_crud_get_prepare(const struct charle_method *method,
                                                       struct charle_context *context, struct charle_bytes request,
                                                       enum charle_dialect dialect, struct ch_crud_get *out,

@@ -1,11 +1,11 @@
 // Who may write a row: scope templates such as "managers" or "user:{user_id}", filled in from the row.
-#include "services/crud_parts.h"
-
 #include "msg/json.h"
+#include "services/crud_parts.h"
 
 #include <stdio.h>
 
-// The next "{column}" of a template from `at`; NULL when there is none. Templates were checked when the schema was compiled.
+// The next "{column}" of a template from `at`; NULL when there is none. Templates were checked when the schema was
+// compiled.
 static const struct charle_column *next_slot(const struct charle_table *table, const char *at, const char **out_open,
                                              const char **out_behind)
 {
@@ -41,7 +41,8 @@ static void add_value(const struct charle_field *field, const void *patch, struc
     }
 }
 
-// Does the caller hold the scope of one template? On a replica a column that is not kept there cannot be asked: the server will.
+// Does the caller hold the scope of one template? On a replica a column that is not kept there cannot be asked: the
+// server will.
 static bool holds(const struct ch_crud *crud, const char *pattern, const void *patch)
 {
     const struct charle_table *table = crud->table;
@@ -58,7 +59,8 @@ static bool holds(const struct ch_crud *crud, const char *pattern, const void *p
             add_value(field, patch, &scope);
     }
     charle_buf_add_text(&scope, at);
-    bool held = is_unasked || (is_known && !scope.failed && charle_context_holds(crud->context, charle_buf_str(&scope)));
+    bool held =
+        is_unasked || (is_known && !scope.failed && charle_context_holds(crud->context, charle_buf_str(&scope)));
     charle_buf_deinit(&scope);
     return held;
 }
@@ -76,6 +78,7 @@ enum charle_err ch_crud_allow(const struct ch_crud *crud, const char *const *all
     if (!used)
         return charle_fail(crud->err, CHARLE_PERMISSION_DENIED, "nobody may %s rows of %.*s this way", verb,
                            CHARLE_FMT(crud->table->name));
-    return charle_fail(crud->err, CHARLE_PERMISSION_DENIED, "to %s this %.*s one must hold one of these: %s; this caller does not",
-                       verb, CHARLE_FMT(crud->table->name), list);
+    return charle_fail(crud->err, CHARLE_PERMISSION_DENIED,
+                       "to %s this %.*s one must hold one of these: %s; this caller does not", verb,
+                       CHARLE_FMT(crud->table->name), list);
 }

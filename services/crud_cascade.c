@@ -1,5 +1,5 @@
-// Deleting on a replica: its tables have no foreign keys, so what PostgreSQL would do to the rows that refer to a deleted one is
-// done here, from the descriptors, as far as such rows are on the device.
+// Deleting on a replica: its tables have no foreign keys, so what PostgreSQL would do to the rows that refer to a
+// deleted one is done here, from the descriptors, as far as such rows are on the device.
 #include "services/crud_parts.h"
 
 struct cascade {
@@ -7,7 +7,8 @@ struct cascade {
     size_t row_count; // deleted so far
 };
 
-static enum charle_err delete_with_children(struct cascade *c, const struct charle_table *table, const void *patch, int depth);
+static enum charle_err delete_with_children(struct cascade *c, const struct charle_table *table, const void *patch,
+                                            int depth);
 
 static bool is_kept_here(const struct charle_table *table, size_t column)
 {
@@ -15,8 +16,8 @@ static bool is_kept_here(const struct charle_table *table, size_t column)
 }
 
 // `"t" where "column" = $1`
-static void write_children(struct ch_crud_sql *sql, const struct charle_table *child, const struct charle_column *column,
-                           const struct charle_value *value, const char *assignment)
+static void write_children(struct ch_crud_sql *sql, const struct charle_table *child,
+                           const struct charle_column *column, const struct charle_value *value, const char *assignment)
 {
     ch_crud_sql_add_name(sql, child->name);
     if (assignment) {
@@ -43,8 +44,9 @@ static enum charle_err set_null(struct cascade *c, const struct charle_table *ch
 }
 
 // Reads the children's rows into an array of patches, all before any is deleted.
-static enum charle_err read_children(struct cascade *c, const struct charle_table *child, const struct charle_column *column,
-                                     const struct charle_value *value, void ***out, size_t *out_count)
+static enum charle_err read_children(struct cascade *c, const struct charle_table *child,
+                                     const struct charle_column *column, const struct charle_value *value, void ***out,
+                                     size_t *out_count)
 {
     struct charle_arena *arena = c->crud->context->arena;
     struct charle_rows *rows = NULL;
@@ -67,7 +69,8 @@ static enum charle_err read_children(struct cascade *c, const struct charle_tabl
         }
         void *patch = items ? charle_arena_alloc(arena, child->patch->size) : NULL;
         if (!patch)
-            rc = charle_fail(c->crud->err, CHARLE_NO_MEMORY, "too many rows of %.*s hang on this one", CHARLE_FMT(child->name));
+            rc = charle_fail(c->crud->err, CHARLE_NO_MEMORY, "too many rows of %.*s hang on this one",
+                             CHARLE_FMT(child->name));
         else
             rc = charle_record_read(rows, child, child->replica_columns, child->patch, arena, patch, c->crud->err);
         if (!rc)
@@ -90,14 +93,16 @@ static enum charle_err follow(struct cascade *c, const struct charle_table *chil
     size_t count;
     enum charle_err rc = read_children(c, child, column, value, &items, &count);
     if (!rc && count && action != CHARLE_CASCADE)
-        return charle_fail(c->crud->err, CHARLE_FOREIGN_KEY_VIOLATION, "this %.*s cannot go: %.*s of a %.*s refers to it",
-                           CHARLE_FMT(column->references->name), CHARLE_FMT(column->name), CHARLE_FMT(child->name));
+        return charle_fail(c->crud->err, CHARLE_FOREIGN_KEY_VIOLATION,
+                           "this %.*s cannot go: %.*s of a %.*s refers to it", CHARLE_FMT(column->references->name),
+                           CHARLE_FMT(column->name), CHARLE_FMT(child->name));
     for (size_t i = 0; !rc && i < count; i++)
         rc = delete_with_children(c, child, items[i], depth + 1);
     return rc;
 }
 
-static enum charle_err follow_references(struct cascade *c, const struct charle_table *table, const void *patch, int depth)
+static enum charle_err follow_references(struct cascade *c, const struct charle_table *table, const void *patch,
+                                         int depth)
 {
     const struct charle_schema *schema = c->crud->context->schema;
     enum charle_err rc = CHARLE_OK;
@@ -105,7 +110,8 @@ static enum charle_err follow_references(struct cascade *c, const struct charle_
         const struct charle_table *child = schema->tables[t];
         for (size_t i = 0; !rc && i < child->column_count; i++) {
             const struct charle_column *column = &child->columns[i];
-            if (column->references != table || !is_kept_here(child, i) || !is_kept_here(table, column->references_column))
+            if (column->references != table || !is_kept_here(child, i) ||
+                !is_kept_here(table, column->references_column))
                 continue;
             struct charle_value value;
             rc = ch_crud_value(c->crud, &table->columns[column->references_column], table->patch, patch, &value);
@@ -117,7 +123,8 @@ static enum charle_err follow_references(struct cascade *c, const struct charle_
 }
 
 // The row goes first: rows that refer to each other in a circle then end by themselves.
-static enum charle_err delete_with_children(struct cascade *c, const struct charle_table *table, const void *patch, int depth)
+static enum charle_err delete_with_children(struct cascade *c, const struct charle_table *table, const void *patch,
+                                            int depth)
 {
     if (depth > CH_CRUD_CASCADE_DEPTH_MAX || ++c->row_count > CH_CRUD_CASCADE_ROWS_MAX)
         return charle_fail(c->crud->err, CHARLE_RESOURCE_EXHAUSTED, "too much hangs on this %.*s to delete it offline",

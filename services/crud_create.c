@@ -15,8 +15,8 @@ static bool is_int(const struct charle_column *column)
     return column->field->type == CHARLE_TYPE_INT4 || column->field->type == CHARLE_TYPE_INT8;
 }
 
-// Is the column written with an expression instead of a value: a number people read where there is no sequence, or the default
-// where the replica's table may not have it?
+// Is the column written with an expression instead of a value: a number people read where there is no sequence, or the
+// default where the replica's table may not have it?
 static const char *expression_of(const struct creation *c, const struct charle_column *column)
 {
     bool is_replica = c->crud->context->is_replica;
@@ -29,7 +29,7 @@ static const char *expression_of(const struct creation *c, const struct charle_c
 
 static enum charle_err refuse_given(const struct ch_crud *crud, const struct charle_column *column)
 {
-    const char *why = column->is_server_only ? "is not written this way"
+    const char *why = column->is_server_only                       ? "is not written this way"
                       : column->generate == CHARLE_GENERATE_SERIAL ? "is numbered by the server"
                       : column->merge == CHARLE_MERGE_DERIVED      ? "is worked out from other values"
                                                                    : "is kept by the system";
@@ -37,8 +37,8 @@ static enum charle_err refuse_given(const struct ch_crud *crud, const struct cha
                        CHARLE_FMT(crud->table->name), why);
 }
 
-static enum charle_err take_given(struct creation *c, const struct charle_column *column, const struct charle_field *field,
-                                  const void *request)
+static enum charle_err take_given(struct creation *c, const struct charle_column *column,
+                                  const struct charle_field *field, const void *request)
 {
     const struct ch_crud *crud = c->crud;
     bool is_kept = column->generate == CHARLE_GENERATE_NOW || column->generate == CHARLE_GENERATE_UPDATED ||
@@ -50,7 +50,8 @@ static enum charle_err take_given(struct creation *c, const struct charle_column
     struct charle_value value;
     enum charle_err rc = charle_record_value(column, field, request, crud->context->arena, &value, crud->err);
     if (!rc)
-        rc = charle_record_store(ch_crud_patch_field(crud->table, column), c->patch, &value, crud->context->arena, crud->err);
+        rc = charle_record_store(ch_crud_patch_field(crud->table, column), c->patch, &value, crud->context->arena,
+                                 crud->err);
     charle_column_set_add(&c->given, column->index);
     return rc;
 }
@@ -78,7 +79,8 @@ static enum charle_err fill(struct creation *c, const struct charle_column *colu
         break;
     }
     charle_column_set_add(&c->filled, column->index);
-    return charle_record_store(ch_crud_patch_field(crud->table, column), c->patch, &value, crud->context->arena, crud->err);
+    return charle_record_store(ch_crud_patch_field(crud->table, column), c->patch, &value, crud->context->arena,
+                               crud->err);
 }
 
 static enum charle_err collect(struct creation *c, const void *request)
@@ -170,8 +172,8 @@ static enum charle_err insert(const struct creation *c, const struct charle_colu
             rc = ch_crud_explain(crud, rc);
     }
     if (rc == CHARLE_DONE)
-        rc = charle_fail(crud->err, CHARLE_FAILED_PRECONDITION, "a rule of the database kept this %.*s from being added",
-                         CHARLE_FMT(crud->table->name));
+        rc = charle_fail(crud->err, CHARLE_FAILED_PRECONDITION,
+                         "a rule of the database kept this %.*s from being added", CHARLE_FMT(crud->table->name));
     if (!rc)
         rc = charle_record_read(rows, crud->table, returning, crud->table->patch, crud->context->arena, out, crud->err);
     charle_rows_close(rows);
@@ -179,8 +181,8 @@ static enum charle_err insert(const struct creation *c, const struct charle_colu
     return rc;
 }
 
-// Leaves in the reply what the caller may see, and refuses what was written past that. A row that no audience of the caller shows
-// was written into a letter box: only its key is shown.
+// Leaves in the reply what the caller may see, and refuses what was written past that. A row that no audience of the
+// caller shows was written into a letter box: only its key is shown.
 static enum charle_err project(struct creation *c, void *reply)
 {
     const struct ch_crud *crud = c->crud;
@@ -199,7 +201,8 @@ static enum charle_err project(struct creation *c, void *reply)
     }
     for (size_t i = 0; i < table->column_count && !c->view.sees_all; i++) {
         if (charle_column_set_has(&c->given, i) && !charle_column_set_has(&shown, i) && !charle_column_set_has(&key, i))
-            return charle_fail(crud->err, CHARLE_PERMISSION_DENIED, "this caller may not set %.*s of a %.*s, nor see it; leave it out",
+            return charle_fail(crud->err, CHARLE_PERMISSION_DENIED,
+                               "this caller may not set %.*s of a %.*s, nor see it; leave it out",
                                CHARLE_FMT(table->columns[i].name), CHARLE_FMT(table->name));
     }
     ch_crud_patch_keep(table, reply, &shown);

@@ -1,10 +1,10 @@
 // Pages of a list by key: a cursor holds the order's value and the key of the last row of a page.
 //
-// As text it is base64url of: the order column's number (varint), one byte that is 1 for ascending, and a patch with the order
-// column and the key. Clients pass it back unread. Rows without a value come last in both directions, in both databases.
-#include "services/crud_parts.h"
-
+// As text it is base64url of: the order column's number (varint), one byte that is 1 for ascending, and a patch with
+// the order column and the key. Clients pass it back unread. Rows without a value come last in both directions, in both
+// databases.
 #include "msg/wire.h"
+#include "services/crud_parts.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -76,8 +76,8 @@ static enum charle_err foreign(const struct ch_crud *crud)
                        CHARLE_FMT(crud->table->name));
 }
 
-static enum charle_err read_cursor(const struct ch_crud *crud, const struct ch_crud_order *order, struct charle_str cursor,
-                                   void **out)
+static enum charle_err read_cursor(const struct ch_crud *crud, const struct ch_crud_order *order,
+                                   struct charle_str cursor, void **out)
 {
     const struct charle_table *table = crud->table;
     struct charle_bytes bytes;
@@ -155,8 +155,8 @@ static void add_row_comparison(struct ch_crud_sql *sql, const struct steps *step
     ch_crud_sql_add(sql, ")");
 }
 
-enum charle_err ch_crud_cursor_add(const struct ch_crud *crud, const struct ch_crud_order *order, struct charle_str cursor,
-                                   struct ch_crud_sql *sql)
+enum charle_err ch_crud_cursor_add(const struct ch_crud *crud, const struct ch_crud_order *order,
+                                   struct charle_str cursor, struct ch_crud_sql *sql)
 {
     void *place;
     struct steps steps = {0};
@@ -173,7 +173,8 @@ enum charle_err ch_crud_cursor_add(const struct ch_crud *crud, const struct ch_c
         return CHARLE_OK;
     }
     ch_crud_sql_add(sql, " and (");
-    for (size_t i = steps.is_null ? 1 : 0; i < steps.count; i++) { // equal in all columns before, and behind in this one
+    for (size_t i = steps.is_null ? 1 : 0; i < steps.count;
+         i++) { // equal in all columns before, and behind in this one
         ch_crud_sql_add(sql, i > (steps.is_null ? 1u : 0u) ? " or (" : "(");
         for (size_t n = 0; n < i; n++) {
             add_comparison(sql, &steps, n, " = ");

@@ -1,8 +1,8 @@
 // What a database says about a broken constraint, as a sentence about tables and columns.
 //
-// Both databases name the constraint, or the columns, in their message: PostgreSQL says `… unique constraint "job_number_key"`,
-// SQLite `UNIQUE constraint failed: job.number`. Constraints are named by rule (<table>_<column>_fkey, …_check, …_length), so
-// the columns follow from the names.
+// Both databases name the constraint, or the columns, in their message: PostgreSQL says `… unique constraint
+// "job_number_key"`, SQLite `UNIQUE constraint failed: job.number`. Constraints are named by rule
+// (<table>_<column>_fkey, …_check, …_length), so the columns follow from the names.
 #include "services/crud_parts.h"
 
 #include <stdarg.h>
@@ -81,9 +81,11 @@ static void explain_unique(const struct ch_crud *crud, const char *text)
     unique_columns(crud->table, text, list, sizeof(list));
     struct charle_str table = crud->table->name;
     if (*list)
-        snprintf(crud->err->text, sizeof(crud->err->text), "there is another %.*s with the same %s already", CHARLE_FMT(table), list);
+        snprintf(crud->err->text, sizeof(crud->err->text), "there is another %.*s with the same %s already",
+                 CHARLE_FMT(table), list);
     else
-        snprintf(crud->err->text, sizeof(crud->err->text), "a value of this %.*s must be unique and is taken", CHARLE_FMT(table));
+        snprintf(crud->err->text, sizeof(crud->err->text), "a value of this %.*s must be unique and is taken",
+                 CHARLE_FMT(table));
 }
 
 static void explain_reference(const struct ch_crud *crud, const char *text)
@@ -93,21 +95,24 @@ static void explain_reference(const struct ch_crud *crud, const char *text)
         const struct charle_table *table = schema->tables[t];
         for (size_t i = 0; i < table->column_count; i++) {
             const struct charle_column *column = &table->columns[i];
-            if (!column->references || !mentions_name(text, "%.*s_%.*s_fkey", CHARLE_FMT(table->name), CHARLE_FMT(column->name)))
+            if (!column->references ||
+                !mentions_name(text, "%.*s_%.*s_fkey", CHARLE_FMT(table->name), CHARLE_FMT(column->name)))
                 continue;
             bool is_still_used = crud->method->crud == CHARLE_CRUD_DELETE || table != crud->table;
             if (is_still_used)
                 snprintf(crud->err->text, sizeof(crud->err->text), "this %.*s cannot go: %.*s of a %.*s refers to it",
                          CHARLE_FMT(crud->table->name), CHARLE_FMT(column->name), CHARLE_FMT(table->name));
             else
-                snprintf(crud->err->text, sizeof(crud->err->text), "%.*s of this %.*s refers to a %.*s that does not exist",
-                         CHARLE_FMT(column->name), CHARLE_FMT(table->name), CHARLE_FMT(column->references->name));
+                snprintf(crud->err->text, sizeof(crud->err->text),
+                         "%.*s of this %.*s refers to a %.*s that does not exist", CHARLE_FMT(column->name),
+                         CHARLE_FMT(table->name), CHARLE_FMT(column->references->name));
             return;
         }
     }
     bool is_delete = crud->method->crud == CHARLE_CRUD_DELETE;
     snprintf(crud->err->text, sizeof(crud->err->text),
-             is_delete ? "this %.*s cannot go: another row refers to it" : "this %.*s refers to a row that does not exist",
+             is_delete ? "this %.*s cannot go: another row refers to it"
+                       : "this %.*s refers to a row that does not exist",
              CHARLE_FMT(crud->table->name));
 }
 
@@ -117,7 +122,8 @@ static void explain_check(const struct ch_crud *crud, const char *text)
     const struct charle_table *table = crud->table;
     for (size_t i = 0; i < table->column_count; i++) {
         for (size_t s = 0; s < sizeof(suffixes) / sizeof(*suffixes); s++) {
-            if (!mentions_name(text, "%.*s_%.*s_%s", CHARLE_FMT(table->name), CHARLE_FMT(table->columns[i].name), suffixes[s]))
+            if (!mentions_name(text, "%.*s_%.*s_%s", CHARLE_FMT(table->name), CHARLE_FMT(table->columns[i].name),
+                               suffixes[s]))
                 continue;
             snprintf(crud->err->text, sizeof(crud->err->text), "%.*s of this %.*s has a value that is not allowed (%s)",
                      CHARLE_FMT(table->columns[i].name), CHARLE_FMT(table->name), suffixes[s]);
@@ -134,8 +140,8 @@ static void explain_check(const struct ch_crud *crud, const char *text)
         if (len > prefix.len + 1)
             snprintf(name, sizeof(name), "%.*s", (int)len, at);
     }
-    snprintf(crud->err->text, sizeof(crud->err->text), "this %.*s breaks the rule %s of its table", CHARLE_FMT(table->name),
-             *name ? name : "(unnamed)");
+    snprintf(crud->err->text, sizeof(crud->err->text), "this %.*s breaks the rule %s of its table",
+             CHARLE_FMT(table->name), *name ? name : "(unnamed)");
 }
 
 static void explain_not_null(const struct ch_crud *crud, const char *text)
@@ -151,7 +157,8 @@ static void explain_not_null(const struct ch_crud *crud, const char *text)
                  CHARLE_FMT(table->name));
         return;
     }
-    snprintf(crud->err->text, sizeof(crud->err->text), "a column of this %.*s must have a value", CHARLE_FMT(table->name));
+    snprintf(crud->err->text, sizeof(crud->err->text), "a column of this %.*s must have a value",
+             CHARLE_FMT(table->name));
 }
 
 enum charle_err ch_crud_explain(const struct ch_crud *crud, enum charle_err code)

@@ -1,7 +1,6 @@
 // Filters of a list: a column, an operator, values as text. The column's descriptor says what fits.
-#include "services/crud_parts.h"
-
 #include "msg/json.h"
+#include "services/crud_parts.h"
 
 // Numbers of charle.FilterOp.
 enum { OP_EQ = 1, OP_NE, OP_GT, OP_GTE, OP_LT, OP_LTE, OP_LIKE, OP_ILIKE, OP_IS_NULL, OP_IS_NOT_NULL, OP_IN, OP_COUNT };
@@ -10,10 +9,17 @@ enum { FILTER_COLUMN = 1, FILTER_OP = 2, FILTER_VALUE = 3 }; // fields of charle
 static const struct {
     const char *name, *sql;
 } ops[OP_COUNT] = {
-    [OP_EQ] = {"eq", " = "},       [OP_NE] = {"ne", " <> "},       [OP_GT] = {"gt", " > "},
-    [OP_GTE] = {"gte", " >= "},    [OP_LT] = {"lt", " < "},        [OP_LTE] = {"lte", " <= "},
-    [OP_LIKE] = {"like", " like "}, [OP_ILIKE] = {"ilike", " ilike "}, [OP_IS_NULL] = {"is_null", " is null"},
-    [OP_IS_NOT_NULL] = {"is_not_null", " is not null"}, [OP_IN] = {"in", ""},
+    [OP_EQ] = {"eq", " = "},
+    [OP_NE] = {"ne", " <> "},
+    [OP_GT] = {"gt", " > "},
+    [OP_GTE] = {"gte", " >= "},
+    [OP_LT] = {"lt", " < "},
+    [OP_LTE] = {"lte", " <= "},
+    [OP_LIKE] = {"like", " like "},
+    [OP_ILIKE] = {"ilike", " ilike "},
+    [OP_IS_NULL] = {"is_null", " is null"},
+    [OP_IS_NOT_NULL] = {"is_not_null", " is not null"},
+    [OP_IN] = {"in", ""},
 };
 
 struct filter {
@@ -118,7 +124,8 @@ static enum charle_err read_list(const struct filter *f, struct charle_value *ou
 static void write_match(const struct filter *f, struct ch_crud_sql *sql)
 {
     struct charle_value pattern = charle_text(f->values[0]);
-    // Text columns have the collation "C", in which PostgreSQL's ilike folds ASCII letters only; so does SQLite's lower().
+    // Text columns have the collation "C", in which PostgreSQL's ilike folds ASCII letters only; so does SQLite's
+    // lower().
     bool folds = f->op == OP_ILIKE && sql->dialect == CHARLE_SQLITE;
     ch_crud_sql_add(sql, folds ? "lower(" : "");
     ch_crud_sql_add_column(sql, f->column);
@@ -155,19 +162,24 @@ static enum charle_err write_filter(const struct filter *f, struct ch_crud_sql *
     return rc;
 }
 
-static enum charle_err add_filter(const struct ch_crud *crud, struct ch_crud_view *view, const struct charle_message *message,
-                                  const void *record, struct ch_crud_sql *sql)
+static enum charle_err add_filter(const struct ch_crud *crud, struct ch_crud_view *view,
+                                  const struct charle_message *message, const void *record, struct ch_crud_sql *sql)
 {
-    struct charle_str name = *(const struct charle_str *)charle_field_ptr(charle_message_field(message, FILTER_COLUMN), record);
+    struct charle_str name =
+        *(const struct charle_str *)charle_field_ptr(charle_message_field(message, FILTER_COLUMN), record);
     const struct charle_array *values = charle_field_ptr(charle_message_field(message, FILTER_VALUE), record);
-    struct filter f = {.crud = crud, .column = charle_table_column(crud->table, name), .values = values->items,
+    struct filter f = {.crud = crud,
+                       .column = charle_table_column(crud->table, name),
+                       .values = values->items,
                        .value_count = values->count};
     f.op = *(const int32_t *)charle_field_ptr(charle_message_field(message, FILTER_OP), record);
     if (!f.column || f.column->is_server_only)
         return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "%.*s has no column \"%.*s\" to filter by",
-                           CHARLE_FMT(crud->table->name), (int)(name.len < 64 ? name.len : 64), name.ptr ? name.ptr : "");
+                           CHARLE_FMT(crud->table->name), (int)(name.len < 64 ? name.len : 64),
+                           name.ptr ? name.ptr : "");
     if (f.op < OP_EQ || f.op >= OP_COUNT)
-        return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "the filter on %.*s has the unknown operator %d", CHARLE_FMT(name), f.op);
+        return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "the filter on %.*s has the unknown operator %d",
+                           CHARLE_FMT(name), f.op);
     const char *why = why_unfit(&f);
     why = why ? why : why_wrong_count(&f);
     if (why)
@@ -182,8 +194,8 @@ enum charle_err ch_crud_add_filters(const struct ch_crud *crud, struct ch_crud_v
                                     struct ch_crud_sql *sql)
 {
     if (filters->count > CH_CRUD_FILTERS_MAX)
-        return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "%zu filters are given; at most %d are allowed", filters->count,
-                           CH_CRUD_FILTERS_MAX);
+        return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "%zu filters are given; at most %d are allowed",
+                           filters->count, CH_CRUD_FILTERS_MAX);
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < filters->count; i++)
         rc = add_filter(crud, view, filter_message, ((const void *const *)filters->items)[i], sql);

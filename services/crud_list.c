@@ -37,12 +37,13 @@ static enum charle_err read_order(struct listing *l, const struct charle_opt_tex
     if (!order_by->has && !is_seen)
         l->order.column = &table->columns[table->key_columns[0]];
     else if (!is_seen)
-        return charle_fail(l->crud->err, CHARLE_INVALID_ARGUMENT, "%.*s has no column \"%.*s\" to order by", CHARLE_FMT(table->name),
-                           (int)(order_by->value.len < 64 ? order_by->value.len : 64), order_by->value.ptr);
+        return charle_fail(l->crud->err, CHARLE_INVALID_ARGUMENT, "%.*s has no column \"%.*s\" to order by",
+                           CHARLE_FMT(table->name), (int)(order_by->value.len < 64 ? order_by->value.len : 64),
+                           order_by->value.ptr);
     enum charle_type type = (enum charle_type)l->order.column->field->type;
     if (l->order.column->is_array || type == CHARLE_TYPE_JSONB || type == CHARLE_TYPE_BYTES)
-        return charle_fail(l->crud->err, CHARLE_INVALID_ARGUMENT, "%.*s of %.*s has no order", CHARLE_FMT(l->order.column->name),
-                           CHARLE_FMT(table->name));
+        return charle_fail(l->crud->err, CHARLE_INVALID_ARGUMENT, "%.*s of %.*s has no order",
+                           CHARLE_FMT(l->order.column->name), CHARLE_FMT(table->name));
     return CHARLE_OK;
 }
 
@@ -57,8 +58,8 @@ static enum charle_err read_request(struct listing *l, const void *request)
     l->order.is_ascending = ascending->has && ascending->value;
     l->limit = limit->has ? limit->value : CH_CRUD_PAGE_ROWS_DEFAULT;
     if (l->limit < 1 || l->limit > CH_CRUD_PAGE_ROWS_MAX)
-        return charle_fail(l->crud->err, CHARLE_INVALID_ARGUMENT, "limit is %lld; it must be 1 to %d", (long long)l->limit,
-                           CH_CRUD_PAGE_ROWS_MAX);
+        return charle_fail(l->crud->err, CHARLE_INVALID_ARGUMENT, "limit is %lld; it must be 1 to %d",
+                           (long long)l->limit, CH_CRUD_PAGE_ROWS_MAX);
     return read_order(l, member(message, request, ORDER_BY));
 }
 
@@ -113,7 +114,8 @@ static size_t row_size(const struct charle_table *table, const void *patch)
         bool is_text = field->wire == CHARLE_WIRE_STRING || field->wire == CHARLE_WIRE_BYTES;
         if (!charle_field_has(field, patch))
             continue;
-        const struct charle_str *texts = field->label == CHARLE_REPEATED ? array->items : charle_field_ptr(field, patch);
+        const struct charle_str *texts =
+            field->label == CHARLE_REPEATED ? array->items : charle_field_ptr(field, patch);
         size_t count = field->label == CHARLE_REPEATED ? array->count : 1;
         for (size_t n = 0; n < count; n++)
             size += is_text && field->type != CHARLE_TYPE_UUID ? texts[n].len + 4 : 10;
@@ -121,7 +123,8 @@ static size_t row_size(const struct charle_table *table, const void *patch)
     return size;
 }
 
-static enum charle_err read_page(struct listing *l, struct charle_rows *rows, void **items, size_t *out_count, bool *out_has_more)
+static enum charle_err read_page(struct listing *l, struct charle_rows *rows, void **items, size_t *out_count,
+                                 bool *out_has_more)
 {
     const struct ch_crud *crud = l->crud;
     struct charle_arena *arena = crud->context->arena;

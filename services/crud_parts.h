@@ -14,7 +14,8 @@ struct ch_crud {
     struct charle_error *err;
 };
 
-// --- statements (crud_sql.c) -------------------------------------------------------------------------------------------
+// --- statements (crud_sql.c)
+// -------------------------------------------------------------------------------------------
 
 // Text and values of one statement. Failures are remembered in `text`.
 struct ch_crud_sql {
@@ -62,7 +63,7 @@ struct ch_crud_seen {
 
 struct ch_crud_view {
     const struct charle_table *table;
-    bool sees_all; // on a replica
+    bool sees_all;                    // on a replica
     struct charle_column_set columns; // shown by any of them
     struct charle_column_set always;  // shown by those that every row matches
     bool has_always;
@@ -78,13 +79,13 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_view_init(struct ch_crud_view *view, c
 void ch_crud_view_add_where(struct ch_crud_view *view, struct ch_crud_sql *sql);
 // ` and (…)`: only rows of which the caller sees this column. INVALID_ARGUMENT when that is none.
 CHARLE_MUST_CHECK enum charle_err ch_crud_view_add_column(struct ch_crud_view *view, const struct ch_crud *crud,
-                                                          const struct charle_column *column,
-                                                          struct ch_crud_sql *sql);
+                                                          const struct charle_column *column, struct ch_crud_sql *sql);
 // `, (…), (…)`: the flags, behind the columns of a select list.
 void ch_crud_view_add_flags(struct ch_crud_view *view, struct ch_crud_sql *sql);
 // The columns shown of the present row, whose flags stand at `column` and behind it.
-CHARLE_MUST_CHECK enum charle_err ch_crud_view_shown(const struct ch_crud_view *view, struct charle_rows *rows, size_t column,
-                                                     struct charle_column_set *out, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_crud_view_shown(const struct ch_crud_view *view, struct charle_rows *rows,
+                                                     size_t column, struct charle_column_set *out,
+                                                     struct charle_error *err);
 
 // --- rows (crud_row.c) -----------------------------------------------------------------------------------------------
 
@@ -95,8 +96,8 @@ void ch_crud_patch_keep(const struct charle_table *table, void *patch, const str
 // Copies the fields of the set from one patch to another.
 void ch_crud_patch_copy(const struct charle_table *table, void *to, const void *from,
                         const struct charle_column_set *columns);
-// Reads one row by its key into a new patch: the columns of the view and `more`. *out_shown are those that may be shown; others
-// are for the engine's own eyes. NOT_FOUND says so.
+// Reads one row by its key into a new patch: the columns of the view and `more`. *out_shown are those that may be
+// shown; others are for the engine's own eyes. NOT_FOUND says so.
 CHARLE_MUST_CHECK enum charle_err ch_crud_fetch(const struct ch_crud *crud, struct ch_crud_view *view,
                                                 const struct charle_column_set *more, bool for_update,
                                                 const struct charle_message *key_message, const void *key,
@@ -108,7 +109,8 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_write_fetch(struct ch_crud_sql *sql, c
                                                       const struct charle_message *key_message, const void *key);
 enum charle_err ch_crud_not_found(const struct charle_table *table, struct charle_error *err);
 
-// --- who may write (crud_allow.c) --------------------------------------------------------------------------------------
+// --- who may write (crud_allow.c)
+// --------------------------------------------------------------------------------------
 
 // Adds the columns that the templates ask about.
 void ch_crud_allow_needs(const struct charle_table *table, const char *const *allow, struct charle_column_set *set);
@@ -116,7 +118,8 @@ void ch_crud_allow_needs(const struct charle_table *table, const char *const *al
 CHARLE_MUST_CHECK enum charle_err ch_crud_allow(const struct ch_crud *crud, const char *const *allow, const void *patch,
                                                 const char *verb);
 
-// --- lists (crud_filter.c, crud_cursor.c) --------------------------------------------------------------------------------
+// --- lists (crud_filter.c, crud_cursor.c)
+// --------------------------------------------------------------------------------
 
 // What a list is ordered by: a column, and behind it the key.
 struct ch_crud_order {
@@ -135,11 +138,13 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_add_filters(const struct ch_crud *crud
 // The place behind a row, as opaque text.
 CHARLE_MUST_CHECK enum charle_err ch_crud_cursor_write(const struct ch_crud *crud, const struct ch_crud_order *order,
                                                        const void *patch, struct charle_str *out);
-// ` and …`: only rows behind that place. INVALID_ARGUMENT for text that is not from ch_crud_cursor_write for this order.
+// ` and …`: only rows behind that place. INVALID_ARGUMENT for text that is not from ch_crud_cursor_write for this
+// order.
 CHARLE_MUST_CHECK enum charle_err ch_crud_cursor_add(const struct ch_crud *crud, const struct ch_crud_order *order,
                                                      struct charle_str cursor, struct ch_crud_sql *sql);
 
-// --- errors (crud_error.c) ---------------------------------------------------------------------------------------------
+// --- errors (crud_error.c)
+// ---------------------------------------------------------------------------------------------
 
 // Turns what the database said about a constraint into a sentence; other errors keep their text. Returns the code.
 enum charle_err ch_crud_explain(const struct ch_crud *crud, enum charle_err code);

@@ -8,7 +8,8 @@ const struct charle_field *ch_crud_patch_field(const struct charle_table *table,
 
 static size_t member_size(const struct charle_field *field)
 {
-    return field->label == CHARLE_REPEATED ? sizeof(struct charle_array) : charle_type_size((enum charle_type)field->type);
+    return field->label == CHARLE_REPEATED ? sizeof(struct charle_array)
+                                           : charle_type_size((enum charle_type)field->type);
 }
 
 void ch_crud_patch_keep(const struct charle_table *table, void *patch, const struct charle_column_set *columns)
@@ -23,7 +24,8 @@ void ch_crud_patch_keep(const struct charle_table *table, void *patch, const str
     }
 }
 
-void ch_crud_patch_copy(const struct charle_table *table, void *to, const void *from, const struct charle_column_set *columns)
+void ch_crud_patch_copy(const struct charle_table *table, void *to, const void *from,
+                        const struct charle_column_set *columns)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         if (!charle_column_set_has(columns, i))
@@ -42,8 +44,8 @@ enum charle_err ch_crud_not_found(const struct charle_table *table, struct charl
 }
 
 enum charle_err ch_crud_write_fetch(struct ch_crud_sql *sql, const struct ch_crud *crud, struct ch_crud_view *view,
-                                   const struct charle_column_set *columns, bool for_update,
-                                   const struct charle_message *key_message, const void *key)
+                                    const struct charle_column_set *columns, bool for_update,
+                                    const struct charle_message *key_message, const void *key)
 {
     ch_crud_sql_add(sql, "select ");
     charle_table_write_columns(crud->table, columns, "r.", &sql->text);
@@ -58,9 +60,10 @@ enum charle_err ch_crud_write_fetch(struct ch_crud_sql *sql, const struct ch_cru
     return rc;
 }
 
-enum charle_err ch_crud_fetch(const struct ch_crud *crud, struct ch_crud_view *view, const struct charle_column_set *more,
-                              bool for_update, const struct charle_message *key_message, const void *key,
-                              void **out_patch, struct charle_column_set *out_shown)
+enum charle_err ch_crud_fetch(const struct ch_crud *crud, struct ch_crud_view *view,
+                              const struct charle_column_set *more, bool for_update,
+                              const struct charle_message *key_message, const void *key, void **out_patch,
+                              struct charle_column_set *out_shown)
 {
     struct charle_column_set columns = view->columns;
     for (size_t i = 0; more && i < crud->table->column_count; i++) {
@@ -88,7 +91,8 @@ enum charle_err ch_crud_fetch(const struct ch_crud *crud, struct ch_crud_view *v
         rc = charle_fail(crud->err, CHARLE_NO_MEMORY, "no room for a row of %.*s", CHARLE_FMT(crud->table->name));
         goto done;
     }
-    rc = charle_record_read(rows, crud->table, &columns, crud->table->patch, crud->context->arena, *out_patch, crud->err);
+    rc = charle_record_read(rows, crud->table, &columns, crud->table->patch, crud->context->arena, *out_patch,
+                            crud->err);
     if (!rc)
         rc = ch_crud_view_shown(view, rows, charle_column_set_count(&columns), out_shown, crud->err);
 done:

@@ -50,7 +50,8 @@ enum charle_err ch_crud_value(const struct ch_crud *crud, const struct charle_co
 {
     const struct charle_field *field = charle_message_field(message, column->field->number);
     if (!field)
-        return charle_fail(crud->err, CHARLE_INTERNAL, "%s has no field for %.*s", message->name, CHARLE_FMT(column->name));
+        return charle_fail(crud->err, CHARLE_INTERNAL, "%s has no field for %.*s", message->name,
+                           CHARLE_FMT(column->name));
     return charle_record_value(column, field, record, crud->context->arena, out, crud->err);
 }
 

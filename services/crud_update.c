@@ -1,6 +1,5 @@
 // Update and Delete: the row is locked and read, the edit merged with it, the result written.
 #include "services/crud_parts.h"
-
 #include "sync/merge.h"
 
 enum { KEY = 1, SET = 2, MASK = 3, UPDATE_BASE = 4, DELETE_BASE = 2 }; // fields of TaskUpdate and TaskDelete
@@ -21,7 +20,8 @@ struct edit {
     struct ch_merge merge;
 };
 
-// --- what is to change -------------------------------------------------------------------------------------------------
+// --- what is to change
+// -------------------------------------------------------------------------------------------------
 
 static enum charle_err read_mask(struct edit *e, const void *request)
 {
@@ -32,8 +32,9 @@ static enum charle_err read_mask(struct edit *e, const void *request)
     for (size_t i = 0; i < mask->count; i++) {
         const struct charle_column *column = charle_table_column_numbered(table, numbers[i]);
         if (!column)
-            return charle_fail(e->crud->err, CHARLE_INVALID_ARGUMENT, "the mask names field %u, which %.*s does not have",
-                               numbers[i], CHARLE_FMT(table->name));
+            return charle_fail(e->crud->err, CHARLE_INVALID_ARGUMENT,
+                               "the mask names field %u, which %.*s does not have", numbers[i],
+                               CHARLE_FMT(table->name));
         charle_column_set_add(&e->merge.mask, column->index);
     }
     for (size_t i = 0; !mask->count && i < table->column_count; i++) {
@@ -59,10 +60,10 @@ static bool is_key(const struct charle_table *table, const struct charle_column 
 
 static const char *why_fixed(const struct charle_table *table, const struct charle_column *column)
 {
-    return is_key(table, column)                           ? "is the key of the row"
-           : column->generate == CHARLE_GENERATE_SERIAL    ? "is numbered by the server"
-           : column->generate != CHARLE_GENERATE_NONE      ? "is kept by the system"
-                                                           : NULL;
+    return is_key(table, column)                        ? "is the key of the row"
+           : column->generate == CHARLE_GENERATE_SERIAL ? "is numbered by the server"
+           : column->generate != CHARLE_GENERATE_NONE   ? "is kept by the system"
+                                                        : NULL;
 }
 
 // A whole row may be sent back with what the system keeps unchanged in it; that is no wish to change it.
@@ -89,13 +90,14 @@ static enum charle_err check_columns(struct edit *e)
         if (!charle_column_set_has(&e->shown, i)) {
             rc = charle_fail(e->crud->err, CHARLE_PERMISSION_DENIED, "%.*s of this %.*s %s", CHARLE_FMT(column->name),
                              CHARLE_FMT(table->name),
-                             e->view.sees_all ? "is not kept on this device" : "may not be changed by this caller, who does not see it");
+                             e->view.sees_all ? "is not kept on this device"
+                                              : "may not be changed by this caller, who does not see it");
         } else if (why_fixed(table, column)) {
             rc = check_fixed(e, column, why_fixed(table, column));
         } else if (!column->is_nullable && !column->is_array &&
                    !charle_field_has(ch_crud_patch_field(table, column), e->merge.wanted)) {
-            rc = charle_fail(e->crud->err, CHARLE_INVALID_ARGUMENT, "%.*s of this %.*s must have a value", CHARLE_FMT(column->name),
-                             CHARLE_FMT(table->name));
+            rc = charle_fail(e->crud->err, CHARLE_INVALID_ARGUMENT, "%.*s of this %.*s must have a value",
+                             CHARLE_FMT(column->name), CHARLE_FMT(table->name));
         }
     }
     return rc;
@@ -116,7 +118,8 @@ static enum charle_err take_base(struct edit *e, const void *base)
     return CHARLE_OK;
 }
 
-// --- writing -----------------------------------------------------------------------------------------------------------
+// --- writing
+// -----------------------------------------------------------------------------------------------------------
 
 // The time of a row's change never goes back, though a call that was made earlier may arrive later.
 static enum charle_err touch(struct edit *e)
@@ -126,7 +129,8 @@ static enum charle_err touch(struct edit *e)
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < crud->table->column_count; i++) {
         const struct charle_column *column = &crud->table->columns[i];
-        if (column->generate != CHARLE_GENERATE_UPDATED || (e->view.sees_all && !charle_column_set_has(&e->view.columns, i)))
+        if (column->generate != CHARLE_GENERATE_UPDATED ||
+            (e->view.sees_all && !charle_column_set_has(&e->view.columns, i)))
             continue;
         struct charle_value value = charle_timestamp(crud->context->now);
         const struct charle_field *field = ch_crud_patch_field(crud->table, column);
@@ -186,7 +190,8 @@ static enum charle_err write_row(const struct edit *e, void *reply)
             rc = ch_crud_explain(crud, rc);
     }
     if (!rc)
-        rc = charle_record_read(rows, crud->table, &e->shown, crud->table->patch, crud->context->arena, reply, crud->err);
+        rc = charle_record_read(rows, crud->table, &e->shown, crud->table->patch, crud->context->arena, reply,
+                                crud->err);
     charle_rows_close(rows);
     ch_crud_sql_deinit(&sql);
     return rc;
@@ -235,8 +240,8 @@ enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, 
     struct edit e;
     e.crud = crud;
     e.key = sub_message(message, request, KEY);
-    e.merge = (struct ch_merge){.table = crud->table, .arena = crud->context->arena,
-                                .wanted = sub_message(message, request, SET)};
+    e.merge = (struct ch_merge){
+        .table = crud->table, .arena = crud->context->arena, .wanted = sub_message(message, request, SET)};
     if (!e.key || !e.merge.wanted)
         return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "%s needs a key and what to set", message->name);
     enum charle_err rc = read_mask(&e, request);
@@ -266,7 +271,8 @@ enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, 
     return rc ? rc : write_row(&e, reply);
 }
 
-// --- delete --------------------------------------------------------------------------------------------------------------
+// --- delete
+// --------------------------------------------------------------------------------------------------------------
 
 static enum charle_err delete_row(const struct edit *e)
 {
@@ -319,8 +325,8 @@ static enum charle_err accept_gone(const struct edit *e, enum charle_err not_fou
         *crud->err = kept;
         return not_found;
     }
-    crud->context->merge_note = charle_arena_printf(crud->context->arena, "this %.*s had been deleted by someone else already",
-                                                    CHARLE_FMT(crud->table->name));
+    crud->context->merge_note = charle_arena_printf(
+        crud->context->arena, "this %.*s had been deleted by someone else already", CHARLE_FMT(crud->table->name));
     return CHARLE_OK;
 }
 

@@ -1,8 +1,9 @@
 // Which rows and columns of a table the caller sees, as conditions in SQL.
 //
-// A row is seen through every audience of its table whose scope the caller holds; what is shown is the union of their columns.
-// An audience without a condition that is constant matches every row, and its columns are always shown. Of the others the
-// statement asks, row by row, only those that would show more: their conditions stand behind the columns as flags.
+// A row is seen through every audience of its table whose scope the caller holds; what is shown is the union of their
+// columns. An audience without a condition that is constant matches every row, and its columns are always shown. Of the
+// others the statement asks, row by row, only those that would show more: their conditions stand behind the columns as
+// flags.
 #include "services/crud_parts.h"
 
 static void set_union(struct charle_column_set *to, const struct charle_column_set *from)

@@ -1,7 +1,6 @@
-#include "sync/merge_parts.h"
-
 #include "base/buf.h"
 #include "msg/json.h"
+#include "sync/merge_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,9 +71,10 @@ static bool is_same(const struct merging *m, const void *a, const void *b)
 
 static enum charle_err conflict(const struct merging *m)
 {
-    return charle_fail(m->err, CHARLE_CONFLICT,
-                       "%.*s of this %.*s was changed by someone else meanwhile: it is %s now; look at it and change it again",
-                       CHARLE_FMT(m->column->name), CHARLE_FMT(m->merge->table->name), shown(m, m->merge->stored));
+    return charle_fail(
+        m->err, CHARLE_CONFLICT,
+        "%.*s of this %.*s was changed by someone else meanwhile: it is %s now; look at it and change it again",
+        CHARLE_FMT(m->column->name), CHARLE_FMT(m->merge->table->name), shown(m, m->merge->stored));
 }
 
 static enum charle_err no_room(const struct merging *m)
@@ -87,7 +87,8 @@ static enum charle_err no_room(const struct merging *m)
 static enum charle_err merge_lww(const struct merging *m)
 {
     if (m->has_moved)
-        add_note(m, "had been changed to %s meanwhile; it is %s now", shown(m, m->merge->stored), shown(m, m->merge->wanted));
+        add_note(m, "had been changed to %s meanwhile; it is %s now", shown(m, m->merge->stored),
+                 shown(m, m->merge->wanted));
     take_field(m, m->merge->wanted);
     return CHARLE_OK;
 }
@@ -113,7 +114,8 @@ static enum charle_err merge_group(const struct merging *m)
     const struct charle_table *table = merge->table;
     for (size_t i = 0; merge->base && i < table->column_count; i++) {
         const struct charle_column *column = &table->columns[i];
-        if (column->merge != CHARLE_MERGE_GROUP || column->merge_group != m->column->merge_group || !base_tells(merge, i))
+        if (column->merge != CHARLE_MERGE_GROUP || column->merge_group != m->column->merge_group ||
+            !base_tells(merge, i))
             continue;
         struct merging other = *m;
         other.column = column;
@@ -135,9 +137,11 @@ static enum charle_err illegal_step(const struct merging *m, int32_t from)
         const struct charle_transition *step = &m->column->transitions[i];
         const struct charle_enum_value *to = charle_enum_by_number(m->field->enumeration, step->to);
         if (step->from == from && to)
-            used += (size_t)snprintf(legal + used, sizeof(legal) - used, "%s%.*s", used ? ", " : "", CHARLE_FMT(to->name));
+            used +=
+                (size_t)snprintf(legal + used, sizeof(legal) - used, "%s%.*s", used ? ", " : "", CHARLE_FMT(to->name));
     }
-    return charle_fail(m->err, CHARLE_FAILED_PRECONDITION, "%.*s of this %.*s cannot go from %s to %s; from there it may go to %s",
+    return charle_fail(m->err, CHARLE_FAILED_PRECONDITION,
+                       "%.*s of this %.*s cannot go from %s to %s; from there it may go to %s",
                        CHARLE_FMT(m->column->name), CHARLE_FMT(m->merge->table->name), shown(m, m->merge->stored),
                        shown(m, m->merge->wanted), used ? legal : "nothing else");
 }
@@ -153,7 +157,8 @@ static enum charle_err merge_fsm(const struct merging *m)
     if (!is_legal || !charle_field_has(m->field, merge->wanted))
         return illegal_step(m, from);
     if (m->has_moved)
-        add_note(m, "had gone to %s meanwhile; from there it went to %s", shown(m, merge->stored), shown(m, merge->wanted));
+        add_note(m, "had gone to %s meanwhile; from there it went to %s", shown(m, merge->stored),
+                 shown(m, merge->wanted));
     take_field(m, merge->wanted);
     return CHARLE_OK;
 }
@@ -178,10 +183,10 @@ static enum charle_err merge_counter(const struct merging *m)
         if (charle_field_has(m->field, rows[i]))
             values[i] = is_int4 ? *(const int32_t *)at : *(const int64_t *)at;
     }
-    if (__builtin_sub_overflow(values[1], values[2], &difference) || __builtin_add_overflow(values[0], difference, &sum) ||
-        (is_int4 && (sum < INT32_MIN || sum > INT32_MAX)))
-        return charle_fail(m->err, CHARLE_OUT_OF_RANGE, "%.*s of this %.*s would become too large", CHARLE_FMT(m->column->name),
-                           CHARLE_FMT(merge->table->name));
+    if (__builtin_sub_overflow(values[1], values[2], &difference) ||
+        __builtin_add_overflow(values[0], difference, &sum) || (is_int4 && (sum < INT32_MIN || sum > INT32_MAX)))
+        return charle_fail(m->err, CHARLE_OUT_OF_RANGE, "%.*s of this %.*s would become too large",
+                           CHARLE_FMT(m->column->name), CHARLE_FMT(merge->table->name));
     if (!difference)
         return CHARLE_OK;
     take_field(m, merge->wanted);
@@ -200,7 +205,8 @@ static bool has_item(const struct merging *m, const struct charle_array *array, 
     enum charle_type type = (enum charle_type)m->field->type;
     bool found = false;
     for (size_t i = 0; !found && i < array->count; i++)
-        found = ch_merge_is_equal_item(type, (const char *)array->items + i * charle_type_size(type), item, m->merge->arena);
+        found = ch_merge_is_equal_item(type, (const char *)array->items + i * charle_type_size(type), item,
+                                       m->merge->arena);
     return found;
 }
 
@@ -272,9 +278,9 @@ static enum charle_err merge_text(const struct merging *m)
     if (charle_field_has(m->field, merge->base))
         base = *(const struct charle_str *)charle_field_ptr(m->field, merge->base);
     bool is_marked;
-    struct charle_str text = ch_merge_text(base, *(const struct charle_str *)charle_field_ptr(m->field, merge->stored),
-                                           *(const struct charle_str *)charle_field_ptr(m->field, merge->wanted),
-                                           merge->arena, &is_marked);
+    struct charle_str text =
+        ch_merge_text(base, *(const struct charle_str *)charle_field_ptr(m->field, merge->stored),
+                      *(const struct charle_str *)charle_field_ptr(m->field, merge->wanted), merge->arena, &is_marked);
     if (!text.ptr)
         return no_room(m);
     take_field(m, merge->wanted);
@@ -286,14 +292,15 @@ static enum charle_err merge_text(const struct merging *m)
 
 static enum charle_err merge_derived(const struct merging *m)
 {
-    return charle_fail(m->err, CHARLE_FAILED_PRECONDITION, "%.*s of %.*s is worked out from other values; it cannot be set",
-                       CHARLE_FMT(m->column->name), CHARLE_FMT(m->merge->table->name));
+    return charle_fail(m->err, CHARLE_FAILED_PRECONDITION,
+                       "%.*s of %.*s is worked out from other values; it cannot be set", CHARLE_FMT(m->column->name),
+                       CHARLE_FMT(m->merge->table->name));
 }
 
 static const policy policies[] = {
-    [CHARLE_MERGE_LWW] = merge_lww,         [CHARLE_MERGE_SERVER] = merge_server, [CHARLE_MERGE_GROUP] = merge_group,
+    [CHARLE_MERGE_LWW] = merge_lww,         [CHARLE_MERGE_SERVER] = merge_server,   [CHARLE_MERGE_GROUP] = merge_group,
     [CHARLE_MERGE_FSM] = merge_fsm,         [CHARLE_MERGE_COUNTER] = merge_counter, [CHARLE_MERGE_SET] = merge_set,
-    [CHARLE_MERGE_ONCE] = merge_once,       [CHARLE_MERGE_APPEND] = merge_append, [CHARLE_MERGE_TEXT] = merge_text,
+    [CHARLE_MERGE_ONCE] = merge_once,       [CHARLE_MERGE_APPEND] = merge_append,   [CHARLE_MERGE_TEXT] = merge_text,
     [CHARLE_MERGE_DERIVED] = merge_derived,
 };
 
@@ -317,7 +324,8 @@ struct charle_column_set ch_merge_needs(const struct charle_table *table, const 
 static enum charle_err merge_column(struct ch_merge *merge, const struct charle_column *column, struct charle_buf *note,
                                     struct charle_error *err)
 {
-    struct merging m = {.merge = merge, .column = column, .field = patch_field(merge->table, column), .note = note, .err = err};
+    struct merging m = {
+        .merge = merge, .column = column, .field = patch_field(merge->table, column), .note = note, .err = err};
     m.has_moved = merge->base && !is_same(&m, merge->stored, merge->base);
     if (column->merge != CHARLE_MERGE_COUNTER && is_same(&m, merge->stored, merge->wanted))
         return CHARLE_OK;
@@ -352,9 +360,10 @@ enum charle_err ch_merge_delete(const struct charle_table *table, const void *ba
         bool is_kept_by_system = column->merge == CHARLE_MERGE_DERIVED || column->generate == CHARLE_GENERATE_UPDATED;
         if (is_kept_by_system || !charle_field_has(m.field, base) || is_same(&m, stored, base))
             continue;
-        return charle_fail(err, CHARLE_CONFLICT,
-                           "%.*s of this %.*s was changed by someone else meanwhile: it is %s now; look at it before deleting it",
-                           CHARLE_FMT(column->name), CHARLE_FMT(table->name), shown(&m, stored));
+        return charle_fail(
+            err, CHARLE_CONFLICT,
+            "%.*s of this %.*s was changed by someone else meanwhile: it is %s now; look at it before deleting it",
+            CHARLE_FMT(column->name), CHARLE_FMT(table->name), shown(&m, stored));
     }
     return CHARLE_OK;
 }

@@ -1,8 +1,7 @@
 // When two values of a column are the same value.
-#include "sync/merge_parts.h"
-
 #include "db/json_canonical.h"
 #include "msg/scalar.h"
+#include "sync/merge_parts.h"
 
 static bool is_equal_numeric(struct charle_str a, struct charle_str b, struct charle_arena *arena)
 {

@@ -1,15 +1,15 @@
 // Three-way merge of text, paragraph by paragraph.
 //
-// Each side is compared with the base by its longest common subsequence of paragraphs. Paragraphs of the base that both sides
-// kept are fixed points; between two of them lies a chunk of each text. A chunk that one side left alone is the other side's; a
-// chunk that both changed alike is that; chunks of as many paragraphs are taken one paragraph at a time; where the base has nothing and both put something in, both follow one another; anything
-// else is an overlap, and both versions are kept between lines that say so.
+// Each side is compared with the base by its longest common subsequence of paragraphs. Paragraphs of the base that both
+// sides kept are fixed points; between two of them lies a chunk of each text. A chunk that one side left alone is the
+// other side's; a chunk that both changed alike is that; chunks of as many paragraphs are taken one paragraph at a
+// time; where the base has nothing and both put something in, both follow one another; anything else is an overlap, and
+// both versions are kept between lines that say so.
 //
 // Blank lines between paragraphs become one when two texts are put together.
-#include "sync/merge.h"
-
 #include "base/buf.h"
 #include "base/limits.h"
+#include "sync/merge.h"
 
 #define NONE SIZE_MAX
 
@@ -56,7 +56,8 @@ static bool split(struct charle_str text, struct charle_arena *arena, struct par
 }
 
 // match[i] is the paragraph of `side` that stands for base's i-th, or NONE.
-static bool align(const struct paragraphs *base, const struct paragraphs *side, struct charle_arena *arena, size_t **out)
+static bool align(const struct paragraphs *base, const struct paragraphs *side, struct charle_arena *arena,
+                  size_t **out)
 {
     size_t rows = base->count + 1, width = side->count + 1;
     uint16_t *length = charle_arena_array(arena, rows * width, sizeof(*length));
@@ -68,7 +69,8 @@ static bool align(const struct paragraphs *base, const struct paragraphs *side, 
             uint16_t down = length[(i + 1) * width + n], right = length[i * width + n + 1];
             length[i * width + n] = charle_str_equal(base->items[i], side->items[n])
                                         ? (uint16_t)(length[(i + 1) * width + n + 1] + 1)
-                                        : down > right ? down : right;
+                                    : down > right ? down
+                                                   : right;
         }
     }
     for (size_t i = 0, n = 0; i < base->count; i++) {
@@ -136,8 +138,8 @@ static struct chunk between(const struct paragraphs *text, size_t from, size_t t
     return (struct chunk){text->items + from, to - from};
 }
 
-struct charle_str ch_merge_text(struct charle_str base_text, struct charle_str stored_text, struct charle_str wanted_text,
-                                struct charle_arena *arena, bool *out_is_marked)
+struct charle_str ch_merge_text(struct charle_str base_text, struct charle_str stored_text,
+                                struct charle_str wanted_text, struct charle_arena *arena, bool *out_is_marked)
 {
     struct charle_str result = {0};
     struct charle_buf buf = {0};

@@ -39,8 +39,8 @@ uint64_t charle_context_random(struct charle_context *context)
     return result;
 }
 
-// An id is 128 bits: 48 of milliseconds, 16 that count the ids of the call, 64 random ones. Past 65,536 ids the count runs
-// over into the milliseconds, which keeps the order and cannot end.
+// An id is 128 bits: 48 of milliseconds, 16 that count the ids of the call, 64 random ones. Past 65,536 ids the count
+// runs over into the milliseconds, which keeps the order and cannot end.
 struct charle_str charle_context_new_id(struct charle_context *context)
 {
     static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // Crockford's base 32: no I, L, O, U

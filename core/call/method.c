@@ -93,11 +93,13 @@ enum charle_err charle_method_check_caller(const struct charle_method *method, c
             return CHARLE_OK;
         if (!is_signed_in)
             continue;
-        if (strcmp(*allow, "signed_in") == 0 || strchr(*allow, '{') || charle_identity_holds(identity, charle_str(*allow)))
+        if (strcmp(*allow, "signed_in") == 0 || strchr(*allow, '{') ||
+            charle_identity_holds(identity, charle_str(*allow)))
             return CHARLE_OK;
     }
     if (!is_signed_in && *method->allow)
-        return charle_fail(err, CHARLE_UNAUTHENTICATED, "%.*s needs a session: sign in first", CHARLE_FMT(method->name));
+        return charle_fail(err, CHARLE_UNAUTHENTICATED, "%.*s needs a session: sign in first",
+                           CHARLE_FMT(method->name));
     return denied(method, err);
 }
 
@@ -118,7 +120,8 @@ static enum charle_err run_body(const struct charle_method *method, struct charl
     if (method->unary)
         return method->unary(context, request, reply, err);
     if (method->crud == CHARLE_CRUD_NONE || method->streaming != CHARLE_UNARY)
-        return charle_fail(err, CHARLE_UNIMPLEMENTED, "%.*s has no unary implementation here", CHARLE_FMT(method->name));
+        return charle_fail(err, CHARLE_UNIMPLEMENTED, "%.*s has no unary implementation here",
+                           CHARLE_FMT(method->name));
     if (!context->crud)
         return charle_fail(err, CHARLE_UNIMPLEMENTED, "%.*s is generated, and this context has no engine for those",
                            CHARLE_FMT(method->name));

@@ -13,15 +13,22 @@ enum charle_streaming {
 };
 
 // What a generated method does; NONE for hand-written ones.
-enum charle_crud { CHARLE_CRUD_NONE, CHARLE_CRUD_CREATE, CHARLE_CRUD_GET, CHARLE_CRUD_LIST, CHARLE_CRUD_UPDATE, CHARLE_CRUD_DELETE };
+enum charle_crud {
+    CHARLE_CRUD_NONE,
+    CHARLE_CRUD_CREATE,
+    CHARLE_CRUD_GET,
+    CHARLE_CRUD_LIST,
+    CHARLE_CRUD_UPDATE,
+    CHARLE_CRUD_DELETE
+};
 
 // The body of a unary method: reads *request, fills *reply (zeroed, method->reply->size bytes), with memory from
 // context->arena. A failure rolls the transaction back. err is never NULL.
 typedef enum charle_err (*charle_unary_handler)(struct charle_context *context, const void *request, void *reply,
                                                 struct charle_error *err);
 
-// The body of a server-streaming method: calls `send` for every message; send blocks while the peer is slow and fails when
-// the call is over (cancelled, disconnected, late).
+// The body of a server-streaming method: calls `send` for every message; send blocks while the peer is slow and fails
+// when the call is over (cancelled, disconnected, late).
 struct charle_stream;
 struct charle_method;
 typedef enum charle_err (*charle_stream_handler)(struct charle_context *context, const void *request,
@@ -29,7 +36,8 @@ typedef enum charle_err (*charle_stream_handler)(struct charle_context *context,
 CHARLE_MUST_CHECK enum charle_err charle_stream_send(struct charle_stream *stream, const void *message,
                                                      struct charle_error *err);
 
-// The sending end, filled in by whoever runs the method. `send` takes the bytes of one message, which are valid until it returns.
+// The sending end, filled in by whoever runs the method. `send` takes the bytes of one message, which are valid until
+// it returns.
 struct charle_stream {
     const struct charle_method *method;
     enum charle_err (*send)(void *ctx, struct charle_bytes message, struct charle_error *err);
@@ -42,15 +50,15 @@ struct charle_method {
     struct charle_str name; // "charleos.TaskService/Update"
     const struct charle_message *request;
     const struct charle_message *reply;
-    uint8_t streaming;      // enum charle_streaming
-    uint8_t crud;           // enum charle_crud
+    uint8_t streaming; // enum charle_streaming
+    uint8_t crud;      // enum charle_crud
     bool is_read_only;
     bool is_idempotent;
-    bool is_offline;        // may run on a replica and be replayed
-    uint32_t deadline_ms;   // when the caller gives none; 0: the server's default
+    bool is_offline;          // may run on a replica and be replayed
+    uint32_t deadline_ms;     // when the caller gives none; 0: the server's default
     const char *const *allow; // scopes of which the caller must hold one, NULL-terminated; NULL: checked by the method;
-                              // empty list: nobody. "anyone" needs no session, "signed_in" any session. Templates such as
-                              // "user:{user_id}" are about the row: here they only ask for a session.
+                              // empty list: nobody. "anyone" needs no session, "signed_in" any session. Templates such
+                              // as "user:{user_id}" are about the row: here they only ask for a session.
     const struct charle_table *table; // of a generated method
     charle_unary_handler unary;
     charle_stream_handler stream;
@@ -68,8 +76,8 @@ struct charle_method_table {
     size_t count;
 };
 CHARLE_MUST_CHECK enum charle_err charle_method_table_init(struct charle_method_table *table,
-                                                           const struct charle_service *const *services,
-                                                           size_t count, struct charle_error *err);
+                                                           const struct charle_service *const *services, size_t count,
+                                                           struct charle_error *err);
 void charle_method_table_deinit(struct charle_method_table *table);
 const struct charle_method *charle_method_find(const struct charle_method_table *table, struct charle_str name);
 
@@ -78,11 +86,11 @@ CHARLE_MUST_CHECK enum charle_err charle_method_check_caller(const struct charle
                                                              const struct charle_identity *identity,
                                                              struct charle_error *err);
 
-// Runs a unary method: checks the caller, decodes, calls the handler (or the generated-service engine), encodes the reply.
-// Transactions are the caller's business. The reply's bytes are appended to `reply`.
-CHARLE_MUST_CHECK enum charle_err charle_method_run(const struct charle_method *method,
-                                                    struct charle_context *context, struct charle_bytes request,
-                                                    struct charle_buf *reply, struct charle_error *err);
+// Runs a unary method: checks the caller, decodes, calls the handler (or the generated-service engine), encodes the
+// reply. Transactions are the caller's business. The reply's bytes are appended to `reply`.
+CHARLE_MUST_CHECK enum charle_err charle_method_run(const struct charle_method *method, struct charle_context *context,
+                                                    struct charle_bytes request, struct charle_buf *reply,
+                                                    struct charle_error *err);
 
 // The same for a server-streaming method; returns when the stream has ended.
 CHARLE_MUST_CHECK enum charle_err charle_method_run_stream(const struct charle_method *method,

@@ -83,8 +83,12 @@ static bool read_base64(struct charle_str text, struct charle_arena *arena, stru
     uint32_t v = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        int digit = c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52
-                    : c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+        int digit = c >= 'A' && c <= 'Z'   ? c - 'A'
+                    : c >= 'a' && c <= 'z' ? c - 'a' + 26
+                    : c >= '0' && c <= '9' ? c - '0' + 52
+                    : c == '+' || c == '-' ? 62
+                    : c == '/' || c == '_' ? 63
+                                           : -1;
         if (c == '=' && i + 2 >= text.len) {
             padding++;
             digit = 0;
@@ -224,7 +228,8 @@ static enum charle_err wrong(struct reading *rd, const struct charle_message *ty
 {
     char form[LIST_TEXT_MAX];
     describe(field, form, sizeof(form));
-    return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s.%.*s must be %s", type->name, CHARLE_FMT(field->name), form);
+    return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s.%.*s must be %s", type->name, CHARLE_FMT(field->name),
+                       form);
 }
 
 // May a value of the type be written as a JSON string, or as a bare word or number?
@@ -235,7 +240,8 @@ static bool may_be_string(enum charle_type type)
 
 static bool may_be_bare(enum charle_type type)
 {
-    return type < CHARLE_TYPE_TEXT || type == CHARLE_TYPE_ENUM || type == CHARLE_TYPE_NUMERIC || type > CHARLE_TYPE_MESSAGE;
+    return type < CHARLE_TYPE_TEXT || type == CHARLE_TYPE_ENUM || type == CHARLE_TYPE_NUMERIC ||
+           type > CHARLE_TYPE_MESSAGE;
 }
 
 static enum charle_err read_sub(struct reading *rd, const struct charle_message *type, const struct charle_field *field,
@@ -244,7 +250,8 @@ static enum charle_err read_sub(struct reading *rd, const struct charle_message 
     if (ch_json_peek(&rd->in) != '{')
         return wrong(rd, type, field);
     if (depth >= CH_MESSAGE_DEPTH_MAX)
-        return charle_fail(rd->err, CHARLE_TOO_LARGE, "%s.%.*s is nested too deeply", type->name, CHARLE_FMT(field->name));
+        return charle_fail(rd->err, CHARLE_TOO_LARGE, "%s.%.*s is nested too deeply", type->name,
+                           CHARLE_FMT(field->name));
     void *sub = charle_arena_alloc(rd->arena, field->message->size);
     if (!sub)
         return charle_fail(rd->err, CHARLE_TOO_LARGE, "the message does not fit in the memory set aside for it");
@@ -252,8 +259,8 @@ static enum charle_err read_sub(struct reading *rd, const struct charle_message 
     return read_object(rd, field->message, sub, depth + 1);
 }
 
-static enum charle_err read_value(struct reading *rd, const struct charle_message *type, const struct charle_field *field,
-                                  void *to, int depth)
+static enum charle_err read_value(struct reading *rd, const struct charle_message *type,
+                                  const struct charle_field *field, void *to, int depth)
 {
     enum charle_type kind = (enum charle_type)field->type;
     struct charle_str text;
@@ -277,8 +284,8 @@ static enum charle_err read_value(struct reading *rd, const struct charle_messag
     if (!read_plain(field, text, rd->arena, to))
         return wrong(rd, type, field);
     if (field->size_max && text.len > field->size_max && (kind == CHARLE_TYPE_TEXT || kind == CHARLE_TYPE_BYTES))
-        return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s.%.*s has %zu bytes; at most %u are allowed", type->name,
-                           CHARLE_FMT(field->name), text.len, field->size_max);
+        return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s.%.*s has %zu bytes; at most %u are allowed",
+                           type->name, CHARLE_FMT(field->name), text.len, field->size_max);
     return CHARLE_OK;
 }
 
@@ -296,8 +303,8 @@ static bool count_items(struct ch_json_scanner in, size_t *out)
     return ch_json_peek(&in) == ']';
 }
 
-static enum charle_err read_array(struct reading *rd, const struct charle_message *type, const struct charle_field *field,
-                                  struct charle_array *to, int depth)
+static enum charle_err read_array(struct reading *rd, const struct charle_message *type,
+                                  const struct charle_field *field, struct charle_array *to, int depth)
 {
     if (!ch_json_take(&rd->in, '['))
         return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s.%.*s must be an array: [ … ]", type->name,
@@ -335,8 +342,8 @@ static enum charle_err unknown_name(struct reading *rd, const struct charle_mess
                                  CHARLE_FMT(type->fields[i].name));
     }
     struct charle_str shown = charle_str_n(name.ptr, name.len < 40 ? name.len : 40);
-    return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s has no field \"%.*s\"; it has %s", type->name, CHARLE_FMT(shown),
-                       known);
+    return charle_fail(rd->err, CHARLE_INVALID_ARGUMENT, "%s has no field \"%.*s\"; it has %s", type->name,
+                       CHARLE_FMT(shown), known);
 }
 
 // Reads `"name": value`. seen[i] becomes 1 when field i has a value and 2 when it was null.

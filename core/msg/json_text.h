@@ -1,8 +1,8 @@
-// A scanner over JSON text (RFC 8259): checks, skips and takes apart without building a tree. Internal to this folder, except
-// ch_json_is_valid.
+// A scanner over JSON text (RFC 8259): checks, skips and takes apart without building a tree. Internal to this folder,
+// except ch_json_is_valid.
 //
-// Every function moves `next` past what it read, or returns false and leaves in `next` where it went wrong. Nesting is bounded by
-// CH_JSON_DEPTH_MAX. U+0000 and lone surrogates are refused, because PostgreSQL refuses them too.
+// Every function moves `next` past what it read, or returns false and leaves in `next` where it went wrong. Nesting is
+// bounded by CH_JSON_DEPTH_MAX. U+0000 and lone surrogates are refused, because PostgreSQL refuses them too.
 #ifndef CHARLE_MSG_JSON_TEXT_H
 #define CHARLE_MSG_JSON_TEXT_H
 

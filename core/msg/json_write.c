@@ -49,7 +49,8 @@ static void write_base64(struct charle_buf *buf, struct charle_bytes bytes)
     charle_buf_add_byte(buf, '"');
 }
 
-// The shortest text that reads back as the same number. JSON has no infinities: they are strings, as in protobuf's JSON.
+// The shortest text that reads back as the same number. JSON has no infinities: they are strings, as in protobuf's
+// JSON.
 static void write_double(struct charle_buf *buf, double v, int digits_min, int digits_max)
 {
     if (!isfinite(v)) {
@@ -88,7 +89,8 @@ static void write_quoted(struct charle_buf *buf, const char *text, size_t len)
 
 static void write_enum(const struct charle_field *field, int32_t number, struct charle_buf *buf)
 {
-    const struct charle_enum_value *value = field->enumeration ? charle_enum_by_number(field->enumeration, number) : NULL;
+    const struct charle_enum_value *value =
+        field->enumeration ? charle_enum_by_number(field->enumeration, number) : NULL;
     if (value)
         charle_json_write_str(buf, value->name);
     else

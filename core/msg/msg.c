@@ -50,8 +50,8 @@ const struct charle_enum_value *charle_enum_by_name(const struct charle_enum *e,
 size_t charle_type_size(enum charle_type type)
 {
     switch (type) {
-#define SIZE(NAME, number, c_type, suffix)                                                         \
-    case CHARLE_TYPE_##NAME:                                                                       \
+#define SIZE(NAME, number, c_type, suffix) \
+    case CHARLE_TYPE_##NAME:               \
         return sizeof(c_type);
         CHARLE_TYPES(SIZE)
 #undef SIZE

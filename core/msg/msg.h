@@ -9,8 +9,8 @@
 //   required (or a NOT NULL column)   T value
 //   optional (or a nullable column)   struct charle_opt_<t> { T value; bool has; }
 //   repeated                          struct charle_array { const T *items; size_t count; }  (NULL column: has = false)
-// Sub-messages: required and optional are both `const struct M *`, NULL when absent. Memory belongs to the arena that the
-// message was decoded into, or to whoever filled it in.
+// Sub-messages: required and optional are both `const struct M *`, NULL when absent. Memory belongs to the arena that
+// the message was decoded into, or to whoever filled it in.
 #ifndef CHARLE_MSG_MSG_H
 #define CHARLE_MSG_MSG_H
 
@@ -33,18 +33,18 @@ struct charle_json {
 
 // The semantic types. Numbers are stable (they reach snapshots and the wire).
 //   X(NAME, number, C type, suffix of charle_opt_ / charle_col_)
-#define CHARLE_TYPES(X)                                                                            \
-    X(BOOL, 1, bool, bool)                                                                         \
-    X(INT4, 2, int32_t, int4)                                                                      \
-    X(INT8, 3, int64_t, int8)                                                                      \
-    X(FLOAT8, 4, double, float8)                                                                   \
-    X(TEXT, 5, struct charle_str, text)                                                            \
-    X(BYTES, 6, struct charle_bytes, bytes)                                                        \
-    X(ENUM, 7, int32_t, enum)                                                                      \
-    X(TIMESTAMPTZ, 8, struct charle_ts, ts)                                                        \
-    X(DATE, 9, struct charle_date, date)                                                           \
-    X(NUMERIC, 10, struct charle_numeric, numeric)                                                 \
-    X(UUID, 11, struct charle_uuid, uuid)                                                          \
+#define CHARLE_TYPES(X)                            \
+    X(BOOL, 1, bool, bool)                         \
+    X(INT4, 2, int32_t, int4)                      \
+    X(INT8, 3, int64_t, int8)                      \
+    X(FLOAT8, 4, double, float8)                   \
+    X(TEXT, 5, struct charle_str, text)            \
+    X(BYTES, 6, struct charle_bytes, bytes)        \
+    X(ENUM, 7, int32_t, enum)                      \
+    X(TIMESTAMPTZ, 8, struct charle_ts, ts)        \
+    X(DATE, 9, struct charle_date, date)           \
+    X(NUMERIC, 10, struct charle_numeric, numeric) \
+    X(UUID, 11, struct charle_uuid, uuid)          \
     X(JSONB, 12, struct charle_json, json)
 
 enum charle_type {
@@ -58,10 +58,10 @@ enum charle_type {
     CHARLE_TYPE_FLOAT4 = 23 // float
 };
 
-#define CHARLE_OPT_STRUCT(NAME, number, c_type, suffix)                                            \
-    struct charle_opt_##suffix {                                                                   \
-        c_type value;                                                                              \
-        bool has;                                                                                  \
+#define CHARLE_OPT_STRUCT(NAME, number, c_type, suffix) \
+    struct charle_opt_##suffix {                        \
+        c_type value;                                   \
+        bool has;                                       \
     };
 CHARLE_TYPES(CHARLE_OPT_STRUCT)
 #undef CHARLE_OPT_STRUCT
@@ -115,7 +115,7 @@ struct charle_enum_value {
 };
 
 struct charle_enum {
-    const char *name; // "charleos.TaskStatus"
+    const char *name;                       // "charleos.TaskStatus"
     const struct charle_enum_value *values; // in ascending order of number
     size_t count;
 };
@@ -124,21 +124,21 @@ struct charle_message;
 
 struct charle_field {
     uint32_t number;
-    struct charle_str name; // snake_case, as in the .proto
-    uint8_t type;           // enum charle_type
-    uint8_t wire;           // enum charle_wire
-    uint8_t label;          // enum charle_label
-    bool packed;            // repeated scalars: written packed (both forms are read)
-    uint32_t offset;        // of the member in the C struct
-    uint32_t has_offset;    // of `has`; for required fields and sub-messages 0 and unused
+    struct charle_str name;                // snake_case, as in the .proto
+    uint8_t type;                          // enum charle_type
+    uint8_t wire;                          // enum charle_wire
+    uint8_t label;                         // enum charle_label
+    bool packed;                           // repeated scalars: written packed (both forms are read)
+    uint32_t offset;                       // of the member in the C struct
+    uint32_t has_offset;                   // of `has`; for required fields and sub-messages 0 and unused
     const struct charle_enum *enumeration; // ENUM
     const struct charle_message *message;  // MESSAGE
-    uint32_t size_max;      // TEXT, BYTES: most bytes; 0: no limit of its own
+    uint32_t size_max;                     // TEXT, BYTES: most bytes; 0: no limit of its own
 };
 
 struct charle_message {
-    const char *name; // "charleos.Task"
-    size_t size;      // of the C struct
+    const char *name;                  // "charleos.Task"
+    size_t size;                       // of the C struct
     const struct charle_field *fields; // in ascending order of number
     size_t field_count;
 };

@@ -1,14 +1,14 @@
-// Values whose text form has rules of its own: exact decimals and UUIDs. Everything that takes such text from outside goes
-// through here, so that equal values are equal bytes wherever they are stored.
+// Values whose text form has rules of its own: exact decimals and UUIDs. Everything that takes such text from outside
+// goes through here, so that equal values are equal bytes wherever they are stored.
 #ifndef CHARLE_MSG_SCALAR_H
 #define CHARLE_MSG_SCALAR_H
 
 #include "base/arena.h"
 #include "msg/msg.h"
 
-// Reads a decimal ("-12.50", "+.5", "1.5e3") and gives its canonical form ("-12.5", "0.5", "1500"). The result is `text` itself
-// when that is canonical, otherwise a copy in the arena. False for anything that is not a finite decimal, for more than
-// CH_NUMERIC_LEN_MAX characters before or after, and when the arena is full.
+// Reads a decimal ("-12.50", "+.5", "1.5e3") and gives its canonical form ("-12.5", "0.5", "1500"). The result is
+// `text` itself when that is canonical, otherwise a copy in the arena. False for anything that is not a finite decimal,
+// for more than CH_NUMERIC_LEN_MAX characters before or after, and when the arena is full.
 bool charle_numeric_read(struct charle_str text, struct charle_arena *arena, struct charle_numeric *out);
 bool charle_numeric_is_canonical(struct charle_str text);
 // Compares two canonical decimals by value: negative, 0 or positive.

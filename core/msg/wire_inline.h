@@ -1,8 +1,8 @@
 // What the two halves of the codec share. Internal to this folder.
 //
-// How a type lies in memory follows from how it lies on the wire: 32-bit wires have 4-byte members, 64-bit wires 8-byte members
-// (charle_ts and charle_date are one such member each), strings and bytes are a pointer and a length, except UUID, which is 16
-// bytes whatever its wire. The generator keeps to this; ch_wire_fits says so for tests.
+// How a type lies in memory follows from how it lies on the wire: 32-bit wires have 4-byte members, 64-bit wires 8-byte
+// members (charle_ts and charle_date are one such member each), strings and bytes are a pointer and a length, except
+// UUID, which is 16 bytes whatever its wire. The generator keeps to this.
 #ifndef CHARLE_MSG_WIRE_INLINE_H
 #define CHARLE_MSG_WIRE_INLINE_H
 
@@ -14,14 +14,14 @@ enum { CH_WIRE_VARINT = 0, CH_WIRE_FIXED64 = 1, CH_WIRE_LEN = 2, CH_WIRE_FIXED32
 static inline int ch_wire_type(enum charle_wire wire)
 {
     static const uint8_t types[] = {
-        [CHARLE_WIRE_INT32] = CH_WIRE_VARINT,    [CHARLE_WIRE_INT64] = CH_WIRE_VARINT,
-        [CHARLE_WIRE_UINT32] = CH_WIRE_VARINT,   [CHARLE_WIRE_UINT64] = CH_WIRE_VARINT,
-        [CHARLE_WIRE_SINT32] = CH_WIRE_VARINT,   [CHARLE_WIRE_SINT64] = CH_WIRE_VARINT,
-        [CHARLE_WIRE_FIXED32] = CH_WIRE_FIXED32, [CHARLE_WIRE_FIXED64] = CH_WIRE_FIXED64,
+        [CHARLE_WIRE_INT32] = CH_WIRE_VARINT,     [CHARLE_WIRE_INT64] = CH_WIRE_VARINT,
+        [CHARLE_WIRE_UINT32] = CH_WIRE_VARINT,    [CHARLE_WIRE_UINT64] = CH_WIRE_VARINT,
+        [CHARLE_WIRE_SINT32] = CH_WIRE_VARINT,    [CHARLE_WIRE_SINT64] = CH_WIRE_VARINT,
+        [CHARLE_WIRE_FIXED32] = CH_WIRE_FIXED32,  [CHARLE_WIRE_FIXED64] = CH_WIRE_FIXED64,
         [CHARLE_WIRE_SFIXED32] = CH_WIRE_FIXED32, [CHARLE_WIRE_SFIXED64] = CH_WIRE_FIXED64,
-        [CHARLE_WIRE_FLOAT] = CH_WIRE_FIXED32,   [CHARLE_WIRE_DOUBLE] = CH_WIRE_FIXED64,
-        [CHARLE_WIRE_BOOL] = CH_WIRE_VARINT,     [CHARLE_WIRE_ENUM] = CH_WIRE_VARINT,
-        [CHARLE_WIRE_STRING] = CH_WIRE_LEN,      [CHARLE_WIRE_BYTES] = CH_WIRE_LEN,
+        [CHARLE_WIRE_FLOAT] = CH_WIRE_FIXED32,    [CHARLE_WIRE_DOUBLE] = CH_WIRE_FIXED64,
+        [CHARLE_WIRE_BOOL] = CH_WIRE_VARINT,      [CHARLE_WIRE_ENUM] = CH_WIRE_VARINT,
+        [CHARLE_WIRE_STRING] = CH_WIRE_LEN,       [CHARLE_WIRE_BYTES] = CH_WIRE_LEN,
         [CHARLE_WIRE_MESSAGE] = CH_WIRE_LEN,
     };
     return types[wire];

@@ -1,12 +1,12 @@
 // Protobuf bytes to structs.
 //
-// One pass over the bytes. A field is found by guessing that it is the next one of the descriptor (writers go in order), then by
-// position, then by search. The first element of an array counts the others ahead of it, so an array is allocated once. Strings
-// are not copied.
+// One pass over the bytes. A field is found by guessing that it is the next one of the descriptor (writers go in
+// order), then by position, then by search. The first element of an array counts the others ahead of it, so an array is
+// allocated once. Strings are not copied.
 //
-// Two things are kept in front of what is allocated here, where no descriptor sees them: an array's capacity, and which required
-// scalars of a sub-message were seen. The second makes merging right: a singular sub-message may come in pieces, and only
-// the whole must be complete, so `require` walks the finished tree of singular sub-messages once.
+// Two things are kept in front of what is allocated here, where no descriptor sees them: an array's capacity, and which
+// required scalars of a sub-message were seen. The second makes merging right: a singular sub-message may come in
+// pieces, and only the whole must be complete, so `require` walks the finished tree of singular sub-messages once.
 //
 // Memory: every allocation is counted against CH_MESSAGE_AMPLIFY_MAX times the bytes given, then against the arena.
 #include "base/limits.h"
@@ -33,7 +33,8 @@ struct array_head {
     size_t capacity;
 };
 
-static enum charle_err read_fields(struct reading *rd, const struct target *target, struct charle_bytes bytes, int depth);
+static enum charle_err read_fields(struct reading *rd, const struct target *target, struct charle_bytes bytes,
+                                   int depth);
 
 static enum charle_err fail(const struct reading *rd, const struct target *target, const struct charle_field *field,
                             enum charle_err code, const char *what)
@@ -268,12 +269,14 @@ static size_t count_ahead(const struct charle_field *field, struct charle_wire_r
     size_t count = 0;
     while (charle_wire_next(&in, &next) == CHARLE_OK) {
         if (next.number == field->number)
-            count += is_len || next.wire_type != CH_WIRE_LEN ? 1 : count_packed((enum charle_wire)field->wire, next.bytes);
+            count +=
+                is_len || next.wire_type != CH_WIRE_LEN ? 1 : count_packed((enum charle_wire)field->wire, next.bytes);
     }
     return count;
 }
 
-// Makes room for the items from here to the end of the message. Doubling keeps a sub-message that comes in many pieces linear.
+// Makes room for the items from here to the end of the message. Doubling keeps a sub-message that comes in many pieces
+// linear.
 static enum charle_err grow_array(struct reading *rd, const struct charle_field *field, struct charle_array *array,
                                   size_t more)
 {
@@ -307,8 +310,8 @@ static enum charle_err read_packed(struct reading *rd, const struct target *targ
     size_t capacity = array->items ? head_of(array)->capacity : 0;
     struct charle_wire_reader items = {bytes.ptr, bytes.ptr + bytes.len};
     while (items.next < items.end) {
-        if (array->count >= capacity ||
-            !read_scalar((enum charle_wire)field->wire, &items, (char *)(uintptr_t)array->items + array->count * item_size))
+        if (array->count >= capacity || !read_scalar((enum charle_wire)field->wire, &items,
+                                                     (char *)(uintptr_t)array->items + array->count * item_size))
             return fail(rd, target, field, CHARLE_MALFORMED, "is cut off within its packed items");
         array->count++;
     }
@@ -377,7 +380,8 @@ static enum charle_err read_field(struct reading *rd, const struct target *targe
     return read_value(rd, target, field, in, at);
 }
 
-static enum charle_err read_fields(struct reading *rd, const struct target *target, struct charle_bytes bytes, int depth)
+static enum charle_err read_fields(struct reading *rd, const struct target *target, struct charle_bytes bytes,
+                                   int depth)
 {
     const struct charle_message *type = target->type;
     const struct charle_field *expected = type->fields, *end = type->fields + type->field_count;

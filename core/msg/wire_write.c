@@ -1,8 +1,9 @@
 // Structs to protobuf bytes.
 //
-// One pass, forwards, into a growing buffer. A sub-message is written behind one byte kept for its length; when the length
-// needs more bytes the content is moved up. Most sub-messages are under 128 bytes, and moving the others is cheaper than
-// walking everything twice. What fails (room, nesting, a required sub-message that is not there) is remembered in the buffer.
+// One pass, forwards, into a growing buffer. A sub-message is written behind one byte kept for its length; when the
+// length needs more bytes the content is moved up. Most sub-messages are under 128 bytes, and moving the others is
+// cheaper than walking everything twice. What fails (room, nesting, a required sub-message that is not there) is
+// remembered in the buffer.
 #include "base/limits.h"
 #include "msg/scalar.h"
 #include "msg/wire_inline.h"

@@ -1,5 +1,5 @@
-// List: filters of every type, orders, pages that neither skip nor repeat, and nothing that the caller does not see. Every case
-// on PostgreSQL and on SQLite.
+// List: filters of every type, orders, pages that neither skip nor repeat, and nothing that the caller does not see.
+// Every case on PostgreSQL and on SQLite.
 #include "office.h"
 
 #include "msg/json.h"
@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #define BOSS "boss,person:boss,team"
-#define ANN "person:ann,team"
-#define BOB "person:bob,team"
+#define ANN  "person:ann,team"
+#define BOB  "person:bob,team"
 
 // Thirty projects of ann's and bob's: titles t00 … t29, score i / 4, rank in days, every third without a start.
 static void with_projects(struct office *o, struct charle_db *db)
@@ -21,11 +21,17 @@ static void with_projects(struct office *o, struct charle_db *db)
         char start[40] = "";
         if (i % 3)
             snprintf(start, sizeof(start), ",\"starts_on\":\"2026-01-%02d\"", 1 + i / 2);
-        assert_matches(office_call(o, i % 2 ? BOB : ANN, "Project/Create",
-                                   "{\"id\":\"p%02d\",\"title\":\"t%02d\",\"owner_id\":\"%s\",\"state\":\"%s\",\"budget\":\"%d\",\"score\":%g,\"hours\":%d,"
-                                   "\"labels\":[\"l%d\"],\"is_active\":%s,\"token\":\"00000000-0000-0000-0000-0000000000%02d\"%s}",
-                                   i, i, owner, i < 3 ? "new" : i < 20 ? "open" : "done", i * 9, i / 4.0, i % 5, i, i % 4 ? "true" : "false", i, start),
-                       "{\"id\"*", __FILE__, __LINE__);
+        assert_matches(
+            office_call(o, i % 2 ? BOB : ANN, "Project/Create",
+                        "{\"id\":\"p%02d\",\"title\":\"t%02d\",\"owner_id\":\"%s\",\"state\":\"%s\",\"budget\":\"%d\","
+                        "\"score\":%g,\"hours\":%d,"
+                        "\"labels\":[\"l%d\"],\"is_active\":%s,\"token\":\"00000000-0000-0000-0000-0000000000%02d\"%s}",
+                        i, i, owner,
+                        i < 3    ? "new"
+                        : i < 20 ? "open"
+                                 : "done",
+                        i * 9, i / 4.0, i % 5, i, i % 4 ? "true" : "false", i, start),
+            "{\"id\"*", __FILE__, __LINE__);
     }
 }
 
@@ -47,15 +53,19 @@ static const char *ids(struct office *o, const char *json)
 
 #define assert_list(o, who, request, expected) \
     assert_matches(ids(o, office_call(o, who, "Project/List", "%s", request)), expected, __FILE__, __LINE__)
-#define assert_filter(o, column, op, values, expected) \
-    assert_list(o, BOSS, "{\"filter\":[{\"column\":\"" column "\",\"op\":\"" op "\",\"value\":[" values "]}],\"order_by\":\"id\",\"ascending\":true}", expected)
+#define assert_filter(o, column, op, values, expected)                                         \
+    assert_list(o, BOSS,                                                                       \
+                "{\"filter\":[{\"column\":\"" column "\",\"op\":\"" op "\",\"value\":[" values \
+                "]}],\"order_by\":\"id\",\"ascending\":true}",                                 \
+                expected)
 
 static void newest_come_first(struct charle_db *db)
 {
     struct office o;
     with_projects(&o, db);
     assert_list(&o, BOSS, "{}", "p29 p28 p27 p26 p25 p24 p23 p22 p21 p20 p19 p18 p17 p16 p15 p14 p13 p12 p11 p10 +");
-    assert_list(&o, BOSS, "{\"limit\":3,\"ascending\":true}", "p03 p04 p05 +"); // the new ones are not the team's to see
+    assert_list(&o, BOSS, "{\"limit\":3,\"ascending\":true}",
+                "p03 p04 p05 +"); // the new ones are not the team's to see
     assert_list(&o, BOSS, "{\"limit\":1000}", "p29*p03");
     assert_list(&o, BOB, "{\"limit\":1000}", "p29*p04 p03 p01"); // p01 is bob's own
     assert_list(&o, "person:ann", "{\"limit\":1000}", "p28 p26 p24*p02 p00");
@@ -91,10 +101,17 @@ static void filters_of_every_type(struct charle_db *db)
     assert_filter(&o, "token", "filter_eq", "\"00000000-0000-0000-0000-000000000029\"", "p29");
     assert_filter(&o, "token", "filter_gt", "\"00000000-0000-0000-0000-000000000027\"", "p28 p29");
     assert_filter(&o, "title", "filter_ne", "\"t03\"", "p04*p23 +");
-    assert_list(&o, BOSS, "{\"filter\":[{\"column\":\"hours\",\"op\":\"filter_eq\",\"value\":[\"4\"]},{\"column\":\"state\",\"op\":\"filter_eq\",\"value\":[\"done\"]}]}", "p29 p24");
+    assert_list(&o, BOSS,
+                "{\"filter\":[{\"column\":\"hours\",\"op\":\"filter_eq\",\"value\":[\"4\"]},{\"column\":\"state\","
+                "\"op\":\"filter_eq\",\"value\":[\"done\"]}]}",
+                "p29 p24");
     // Decimals by value, not by text: 9 is less than 18.
-    assert_list(&o, "person:ann", "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_lt\",\"value\":[\"90.00\"]}],\"order_by\":\"budget\"}", "p08 p06 p04 p02 p00");
-    assert_list(&o, "person:ann", "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_in\",\"value\":[\"18.0\",\"1\"]}]}", "p02");
+    assert_list(
+        &o, "person:ann",
+        "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_lt\",\"value\":[\"90.00\"]}],\"order_by\":\"budget\"}",
+        "p08 p06 p04 p02 p00");
+    assert_list(&o, "person:ann",
+                "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_in\",\"value\":[\"18.0\",\"1\"]}]}", "p02");
     office_close(&o);
 }
 
@@ -108,12 +125,17 @@ static void wrong_filters_are_refused(struct charle_db *db)
     assert_filter(&o, "hours", "filter_eq", "\"1\",\"2\"", "INVALID_ARGUMENT: filter eq on hours: takes one value");
     assert_filter(&o, "hours", "filter_is_null", "\"1\"", "INVALID_ARGUMENT: filter is_null on hours: takes no value");
     assert_filter(&o, "hours", "filter_in", "", "INVALID_ARGUMENT: filter in on hours: takes 1 to 1000 values");
-    assert_filter(&o, "hours", "filter_like", "\"1\"", "INVALID_ARGUMENT: filter like on hours: patterns are for text columns");
-    assert_filter(&o, "title", "filter_like", "\"a\\\\\"", "INVALID_ARGUMENT: filter like on title: the pattern ends in a single backslash*");
-    assert_filter(&o, "state", "filter_gt", "\"new\"", "INVALID_ARGUMENT: filter gt on state: this column has no order*");
-    assert_filter(&o, "state", "filter_eq", "\"lost\"", "INVALID_ARGUMENT: filter eq: state must be one of \"new\", \"open\", \"done\"");
+    assert_filter(&o, "hours", "filter_like", "\"1\"",
+                  "INVALID_ARGUMENT: filter like on hours: patterns are for text columns");
+    assert_filter(&o, "title", "filter_like", "\"a\\\\\"",
+                  "INVALID_ARGUMENT: filter like on title: the pattern ends in a single backslash*");
+    assert_filter(&o, "state", "filter_gt", "\"new\"",
+                  "INVALID_ARGUMENT: filter gt on state: this column has no order*");
+    assert_filter(&o, "state", "filter_eq", "\"lost\"",
+                  "INVALID_ARGUMENT: filter eq: state must be one of \"new\", \"open\", \"done\"");
     assert_filter(&o, "labels", "filter_eq", "\"x\"", "INVALID_ARGUMENT: filter eq on labels: an array can only*");
-    assert_filter(&o, "settings", "filter_eq", "\"{}\"", "INVALID_ARGUMENT: filter eq on settings: a JSON column can only*");
+    assert_filter(&o, "settings", "filter_eq", "\"{}\"",
+                  "INVALID_ARGUMENT: filter eq on settings: a JSON column can only*");
     assert_filter(&o, "title", "filter_nope", "\"x\"", "INVALID_ARGUMENT: charle.Filter.op must be one of*");
     assert_filter(&o, "title", "99", "\"x\"", "INVALID_ARGUMENT: the filter on title has the unknown operator 99");
     assert_list(&o, BOSS, "{\"limit\":0}", "INVALID_ARGUMENT: limit is 0; it must be 1 to 1000");
@@ -132,7 +154,8 @@ static void values_are_only_values(struct charle_db *db)
     with_projects(&o, db);
     assert_filter(&o, "title", "filter_eq", "\"' or '1'='1\"", "");
     assert_filter(&o, "title", "filter_in", "\"x') or (1=1\"", "");
-    assert_filter(&o, "title\\\" or 1=1 --", "filter_eq", "\"x\"", "INVALID_ARGUMENT: project has no column \"title\" or 1=1 --\" to filter by");
+    assert_filter(&o, "title\\\" or 1=1 --", "filter_eq", "\"x\"",
+                  "INVALID_ARGUMENT: project has no column \"title\" or 1=1 --\" to filter by");
     assert_list(&o, BOSS, "{\"order_by\":\"title; drop table project\"}", "INVALID_ARGUMENT: project has no column *");
     assert_int_equal(must_count(db, "select count(*) from project"), 30);
     office_close(&o);
@@ -143,12 +166,18 @@ static void a_list_does_not_tell_what_is_hidden(struct charle_db *db)
     struct office o;
     with_projects(&o, db);
     // The budget is shown to owners only: bob may ask for it, and hears of his own projects alone.
-    assert_list(&o, BOB, "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_gte\",\"value\":[\"216\"]}],\"order_by\":\"id\"}", "p29 p27 p25");
+    assert_list(&o, BOB,
+                "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_gte\",\"value\":[\"216\"]}],\"order_by\":\"id\"}",
+                "p29 p27 p25");
     assert_list(&o, BOB, "{\"order_by\":\"budget\",\"limit\":4}", "p29 p27 p25 p23 +");
-    assert_list(&o, "team", "{\"order_by\":\"budget\"}", "INVALID_ARGUMENT: project has no column \"budget\" to order by");
-    assert_list(&o, "team", "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_gt\",\"value\":[\"1\"]}]}", "INVALID_ARGUMENT: project has no column budget that this caller may see");
-    assert_call(&o, ANN, "Person/List", "{\"order_by\":\"secret\"}", "INVALID_ARGUMENT: person has no column \"secret\" to order by");
-    assert_call(&o, BOSS, "Person/List", "{\"filter\":[{\"column\":\"secret\",\"op\":\"filter_is_null\"}]}", "INVALID_ARGUMENT: person has no column \"secret\" to filter by");
+    assert_list(&o, "team", "{\"order_by\":\"budget\"}",
+                "INVALID_ARGUMENT: project has no column \"budget\" to order by");
+    assert_list(&o, "team", "{\"filter\":[{\"column\":\"budget\",\"op\":\"filter_gt\",\"value\":[\"1\"]}]}",
+                "INVALID_ARGUMENT: project has no column budget that this caller may see");
+    assert_call(&o, ANN, "Person/List", "{\"order_by\":\"secret\"}",
+                "INVALID_ARGUMENT: person has no column \"secret\" to order by");
+    assert_call(&o, BOSS, "Person/List", "{\"filter\":[{\"column\":\"secret\",\"op\":\"filter_is_null\"}]}",
+                "INVALID_ARGUMENT: person has no column \"secret\" to filter by");
     const char *page = office_call(&o, BOB, "Project/List", "{\"limit\":2,\"order_by\":\"id\"}");
     assert_matches(page, "{\"rows\":[{\"id\":\"p29\",*\"budget\":\"261\",*},{\"id\":\"p28\",*", __FILE__, __LINE__);
     assert_int_equal(strstr(strstr(page, "p28"), "budget") != NULL, 0);
@@ -158,12 +187,14 @@ static void a_list_does_not_tell_what_is_hidden(struct charle_db *db)
 // Walks all pages of an order, and compares the ids with those of one large page.
 static void walk(struct office *o, const char *who, const char *order, bool is_ascending, int limit)
 {
-    const char *whole = office_call(o, who, "Project/List", "{\"order_by\":\"%s\",\"ascending\":%s,\"limit\":1000}", order, is_ascending ? "true" : "false");
+    const char *whole = office_call(o, who, "Project/List", "{\"order_by\":\"%s\",\"ascending\":%s,\"limit\":1000}",
+                                    order, is_ascending ? "true" : "false");
     struct charle_buf all = {0};
     char after[512] = "";
     for (int page = 0; page < 40; page++) {
-        const char *json = office_call(o, who, "Project/List", "{\"order_by\":\"%s\",\"ascending\":%s,\"limit\":%d%s%s%s}", order,
-                                       is_ascending ? "true" : "false", limit, *after ? ",\"after\":\"" : "", after, *after ? "\"" : "");
+        const char *json = office_call(
+            o, who, "Project/List", "{\"order_by\":\"%s\",\"ascending\":%s,\"limit\":%d%s%s%s}", order,
+            is_ascending ? "true" : "false", limit, *after ? ",\"after\":\"" : "", after, *after ? "\"" : "");
         const char *list = ids(o, json), *next = strstr(json, "\"next\":\"");
         size_t len = strcspn(list, "+");
         while (len && list[len - 1] == ' ')
@@ -179,7 +210,8 @@ static void walk(struct office *o, const char *who, const char *order, bool is_a
 
 static void pages_neither_skip_nor_repeat(struct charle_db *db)
 {
-    static const char *const orders[] = {"id", "title", "state", "hours", "score", "starts_on", "created_at", "is_active", "token", "budget", "closed_at"};
+    static const char *const orders[] = {"id",         "title",     "state", "hours",  "score",    "starts_on",
+                                         "created_at", "is_active", "token", "budget", "closed_at"};
     struct office o;
     with_projects(&o, db);
     for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
@@ -194,9 +226,11 @@ static void pages_neither_skip_nor_repeat(struct charle_db *db)
     // A cursor is of one order.
     const char *json = office_call(&o, BOSS, "Project/List", "{\"order_by\":\"title\",\"limit\":1}");
     const char *next = strstr(json, "\"next\":\"") + 8;
-    const char *text = office_call(&o, BOSS, "Project/List", "{\"order_by\":\"hours\",\"after\":\"%.*s\"}", (int)strcspn(next, "\""), next);
+    const char *text = office_call(&o, BOSS, "Project/List", "{\"order_by\":\"hours\",\"after\":\"%.*s\"}",
+                                   (int)strcspn(next, "\""), next);
     assert_matches(text, "INVALID_ARGUMENT: `after` is not*", __FILE__, __LINE__);
-    text = office_call(&o, BOSS, "Project/List", "{\"order_by\":\"title\",\"ascending\":true,\"after\":\"%.*s\"}", (int)strcspn(next, "\""), next);
+    text = office_call(&o, BOSS, "Project/List", "{\"order_by\":\"title\",\"ascending\":true,\"after\":\"%.*s\"}",
+                       (int)strcspn(next, "\""), next);
     assert_matches(text, "INVALID_ARGUMENT: `after` is not*", __FILE__, __LINE__);
     office_close(&o);
 }
@@ -207,14 +241,19 @@ static void composite_keys_have_pages_too(struct charle_db *db)
     with_projects(&o, db);
     for (int i = 3; i < 9; i++) {
         for (int n = 0; n < 3; n++)
-            assert_matches(office_call(&o, ANN, "Member/Create", "{\"project_id\":\"p%02d\",\"person_id\":\"%s\",\"role\":\"r%d\"}", i,
-                                       n == 0 ? "ann" : n == 1 ? "bob" : "boss", i % 2), "{*", __FILE__, __LINE__);
+            assert_matches(office_call(&o, ANN, "Member/Create",
+                                       "{\"project_id\":\"p%02d\",\"person_id\":\"%s\",\"role\":\"r%d\"}", i,
+                                       n == 0   ? "ann"
+                                       : n == 1 ? "bob"
+                                                : "boss",
+                                       i % 2),
+                           "{*", __FILE__, __LINE__);
     }
     char after[512] = "";
     int rows = 0;
     for (int page = 0; page < 20; page++) {
-        const char *json = office_call(&o, ANN, "Member/List", "{\"order_by\":\"role\",\"limit\":4%s%s%s}", *after ? ",\"after\":\"" : "", after,
-                                       *after ? "\"" : "");
+        const char *json = office_call(&o, ANN, "Member/List", "{\"order_by\":\"role\",\"limit\":4%s%s%s}",
+                                       *after ? ",\"after\":\"" : "", after, *after ? "\"" : "");
         for (const char *at = json; (at = strstr(at, "person_id")); at++)
             rows++;
         const char *next = strstr(json, "\"next\":\"");
@@ -230,8 +269,9 @@ static void large_rows_end_a_page(struct charle_db *db)
 {
     struct office o;
     with_projects(&o, db);
-    must_exec(db, charle_db_dialect(db) == CHARLE_PG ? "update project set notes = repeat('x', 300000) where state = 'done'"
-                                                     : "update project set notes = replace(hex(zeroblob(150000)), '0', 'x') where state = 'done'");
+    must_exec(db, charle_db_dialect(db) == CHARLE_PG
+                      ? "update project set notes = repeat('x', 300000) where state = 'done'"
+                      : "update project set notes = replace(hex(zeroblob(150000)), '0', 'x') where state = 'done'");
     assert_list(&o, BOSS, "{\"order_by\":\"id\",\"limit\":10}", "p29 p28 p27 p26 +"); // a little over 1 MiB
     office_close(&o);
 }

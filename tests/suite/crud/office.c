@@ -70,11 +70,13 @@ static enum charle_err run(struct office *office, const struct charle_method *me
     return rc;
 }
 
-const char *office_call(struct office *office, const char *who, const char *method_name, const char *request_format, ...)
+const char *office_call(struct office *office, const char *who, const char *method_name, const char *request_format,
+                        ...)
 {
     struct charle_str scopes[SCOPES_MAX];
     char name[80];
-    snprintf(name, sizeof(name), "desk.%.*sService%s", (int)strcspn(method_name, "/"), method_name, strchr(method_name, '/'));
+    snprintf(name, sizeof(name), "desk.%.*sService%s", (int)strcspn(method_name, "/"), method_name,
+             strchr(method_name, '/'));
     const struct charle_method *method = charle_method_find(&office->methods, charle_str(name));
     if (!method)
         fail_msg("there is no method %s", name);
@@ -83,10 +85,15 @@ const char *office_call(struct office *office, const char *who, const char *meth
     va_start(args, request_format);
     vsnprintf(json, sizeof(json), request_format, args);
     va_end(args);
-    const struct charle_identity identity = {.principal = CHARLE_STR("person"), .id = CHARLE_STR("x"), .scopes = scopes,
-                                             .scope_count = split(who, scopes)};
-    struct charle_context context = {.db = office->db, .arena = &office->arena, .schema = &desk_schema, .identity = &identity,
-                                     .is_replica = office->is_replica, .is_replay = office->is_replay, .crud = ch_crud_run};
+    const struct charle_identity identity = {
+        .principal = CHARLE_STR("person"), .id = CHARLE_STR("x"), .scopes = scopes, .scope_count = split(who, scopes)};
+    struct charle_context context = {.db = office->db,
+                                     .arena = &office->arena,
+                                     .schema = &desk_schema,
+                                     .identity = &identity,
+                                     .is_replica = office->is_replica,
+                                     .is_replay = office->is_replay,
+                                     .crud = ch_crud_run};
     office->now.us += 1000000;
     charle_context_seed(&context, office->now, ++office->seed);
     struct charle_buf reply = {0}, text = {0};
@@ -134,11 +141,13 @@ void office_staff(struct office *office)
     for (int i = 0; i < 3; i++) {
         static const char *const names[] = {"boss", "ann", "bob"};
         const char *reply = office_call(office, boss, "Person/Create",
-                                        "{\"id\":\"%s\",\"name\":\"%s\",\"email\":\"%s@desk\",\"salary\":\"%d\"}", names[i], names[i], names[i],
-                                        100 * (i + 1));
+                                        "{\"id\":\"%s\",\"name\":\"%s\",\"email\":\"%s@desk\",\"salary\":\"%d\"}",
+                                        names[i], names[i], names[i], 100 * (i + 1));
         assert_matches(reply, "{\"id\":*", __FILE__, __LINE__);
     }
-    assert_matches(office_call(office, "person:ann,team", "Project/Create",
-                               "{\"id\":\"p1\",\"title\":\"First\",\"owner_id\":\"ann\",\"state\":\"open\",\"budget\":\"1000.50\"}"),
-                   "{\"id\":\"p1\"*", __FILE__, __LINE__);
+    assert_matches(
+        office_call(
+            office, "person:ann,team", "Project/Create",
+            "{\"id\":\"p1\",\"title\":\"First\",\"owner_id\":\"ann\",\"state\":\"open\",\"budget\":\"1000.50\"}"),
+        "{\"id\":\"p1\"*", __FILE__, __LINE__);
 }

@@ -1,5 +1,5 @@
-// The generated services on a replica: everything that is there may be seen, numbers are provisional, deletes do what foreign keys
-// would do; and Get in two halves against Get in one, on PostgreSQL.
+// The generated services on a replica: everything that is there may be seen, numbers are provisional, deletes do what
+// foreign keys would do; and Get in two halves against Get in one, on PostgreSQL.
 #include "office.h"
 
 #include "db/pg/pipeline.h"
@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define ANN "person:ann,team"
+#define ANN  "person:ann,team"
 #define BOSS "boss,person:boss,team"
 
 static void open_replica(struct office *o)
@@ -19,7 +19,8 @@ static void open_replica(struct office *o)
     assert_ok(ch_sqlite_open(":memory:", NULL, &db, &err), &err);
     office_open(o, db, true);
     must_exec(db, "insert into person (id, name) values ('ann', 'Ann'), ('bob', 'Bob')");
-    must_exec(db, "insert into project (id, number, title, owner_id, state, budget) values ('p1', 7, 'First', 'ann', 'open', null)");
+    must_exec(db, "insert into project (id, number, title, owner_id, state, budget) values ('p1', 7, 'First', 'ann', "
+                  "'open', null)");
 }
 
 static void close_replica(struct office *o)
@@ -35,10 +36,13 @@ static void rows_are_made_with_provisional_numbers(void **state)
     struct office o;
     open_replica(&o);
     assert_call(&o, ANN, "Project/Create", "{\"title\":\"A\",\"owner_id\":\"ann\"}",
-                "{\"id\":\"01*\",\"number\":-1,\"title\":\"A\",\"owner_id\":\"ann\",\"state\":\"new\",\"hours\":0,\"is_active\":true,"
+                "{\"id\":\"01*\",\"number\":-1,\"title\":\"A\",\"owner_id\":\"ann\",\"state\":\"new\",\"hours\":0,\"is_"
+                "active\":true,"
                 "\"created_at\":\"2026-11-22T12:41:01Z\",\"updated_at\":\"2026-11-22T12:41:01Z\"}");
-    assert_call(&o, ANN, "Project/Create", "{\"title\":\"B\",\"owner_id\":\"ann\",\"labels\":[\"x\"]}", "{\"id\":\"01*\",\"number\":-2,*\"labels\":[\"x\"],*");
-    assert_call(&o, ANN, "Project/Create", "{\"title\":\"C\",\"owner_id\":\"bob\"}", "PERMISSION_DENIED: to create this project*");
+    assert_call(&o, ANN, "Project/Create", "{\"title\":\"B\",\"owner_id\":\"ann\",\"labels\":[\"x\"]}",
+                "{\"id\":\"01*\",\"number\":-2,*\"labels\":[\"x\"],*");
+    assert_call(&o, ANN, "Project/Create", "{\"title\":\"C\",\"owner_id\":\"bob\"}",
+                "PERMISSION_DENIED: to create this project*");
     close_replica(&o);
 }
 
@@ -47,8 +51,10 @@ static void all_that_is_there_is_seen(void **state)
     (void)state;
     struct office o;
     open_replica(&o);
-    assert_call(&o, "", "Project/Get", "{\"id\":\"p1\"}", "{\"id\":\"p1\",\"number\":7,\"title\":\"First\",\"owner_id\":\"ann\",\"state\":\"open\",*");
-    assert_call(&o, "", "Person/List", "{\"order_by\":\"name\"}", "{\"rows\":[{\"id\":\"bob\",\"name\":\"Bob\",*},{\"id\":\"ann\",\"name\":\"Ann\",*");
+    assert_call(&o, "", "Project/Get", "{\"id\":\"p1\"}",
+                "{\"id\":\"p1\",\"number\":7,\"title\":\"First\",\"owner_id\":\"ann\",\"state\":\"open\",*");
+    assert_call(&o, "", "Person/List", "{\"order_by\":\"name\"}",
+                "{\"rows\":[{\"id\":\"bob\",\"name\":\"Bob\",*},{\"id\":\"ann\",\"name\":\"Ann\",*");
     assert_call(&o, "", "Person/List", "{}", "{\"rows\":[{*");
     assert_call(&o, ANN, "Person/Get", "{\"id\":\"zed\"}", "NOT_FOUND: *");
     assert_call(&o, "boss", "Suggestion/List", "{}", "{}");
@@ -60,11 +66,17 @@ static void updates_merge_here_too(void **state)
     (void)state;
     struct office o;
     open_replica(&o);
-    assert_call(&o, ANN, "Project/Update", "{\"key\":{\"id\":\"p1\"},\"set\":{\"title\":\"New\",\"state\":\"done\"},\"base\":{\"title\":\"First\",\"state\":\"open\"}}",
-                "{\"id\":\"p1\",\"number\":7,\"title\":\"New\",*\"state\":\"done\",*\"updated_at\":\"2026-11-22T12:41:01Z\"}");
-    assert_call(&o, ANN, "Project/Update", "{\"key\":{\"id\":\"p1\"},\"set\":{\"state\":\"new\"}}", "FAILED_PRECONDITION: state of this project cannot go*");
-    assert_call(&o, ANN, "Person/Update", "{\"key\":{\"id\":\"ann\"},\"set\":{\"secret\":\"x\"}}", "PERMISSION_DENIED: secret of this person is not kept on this device");
-    assert_call(&o, "team", "Project/Update", "{\"key\":{\"id\":\"p1\"},\"set\":{\"title\":\"x\"}}", "PERMISSION_DENIED: to change this project*");
+    assert_call(
+        &o, ANN, "Project/Update",
+        "{\"key\":{\"id\":\"p1\"},\"set\":{\"title\":\"New\",\"state\":\"done\"},\"base\":{\"title\":\"First\","
+        "\"state\":\"open\"}}",
+        "{\"id\":\"p1\",\"number\":7,\"title\":\"New\",*\"state\":\"done\",*\"updated_at\":\"2026-11-22T12:41:01Z\"}");
+    assert_call(&o, ANN, "Project/Update", "{\"key\":{\"id\":\"p1\"},\"set\":{\"state\":\"new\"}}",
+                "FAILED_PRECONDITION: state of this project cannot go*");
+    assert_call(&o, ANN, "Person/Update", "{\"key\":{\"id\":\"ann\"},\"set\":{\"secret\":\"x\"}}",
+                "PERMISSION_DENIED: secret of this person is not kept on this device");
+    assert_call(&o, "team", "Project/Update", "{\"key\":{\"id\":\"p1\"},\"set\":{\"title\":\"x\"}}",
+                "PERMISSION_DENIED: to change this project*");
     close_replica(&o);
 }
 
@@ -73,10 +85,12 @@ static void deletes_take_along_what_hangs_on_the_row(void **state)
     (void)state;
     struct office o;
     open_replica(&o);
-    must_exec(o.db, "insert into step (id, project_id, parent_id, title) values ('s1', 'p1', null, 'a'), ('s2', 'p1', 's1', 'b'), ('s3', 'p9', 's1', 'c')");
+    must_exec(o.db, "insert into step (id, project_id, parent_id, title) values ('s1', 'p1', null, 'a'), ('s2', 'p1', "
+                    "'s1', 'b'), ('s3', 'p9', 's1', 'c')");
     must_exec(o.db, "insert into member (project_id, person_id) values ('p1', 'bob'), ('p9', 'bob')");
     must_exec(o.db, "insert into remark (id, project_id, body) values ('r', 'p1', 'x')");
-    assert_call(&o, ANN, "Project/Delete", "{\"key\":{\"id\":\"p1\"}}", "FOREIGN_KEY_VIOLATION: this project cannot go: project_id of a remark refers to it");
+    assert_call(&o, ANN, "Project/Delete", "{\"key\":{\"id\":\"p1\"}}",
+                "FOREIGN_KEY_VIOLATION: this project cannot go: project_id of a remark refers to it");
     assert_int_equal(must_count(o.db, "select count(*) from step"), 3); // rolled back as a whole
     assert_call(&o, ANN, "Remark/Delete", "{\"key\":{\"id\":\"r\"}}", "{}");
     assert_call(&o, ANN, "Project/Delete", "{\"key\":{\"id\":\"p1\"}}", "{}");
@@ -93,14 +107,16 @@ static void circles_end(void **state)
     (void)state;
     struct office o;
     open_replica(&o);
-    must_exec(o.db, "insert into step (id, project_id, parent_id, title) values ('s1', 'p1', 's2', 'a'), ('s2', 'p1', 's1', 'b'), ('s3', 'p1', 's3', 'c')");
+    must_exec(o.db, "insert into step (id, project_id, parent_id, title) values ('s1', 'p1', 's2', 'a'), ('s2', 'p1', "
+                    "'s1', 'b'), ('s3', 'p1', 's3', 'c')");
     assert_call(&o, ANN, "Step/Delete", "{\"key\":{\"id\":\"s1\"}}", "{}");
     assert_call(&o, ANN, "Step/Delete", "{\"key\":{\"id\":\"s3\"}}", "{}");
     assert_int_equal(must_count(o.db, "select count(*) from step where id = 's2' and parent_id is null"), 1);
     close_replica(&o);
 }
 
-// --- Get in two halves ---------------------------------------------------------------------------------------------------
+// --- Get in two halves
+// ---------------------------------------------------------------------------------------------------
 
 struct pg_row {
     PGresult *result;
@@ -123,7 +139,8 @@ static enum charle_err flag(void *row, size_t column, bool *out, struct charle_e
 }
 
 // The reply of a Get in two halves, over a pipeline, as JSON; or the error.
-static const char *get_in_halves(struct office *o, const struct charle_identity *identity, const char *table, const char *key)
+static const char *get_in_halves(struct office *o, const struct charle_identity *identity, const char *table,
+                                 const char *key)
 {
     char name[80];
     snprintf(name, sizeof(name), "desk.%sService/Get", table);
@@ -168,11 +185,21 @@ static void both_ways_of_get_agree(void **state)
     static const struct {
         const char *who, *table, *key;
     } cases[] = {
-        {BOSS, "Person", "{\"id\":\"ann\"}"}, {"team", "Person", "{\"id\":\"ann\"}"}, {ANN, "Person", "{\"id\":\"ann\"}"},
-        {"person:ann", "Person", "{\"id\":\"ann\"}"}, {"person:zed", "Person", "{\"id\":\"ann\"}"}, {"", "Person", "{\"id\":\"ann\"}"},
-        {BOSS, "Person", "{\"id\":\"nobody\"}"}, {ANN, "Project", "{\"id\":\"p1\"}"}, {"team", "Project", "{\"id\":\"p1\"}"},
-        {"guest:bob", "Project", "{\"id\":\"p1\"}"}, {"guest:bob,team", "Project", "{\"id\":\"p1\"}"}, {"guest:bob,person:ann,team", "Project", "{\"id\":\"p1\"}"},
-        {"person:x,team", "Project", "{\"id\":\"p1\"}"}, {ANN, "Member", "{\"project_id\":\"p1\",\"person_id\":\"bob\"}"}, {BOSS, "Vault", "{\"id\":\"x\"}"},
+        {BOSS, "Person", "{\"id\":\"ann\"}"},
+        {"team", "Person", "{\"id\":\"ann\"}"},
+        {ANN, "Person", "{\"id\":\"ann\"}"},
+        {"person:ann", "Person", "{\"id\":\"ann\"}"},
+        {"person:zed", "Person", "{\"id\":\"ann\"}"},
+        {"", "Person", "{\"id\":\"ann\"}"},
+        {BOSS, "Person", "{\"id\":\"nobody\"}"},
+        {ANN, "Project", "{\"id\":\"p1\"}"},
+        {"team", "Project", "{\"id\":\"p1\"}"},
+        {"guest:bob", "Project", "{\"id\":\"p1\"}"},
+        {"guest:bob,team", "Project", "{\"id\":\"p1\"}"},
+        {"guest:bob,person:ann,team", "Project", "{\"id\":\"p1\"}"},
+        {"person:x,team", "Project", "{\"id\":\"p1\"}"},
+        {ANN, "Member", "{\"project_id\":\"p1\",\"person_id\":\"bob\"}"},
+        {BOSS, "Vault", "{\"id\":\"x\"}"},
     };
     struct office o;
     struct charle_db *db;
@@ -190,7 +217,8 @@ static void both_ways_of_get_agree(void **state)
             scopes[count++] = charle_str_n(at, len); // the cases give them in order
             at += len + (at[len] == ',');
         }
-        const struct charle_identity identity = {.principal = CHARLE_STR("person"), .scopes = scopes, .scope_count = count};
+        const struct charle_identity identity = {
+            .principal = CHARLE_STR("person"), .scopes = scopes, .scope_count = count};
         char method[80];
         snprintf(method, sizeof(method), "%s/Get", cases[i].table);
         const char *halves = get_in_halves(&o, &identity, cases[i].table, cases[i].key);

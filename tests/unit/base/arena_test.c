@@ -97,8 +97,10 @@ static void a_full_heap_gives_null(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_is_zeroed_and_aligned),         cmocka_unit_test(the_limit_holds),
-        cmocka_unit_test(a_steady_load_settles_in_one_block),   cmocka_unit_test(copies_are_terminated_and_never_null),
+        cmocka_unit_test(memory_is_zeroed_and_aligned),
+        cmocka_unit_test(the_limit_holds),
+        cmocka_unit_test(a_steady_load_settles_in_one_block),
+        cmocka_unit_test(copies_are_terminated_and_never_null),
         cmocka_unit_test(a_full_heap_gives_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,8 +29,17 @@ static void dates_agree_with_libc(void **state)
 static void moments_survive_their_text(void **state)
 {
     (void)state;
-    static const int64_t moments[] = {0, -1, 1, 999999, 1000000, -1000001, 1795351260000000, 1795351260123000, 1795351260123456,
-                                      253402300799999999, -62135596800000000};
+    static const int64_t moments[] = {0,
+                                      -1,
+                                      1,
+                                      999999,
+                                      1000000,
+                                      -1000001,
+                                      1795351260000000,
+                                      1795351260123000,
+                                      1795351260123456,
+                                      253402300799999999,
+                                      -62135596800000000};
     for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
         char text[CHARLE_TS_TEXT_SIZE];
         struct charle_ts back;
@@ -75,13 +84,25 @@ static void offsets_and_fractions_are_read(void **state)
 static void other_forms_are_refused(void **state)
 {
     (void)state;
-    static const char *const moments[] = {
-        "", "2026-11-22", "2026-11-22T12:41:00", "2026-11-22 12:41:00Z", "2026-11-22T24:00:00Z", "2026-11-22T12:60:00Z",
-        "2026-11-22T12:41:60Z", "2026-11-22T12:41:00.Z", "2026-11-22T12:41:00.1234567Z", "2026-02-30T12:41:00Z",
-        "2026-11-22T12:41:00Zx", "2026-11-22T12:41:00+1:00", "2026-11-22T12:41:00+16:00", "2026-11-22T12:41:00z", "26-11-22T12:41:00Z",
-        "2026-11-22T12:41:00+01:60"};
-    static const char *const dates[] = {"", "2026-11-2", "2026-13-01", "2026-00-10", "2026-01-00", "2026-02-29", "2026-04-31",
-                                        "2026-11-22 ", "20261122", "2026/11/22", "x026-11-22"};
+    static const char *const moments[] = {"",
+                                          "2026-11-22",
+                                          "2026-11-22T12:41:00",
+                                          "2026-11-22 12:41:00Z",
+                                          "2026-11-22T24:00:00Z",
+                                          "2026-11-22T12:60:00Z",
+                                          "2026-11-22T12:41:60Z",
+                                          "2026-11-22T12:41:00.Z",
+                                          "2026-11-22T12:41:00.1234567Z",
+                                          "2026-02-30T12:41:00Z",
+                                          "2026-11-22T12:41:00Zx",
+                                          "2026-11-22T12:41:00+1:00",
+                                          "2026-11-22T12:41:00+16:00",
+                                          "2026-11-22T12:41:00z",
+                                          "26-11-22T12:41:00Z",
+                                          "2026-11-22T12:41:00+01:60"};
+    static const char *const dates[] = {"",           "2026-11-2",  "2026-13-01", "2026-00-10",
+                                        "2026-01-00", "2026-02-29", "2026-04-31", "2026-11-22 ",
+                                        "20261122",   "2026/11/22", "x026-11-22"};
     struct charle_ts ts;
     struct charle_date date;
     for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
@@ -106,9 +127,9 @@ static void clocks_move_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dates_agree_with_libc),          cmocka_unit_test(moments_survive_their_text),
-        cmocka_unit_test(moments_have_one_text),          cmocka_unit_test(offsets_and_fractions_are_read),
-        cmocka_unit_test(other_forms_are_refused),        cmocka_unit_test(clocks_move_on),
+        cmocka_unit_test(dates_agree_with_libc),   cmocka_unit_test(moments_survive_their_text),
+        cmocka_unit_test(moments_have_one_text),   cmocka_unit_test(offsets_and_fractions_are_read),
+        cmocka_unit_test(other_forms_are_refused), cmocka_unit_test(clocks_move_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

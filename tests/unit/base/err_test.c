@@ -13,11 +13,11 @@
 static void every_code_has_its_row(void **state)
 {
     (void)state;
-#define CHECK(name, number, status, retryable, text)                                               \
-    assert_string_equal(charle_err_name(CHARLE_##name), #name);                                    \
-    assert_string_equal(charle_err_text(CHARLE_##name), text);                                     \
-    assert_int_equal(charle_err_status(CHARLE_##name), status);                                    \
-    assert_int_equal(charle_err_is_retryable(CHARLE_##name), retryable);                           \
+#define CHECK(name, number, status, retryable, text)                     \
+    assert_string_equal(charle_err_name(CHARLE_##name), #name);          \
+    assert_string_equal(charle_err_text(CHARLE_##name), text);           \
+    assert_int_equal(charle_err_status(CHARLE_##name), status);          \
+    assert_int_equal(charle_err_is_retryable(CHARLE_##name), retryable); \
     assert_in_range(status, 0, 16);
     CHARLE_ERRORS(CHECK)
 #undef CHECK

@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 // What one call writes, read back from a pipe.
-static const char *logged(enum ch_log_format format, enum ch_log_level level_max, enum ch_log_level level, const char *message)
+static const char *logged(enum ch_log_format format, enum ch_log_level level_max, enum ch_log_level level,
+                          const char *message)
 {
     static char line[4096];
     int fds[2];
@@ -73,8 +74,11 @@ static void a_long_message_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_text_line),     cmocka_unit_test(a_json_line),           cmocka_unit_test(a_message_cannot_forge_a_line),
-        cmocka_unit_test(levels_are_kept), cmocka_unit_test(a_long_message_is_cut),
+        cmocka_unit_test(a_text_line),
+        cmocka_unit_test(a_json_line),
+        cmocka_unit_test(a_message_cannot_forge_a_line),
+        cmocka_unit_test(levels_are_kept),
+        cmocka_unit_test(a_long_message_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

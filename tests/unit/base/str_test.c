@@ -10,8 +10,12 @@
 static void order_is_that_of_bytes(void **state)
 {
     (void)state;
-    static const struct charle_str ascending[] = {{NULL, 0}, CHARLE_STR_INIT("a"), CHARLE_STR_INIT("a\0"), CHARLE_STR_INIT("ab"),
-                                                  CHARLE_STR_INIT("b"), CHARLE_STR_INIT("\xc3\xa9")};
+    static const struct charle_str ascending[] = {{NULL, 0},
+                                                  CHARLE_STR_INIT("a"),
+                                                  CHARLE_STR_INIT("a\0"),
+                                                  CHARLE_STR_INIT("ab"),
+                                                  CHARLE_STR_INIT("b"),
+                                                  CHARLE_STR_INIT("\xc3\xa9")};
     for (int i = 0; i < 6; i++) {
         for (int n = 0; n < 6; n++) {
             int order = charle_str_compare(ascending[i], ascending[n]);

@@ -50,8 +50,9 @@ static enum charle_err engine(const struct charle_method *method, struct charle_
 }
 
 #define METHOD(n) .name = CHARLE_STR_INIT(n), .request = &number_message, .reply = &number_message
-static const char *const anyone[] = {"anyone", NULL}, *const signed_in[] = {"signed_in", NULL}, *const nobody[] = {NULL},
-                  *const managers[] = {"admins", "managers", NULL}, *const own[] = {"user:{user_id}", NULL};
+static const char *const anyone[] = {"anyone", NULL}, *const signed_in[] = {"signed_in", NULL},
+                         *const nobody[] = {NULL}, *const managers[] = {"admins", "managers", NULL},
+                         *const own[] = {"user:{user_id}", NULL};
 static const struct charle_method beta_methods[] = {
     {METHOD("test.Beta/Twice"), .unary = twice},
     {METHOD("test.Beta/Count"), .stream = count_to, .streaming = CHARLE_SERVER_STREAM},
@@ -103,7 +104,8 @@ static void only_those_who_may_call(void **state)
     const struct charle_str scopes[] = {CHARLE_STR("managers"), CHARLE_STR("user:1")};
     const struct charle_identity stranger = {0}, person = {.principal = CHARLE_STR("user"), .id = CHARLE_STR("1")},
                                  manager = {.principal = CHARLE_STR("user"), .scopes = scopes, .scope_count = 2},
-                                 forged = {.scopes = scopes, .scope_count = 2}; // scopes without a session count for nothing
+                                 forged = {.scopes = scopes,
+                                           .scope_count = 2}; // scopes without a session count for nothing
     assert_caller(NULL, NULL, CHARLE_OK, "");
     assert_caller(anyone, NULL, CHARLE_OK, "");
     assert_caller(anyone, &stranger, CHARLE_OK, "");
@@ -119,8 +121,8 @@ static void only_those_who_may_call(void **state)
     assert_caller(own, &stranger, CHARLE_UNAUTHENTICATED, "needs a session");
 }
 
-static enum charle_err run(const struct charle_method *method, struct charle_context *context, int64_t value, int64_t *out,
-                           struct charle_error *err)
+static enum charle_err run(const struct charle_method *method, struct charle_context *context, int64_t value,
+                           int64_t *out, struct charle_error *err)
 {
     struct charle_buf request = {0}, reply = {0};
     struct number result = {0};
@@ -152,12 +154,14 @@ static void a_method_runs(void **state)
     assert_int_equal(run(&beta_methods[2], &context, 1, &out, &err), CHARLE_OK);
     assert_int_equal(out, 1 + CHARLE_CRUD_UPDATE);
     struct charle_buf reply = {0};
-    assert_int_equal(charle_method_run(&beta_methods[0], &context, charle_bytes("", 0), &reply, &err), CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(charle_method_run(&beta_methods[0], &context, charle_bytes("", 0), &reply, &err),
+                     CHARLE_INVALID_ARGUMENT);
     assert_string_equal(err.text, "test.Number.value is required and missing");
     charle_buf_init(&reply, 1); // no room for the reply
     struct charle_buf request = {0};
     charle_message_write(&number_message, &(struct number){300}, &request);
-    assert_int_equal(charle_method_run(&beta_methods[0], &context, charle_buf_bytes(&request), &reply, &err), CHARLE_TOO_LARGE);
+    assert_int_equal(charle_method_run(&beta_methods[0], &context, charle_buf_bytes(&request), &reply, &err),
+                     CHARLE_TOO_LARGE);
     charle_buf_deinit(&request);
     charle_buf_deinit(&reply);
     charle_arena_deinit(&arena);
@@ -190,7 +194,8 @@ static void a_stream_runs(void **state)
     struct sink sink = {0};
     struct charle_stream stream = {.method = &beta_methods[1], .send = take, .ctx = &sink};
     charle_message_write(&number_message, &(struct number){10}, &request);
-    assert_int_equal(charle_method_run_stream(&beta_methods[1], &context, charle_buf_bytes(&request), &stream, NULL), CHARLE_OK);
+    assert_int_equal(charle_method_run_stream(&beta_methods[1], &context, charle_buf_bytes(&request), &stream, NULL),
+                     CHARLE_OK);
     assert_int_equal(sink.sum, 55);
     sink = (struct sink){.fail_at = 3};
     assert_int_equal(charle_method_run_stream(&beta_methods[1], &context, charle_buf_bytes(&request), &stream, NULL),
@@ -207,8 +212,10 @@ static void a_stream_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(methods_are_found_by_name), cmocka_unit_test(only_those_who_may_call),
-        cmocka_unit_test(a_method_runs),             cmocka_unit_test(a_stream_runs),
+        cmocka_unit_test(methods_are_found_by_name),
+        cmocka_unit_test(only_those_who_may_call),
+        cmocka_unit_test(a_method_runs),
+        cmocka_unit_test(a_stream_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

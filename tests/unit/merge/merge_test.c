@@ -25,17 +25,45 @@ struct row { // as a patch: everything optional
     struct charle_opt_bool text_bool;
 };
 
-static const struct charle_enum_value status_values[] = {
-    {1, CHARLE_STR_INIT("todo")}, {2, CHARLE_STR_INIT("doing")}, {3, CHARLE_STR_INIT("done")}, {4, CHARLE_STR_INIT("archived")}};
+static const struct charle_enum_value status_values[] = {{1, CHARLE_STR_INIT("todo")},
+                                                         {2, CHARLE_STR_INIT("doing")},
+                                                         {3, CHARLE_STR_INIT("done")},
+                                                         {4, CHARLE_STR_INIT("archived")}};
 static const struct charle_enum status = {"test.Status", status_values, 4};
 static const struct charle_transition steps[] = {{1, 2}, {2, 3}, {2, 1}, {3, 4}};
 
-enum { ID, LWW, SERVER, GROUP_A, GROUP_B, OTHER_GROUP, ONCE, APPEND, TEXT, DERIVED, FSM, COUNTER4, COUNTER8, COUNTER_REAL, SET, SET_TEXT,
-       NUMERIC, JSON, UPDATED_AT, TEXT_BOOL, COLUMNS };
+enum {
+    ID,
+    LWW,
+    SERVER,
+    GROUP_A,
+    GROUP_B,
+    OTHER_GROUP,
+    ONCE,
+    APPEND,
+    TEXT,
+    DERIVED,
+    FSM,
+    COUNTER4,
+    COUNTER8,
+    COUNTER_REAL,
+    SET,
+    SET_TEXT,
+    NUMERIC,
+    JSON,
+    UPDATED_AT,
+    TEXT_BOOL,
+    COLUMNS
+};
 
-#define FIELD(i, member, T, W) \
-    [i] = {.number = (i) + 1, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W, \
-           .label = CHARLE_OPTIONAL, .offset = offsetof(struct row, member), .has_offset = offsetof(struct row, member.has)}
+#define FIELD(i, member, T, W)                     \
+    [i] = {.number = (i) + 1,                      \
+           .name = CHARLE_STR_INIT(#member),       \
+           .type = CHARLE_TYPE_##T,                \
+           .wire = CHARLE_WIRE_##W,                \
+           .label = CHARLE_OPTIONAL,               \
+           .offset = offsetof(struct row, member), \
+           .has_offset = offsetof(struct row, member.has)}
 static const struct charle_field fields[COLUMNS] = {
     FIELD(ID, id, TEXT, STRING),
     FIELD(LWW, lww, TEXT, STRING),
@@ -47,14 +75,24 @@ static const struct charle_field fields[COLUMNS] = {
     FIELD(APPEND, append, TEXT, STRING),
     FIELD(TEXT, text, TEXT, STRING),
     FIELD(DERIVED, derived, TEXT, STRING),
-    [FSM] = {.number = FSM + 1, .name = CHARLE_STR_INIT("fsm"), .type = CHARLE_TYPE_ENUM, .wire = CHARLE_WIRE_ENUM,
-             .label = CHARLE_OPTIONAL, .offset = offsetof(struct row, fsm), .has_offset = offsetof(struct row, fsm.has),
+    [FSM] = {.number = FSM + 1,
+             .name = CHARLE_STR_INIT("fsm"),
+             .type = CHARLE_TYPE_ENUM,
+             .wire = CHARLE_WIRE_ENUM,
+             .label = CHARLE_OPTIONAL,
+             .offset = offsetof(struct row, fsm),
+             .has_offset = offsetof(struct row, fsm.has),
              .enumeration = &status},
     FIELD(COUNTER4, counter4, INT4, INT32),
     FIELD(COUNTER8, counter8, INT8, INT64),
     FIELD(COUNTER_REAL, counter_real, FLOAT8, DOUBLE),
-    [SET] = {.number = SET + 1, .name = CHARLE_STR_INIT("set"), .type = CHARLE_TYPE_TEXT, .wire = CHARLE_WIRE_STRING,
-             .label = CHARLE_REPEATED, .offset = offsetof(struct row, set), .has_offset = offsetof(struct row, set.has)},
+    [SET] = {.number = SET + 1,
+             .name = CHARLE_STR_INIT("set"),
+             .type = CHARLE_TYPE_TEXT,
+             .wire = CHARLE_WIRE_STRING,
+             .label = CHARLE_REPEATED,
+             .offset = offsetof(struct row, set),
+             .has_offset = offsetof(struct row, set.has)},
     FIELD(SET_TEXT, set_text, TEXT, STRING),
     FIELD(NUMERIC, numeric, NUMERIC, STRING),
     FIELD(JSON, json, JSONB, STRING),
@@ -63,8 +101,12 @@ static const struct charle_field fields[COLUMNS] = {
 };
 static const struct charle_message row_message = {"test.Row", sizeof(struct row), fields, COLUMNS};
 
-#define COLUMN(i, member, policy, ...) \
-    [i] = {.name = CHARLE_STR_INIT(#member), .field = &fields[i], .is_nullable = true, .merge = CHARLE_MERGE_##policy, .index = i, \
+#define COLUMN(i, member, policy, ...)       \
+    [i] = {.name = CHARLE_STR_INIT(#member), \
+           .field = &fields[i],              \
+           .is_nullable = true,              \
+           .merge = CHARLE_MERGE_##policy,   \
+           .index = i,                       \
            ##__VA_ARGS__}
 static const struct charle_column columns[COLUMNS] = {
     COLUMN(ID, id, LWW),
@@ -88,13 +130,23 @@ static const struct charle_column columns[COLUMNS] = {
     COLUMN(UPDATED_AT, updated_at, SERVER, .generate = CHARLE_GENERATE_UPDATED),
     COLUMN(TEXT_BOOL, text_bool, TEXT),
 };
-static const struct charle_table table = {.id = 1, .name = CHARLE_STR_INIT("thing"), .row = &row_message, .patch = &row_message,
-                                          .columns = columns, .column_count = COLUMNS};
+static const struct charle_table table = {.id = 1,
+                                          .name = CHARLE_STR_INIT("thing"),
+                                          .row = &row_message,
+                                          .patch = &row_message,
+                                          .columns = columns,
+                                          .column_count = COLUMNS};
 
 // --- helpers -----------------------------------------------------------------------------------------------------
 
-#define T(literal) {CHARLE_STR(literal), true}
-#define I(number) {number, true}
+#define T(literal)                \
+    {                             \
+        CHARLE_STR(literal), true \
+    }
+#define I(number)    \
+    {                \
+        number, true \
+    }
 
 struct scene {
     struct charle_arena arena;
@@ -102,10 +154,11 @@ struct scene {
     struct charle_error err;
 };
 
-static enum charle_err run(struct scene *scene, const struct row *base, const struct row *stored, const struct row *wanted,
-                           int first, int second)
+static enum charle_err run(struct scene *scene, const struct row *base, const struct row *stored,
+                           const struct row *wanted, int first, int second)
 {
-    *scene = (struct scene){.merge = {.table = &table, .arena = &scene->arena, .base = base, .stored = stored, .wanted = wanted}};
+    *scene = (struct scene){
+        .merge = {.table = &table, .arena = &scene->arena, .base = base, .stored = stored, .wanted = wanted}};
     charle_column_set_add(&scene->merge.mask, (size_t)first);
     if (second >= 0)
         charle_column_set_add(&scene->merge.mask, (size_t)second);
@@ -192,8 +245,9 @@ static void server(void **state)
     assert_text(SERVER, &a, &a, &b, "b", "");
     assert_text(SERVER, NULL, &a, &b, "b", "");
     assert_text(SERVER, &a, &b, &b, NULL, "");
-    assert_refused(SERVER, &a, &b, &c, CHARLE_CONFLICT,
-                   "server of this thing was changed by someone else meanwhile: it is \"b\" now; look at it and change it again");
+    assert_refused(
+        SERVER, &a, &b, &c, CHARLE_CONFLICT,
+        "server of this thing was changed by someone else meanwhile: it is \"b\" now; look at it and change it again");
 }
 
 static void group(void **state)
@@ -207,13 +261,15 @@ static void group(void **state)
     assert_text(GROUP_A, &base, &base, &want, "x", "");
     assert_text(GROUP_A, NULL, &moved_b, &want, "x", "");
     assert_text(GROUP_A, &base, &moved_other, &want, "x", ""); // another group does not count
-    assert_refused(GROUP_A, &base, &moved_b, &want, CHARLE_CONFLICT, "group_b of this thing was changed by someone else");
+    assert_refused(GROUP_A, &base, &moved_b, &want, CHARLE_CONFLICT,
+                   "group_b of this thing was changed by someone else");
     assert_text(GROUP_A, &only_a, &moved_b, &want, "x", ""); // the base says nothing about the other column
     struct scene s;
     assert_int_equal(run(&s, &base, &base, &want, GROUP_A, GROUP_B), CHARLE_OK);
     assert_true(changed(&s, GROUP_A) && changed(&s, GROUP_B));
     end(&s);
-    assert_int_equal(run(&s, &base, &moved_b, &same_b, GROUP_A, GROUP_B), CHARLE_OK); // the other made one half of the same change
+    assert_int_equal(run(&s, &base, &moved_b, &same_b, GROUP_A, GROUP_B),
+                     CHARLE_OK); // the other made one half of the same change
     assert_true(changed(&s, GROUP_A) && !changed(&s, GROUP_B));
     end(&s);
     assert_int_equal(run(&s, &base, &moved_b, &want, GROUP_A, GROUP_B), CHARLE_CONFLICT);
@@ -229,7 +285,8 @@ static void group(void **state)
 static void fsm(void **state)
 {
     (void)state;
-    const struct row todo = {.fsm = I(1)}, doing = {.fsm = I(2)}, done = {.fsm = I(3)}, archived = {.fsm = I(4)}, none = {0};
+    const struct row todo = {.fsm = I(1)}, doing = {.fsm = I(2)}, done = {.fsm = I(3)}, archived = {.fsm = I(4)},
+                     none = {0};
     struct scene s;
     assert_int_equal(run(&s, &todo, &todo, &doing, FSM, -1), CHARLE_OK);
     assert_int_equal(merged(&s)->fsm.value, 2);
@@ -256,7 +313,8 @@ static void counters(void **state)
     const struct row five = {.counter4 = I(5), .counter8 = I(5), .counter_real = I(5)},
                      six = {.counter4 = I(6), .counter8 = I(6), .counter_real = I(6)},
                      ten = {.counter4 = I(10), .counter8 = I(10), .counter_real = I(10)}, none = {0},
-                     most = {.counter4 = I(INT32_MAX), .counter8 = I(INT64_MAX)}, least = {.counter4 = I(INT32_MIN), .counter8 = I(INT64_MIN)};
+                     most = {.counter4 = I(INT32_MAX), .counter8 = I(INT64_MAX)},
+                     least = {.counter4 = I(INT32_MIN), .counter8 = I(INT64_MIN)};
     struct scene s;
     assert_int_equal(run(&s, &five, &five, &six, COUNTER4, COUNTER8), CHARLE_OK);
     assert_int_equal(merged(&s)->counter4.value, 6);
@@ -271,7 +329,8 @@ static void counters(void **state)
     assert_int_equal(run(&s, &five, &ten, &six, COUNTER4, COUNTER8), CHARLE_OK); // one more, from ten
     assert_int_equal(merged(&s)->counter4.value, 11);
     assert_int_equal(merged(&s)->counter8.value, 11);
-    assert_note(&s, "counter4 was changed by 1 from 10, which someone else had set meanwhile; counter8 was changed by 1");
+    assert_note(&s,
+                "counter4 was changed by 1 from 10, which someone else had set meanwhile; counter8 was changed by 1");
     end(&s);
     assert_int_equal(run(&s, &five, &six, &six, COUNTER4, -1), CHARLE_OK); // both added one
     assert_int_equal(merged(&s)->counter4.value, 7);
@@ -296,15 +355,22 @@ static void counters(void **state)
     assert_refused(COUNTER8, &least, &five, &most, CHARLE_OUT_OF_RANGE, "too large");
 }
 
-#define SET_OF(...) \
-    {.set = {(const struct charle_str[]){__VA_ARGS__}, sizeof((const struct charle_str[]){__VA_ARGS__}) / sizeof(struct charle_str), true}}
+#define SET_OF(...)                                                                       \
+    {                                                                                     \
+        .set = {                                                                          \
+            (const struct charle_str[]){__VA_ARGS__},                                     \
+            sizeof((const struct charle_str[]){__VA_ARGS__}) / sizeof(struct charle_str), \
+            true                                                                          \
+        }                                                                                 \
+    }
 #define S(x) CHARLE_STR_INIT(x)
 
 static void sets(void **state)
 {
     (void)state;
-    const struct row abc = SET_OF(S("a"), S("b"), S("c")), abcd = SET_OF(S("a"), S("b"), S("c"), S("d")), ace = SET_OF(S("a"), S("c"), S("e")),
-                     empty = {0}, ab = SET_OF(S("a"), S("b")), aab = SET_OF(S("a"), S("a"), S("b"));
+    const struct row abc = SET_OF(S("a"), S("b"), S("c")), abcd = SET_OF(S("a"), S("b"), S("c"), S("d")),
+                     ace = SET_OF(S("a"), S("c"), S("e")), empty = {0}, ab = SET_OF(S("a"), S("b")),
+                     aab = SET_OF(S("a"), S("a"), S("b"));
     struct scene s;
     assert_int_equal(run(&s, &abc, &abc, &ace, SET, -1), CHARLE_OK);
     assert_int_equal(merged(&s)->set.count, 3);
@@ -315,7 +381,8 @@ static void sets(void **state)
     assert_int_equal(merged(&s)->set.count, 4);
     assert_true(charle_str_equal(items[0], CHARLE_STR("a")) && charle_str_equal(items[1], CHARLE_STR("c")) &&
                 charle_str_equal(items[2], CHARLE_STR("d")) && charle_str_equal(items[3], CHARLE_STR("e")));
-    assert_note(&s, "set had been changed to [\"a\",\"b\",\"c\",\"d\"] meanwhile; with what was added and removed it is [\"a\",\"c\",\"d\",\"e\"]");
+    assert_note(&s, "set had been changed to [\"a\",\"b\",\"c\",\"d\"] meanwhile; with what was added and removed it "
+                    "is [\"a\",\"c\",\"d\",\"e\"]");
     end(&s);
     assert_int_equal(run(&s, &abc, &empty, &abcd, SET, -1), CHARLE_OK); // removed there, d added here
     assert_int_equal(merged(&s)->set.count, 1);
@@ -349,7 +416,8 @@ static void append_and_derived(void **state)
     const struct row a = {.append = T("a"), .derived = T("a")}, b = {.append = T("b"), .derived = T("b")};
     assert_text(APPEND, &a, &a, &a, NULL, "");
     assert_text(DERIVED, &b, &a, &a, NULL, "");
-    assert_refused(APPEND, &a, &a, &b, CHARLE_FAILED_PRECONDITION, "rows of thing are added, not changed: append stays \"a\"");
+    assert_refused(APPEND, &a, &a, &b, CHARLE_FAILED_PRECONDITION,
+                   "rows of thing are added, not changed: append stays \"a\"");
     assert_refused(DERIVED, &a, &a, &b, CHARLE_FAILED_PRECONDITION, "derived of thing is worked out from other values");
 }
 
@@ -360,7 +428,8 @@ static void text(void **state)
                      clash = {.text = T("x\n\nb")}, none = {0};
     assert_text(TEXT, &base, &base, &wanted, "a\n\nB", "");
     assert_text(TEXT, NULL, &base, &wanted, "a\n\nB", "");
-    assert_text(TEXT, &base, &stored, &wanted, "A\n\nB", "text was changed elsewhere by someone else: both changes are in it");
+    assert_text(TEXT, &base, &stored, &wanted, "A\n\nB",
+                "text was changed elsewhere by someone else: both changes are in it");
     assert_text(TEXT, &base, &stored, &clash,
                 CH_MERGE_MARK_FIRST "\n\nA\n\n" CH_MERGE_MARK_SECOND "\n\nx\n\n" CH_MERGE_MARK_END "\n\nb",
                 "text was changed in the same place by someone else: both versions are in it, marked");
@@ -404,7 +473,9 @@ static void deletes(void **state)
     assert_int_equal(ch_merge_delete(&table, NULL, &moved, &arena, &err), CHARLE_OK);
     assert_int_equal(ch_merge_delete(&table, &base, &calm, &arena, &err), CHARLE_OK);
     assert_int_equal(ch_merge_delete(&table, &base, &moved, &arena, &err), CHARLE_CONFLICT);
-    assert_string_equal(err.text, "lww of this thing was changed by someone else meanwhile: it is \"b\" now; look at it before deleting it");
+    assert_string_equal(
+        err.text,
+        "lww of this thing was changed by someone else meanwhile: it is \"b\" now; look at it before deleting it");
     charle_arena_deinit(&arena);
 }
 
@@ -412,8 +483,12 @@ static void equal_values_have_not_moved(void **state)
 {
     (void)state;
     struct charle_arena arena = {0};
-    const struct charle_field *numeric = &fields[NUMERIC], *json = &fields[JSON], *real = &fields[COUNTER_REAL], *set = &fields[SET];
-#define N(text) {{CHARLE_STR(text)}, true}
+    const struct charle_field *numeric = &fields[NUMERIC], *json = &fields[JSON], *real = &fields[COUNTER_REAL],
+                              *set = &fields[SET];
+#define N(text)                  \
+    {                            \
+        {CHARLE_STR(text)}, true \
+    }
     struct row a = {.numeric = N("1.0"), .json = N("{\"b\":1, \"a\":2}"), .counter_real = I(0.0)},
                b = {.numeric = N("1.00"), .json = N("{\"a\": 2, \"b\": 1}"), .counter_real = I(-0.0)},
                c = {.numeric = N("1.01"), .json = N("{\"a\": 3}"), .counter_real = I(__builtin_nan(""))},
@@ -428,7 +503,8 @@ static void equal_values_have_not_moved(void **state)
     assert_false(ch_merge_is_equal(real, &a, &c, &arena) || ch_merge_is_equal(real, &c, &a, &arena));
     struct row less = {.counter_real = I(-1.0)}, more = {.counter_real = I(1.0)};
     assert_false(ch_merge_is_equal(real, &less, &more, &arena) || ch_merge_is_equal(real, &more, &less, &arena));
-    const struct row ab = SET_OF(S("a"), S("b")), ac = SET_OF(S("a"), S("c")), just_a = SET_OF(S("a")), empty = {.set = {NULL, 0, true}};
+    const struct row ab = SET_OF(S("a"), S("b")), ac = SET_OF(S("a"), S("c")), just_a = SET_OF(S("a")),
+                     empty = {.set = {NULL, 0, true}};
     assert_true(ch_merge_is_equal(set, &ab, &ab, &arena) && ch_merge_is_equal(set, &empty, &none, &arena));
     assert_false(ch_merge_is_equal(set, &ab, &ac, &arena) || ch_merge_is_equal(set, &ab, &just_a, &arena));
     const struct charle_field single = {.type = CHARLE_TYPE_FLOAT4, .label = CHARLE_REQUIRED};
@@ -440,20 +516,27 @@ static void long_values_are_cut_in_sentences(void **state)
 {
     (void)state;
     const struct row base = {.server = T("a")},
-                     stored = {.server = T("01234567890123456789012345678901234567890123éééééééé")}, wanted = {.server = T("x")};
-    assert_refused(SERVER, &base, &stored, &wanted, CHARLE_CONFLICT, "it is \"01234567890123456789012345678901234567890123é… now");
+                     stored = {.server = T("01234567890123456789012345678901234567890123éééééééé")},
+                     wanted = {.server = T("x")};
+    assert_refused(SERVER, &base, &stored, &wanted, CHARLE_CONFLICT,
+                   "it is \"01234567890123456789012345678901234567890123é… now");
 }
 
 static void a_full_heap_is_reported(void **state)
 {
     (void)state;
-    const struct row base = {.text = T("a\n\nb"), .set = {NULL, 0, true}}, stored = SET_OF(S("a")), wanted = SET_OF(S("b"));
+    const struct row base = {.text = T("a\n\nb"), .set = {NULL, 0, true}}, stored = SET_OF(S("a")),
+                     wanted = SET_OF(S("b"));
     const struct row text_stored = {.text = T("A\n\nb")}, text_wanted = {.text = T("a\n\nB")};
     const struct row *rows[2][2] = {{&stored, &wanted}, {&text_stored, &text_wanted}};
     for (int which = 0; which < 2; which++) {
         int failures = 0;
         for (size_t size = 16; size < 200000; size += 16) {
-            struct scene s = {.merge = {.table = &table, .arena = &s.arena, .base = &base, .stored = rows[which][0], .wanted = rows[which][1]}};
+            struct scene s = {.merge = {.table = &table,
+                                        .arena = &s.arena,
+                                        .base = &base,
+                                        .stored = rows[which][0],
+                                        .wanted = rows[which][1]}};
             charle_arena_init(&s.arena, size);
             charle_column_set_add(&s.merge.mask, which ? TEXT : SET);
             enum charle_err rc = ch_merge_update(&s.merge, &s.err);

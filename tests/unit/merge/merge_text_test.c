@@ -35,7 +35,8 @@ static void cases(void **state)
         {"a\n\nb\n\nc", "a\n\nc", "a\n\nb\n\nc\n\nd", "a\n\nc\n\nd", false},
         {"a\n\nb", "a\n\nb\n\nc", "a\n\nb\n\nd", "a\n\nb\n\nc\n\nd", false},
         {"a\n\nb", "x\n\na\n\nb", "a\n\nb\n\ny", "x\n\na\n\nb\n\ny", false},
-        {"a\n\nb\n\nc", "a\n\nc", "a\n\nB\n\nc", "a\n\n" CH_MERGE_MARK_FIRST "\n\n" CH_MERGE_MARK_SECOND "\n\nB\n\n" CH_MERGE_MARK_END "\n\nc", true},
+        {"a\n\nb\n\nc", "a\n\nc", "a\n\nB\n\nc",
+         "a\n\n" CH_MERGE_MARK_FIRST "\n\n" CH_MERGE_MARK_SECOND "\n\nB\n\n" CH_MERGE_MARK_END "\n\nc", true},
         {"a\n\nb\n\nc\n\nd", "d\n\na\n\nb\n\nc", "a\n\nb\n\nc\n\nd", "d\n\na\n\nb\n\nc", false},
         {"a\n\n\n\nb", "a\n\nb", "a\n\nb\n\nc", "a\n\nb\n\nc", false},
         {"one line\nof two\n\nb", "one line\nof two\n\nB", "one line\nof three\n\nb", "one line\nof three\n\nB", false},
@@ -48,15 +49,16 @@ static void cases(void **state)
     struct charle_arena arena = {0};
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
         bool is_marked;
-        struct charle_str out = ch_merge_text(charle_str(list[i].base), charle_str(list[i].stored), charle_str(list[i].wanted),
-                                              &arena, &is_marked);
+        struct charle_str out = ch_merge_text(charle_str(list[i].base), charle_str(list[i].stored),
+                                              charle_str(list[i].wanted), &arena, &is_marked);
         if (!charle_str_equal(out, charle_str(list[i].result)) || is_marked != list[i].is_marked)
             fail_msg("case %zu gave \"%.*s\"", i, CHARLE_FMT(out));
     }
     charle_arena_deinit(&arena);
 }
 
-// Builds a text of paragraphs p0, p1, …; each is changed, left out, or followed by an inserted one, as the bits of `edit` say.
+// Builds a text of paragraphs p0, p1, …; each is changed, left out, or followed by an inserted one, as the bits of
+// `edit` say.
 static struct charle_str edited(struct charle_arena *arena, int count, unsigned edit, const char *mark)
 {
     struct charle_buf buf = {0};
@@ -80,8 +82,8 @@ static size_t count_of(struct charle_str text, const char *needle)
     return count;
 }
 
-// Every pair of edits of four paragraphs: nothing that either side wrote is lost, and the result depends on the order of the
-// sides only inside marks and between insertions at one place.
+// Every pair of edits of four paragraphs: nothing that either side wrote is lost, and the result depends on the order
+// of the sides only inside marks and between insertions at one place.
 static void nothing_written_is_lost(void **state)
 {
     (void)state;
@@ -143,7 +145,8 @@ static void a_full_arena_gives_nothing(void **state)
         struct charle_arena arena = {0};
         bool is_marked;
         charle_arena_init(&arena, (size_t)n * 16);
-        struct charle_str out = ch_merge_text(CHARLE_STR("a\n\nb"), CHARLE_STR("a\n\nc"), CHARLE_STR("d\n\nb"), &arena, &is_marked);
+        struct charle_str out =
+            ch_merge_text(CHARLE_STR("a\n\nb"), CHARLE_STR("a\n\nc"), CHARLE_STR("d\n\nb"), &arena, &is_marked);
         charle_arena_deinit(&arena);
         if (out.ptr)
             break;

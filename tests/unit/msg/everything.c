@@ -14,19 +14,27 @@ static const struct charle_enum_value color_values[] = {
 };
 const struct charle_enum color_enum = {"charle.test.Color", color_values, 4};
 
-#define REQ(S, num, member, T, W) \
-    {.number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W, \
-     .label = CHARLE_REQUIRED, .offset = offsetof(struct S, member)}
-#define OPT(S, num, member, T, W) \
-    {.number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W, \
-     .label = CHARLE_OPTIONAL, .offset = offsetof(struct S, member), .has_offset = offsetof(struct S, member.has)}
-#define ARR(S, num, member, T, W, pack) \
-    {.number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W, \
-     .label = CHARLE_REPEATED, .packed = pack, .offset = offsetof(struct S, member), \
-     .has_offset = offsetof(struct S, member.has)}
-#define SUB(S, num, member, lab, msg) \
-    {.number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_MESSAGE, .wire = CHARLE_WIRE_MESSAGE, \
-     .label = lab, .offset = offsetof(struct S, member), .message = &msg}
+#define REQ(S, num, member, T, W)                                                                          \
+    {                                                                                                      \
+        .number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W, \
+        .label = CHARLE_REQUIRED, .offset = offsetof(struct S, member)                                     \
+    }
+#define OPT(S, num, member, T, W)                                                                                    \
+    {                                                                                                                \
+        .number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W,           \
+        .label = CHARLE_OPTIONAL, .offset = offsetof(struct S, member), .has_offset = offsetof(struct S, member.has) \
+    }
+#define ARR(S, num, member, T, W, pack)                                                                    \
+    {                                                                                                      \
+        .number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_##T, .wire = CHARLE_WIRE_##W, \
+        .label = CHARLE_REPEATED, .packed = pack, .offset = offsetof(struct S, member),                    \
+        .has_offset = offsetof(struct S, member.has)                                                       \
+    }
+#define SUB(S, num, member, lab, msg)                                                                              \
+    {                                                                                                              \
+        .number = num, .name = CHARLE_STR_INIT(#member), .type = CHARLE_TYPE_MESSAGE, .wire = CHARLE_WIRE_MESSAGE, \
+        .label = lab, .offset = offsetof(struct S, member), .message = &msg                                        \
+    }
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct charle_field leaf_fields[] = {
@@ -60,9 +68,14 @@ static const struct charle_field everything_fields[] = {
     OPT(everything, 13, a_float4, FLOAT4, FLOAT),
     OPT(everything, 14, a_uint4, UINT4, UINT32),
     OPT(everything, 15, a_uint8, UINT8, UINT64),
-    {.number = 16, .name = CHARLE_STR_INIT("an_enum"), .type = CHARLE_TYPE_ENUM, .wire = CHARLE_WIRE_ENUM,
-     .label = CHARLE_OPTIONAL, .offset = offsetof(struct everything, an_enum),
-     .has_offset = offsetof(struct everything, an_enum.has), .enumeration = &color_enum},
+    {.number = 16,
+     .name = CHARLE_STR_INIT("an_enum"),
+     .type = CHARLE_TYPE_ENUM,
+     .wire = CHARLE_WIRE_ENUM,
+     .label = CHARLE_OPTIONAL,
+     .offset = offsetof(struct everything, an_enum),
+     .has_offset = offsetof(struct everything, an_enum.has),
+     .enumeration = &color_enum},
     OPT(everything, 17, a_text, TEXT, STRING),
     OPT(everything, 18, a_blob, BYTES, BYTES),
     OPT(everything, 19, a_numeric, NUMERIC, STRING),
@@ -76,21 +89,32 @@ static const struct charle_field everything_fields[] = {
     ARR(everything, 31, loose_ints, INT4, INT32, false),
     ARR(everything, 32, times, TIMESTAMPTZ, SFIXED64, true),
     ARR(everything, 33, reals, FLOAT8, DOUBLE, true),
-    {.number = 34, .name = CHARLE_STR_INIT("colors"), .type = CHARLE_TYPE_ENUM, .wire = CHARLE_WIRE_ENUM,
-     .label = CHARLE_REPEATED, .packed = true, .offset = offsetof(struct everything, colors),
-     .has_offset = offsetof(struct everything, colors.has), .enumeration = &color_enum},
+    {.number = 34,
+     .name = CHARLE_STR_INIT("colors"),
+     .type = CHARLE_TYPE_ENUM,
+     .wire = CHARLE_WIRE_ENUM,
+     .label = CHARLE_REPEATED,
+     .packed = true,
+     .offset = offsetof(struct everything, colors),
+     .has_offset = offsetof(struct everything, colors.has),
+     .enumeration = &color_enum},
     ARR(everything, 35, texts, TEXT, STRING, false),
     ARR(everything, 36, blobs, BYTES, BYTES, false),
     SUB(everything, 37, leaves, CHARLE_REPEATED, leaf_message),
     ARR(everything, 38, bools, BOOL, BOOL, true),
     ARR(everything, 39, uuids, UUID, STRING, false),
-    {.number = 300, .name = CHARLE_STR_INIT("short_text"), .type = CHARLE_TYPE_TEXT, .wire = CHARLE_WIRE_STRING,
-     .label = CHARLE_OPTIONAL, .offset = offsetof(struct everything, short_text),
-     .has_offset = offsetof(struct everything, short_text.has), .size_max = SHORT_TEXT_SIZE_MAX},
+    {.number = 300,
+     .name = CHARLE_STR_INIT("short_text"),
+     .type = CHARLE_TYPE_TEXT,
+     .wire = CHARLE_WIRE_STRING,
+     .label = CHARLE_OPTIONAL,
+     .offset = offsetof(struct everything, short_text),
+     .has_offset = offsetof(struct everything, short_text.has),
+     .size_max = SHORT_TEXT_SIZE_MAX},
     SUB(everything, 1000, node, CHARLE_OPTIONAL, node_message),
 };
-const struct charle_message everything_message = {"charle.test.Everything", sizeof(struct everything), everything_fields,
-                                                  COUNT(everything_fields)};
+const struct charle_message everything_message = {"charle.test.Everything", sizeof(struct everything),
+                                                  everything_fields, COUNT(everything_fields)};
 
 static const struct charle_field batch_fields[] = {SUB(batch, 1, item, CHARLE_REPEATED, everything_message)};
 const struct charle_message batch_message = {"charle.test.Batch", sizeof(struct batch), batch_fields, 1};
@@ -113,8 +137,18 @@ uint64_t rng_below(struct rng *rng, uint64_t bound)
 // Small numbers, large ones and the edges, each often enough to be met.
 static uint64_t random_bits(struct rng *rng)
 {
-    static const uint64_t edges[] = {0, 1, 127, 128, 16383, 16384, INT32_MAX, (uint64_t)INT32_MIN, UINT32_MAX,
-                                     INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX};
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     127,
+                                     128,
+                                     16383,
+                                     16384,
+                                     INT32_MAX,
+                                     (uint64_t)INT32_MIN,
+                                     UINT32_MAX,
+                                     INT64_MAX,
+                                     (uint64_t)INT64_MIN,
+                                     UINT64_MAX};
     switch (rng_below(rng, 3)) {
     case 0:
         return edges[rng_below(rng, COUNT(edges))];
@@ -149,7 +183,8 @@ static struct charle_str random_numeric(struct rng *rng, struct charle_arena *ar
     return charle_numeric_read(text, arena, &out) ? out.text : out.text;
 }
 
-static void random_value(struct rng *rng, const struct charle_field *field, struct charle_arena *arena, void *to, int depth)
+static void random_value(struct rng *rng, const struct charle_field *field, struct charle_arena *arena, void *to,
+                         int depth)
 {
     uint64_t bits = random_bits(rng);
     double real = (double)(int64_t)bits / 1024.0;
@@ -204,7 +239,8 @@ static void random_value(struct rng *rng, const struct charle_field *field, stru
     }
 }
 
-void random_message(struct rng *rng, const struct charle_message *type, struct charle_arena *arena, void *out, int depth)
+void random_message(struct rng *rng, const struct charle_message *type, struct charle_arena *arena, void *out,
+                    int depth)
 {
     for (size_t i = 0; i < type->field_count; i++) {
         const struct charle_field *field = &type->fields[i];
@@ -306,7 +342,8 @@ void write_text_format(const struct charle_message *type, const void *message, s
         const struct charle_array *array = field->label == CHARLE_REPEATED ? (const void *)at : &one;
         for (size_t n = 0; n < array->count; n++) {
             charle_buf_printf(buf, "%.*s: ", CHARLE_FMT(field->name));
-            write_text_value(field, (const char *)array->items + n * charle_type_size((enum charle_type)field->type), buf);
+            write_text_value(field, (const char *)array->items + n * charle_type_size((enum charle_type)field->type),
+                             buf);
             charle_buf_add_byte(buf, '\n');
         }
     }

@@ -64,7 +64,8 @@ uint64_t rng_next(struct rng *rng);
 uint64_t rng_below(struct rng *rng, uint64_t bound);
 
 // Fills *out (zeroed) with random values, all valid; memory is from the arena.
-void random_message(struct rng *rng, const struct charle_message *type, struct charle_arena *arena, void *out, int depth);
+void random_message(struct rng *rng, const struct charle_message *type, struct charle_arena *arena, void *out,
+                    int depth);
 
 // The message in protobuf's text format, as protoc --encode reads it.
 void write_text_format(const struct charle_message *type, const void *message, struct charle_buf *buf);

@@ -39,26 +39,43 @@ static void every_kind_of_value_is_written(void **state)
     const struct leaf *leaves[] = {&leaf, &leaf};
     const int32_t ints[] = {1, -2};
     struct everything m = {
-        .need_int4 = -5, .need_text = CHARLE_STR("say \"é\"\n\\\x01"), .need_leaf = &leaf, .a_bool = {true, true},
-        .an_int8 = {INT64_MIN, true}, .a_ts = {{1795351260000000}, true}, .a_date = {{20779}, true}, .a_float8 = {0.1, true},
-        .a_float4 = {0.1f, true}, .a_uint8 = {UINT64_MAX, true}, .an_enum = {7, true}, .a_blob = {charle_bytes("\0\1\2\3", 4), true},
-        .a_numeric = {{CHARLE_STR("12.5")}, true}, .a_uuid = {{{1, 2}}, true}, .a_json = {{CHARLE_STR("{\"a\":\n[1.10]}")}, true},
-        .ints = {ints, 2, true}, .leaves = {leaves, 2, true},
+        .need_int4 = -5,
+        .need_text = CHARLE_STR("say \"é\"\n\\\x01"),
+        .need_leaf = &leaf,
+        .a_bool = {true, true},
+        .an_int8 = {INT64_MIN, true},
+        .a_ts = {{1795351260000000}, true},
+        .a_date = {{20779}, true},
+        .a_float8 = {0.1, true},
+        .a_float4 = {0.1f, true},
+        .a_uint8 = {UINT64_MAX, true},
+        .an_enum = {7, true},
+        .a_blob = {charle_bytes("\0\1\2\3", 4), true},
+        .a_numeric = {{CHARLE_STR("12.5")}, true},
+        .a_uuid = {{{1, 2}}, true},
+        .a_json = {{CHARLE_STR("{\"a\":\n[1.10]}")}, true},
+        .ints = {ints, 2, true},
+        .leaves = {leaves, 2, true},
     };
-    assert_json(&everything_message, &m,
-                "{\"need_int4\":-5,\"need_text\":\"say \\\"é\\\"\\n\\\\\\u0001\",\"need_leaf\":{\"name\":\"n\",\"rank\":2},"
-                "\"a_bool\":true,\"an_int8\":-9223372036854775808,\"a_ts\":\"2026-11-22T12:41:00Z\",\"a_date\":\"2026-11-22\","
-                "\"a_float8\":0.1,\"a_float4\":0.1,\"a_uint8\":18446744073709551615,\"an_enum\":\"deep_blue\",\"a_blob\":\"AAECAw==\","
-                "\"a_numeric\":\"12.5\",\"a_uuid\":\"01020000-0000-0000-0000-000000000000\",\"a_json\":{\"a\": [1.10]},"
-                "\"ints\":[1,-2],\"leaves\":[{\"name\":\"n\",\"rank\":2},{\"name\":\"n\",\"rank\":2}]}");
+    assert_json(
+        &everything_message, &m,
+        "{\"need_int4\":-5,\"need_text\":\"say \\\"é\\\"\\n\\\\\\u0001\",\"need_leaf\":{\"name\":\"n\",\"rank\":2},"
+        "\"a_bool\":true,\"an_int8\":-9223372036854775808,\"a_ts\":\"2026-11-22T12:41:00Z\",\"a_date\":\"2026-11-22\","
+        "\"a_float8\":0.1,\"a_float4\":0.1,\"a_uint8\":18446744073709551615,\"an_enum\":\"deep_blue\",\"a_blob\":"
+        "\"AAECAw==\","
+        "\"a_numeric\":\"12.5\",\"a_uuid\":\"01020000-0000-0000-0000-000000000000\",\"a_json\":{\"a\": [1.10]},"
+        "\"ints\":[1,-2],\"leaves\":[{\"name\":\"n\",\"rank\":2},{\"name\":\"n\",\"rank\":2}]}");
 }
 
 static void odd_values_are_written(void **state)
 {
     (void)state;
     const struct leaf leaf = {.name = CHARLE_STR(""), .rank = 0};
-    struct everything m = {.need_leaf = &leaf, .an_enum = {99, true}, .a_float8 = {__builtin_nan(""), true},
-                           .a_float4 = {-__builtin_inff(), true}, .ints = {NULL, 0, true}};
+    struct everything m = {.need_leaf = &leaf,
+                           .an_enum = {99, true},
+                           .a_float8 = {__builtin_nan(""), true},
+                           .a_float4 = {-__builtin_inff(), true},
+                           .ints = {NULL, 0, true}};
     assert_json(&everything_message, &m,
                 "{\"need_int4\":0,\"need_text\":\"\",\"need_leaf\":{\"name\":\"\",\"rank\":0},\"a_float8\":\"NaN\","
                 "\"a_float4\":\"-Infinity\",\"an_enum\":99,\"ints\":[]}");
@@ -107,9 +124,12 @@ static void people_may_write_it_loosely(void **state)
     struct charle_arena arena = {0};
     struct everything m;
     struct charle_error err = {0};
-    const char *json = " { \"need_text\" : \"\\u00e9\\ud834\\udd1e\\/\" ,\n\"need_int4\":5, \"need_leaf\":{\"rank\":1,\"name\":\"x\","
-                       "\"weight\":null}, \"a_numeric\": 1.50, \"an_int8\": \"9007199254740993\", \"an_enum\": \"red\", \"an_sfixed4\":-1,"
-                       "\"a_json\": [1, {\"b\": null}], \"texts\": [], \"a_ts\": \"2026-11-22T13:41:00+01:00\", \"a_uint4\": 4294967295 } ";
+    const char *json =
+        " { \"need_text\" : \"\\u00e9\\ud834\\udd1e\\/\" ,\n\"need_int4\":5, \"need_leaf\":{\"rank\":1,\"name\":\"x\","
+        "\"weight\":null}, \"a_numeric\": 1.50, \"an_int8\": \"9007199254740993\", \"an_enum\": \"red\", "
+        "\"an_sfixed4\":-1,"
+        "\"a_json\": [1, {\"b\": null}], \"texts\": [], \"a_ts\": \"2026-11-22T13:41:00+01:00\", \"a_uint4\": "
+        "4294967295 } ";
     if (charle_message_read_json(&everything_message, charle_str(json), &arena, &m, &err))
         fail_msg("%s", err.text);
     assert_true(charle_str_equal(m.need_text, CHARLE_STR("é𝄞/")));
@@ -198,11 +218,13 @@ static void plain_text_becomes_a_value(void **state)
     struct charle_arena arena = {0};
     struct charle_error err = {0};
     int64_t number;
-    assert_int_equal(charle_field_read_text(charle_message_field(&everything_message, 8), CHARLE_STR("-12"), &arena, &number, &err),
-                     CHARLE_OK);
+    assert_int_equal(
+        charle_field_read_text(charle_message_field(&everything_message, 8), CHARLE_STR("-12"), &arena, &number, &err),
+        CHARLE_OK);
     assert_int_equal(number, -12);
-    assert_int_equal(charle_field_read_text(charle_message_field(&everything_message, 8), CHARLE_STR("12 "), &arena, &number, &err),
-                     CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(
+        charle_field_read_text(charle_message_field(&everything_message, 8), CHARLE_STR("12 "), &arena, &number, &err),
+        CHARLE_INVALID_ARGUMENT);
     assert_string_equal(err.text, "an_int8 must be a whole number of at most 64 bits");
     charle_arena_deinit(&arena);
 }
@@ -219,8 +241,10 @@ static bool jansson_accepts(const char *text, size_t len)
 static void validity_agrees_with_jansson(void **state)
 {
     (void)state;
-    static const char *const alphabet[] = {"{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"\\n\"", "\\u12", "1", "-", "0", ".5", "e2", "true",
-                                           "null", " ", "\n", "\"é\"", "\xc3", "\\", "\t", "\"\\ud834\\udd1e\"", "x", "{}", "[]", "\"k\":", "1,"};
+    static const char *const alphabet[] = {"{",       "}",     "[",  "]",      ",",    ":",  "\"", "\"a\"",
+                                           "\"\\n\"", "\\u12", "1",  "-",      "0",    ".5", "e2", "true",
+                                           "null",    " ",     "\n", "\"é\"",  "\xc3", "\\", "\t", "\"\\ud834\\udd1e\"",
+                                           "x",       "{}",    "[]", "\"k\":", "1,"};
     struct rng rng = {23};
     size_t valid = 0;
     for (int i = 0; i < 300000; i++) {

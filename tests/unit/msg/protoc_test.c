@@ -44,8 +44,8 @@ static void run_protoc(const char *mode, struct charle_bytes in, struct charle_b
     snprintf(from, sizeof(from), "%s/in", dir);
     snprintf(to, sizeof(to), "%s/out", dir);
     write_file(from, in.ptr, in.len);
-    snprintf(command, sizeof(command), "protoc -I '%s' --%s=charle.test.Batch everything.proto <%s >%s", proto_dir, mode, from,
-             to);
+    snprintf(command, sizeof(command), "protoc -I '%s' --%s=charle.test.Batch everything.proto <%s >%s", proto_dir,
+             mode, from, to);
     assert_int_equal(system(command), 0);
     read_file(to, out);
     unlink(from);

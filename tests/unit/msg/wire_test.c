@@ -141,8 +141,8 @@ static void known_bytes(void **state)
     struct charle_buf buf = {0};
     struct leaf leaf = {.name = CHARLE_STR("testing"), .weight = {150, true}, .rank = -1};
     assert_bytes_equal(encode(&leaf_message, &leaf, &buf),
-                       BYTES(0x0a, 7, 't', 'e', 's', 't', 'i', 'n', 'g', 0x10, 0x96, 1, 0x18, 0xff, 0xff, 0xff, 0xff, 0xff,
-                             0xff, 0xff, 0xff, 0xff, 1));
+                       BYTES(0x0a, 7, 't', 'e', 's', 't', 'i', 'n', 'g', 0x10, 0x96, 1, 0x18, 0xff, 0xff, 0xff, 0xff,
+                             0xff, 0xff, 0xff, 0xff, 0xff, 1));
     const uint32_t values[] = {3, 270, 86942};
     struct node node = {.values = {values, 3, true}};
     assert_bytes_equal(encode(&node_message, &node, &buf), BYTES(0x22, 6, 3, 0x8e, 2, 0x9e, 0xa7, 5));
@@ -206,21 +206,23 @@ static void a_sub_message_in_pieces_is_merged(void **state)
     struct charle_arena arena = {0};
     struct everything out;
     // need_leaf comes as {name} and {rank}, each incomplete; then a second rank wins.
-    read_ok(&everything_message, BYTES(0x08, 5, 0x12, 1, 't', 0x1a, 3, 0x0a, 1, 'n', 0x1a, 2, 0x18, 9, 0x1a, 2, 0x18, 8), &arena,
-            &out);
+    read_ok(&everything_message,
+            BYTES(0x08, 5, 0x12, 1, 't', 0x1a, 3, 0x0a, 1, 'n', 0x1a, 2, 0x18, 9, 0x1a, 2, 0x18, 8), &arena, &out);
     assert_true(charle_str_equal(out.need_leaf->name, CHARLE_STR("n")));
     assert_int_equal(out.need_leaf->rank, 8);
     // Arrays of the pieces are put behind one another, at any depth.
     struct node node;
-    read_ok(&node_message, BYTES(0x0a, 4, 0x22, 2, 1, 2, 0x0a, 2, 0x20, 3, 0x0a, 4, 0x0a, 2, 0x20, 7, 0x0a, 4, 0x0a, 2, 0x20, 8),
+    read_ok(&node_message,
+            BYTES(0x0a, 4, 0x22, 2, 1, 2, 0x0a, 2, 0x20, 3, 0x0a, 4, 0x0a, 2, 0x20, 7, 0x0a, 4, 0x0a, 2, 0x20, 8),
             &arena, &node);
     assert_int_equal(node.child->values.count, 3);
     assert_int_equal(((const uint32_t *)node.child->values.items)[2], 3);
     assert_int_equal(node.child->child->values.count, 2);
     // Elements of an array are not pieces of one another.
-    assert_refused(&everything_message,
-                   BYTES(0x08, 5, 0x12, 1, 't', 0x1a, 5, 0x0a, 1, 'n', 0x18, 1, 0xaa, 2, 3, 0x0a, 1, 'n', 0xaa, 2, 2, 0x18, 1),
-                   CHARLE_INVALID_ARGUMENT, "charle.test.Leaf.rank is required and missing");
+    assert_refused(
+        &everything_message,
+        BYTES(0x08, 5, 0x12, 1, 't', 0x1a, 5, 0x0a, 1, 'n', 0x18, 1, 0xaa, 2, 3, 0x0a, 1, 'n', 0xaa, 2, 2, 0x18, 1),
+        CHARLE_INVALID_ARGUMENT, "charle.test.Leaf.rank is required and missing");
     charle_arena_deinit(&arena);
 }
 
@@ -255,14 +257,17 @@ static void unknown_fields_are_skipped(void **state)
     struct charle_arena arena = {0};
     struct node node;
     read_ok(&node_message,
-            BYTES(0x50, 0x96, 1, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x52, 3, 'a', 'b', 'c', 0x55, 1, 2, 3, 4, 0x18, 6), &arena, &node);
+            BYTES(0x50, 0x96, 1, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x52, 3, 'a', 'b', 'c', 0x55, 1, 2, 3, 4, 0x18, 6),
+            &arena, &node);
     assert_int_equal(node.value.value, 6);
     assert_refused(&node_message, BYTES(0x53, 0x54), CHARLE_MALFORMED, "charle.test.Node is malformed"); // a group
-    assert_refused(&node_message, BYTES(0x00, 1), CHARLE_MALFORMED, "malformed");       // field number 0
-    assert_refused(&node_message, BYTES(0x57, 1), CHARLE_MALFORMED, "malformed");       // wire type 7
-    assert_refused(&node_message, BYTES(0x52, 9, 'a'), CHARLE_MALFORMED, "malformed");  // cut off
-    assert_refused(&node_message, BYTES(0x80, 0x80, 0x80, 0x80, 0x80, 1, 1), CHARLE_MALFORMED, "malformed"); // number past 2^29
-    assert_refused(&node_message, BYTES(0x18, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1), CHARLE_MALFORMED,
+    assert_refused(&node_message, BYTES(0x00, 1), CHARLE_MALFORMED, "malformed");      // field number 0
+    assert_refused(&node_message, BYTES(0x57, 1), CHARLE_MALFORMED, "malformed");      // wire type 7
+    assert_refused(&node_message, BYTES(0x52, 9, 'a'), CHARLE_MALFORMED, "malformed"); // cut off
+    assert_refused(&node_message, BYTES(0x80, 0x80, 0x80, 0x80, 0x80, 1, 1), CHARLE_MALFORMED,
+                   "malformed"); // number past 2^29
+    assert_refused(&node_message, BYTES(0x18, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1),
+                   CHARLE_MALFORMED,
                    "charle.test.Node.value is cut off"); // a varint of eleven bytes
     charle_arena_deinit(&arena);
 }
@@ -271,13 +276,15 @@ static void a_wrong_wire_type_names_the_field(void **state)
 {
     (void)state;
     assert_refused(&leaf_message, BYTES(0x08, 1), CHARLE_MALFORMED, "charle.test.Leaf.name was sent with another type");
-    assert_refused(&leaf_message, BYTES(0x12, 1, 'x'), CHARLE_MALFORMED, "charle.test.Leaf.weight was sent with another type");
+    assert_refused(&leaf_message, BYTES(0x12, 1, 'x'), CHARLE_MALFORMED,
+                   "charle.test.Leaf.weight was sent with another type");
 }
 
 static void missing_required_fields_are_named(void **state)
 {
     (void)state;
-    assert_refused(&leaf_message, BYTES(0x18, 1), CHARLE_INVALID_ARGUMENT, "charle.test.Leaf.name is required and missing");
+    assert_refused(&leaf_message, BYTES(0x18, 1), CHARLE_INVALID_ARGUMENT,
+                   "charle.test.Leaf.name is required and missing");
     assert_refused(&everything_message, charle_bytes(NULL, 0), CHARLE_INVALID_ARGUMENT,
                    "charle.test.Everything.need_int4 is required and missing");
     assert_refused(&everything_message, BYTES(0x08, 1, 0x12, 0), CHARLE_INVALID_ARGUMENT,
@@ -304,24 +311,46 @@ static void bad_text_is_refused(void **state)
         size_t len;
         bool ok;
     } cases[] = {
-        {"", 0, true}, {"plain ascii of some length", 26, true}, {"h\xc3\xa9", 3, true}, {"\xe2\x82\xac", 3, true},
-        {"\xf0\x9d\x84\x9e", 4, true}, {"\xf4\x8f\xbf\xbf", 4, true}, {"\xed\x9f\xbf", 3, true}, {"\xee\x80\x80", 3, true},
-        {"a\0b", 3, false}, {"01234567\0", 9, false}, {"0123456\0", 8, false}, {"\xc3", 1, false}, {"\x80", 1, false},
-        {"\xc0\x80", 2, false}, {"\xc1\xbf", 2, false}, {"\xe0\x80\x80", 3, false}, {"\xe0\x9f\xbf", 3, false},
-        {"\xed\xa0\x80", 3, false}, {"\xf0\x80\x80\x80", 4, false}, {"\xf4\x90\x80\x80", 4, false}, {"\xf5\x80\x80\x80", 4, false},
-        {"\xff", 1, false}, {"\xe2\x82", 2, false}, {"\xe2\x28\xa1", 3, false}, {"abcdefgh\xc3", 9, false}, {"\x7f", 1, true},
+        {"", 0, true},
+        {"plain ascii of some length", 26, true},
+        {"h\xc3\xa9", 3, true},
+        {"\xe2\x82\xac", 3, true},
+        {"\xf0\x9d\x84\x9e", 4, true},
+        {"\xf4\x8f\xbf\xbf", 4, true},
+        {"\xed\x9f\xbf", 3, true},
+        {"\xee\x80\x80", 3, true},
+        {"a\0b", 3, false},
+        {"01234567\0", 9, false},
+        {"0123456\0", 8, false},
+        {"\xc3", 1, false},
+        {"\x80", 1, false},
+        {"\xc0\x80", 2, false},
+        {"\xc1\xbf", 2, false},
+        {"\xe0\x80\x80", 3, false},
+        {"\xe0\x9f\xbf", 3, false},
+        {"\xed\xa0\x80", 3, false},
+        {"\xf0\x80\x80\x80", 4, false},
+        {"\xf4\x90\x80\x80", 4, false},
+        {"\xf5\x80\x80\x80", 4, false},
+        {"\xff", 1, false},
+        {"\xe2\x82", 2, false},
+        {"\xe2\x28\xa1", 3, false},
+        {"abcdefgh\xc3", 9, false},
+        {"\x7f", 1, true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (charle_utf8_is_valid(charle_str_n(cases[i].bytes, cases[i].len)) != cases[i].ok)
             fail_msg("case %zu", i);
     }
-    assert_refused(&leaf_message, BYTES(0x0a, 2, 'a', 0, 0x18, 1), CHARLE_MALFORMED, "charle.test.Leaf.name is not valid UTF-8");
+    assert_refused(&leaf_message, BYTES(0x0a, 2, 'a', 0, 0x18, 1), CHARLE_MALFORMED,
+                   "charle.test.Leaf.name is not valid UTF-8");
 }
 
 static void values_with_a_form_of_their_own_are_checked(void **state)
 {
     (void)state;
-    assert_refused(&everything_message, BYTES(0x9a, 1, 1, 'x'), CHARLE_INVALID_ARGUMENT, "a_numeric is not a decimal number");
+    assert_refused(&everything_message, BYTES(0x9a, 1, 1, 'x'), CHARLE_INVALID_ARGUMENT,
+                   "a_numeric is not a decimal number");
     assert_refused(&everything_message, BYTES(0xa2, 1, 1, 'x'), CHARLE_INVALID_ARGUMENT, "a_uuid is not a UUID");
     assert_refused(&everything_message, BYTES(0xaa, 1, 1, 'x'), CHARLE_INVALID_ARGUMENT, "a_raw_uuid is not a UUID");
     assert_refused(&everything_message, BYTES(0xb2, 1, 1, '{'), CHARLE_INVALID_ARGUMENT, "a_json is not valid JSON");
@@ -335,11 +364,21 @@ static void numerics_arrive_in_canonical_form(void **state)
     static const struct {
         const char *in, *out; // NULL: refused
     } cases[] = {
-        {"0", "0"}, {"-0", "0"}, {"0.00", "0"}, {"1.50", "1.5"}, {"-12.5", "-12.5"}, {"+7", "7"}, {"007", "7"}, {".5", "0.5"},
-        {"5.", "5"}, {"1e3", "1000"}, {"1.25e1", "12.5"}, {"12.5e-3", "0.0125"}, {"-1E-2", "-0.01"}, {"100", "100"}, {"0e9", "0"},
-        {"123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"}, {"10.0e-1", "1"}, {"00.50", "0.5"},
-        {"", NULL}, {"-", NULL}, {".", NULL}, {"1e", NULL}, {"1e9999", NULL}, {"1e123456", NULL}, {"NaN", NULL}, {"1 ", NULL}, {"1,5", NULL},
-        {"0x1", NULL}, {"--1", NULL}, {"1e-2000", NULL},
+        {"0", "0"},         {"-0", "0"},
+        {"0.00", "0"},      {"1.50", "1.5"},
+        {"-12.5", "-12.5"}, {"+7", "7"},
+        {"007", "7"},       {".5", "0.5"},
+        {"5.", "5"},        {"1e3", "1000"},
+        {"1.25e1", "12.5"}, {"12.5e-3", "0.0125"},
+        {"-1E-2", "-0.01"}, {"100", "100"},
+        {"0e9", "0"},       {"123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"},
+        {"10.0e-1", "1"},   {"00.50", "0.5"},
+        {"", NULL},         {"-", NULL},
+        {".", NULL},        {"1e", NULL},
+        {"1e9999", NULL},   {"1e123456", NULL},
+        {"NaN", NULL},      {"1 ", NULL},
+        {"1,5", NULL},      {"0x1", NULL},
+        {"--1", NULL},      {"1e-2000", NULL},
     };
     struct charle_arena arena = {0};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -347,7 +386,8 @@ static void numerics_arrive_in_canonical_form(void **state)
         bool ok = charle_numeric_read(charle_str(cases[i].in), &arena, &out);
         if (ok != (cases[i].out != NULL) || (ok && !charle_str_equal(out.text, charle_str(cases[i].out))))
             fail_msg("%s became %.*s", cases[i].in, ok ? (int)out.text.len : 7, ok ? out.text.ptr : "refused");
-        assert_int_equal(charle_numeric_is_canonical(charle_str(cases[i].in)), ok && !strcmp(cases[i].in, cases[i].out));
+        assert_int_equal(charle_numeric_is_canonical(charle_str(cases[i].in)),
+                         ok && !strcmp(cases[i].in, cases[i].out));
     }
     charle_arena_deinit(&arena);
 }
@@ -355,7 +395,8 @@ static void numerics_arrive_in_canonical_form(void **state)
 static void numerics_compare_by_value(void **state)
 {
     (void)state;
-    static const char *const ascending[] = {"-1000.5", "-1000", "-999.99", "-2", "-0.5", "-0.25", "0", "0.01", "0.1", "0.11", "1", "1.5", "9", "10", "100"};
+    static const char *const ascending[] = {"-1000.5", "-1000", "-999.99", "-2",  "-0.5", "-0.25", "0",  "0.01",
+                                            "0.1",     "0.11",  "1",       "1.5", "9",    "10",    "100"};
     for (size_t i = 0; i < sizeof(ascending) / sizeof(*ascending); i++) {
         for (size_t n = 0; n < sizeof(ascending) / sizeof(*ascending); n++) {
             int order = charle_numeric_compare((struct charle_numeric){charle_str(ascending[i])},
@@ -404,7 +445,8 @@ static void nesting_is_bounded(void **state)
     encode(&node_message, &node, &again);
     charle_buf_reset(&buf);
     write_chain(&buf, CH_MESSAGE_DEPTH_MAX + 1);
-    assert_refused(&node_message, charle_buf_bytes(&buf), CHARLE_TOO_LARGE, "charle.test.Node.child is nested too deeply");
+    assert_refused(&node_message, charle_buf_bytes(&buf), CHARLE_TOO_LARGE,
+                   "charle.test.Node.child is nested too deeply");
     charle_buf_reset(&buf);
     write_chain(&buf, 9000); // 34 KB: enough to end other decoders
     assert_refused(&node_message, charle_buf_bytes(&buf), CHARLE_TOO_LARGE, "nested too deeply");
