@@ -1,0 +1,189 @@
+// kill -9 of client and server at random: no acknowledged write lost, none applied twice, never stuck.
+//
+//   kill_test [ROUNDS] [SEED]     200 rounds by default
+//
+// Writers are processes of their own on one replica each, synchronising in the background. A write counts as acknowledged when the call
+// returned and its name was written to the writer's list (one write() to a file, which survives a kill of the process). Each round the
+// parent kills a writer or the server at a random moment and starts it again. In the end everything is let run: each acknowledged comment
+// must be on the server exactly once, each outbox empty, each replica equal to the server.
+#include "base/err.h"
+#include "fault/rig.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WRITERS = 2, ROUNDS = 200, SETTLE_MS = 60000 };
+
+static const char *const people[WRITERS] = {"pia@charleos.test", "mo@charleos.test"};
+
+struct writer {
+    pid_t pid;
+    char name[16];
+    char token[256];
+    char list[100]; // names of acknowledged comments, one a line
+    int life;       // how often it was started: part of the names
+};
+
+// The writer's process: never returns.
+_Noreturn static void write_on(struct rig *rig, const struct writer *writer)
+{
+    struct charle_error err = {0};
+    struct charle_client *client = rig_client(rig, writer->name, writer->token);
+    int list = open(writer->list, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (list < 0 || charle_client_start(client, &err))
+        _exit(3);
+    for (int i = 0;; i++) {
+        char body[64], line[72];
+        snprintf(body, sizeof(body), "%s life %d number %d", writer->name, writer->life, i);
+        if (rig_comment(client, body, &err)) {
+            fprintf(stderr, "%s: %s\n", body, err.text);
+            _exit(4);
+        }
+        int size = snprintf(line, sizeof(line), "%s\n", body);
+        if (write(list, line, (size_t)size) != size)
+            _exit(5);
+        rig_pause(i % 7 == 0 ? 20 : 1);
+    }
+}
+
+static void start_writer(struct rig *rig, struct writer *writer, const char *program)
+{
+    char life[16];
+    writer->life++;
+    snprintf(life, sizeof(life), "%d", writer->life);
+    writer->pid = fork();
+    if (writer->pid == 0) {
+        // A fresh program: the library's threads do not survive a fork.
+        execl(program, program, "--write", rig->folder, rig->address, writer->name, writer->token, life, (char *)NULL);
+        _exit(127);
+    }
+}
+
+static void check_alive(const struct writer *writer)
+{
+    int status;
+    if (waitpid(writer->pid, &status, WNOHANG) == 0)
+        return;
+    rig_die("writer %s ended by itself with status %d", writer->name, status);
+}
+
+static void first_copy(struct rig *rig, struct writer *writer)
+{
+    struct charle_error err = {0};
+    struct charle_client *client = rig_client(rig, writer->name, writer->token);
+    if (charle_client_sync(client, SETTLE_MS, &err))
+        rig_die("first copy of %s: %s", writer->name, err.text);
+    charle_client_close(client);
+}
+
+// Lets the replica come to rest and compares it with the server. Returns how many comments were acknowledged.
+static long settle(struct rig *rig, struct writer *writer, PGconn *pg)
+{
+    struct charle_error err = {0};
+    struct charle_verify_report report;
+    struct charle_client_status status;
+    struct charle_client *client = rig_client(rig, writer->name, writer->token);
+    if (charle_client_sync(client, SETTLE_MS, &err))
+        rig_die("%s is stuck: %s", writer->name, err.text);
+    charle_client_status(client, &status);
+    if (status.pending_calls || status.inbox_count)
+        rig_die("%s: %lld calls wait, %lld verdicts came", writer->name, (long long)status.pending_calls, (long long)status.inbox_count);
+    if (charle_client_verify(client, SETTLE_MS, &report, &err))
+        rig_die("verify of %s: %s", writer->name, err.text);
+    if (report.rows_different)
+        rig_die("%s: %lld of %lld rows differed from the server", writer->name, (long long)report.rows_different, (long long)report.rows);
+    charle_client_close(client);
+    FILE *list = fopen(writer->list, "r");
+    char line[128], sql[256];
+    long count = 0;
+    while (list && fgets(line, sizeof(line), list)) {
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(sql, sizeof(sql), "select count(*) from comment where body = '%s'", line);
+        long found = rig_number(pg, sql);
+        if (found != 1)
+            rig_die("acknowledged comment \"%s\" is on the server %ld times", line, found);
+        count++;
+    }
+    if (list)
+        fclose(list);
+    return count;
+}
+
+static void run_rounds(struct rig *rig, struct writer *writers, int rounds, const char *program)
+{
+    int client_kills = 0, server_kills = 0;
+    for (int round = 0; round < rounds; round++) {
+        rig_pause((int)rig_random(rig, 250));
+        for (int i = 0; i < WRITERS; i++)
+            check_alive(&writers[i]);
+        if (rig_random(rig, 2)) {
+            rig_kill_server(rig, SIGKILL);
+            rig_pause((int)rig_random(rig, 60));
+            rig_start_server(rig);
+            server_kills++;
+        } else {
+            struct writer *writer = &writers[rig_random(rig, WRITERS)];
+            kill(writer->pid, SIGKILL);
+            waitpid(writer->pid, NULL, 0);
+            start_writer(rig, writer, program);
+            client_kills++;
+        }
+        if (round % 20 == 19)
+            printf("round %d: %d kills of clients, %d of the server\n", round + 1, client_kills, server_kills);
+        fflush(stdout);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        check_alive(&writers[i]);
+        kill(writers[i].pid, SIGKILL);
+        waitpid(writers[i].pid, NULL, 0);
+    }
+}
+
+static int be_writer(char **argv)
+{
+    struct rig rig = {0};
+    struct writer writer = {.life = atoi(argv[6])};
+    snprintf(rig.folder, sizeof(rig.folder), "%s", argv[2]);
+    snprintf(rig.address, sizeof(rig.address), "%s", argv[3]);
+    snprintf(writer.name, sizeof(writer.name), "%s", argv[4]);
+    snprintf(writer.token, sizeof(writer.token), "%s", argv[5]);
+    snprintf(writer.list, sizeof(writer.list), "%s/%s.list", rig.folder, writer.name);
+    write_on(&rig, &writer);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 7 && strcmp(argv[1], "--write") == 0)
+        return be_writer(argv);
+    int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
+    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    struct rig rig;
+    struct writer writers[WRITERS] = {{0}};
+    printf("%d rounds with seed %llu\n", rounds, (unsigned long long)seed);
+    rig_open(&rig, seed, false);
+    for (int i = 0; i < WRITERS; i++) {
+        snprintf(writers[i].name, sizeof(writers[i].name), "writer%d", i);
+        snprintf(writers[i].list, sizeof(writers[i].list), "%s/%s.list", rig.folder, writers[i].name);
+        rig_login(&rig, people[i], writers[i].token);
+        first_copy(&rig, &writers[i]);
+    }
+    for (int i = 0; i < WRITERS; i++)
+        start_writer(&rig, &writers[i], argv[0]);
+    run_rounds(&rig, writers, rounds, argv[0]);
+    PGconn *pg = rig_psql(&rig);
+    long acknowledged = 0;
+    for (int i = 0; i < WRITERS; i++)
+        acknowledged += settle(&rig, &writers[i], pg);
+    long doubled = rig_number(pg, "select count(*) from (select body from comment where body like 'writer%' group by body having count(*) > 1) x");
+    if (doubled || acknowledged < rounds)
+        rig_die("%ld comments were applied twice; %ld were acknowledged", doubled, acknowledged);
+    printf("%ld acknowledged writes, all on the server exactly once; both replicas are equal to it\n", acknowledged);
+    PQfinish(pg);
+    rig_close(&rig);
+    return 0;
+}
