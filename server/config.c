@@ -445,7 +445,7 @@ static enum charle_err load_text(struct ch_config *config, int fd, char **out, s
 static enum charle_err read_file(struct reader *reader, const char *path, bool is_required, struct charle_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && !is_required)
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && !is_required)
         return CHARLE_OK;
     if (fd < 0)
         return charle_fail_foreign(err, CHARLE_INVALID_ARGUMENT, CHARLE_DOMAIN_POSIX, errno,

@@ -141,13 +141,14 @@ static enum charle_err start_threads(struct ch_engine *engine, struct charle_err
 
 static enum charle_err open_pool(struct ch_engine *engine, struct charle_error *err)
 {
+    engine->pool_size = engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + OTHER_CONNECTIONS;
     struct ch_pg_pool_options options = {
         .connection = {.application_name = "charled",
                        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
                        .lock_timeout_ms = LOCK_TIMEOUT_MS,
                        .idle_in_transaction_timeout_ms = IDLE_IN_TRANSACTION_TIMEOUT_MS},
         .connections_min = 2,
-        .connections_max = (int)engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + OTHER_CONNECTIONS};
+        .connections_max = (int)engine->pool_size};
     struct charle_db *db = NULL;
     enum charle_err rc = ch_pg_pool_new(engine->options.database_url, &options, &engine->pool, err);
     if (rc == CHARLE_OK)

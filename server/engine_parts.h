@@ -84,6 +84,7 @@ struct ch_engine {
     struct charle_method_table methods;
     struct ch_route *routes;        // by name, as the methods
     struct ch_pg_pool *pool;        // of all lanes
+    uint32_t pool_size;             // connections it may have
     struct ch_sync *sync;
     struct ch_live *live;
     struct ch_sessions *sessions;

@@ -116,7 +116,7 @@ static enum charle_err status(struct charle_context *context, const void *reques
         .pulls = atomic_load(&engine->figures.pulls),
         .pulls_idle = atomic_load(&engine->figures.pulls_idle),
         .pushed_calls = atomic_load(&engine->figures.pushed_calls),
-        .pool_size = (uint32_t)figures.open,
+        .pool_size = engine->pool_size,
         .pool_busy = (uint32_t)figures.busy,
         .memory_bytes = resident_bytes(),
     };

@@ -58,12 +58,24 @@ static struct charle_str first_line(const char *text)
     return charle_str_n(text, len);
 }
 
+// Words of libpq's own, which are not translated here: nobody calls setlocale.
+static bool tells_of_loss(struct charle_str words)
+{
+    static const char *const signs[] = {"server closed the connection", "could not send data", "could not receive data",
+                                        "no connection to the server", "connection not open"};
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+        if (words.len && memmem(words.ptr, words.len, signs[i], strlen(signs[i])))
+            return true;
+    return false;
+}
+
 enum charle_err ch_pg_fail(PGconn *connection, const PGresult *result, struct charle_error *err)
 {
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     if (!state) {
         struct charle_str words = first_line(result ? PQresultErrorMessage(result) : PQerrorMessage(connection));
-        bool is_alive = PQstatus(connection) == CONNECTION_OK;
+        // After a failed write libpq still calls the connection good until everything that was sent to us is read.
+        bool is_alive = PQstatus(connection) == CONNECTION_OK && !tells_of_loss(words);
         return charle_fail(err, is_alive ? CHARLE_INTERNAL : CHARLE_UNAVAILABLE, "PostgreSQL%s: %.*s",
                            is_alive ? "" : " was lost", CHARLE_FMT(words));
     }
