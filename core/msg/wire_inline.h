@@ -56,8 +56,16 @@ static inline uint64_t ch_le64(uint64_t v)
 bool ch_wire_read_varint_slow(struct charle_wire_reader *reader, uint64_t *out);
 static inline bool ch_wire_read_varint(struct charle_wire_reader *reader, uint64_t *out)
 {
-    if (reader->next < reader->end && *reader->next < 0x80) {
-        *out = *reader->next++;
+    const uint8_t *p = reader->next;
+    ptrdiff_t left = reader->end - p;
+    if (left > 0 && p[0] < 0x80) {
+        *out = p[0];
+        reader->next = p + 1;
+        return true;
+    }
+    if (left > 1 && p[1] < 0x80) { // tags of fields 16 to 2047, lengths to 16383
+        *out = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+        reader->next = p + 2;
         return true;
     }
     return ch_wire_read_varint_slow(reader, out);

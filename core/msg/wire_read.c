@@ -370,13 +370,15 @@ static enum charle_err read_field(struct reading *rd, const struct target *targe
         return fail(rd, target, field, CHARLE_MALFORMED, "was sent with another type than the schema has");
     if (field->label == CHARLE_REPEATED)
         return read_item(rd, target, field, wire_type, at_tag, in, depth);
-    size_t index = (size_t)(field - target->type->fields);
-    target->seen[index / 64] |= 1ull << (index % 64);
     void *at = target->message + field->offset;
     if (field->wire == CHARLE_WIRE_MESSAGE)
         return read_sub(rd, target, field, in, at, depth);
-    if (field->label == CHARLE_OPTIONAL)
+    if (field->label == CHARLE_OPTIONAL) {
         *((bool *)target->message + field->has_offset) = true;
+    } else {
+        size_t index = (size_t)(field - target->type->fields);
+        target->seen[index / 64] |= 1ull << (index % 64);
+    }
     return read_value(rd, target, field, in, at);
 }
 
