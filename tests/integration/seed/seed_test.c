@@ -1,4 +1,4 @@
-// The seed against a real PostgreSQL: every table filled, every figure agreeing, the same rows for the same seed.
+// The seed against a real PostgreSQL with stamping triggers: every table filled, every figure agreeing, the same rows for the same seed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -26,6 +26,21 @@ static void must(PGconn *pg, const char *sql)
     PQclear(result);
 }
 
+static void must_file(PGconn *pg, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    struct charle_buf text = {0};
+    char piece[8192];
+    size_t size;
+
+    assert_non_null(file);
+    while ((size = fread(piece, 1, sizeof piece, file)))
+        charle_buf_add(&text, piece, size);
+    fclose(file);
+    must(pg, charle_buf_text(&text));
+    charle_buf_deinit(&text);
+}
+
 static const char *ask(PGconn *pg, const char *sql)
 {
     static char answer[4][256];
@@ -44,6 +59,7 @@ static void make_tables(PGconn *pg)
 {
     const struct charle_schema *schema = &charleos_schema_tables;
 
+    must_file(pg, PLATFORM_SQL);
     must(pg, schema->pg_extra);
     for (size_t i = 0; i < schema->table_count; i++)
         must(pg, schema->create_order[i]->pg_create);
@@ -51,6 +67,8 @@ static void make_tables(PGconn *pg)
         must(pg, schema->create_order[i]->pg_foreign_keys);
         must(pg, schema->create_order[i]->pg_indexes);
     }
+    for (size_t i = 0; i < schema->table_count; i++)
+        must(pg, schema->create_order[i]->pg_triggers);
 }
 
 static PGconn *new_database(const char *name)
@@ -236,7 +254,8 @@ static void the_same_seed_gives_the_same_rows(void **state)
 static const char catalog[] = "select md5(string_agg(line, ' ' order by line)) from ("
                               " select indexdef as line from pg_indexes where tablename = 'task'"
                               " union all select conname || pg_get_constraintdef(oid) || convalidated from pg_constraint"
-                              " where conrelid = 'task'::regclass) x";
+                              " where conrelid = 'task'::regclass union all select tgname || ' ' || tgenabled::text from pg_trigger"
+                              " where tgrelid = 'task'::regclass and not tgisinternal) x";
 
 static void masses_of_tasks_go_behind_the_agency(void **state)
 {
@@ -250,9 +269,12 @@ static void masses_of_tasks_go_behind_the_agency(void **state)
     assert_int_equal(charle_seed_run(pg, &options, NULL, NULL, &result, &err), CHARLE_OK);
     assert_int_equal(result.task_rows, 60000);
     assert_string_equal(ask(pg, "select count(*) || ' ' || count(distinct display_id) || ' ' || max(display_id) from task"), "60000 60000 60000");
-    assert_string_equal(ask(pg, catalog), before); // indexes and constraints are back
+    assert_string_equal(ask(pg, catalog), before); // triggers, indexes and constraints are back
     assert_string_equal(ask(pg, "insert into task (id, title, client_id) select 'x', 'y', id from client limit 1 returning display_id"), "60001");
     assert_string_equal(ask(pg, "select avg(octet_length(t::text)) between 250 and 450 from task t"), "t");
+    // From then on changes are stamped again.
+    assert_string_equal(ask(pg, "with moved as (update task set priority = 6 - priority where id = 'x' returning id) select count(*) from moved"), "1");
+    assert_string_equal(ask(pg, "select count(*) > 0 from charle.change where key = 'x'"), "t");
     PQfinish(pg);
 }
 
