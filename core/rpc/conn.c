@@ -392,7 +392,7 @@ enum charle_err ch_conn_next(struct ch_conn *conn, int64_t now_us, struct ch_con
 {
     struct charle_error err;
     struct ch_frame frame;
-    struct charle_bytes payload;
+    struct charle_bytes payload = {0};
     enum charle_err rc = CHARLE_DONE;
     charle_buf_deinit(&conn->whole);
     if (next_cut(conn, out))
@@ -418,7 +418,7 @@ enum charle_err ch_conn_next(struct ch_conn *conn, int64_t now_us, struct ch_con
 int64_t ch_conn_tick_due(const struct ch_conn *conn)
 {
     int64_t due = conn->check_us < conn->deadline_us ? conn->check_us : conn->deadline_us;
-    if (conn->state == CH_CONN_OPEN && conn->frame_since_us && !conn->is_paused) {
+    if (conn->state == CH_CONN_OPEN && conn->frame_since_us && !conn->is_paused && conn->options.idle_message_ms) {
         int64_t sweep = conn->frame_since_us + (int64_t)conn->options.idle_message_ms * US_PER_MS;
         due = sweep < due ? sweep : due;
     }

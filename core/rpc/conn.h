@@ -31,7 +31,7 @@ struct ch_conn_options {
     uint32_t message_size_max;
     uint32_t calls_max;       // server: in flight
     uint32_t heartbeat_ms;    // client: pings this often, gives up after two without a sign; server: after three
-    uint32_t idle_message_ms; // server: a half-sent message is given up after this long without the rest
+    uint32_t idle_message_ms; // server: a half-sent message is given up after this long; 0: never
 };
 
 struct ch_conn {

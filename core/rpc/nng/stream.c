@@ -1,8 +1,12 @@
 // Byte streams of nng 1.5.2: tcp://, tls+tcp://, ipc://. The only file that names nng.
 //
 // What has to be known of that library, and is taken care of here:
-//   - An operation begun on a closed tcp or ipc stream never ends. After beginning one we look whether the stream was closed meanwhile
-//     and abort it; closing aborts what was begun before. One of the two sees the other.
+//   - An operation begun on a closed stream never ends. After beginning one we look whether the stream was closed meanwhile and end it;
+//     closing ends what was begun before. One of the two sees the other. Ending means aborting for tcp and ipc; for TLS, which
+//     forgets to abort, it means closing once more.
+//   - A TLS stream that failed between two reads does not tell the second one. While a read waits, we look a moment later
+//     whether the socket still has a peer.
+//   - A TLS stream ends with a read of no bytes.
 //   - nng_aio_free waits for the callback, so from a callback nng_aio_reap does it. Streams free themselves in the background.
 //   - Dialers and listeners wait when they are freed, which a callback must not: a dialer lives as long as its channel.
 //   - Its expiry thread may end an operation with a timeout that was meant for the one before. Only dials have timeouts; a timer
@@ -28,6 +32,7 @@ enum {
     PEM_SIZE_MAX = 1 << 20,
     ACCEPT_PAUSE_MS = 100, // after an accept that failed, as when all descriptors are in use
     CONNECT_TIMEOUT_MS = 5000,
+    LOOK_MS = 100,
 };
 
 static enum charle_err code_of(int rv)
@@ -59,53 +64,98 @@ static enum charle_err fail(struct charle_error *err, int rv, const char *what, 
     return charle_fail_foreign(err, code_of(rv), CHARLE_DOMAIN_NNG, rv, "%s %s: %s", what, address, nng_strerror(rv));
 }
 
+static bool is_tls(const char *address)
+{
+    return strncmp(address, "tls+", 4) == 0;
+}
+
 // --- streams ---------------------------------------------------------------------------------------------------------
 
 struct stream {
     nng_stream *s;
     nng_aio *read_aio, *write_aio;
+    nng_aio *look_aio; // TLS only: sleeps, then looks whether the socket still has a peer
     atomic_bool is_closed;
+    atomic_bool is_looking; // look_aio sleeps or runs
+    atomic_int refs;        // the user's, and look_aio's while it is at work
     ch_stream_done_fn on_read, on_write;
     void *ctx;
 };
 
+static void done(struct stream *stream, nng_aio *aio, ch_stream_done_fn fn)
+{
+    size_t size = nng_aio_result(aio) ? 0 : nng_aio_count(aio);
+    fn(stream->ctx, size ? CHARLE_OK : CHARLE_CLOSED, size);
+}
+
 static void read_done(void *arg)
 {
     struct stream *stream = arg;
-    int rv = nng_aio_result(stream->read_aio);
-    stream->on_read(stream->ctx, rv ? CHARLE_CLOSED : CHARLE_OK, rv ? 0 : nng_aio_count(stream->read_aio));
+    done(stream, stream->read_aio, stream->on_read);
 }
 
 static void write_done(void *arg)
 {
     struct stream *stream = arg;
-    int rv = nng_aio_result(stream->write_aio);
-    stream->on_write(stream->ctx, rv ? CHARLE_CLOSED : CHARLE_OK, rv ? 0 : nng_aio_count(stream->write_aio));
+    done(stream, stream->write_aio, stream->on_write);
 }
 
-static void stream_close(void *object)
+// Ends what is in flight. May be called again for what was begun since.
+static void end_operations(struct stream *stream)
 {
-    struct stream *stream = object;
-    if (atomic_exchange(&stream->is_closed, true))
-        return;
     nng_stream_close(stream->s);
     nng_aio_abort(stream->read_aio, NNG_ECLOSED);
     nng_aio_abort(stream->write_aio, NNG_ECLOSED);
 }
 
-static void stream_free(void *object)
+static void stream_close(void *object)
 {
     struct stream *stream = object;
+    if (!atomic_exchange(&stream->is_closed, true))
+        end_operations(stream);
+}
+
+static void stream_unref(struct stream *stream)
+{
+    if (atomic_fetch_sub(&stream->refs, 1) != 1)
+        return;
     if (stream->s && !atomic_load(&stream->is_closed))
         nng_stream_close(stream->s);
     nng_aio_reap(stream->read_aio);
     nng_aio_reap(stream->write_aio);
+    nng_aio_reap(stream->look_aio);
     nng_stream_free(stream->s);
     ch_free(stream);
 }
 
+static void stream_free(void *object)
+{
+    struct stream *stream = object;
+    if (stream->look_aio)
+        nng_aio_abort(stream->look_aio, NNG_ECANCELED);
+    stream_unref(stream);
+}
+
+static void look_done(void *arg)
+{
+    struct stream *stream = arg;
+    nng_sockaddr address;
+    atomic_store(&stream->is_looking, false);
+    if (nng_stream_get_addr(stream->s, NNG_OPT_REMADDR, &address) != 0)
+        stream_close(stream);
+    stream_unref(stream);
+}
+
+static void look_soon(struct stream *stream)
+{
+    if (!stream->look_aio || atomic_exchange(&stream->is_looking, true))
+        return;
+    atomic_fetch_add(&stream->refs, 1);
+    nng_sleep_aio(LOOK_MS, stream->look_aio);
+}
+
 // Takes over `s`, also on failure.
-static struct stream *stream_new(nng_stream *s)
+static struct stream *stream_new(nng_stream *s, bool is_tls_stream)
 {
     struct stream *stream = ch_alloc_zeroed(1, sizeof(*stream));
     if (!stream) {
@@ -115,7 +165,10 @@ static struct stream *stream_new(nng_stream *s)
     }
     stream->s = s;
     atomic_init(&stream->is_closed, false);
-    if (nng_aio_alloc(&stream->read_aio, read_done, stream) || nng_aio_alloc(&stream->write_aio, write_done, stream)) {
+    atomic_init(&stream->is_looking, false);
+    atomic_init(&stream->refs, 1);
+    if (nng_aio_alloc(&stream->read_aio, read_done, stream) || nng_aio_alloc(&stream->write_aio, write_done, stream) ||
+        (is_tls_stream && nng_aio_alloc(&stream->look_aio, look_done, stream))) {
         stream_free(stream);
         return NULL;
     }
@@ -137,7 +190,9 @@ static void stream_read(void *object, uint8_t *to, size_t room)
     nng_aio_set_iov(stream->read_aio, 1, &iov);
     nng_stream_recv(stream->s, stream->read_aio);
     if (atomic_load(&stream->is_closed))
-        nng_aio_abort(stream->read_aio, NNG_ECLOSED);
+        end_operations(stream);
+    else
+        look_soon(stream);
 }
 
 static void stream_write(void *object, const uint8_t *from, size_t size)
@@ -147,7 +202,7 @@ static void stream_write(void *object, const uint8_t *from, size_t size)
     nng_aio_set_iov(stream->write_aio, 1, &iov);
     nng_stream_send(stream->s, stream->write_aio);
     if (atomic_load(&stream->is_closed))
-        nng_aio_abort(stream->write_aio, NNG_ECLOSED);
+        end_operations(stream);
 }
 
 static void stream_peer(void *object, char out[CH_PEER_TEXT_SIZE])
@@ -215,11 +270,6 @@ static enum charle_err use_authority(nng_tls_config *config, const char *path, s
     return rc;
 }
 
-static bool is_tls(const char *address)
-{
-    return strncmp(address, "tls+", 4) == 0;
-}
-
 // A server without an authority lets everybody connect: calls carry tokens. A client always checks the server.
 static enum charle_err tls_config(nng_tls_mode mode, const struct ch_transport_options *options, nng_tls_config **out,
                                   struct charle_error *err)
@@ -264,7 +314,7 @@ static void dial_done(void *arg)
     struct dialer *dialer = arg;
     struct charle_error err;
     int rv = nng_aio_result(dialer->aio);
-    struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(dialer->aio, 0));
+    struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(dialer->aio, 0), is_tls(dialer->address));
     if (stream)
         dialer->fn(dialer->ctx, CHARLE_OK, stream, NULL);
     else
@@ -400,7 +450,7 @@ static void accept_done(void *arg)
 {
     struct listener *listener = arg;
     int rv = nng_aio_result(listener->aio);
-    struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(listener->aio, 0));
+    struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(listener->aio, 0), is_tls(listener->address));
     if (stream)
         listener->fn(listener->ctx, CHARLE_OK, stream, NULL);
     pthread_mutex_lock(&listener->lock);
