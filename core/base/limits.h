@@ -74,6 +74,13 @@
 #define CH_TRANSACTION_TRIES_MAX 5    // of a transaction that lost against a concurrent one
 #define CH_POOL_CONNECTIONS_MAX 1000  // PostgreSQL's own limit is about there
 #define CH_POOL_WAITERS_MAX 10000     // callers that wait for a connection; more are told to come back later
+// A query of the builder: far above what a person writes, far below what hurts a database.
+#define CH_QUERY_TABLES_MAX 16
+#define CH_QUERY_FIELDS_MAX 160       // members of a row of an answer: a whole table and some more
+#define CH_QUERY_DEPTH_MAX 32         // of conditions in conditions
+#define CH_QUERY_IN_MAX 1000          // values of one in(); longer lists belong into a table or a join
+#define CH_QUERY_INSERT_ROWS 64       // rows of one INSERT; more gain nothing
+#define CH_QUERY_TEXT_MAX ((size_t)1 << 20)
 #define CH_PG_CONNECT_TIMEOUT_S 10    // a database that does not answer a handshake in ten seconds will not serve calls either
 #define CH_PG_PIPELINE_MAX 10000      // results of a pipeline that wait to be read; they are in memory
 #define CH_SQLITE_BUSY_TIMEOUT_MS 5000 // a local transaction takes milliseconds; a page of a first copy up to a second

@@ -8,9 +8,11 @@
 #include "base/limits.h"
 #include "msg/scalar.h"
 
+#include <math.h>
 #include <stdio.h>
 
 __extension__ typedef __int128 ch_int128; // ISO C has no name for it
+typedef ch_int128 stored_int128 __attribute__((aligned(8))); // SQLite's memory is aligned to 8 bytes only
 
 enum {
     SCRATCH_SIZE_MAX = 1 << 16,
@@ -145,7 +147,7 @@ static void numeric_key(sqlite3_context *context, int count, sqlite3_value **arg
 // --- sums -----------------------------------------------------------------------------------------------------------
 
 struct sum { // zeroed by SQLite: value = mantissa * 10^-scale
-    ch_int128 mantissa;
+    stored_int128 mantissa;
     int scale;
     int64_t count;
     bool is_broken;
@@ -194,10 +196,11 @@ static void sum_step(sqlite3_context *context, int count, sqlite3_value **args)
     if (sqlite3_value_type(args[0]) == SQLITE_NULL)
         return;
     if (argument(context, args[0], &arena, &text)) {
+        ch_int128 mantissa = sum->mantissa;
+        bool ok = !sum->is_broken && read_decimal(text, &value, &scale) && rescale(&value, sum->scale - scale) &&
+                  rescale(&mantissa, scale - sum->scale) && !__builtin_add_overflow(mantissa, value, &mantissa);
         sum->count++;
-        bool ok = !sum->is_broken && read_decimal(text, &value, &scale) &&
-                  rescale(&value, sum->scale - scale) && rescale(&sum->mantissa, scale - sum->scale) &&
-                  !__builtin_add_overflow(sum->mantissa, value, &sum->mantissa);
+        sum->mantissa = mantissa;
         sum->is_broken = !ok;
         if (scale > sum->scale)
             sum->scale = scale;
@@ -269,6 +272,51 @@ static void avg_final(sqlite3_context *context)
     sqlite3_result_text(context, write_decimal(quotient, scale, text), -1, SQLITE_TRANSIENT);
 }
 
+// --- floats ---------------------------------------------------------------------------------------------------------
+
+// SQLite's own sum and avg would take the text 'NaN' for 0, and give NULL for infinity minus infinity.
+struct float_sum {
+    double sum;
+    int64_t count;
+};
+
+static void float_step(sqlite3_context *context, int count, sqlite3_value **args)
+{
+    struct float_sum *sum = sqlite3_aggregate_context(context, sizeof(*sum));
+    (void)count;
+    if (!sum) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    int type = sqlite3_value_type(args[0]);
+    if (type == SQLITE_NULL)
+        return;
+    sum->sum += type == SQLITE_TEXT ? (double)NAN : sqlite3_value_double(args[0]);
+    sum->count++;
+}
+
+static void float_result(sqlite3_context *context, double value)
+{
+    if (isnan(value))
+        sqlite3_result_text(context, "NaN", 3, SQLITE_STATIC);
+    else
+        sqlite3_result_double(context, value);
+}
+
+static void float_sum_final(sqlite3_context *context)
+{
+    struct float_sum *sum = sqlite3_aggregate_context(context, 0);
+    if (sum && sum->count)
+        float_result(context, sum->sum);
+}
+
+static void float_avg_final(sqlite3_context *context)
+{
+    struct float_sum *sum = sqlite3_aggregate_context(context, 0);
+    if (sum && sum->count)
+        float_result(context, sum->sum / (double)sum->count);
+}
+
 static void now(sqlite3_context *context, int count, sqlite3_value **args)
 {
     (void)count;
@@ -288,6 +336,10 @@ int ch_sqlite_register_functions(sqlite3 *handle)
         rc = sqlite3_create_function_v2(handle, "charle_numeric_sum", 1, pure, NULL, NULL, sum_step, sum_final, NULL);
     if (!rc)
         rc = sqlite3_create_function_v2(handle, "charle_numeric_avg", 1, pure, NULL, NULL, sum_step, avg_final, NULL);
+    if (!rc)
+        rc = sqlite3_create_function_v2(handle, "charle_float_sum", 1, pure, NULL, NULL, float_step, float_sum_final, NULL);
+    if (!rc)
+        rc = sqlite3_create_function_v2(handle, "charle_float_avg", 1, pure, NULL, NULL, float_step, float_avg_final, NULL);
     if (!rc)
         rc = sqlite3_create_function_v2(handle, "charle_now", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL, now, NULL, NULL, NULL);
     return rc;
