@@ -1,9 +1,9 @@
 #include "services/agency.h"
 
-#include <stdio.h>
-
 #include "charleos/auxiliary.charle.h"
 #include "services/store.h"
+
+#include <stdio.h>
 
 #define HOUR_US ((int64_t)3600 * 1000000)
 
@@ -34,7 +34,8 @@ void ch_agency_month(struct charle_date day, char out[CH_MONTH_SIZE])
     snprintf(out, CH_MONTH_SIZE, "%.7s", text);
 }
 
-enum charle_err ch_agency_caller(const struct charle_context *context, struct charle_str *out_user_id, struct charle_error *err)
+enum charle_err ch_agency_caller(const struct charle_context *context, struct charle_str *out_user_id,
+                                 struct charle_error *err)
 {
     if (!context->identity || !charle_str_equal(context->identity->principal, CHARLE_STR("user")))
         return charle_fail(err, CHARLE_PERMISSION_DENIED, "this is for team members");
@@ -42,7 +43,8 @@ enum charle_err ch_agency_caller(const struct charle_context *context, struct ch
     return CHARLE_OK;
 }
 
-enum charle_err ch_agency_log(struct charle_context *context, const struct ch_activity *activity, struct charle_error *err)
+enum charle_err ch_agency_log(struct charle_context *context, const struct ch_activity *activity,
+                              struct charle_error *err)
 {
     const struct charle_identity *who = context->identity;
     bool is_user = charle_str_equal(who->principal, CHARLE_STR("user"));

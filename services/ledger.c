@@ -12,8 +12,8 @@ int32_t ch_ledger_billable(int32_t quoted, int32_t quoted_max, int32_t actual)
     return actual > quoted_max ? quoted_max : actual;
 }
 
-enum charle_err ch_ledger_check_open(struct charle_context *context, struct charle_str client_id, struct charle_date day,
-                                     struct charle_error *err)
+enum charle_err ch_ledger_check_open(struct charle_context *context, struct charle_str client_id,
+                                     struct charle_date day, struct charle_error *err)
 {
     struct charle_value found[2];
     char month[CH_MONTH_SIZE];
@@ -23,28 +23,29 @@ enum charle_err ch_ledger_check_open(struct charle_context *context, struct char
     rc = ch_store_row(context,
                       "select p.status, c.name from client_period p join client c on c.id = p.client_id"
                       " where p.client_id = $1 and p.month = $2",
-                      CH_PARAMS(charle_text(client_id), ch_literal(month)), CH_TYPES(CHARLE_TYPE_TEXT, CHARLE_TYPE_TEXT), found, err);
+                      CH_PARAMS(charle_text(client_id), ch_literal(month)),
+                      CH_TYPES(CHARLE_TYPE_TEXT, CHARLE_TYPE_TEXT), found, err);
     if (rc == CHARLE_DONE)
         return CHARLE_OK;
     if (!rc && charle_str_equal(found[0].text, CHARLE_STR("closed")))
         rc = charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                         "the month %s of %.*s is closed; ask a manager for an adjustment of the month that is open", month,
-                         CHARLE_FMT(found[1].text));
+                         "the month %s of %.*s is closed; ask a manager for an adjustment of the month that is open",
+                         month, CHARLE_FMT(found[1].text));
     return rc;
 }
 
 // Moves a requirement's counters; *out_charge is by how much its billable figure moved.
-static enum charle_err move_requirement(struct charle_context *context, struct charle_str id, int32_t minutes, int32_t *out_charge,
-                                        struct charle_error *err)
+static enum charle_err move_requirement(struct charle_context *context, struct charle_str id, int32_t minutes,
+                                        int32_t *out_charge, struct charle_error *err)
 {
     struct charle_value found[3];
     int32_t quoted, most, actual, billable;
-    enum charle_err rc = ch_store_row(
-        context,
-        "update task_requirement set actual_minutes = actual_minutes + $2, updated_at = $3 where id = $1"
-        " returning quoted_minutes, quoted_max_minutes, actual_minutes",
-        CH_PARAMS(charle_text(id), charle_int4(minutes), charle_timestamp(context->now)),
-        CH_TYPES(CHARLE_TYPE_INT4, CHARLE_TYPE_INT4, CHARLE_TYPE_INT4), found, err);
+    enum charle_err rc =
+        ch_store_row(context,
+                     "update task_requirement set actual_minutes = actual_minutes + $2, updated_at = $3 where id = $1"
+                     " returning quoted_minutes, quoted_max_minutes, actual_minutes",
+                     CH_PARAMS(charle_text(id), charle_int4(minutes), charle_timestamp(context->now)),
+                     CH_TYPES(CHARLE_TYPE_INT4, CHARLE_TYPE_INT4, CHARLE_TYPE_INT4), found, err);
 
     *out_charge = 0;
     if (rc == CHARLE_DONE)
@@ -56,35 +57,39 @@ static enum charle_err move_requirement(struct charle_context *context, struct c
     actual = found[2].int4;
     billable = ch_ledger_billable(quoted, most, actual);
     *out_charge = billable - ch_ledger_billable(quoted, most, actual - minutes);
-    return ch_store_exec(
-        context,
-        "update task_requirement set billable_minutes = $2, banked_minutes = $3, overage_minutes = $4,"
-        " status = case when status = 'complete' then status when actual_minutes > 0 then 'in_progress' else 'pending' end"
-        " where id = $1",
-        CH_PARAMS(charle_text(id), charle_int4(billable), charle_int4(actual > 0 && actual < quoted ? quoted - actual : 0),
-                  charle_int4(actual > most ? actual - most : 0)),
-        NULL, err);
+    return ch_store_exec(context,
+                         "update task_requirement set billable_minutes = $2, banked_minutes = $3, overage_minutes = $4,"
+                         " status = case when status = 'complete' then status when actual_minutes > 0 then "
+                         "'in_progress' else 'pending' end"
+                         " where id = $1",
+                         CH_PARAMS(charle_text(id), charle_int4(billable),
+                                   charle_int4(actual > 0 && actual < quoted ? quoted - actual : 0),
+                                   charle_int4(actual > most ? actual - most : 0)),
+                         NULL, err);
 }
 
-static enum charle_err move_period(struct charle_context *context, const struct charleos_time_entry *entry, int32_t minutes,
-                                   int32_t charge, struct charle_error *err)
+static enum charle_err move_period(struct charle_context *context, const struct charleos_time_entry *entry,
+                                   int32_t minutes, int32_t charge, struct charle_error *err)
 {
     char month[CH_MONTH_SIZE];
 
     ch_agency_month(entry->date, month);
-    return ch_store_exec(context,
-                         "update client_period set logged_minutes = logged_minutes + $3, billable_minutes = billable_minutes + $4,"
-                         " remaining_minutes = remaining_minutes - $4, help_desk_minutes = help_desk_minutes + $5, updated_at = $6"
-                         " where client_id = $1 and month = $2 and status = 'open'",
-                         CH_PARAMS(charle_text(entry->client_id.value), ch_literal(month), charle_int4(minutes), charle_int4(charge),
-                                   charle_int4(entry->help_desk_ticket_id.has ? minutes : 0), charle_timestamp(context->now)),
-                         NULL, err);
+    return ch_store_exec(
+        context,
+        "update client_period set logged_minutes = logged_minutes + $3, billable_minutes = billable_minutes + $4,"
+        " remaining_minutes = remaining_minutes - $4, help_desk_minutes = help_desk_minutes + $5, updated_at = $6"
+        " where client_id = $1 and month = $2 and status = 'open'",
+        CH_PARAMS(charle_text(entry->client_id.value), ch_literal(month), charle_int4(minutes), charle_int4(charge),
+                  charle_int4(entry->help_desk_ticket_id.has ? minutes : 0), charle_timestamp(context->now)),
+        NULL, err);
 }
 
-static enum charle_err move_project(struct charle_context *context, struct charle_str id, int32_t minutes, struct charle_error *err)
+static enum charle_err move_project(struct charle_context *context, struct charle_str id, int32_t minutes,
+                                    struct charle_error *err)
 {
-    enum charle_err rc = ch_store_exec(context, "update project_task set logged_minutes = logged_minutes + $2, updated_at = $3 where id = $1",
-                                       CH_PARAMS(charle_text(id), charle_int4(minutes), charle_timestamp(context->now)), NULL, err);
+    enum charle_err rc = ch_store_exec(
+        context, "update project_task set logged_minutes = logged_minutes + $2, updated_at = $3 where id = $1",
+        CH_PARAMS(charle_text(id), charle_int4(minutes), charle_timestamp(context->now)), NULL, err);
 
     if (rc)
         return rc;
@@ -104,9 +109,11 @@ enum charle_err ch_ledger_move(struct charle_context *context, const struct char
         rc = move_requirement(context, entry->task_requirement_id.value, minutes, &charge, err);
     } else if (entry->help_desk_ticket_id.has) {
         charge = entry->is_billable ? minutes : 0;
-        rc = ch_store_exec(context, "update help_desk_ticket set actual_minutes = actual_minutes + $2, updated_at = $3 where id = $1",
-                           CH_PARAMS(charle_text(entry->help_desk_ticket_id.value), charle_int4(minutes), charle_timestamp(context->now)),
-                           NULL, err);
+        rc = ch_store_exec(
+            context, "update help_desk_ticket set actual_minutes = actual_minutes + $2, updated_at = $3 where id = $1",
+            CH_PARAMS(charle_text(entry->help_desk_ticket_id.value), charle_int4(minutes),
+                      charle_timestamp(context->now)),
+            NULL, err);
     } else if (entry->project_task_id.has) {
         rc = move_project(context, entry->project_task_id.value, minutes, err);
     }

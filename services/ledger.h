@@ -1,7 +1,7 @@
 // The figures that follow from time entries: of requirements, tickets, project tasks and months.
 //
-// They move by the minutes that came or went, under the row locks of their updates, so that concurrent entries add up. On a
-// replica, which may not see the other entries or the month, the same steps give a preview of what is there.
+// They move by the minutes that came or went, under the row locks of their updates, so that concurrent entries add up.
+// On a replica, which may not see the other entries or the month, the same steps give a preview of what is there.
 #ifndef CHARLE_SERVICES_LEDGER_H
 #define CHARLE_SERVICES_LEDGER_H
 
@@ -9,10 +9,12 @@
 #include "charleos/billing.charle.h"
 
 // Moves the figures for an entry that was added (minutes > 0) or taken away (minutes < 0).
-CHARLE_MUST_CHECK enum charle_err ch_ledger_move(struct charle_context *context, const struct charleos_time_entry *entry,
-                                                 int32_t minutes, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_ledger_move(struct charle_context *context,
+                                                 const struct charleos_time_entry *entry, int32_t minutes,
+                                                 struct charle_error *err);
 
-// FAILED_PRECONDITION when the client's month is closed. Nothing for a client without a month, or one that is not visible here.
+// FAILED_PRECONDITION when the client's month is closed. Nothing for a client without a month, or one that is not
+// visible here.
 CHARLE_MUST_CHECK enum charle_err ch_ledger_check_open(struct charle_context *context, struct charle_str client_id,
                                                        struct charle_date day, struct charle_error *err);
 

@@ -7,7 +7,8 @@ static struct charle_column_set columns_here(const struct charle_context *contex
     return context->is_replica ? *table->replica_columns : charle_table_all_columns(table);
 }
 
-static enum charle_err text_of(struct charle_buf *buf, struct charle_context *context, const char **out, struct charle_error *err)
+static enum charle_err text_of(struct charle_buf *buf, struct charle_context *context, const char **out,
+                               struct charle_error *err)
 {
     struct charle_str copy = {0};
 
@@ -38,8 +39,8 @@ enum charle_err ch_store_get(struct charle_context *context, const struct charle
     if (!rc)
         rc = charle_rows_next(rows, err);
     if (rc == CHARLE_DONE)
-        rc = charle_fail(err, CHARLE_NOT_FOUND, "there is no %.*s %.*s, or it is not yours to see", CHARLE_FMT(table->name),
-                         CHARLE_FMT(id));
+        rc = charle_fail(err, CHARLE_NOT_FOUND, "there is no %.*s %.*s, or it is not yours to see",
+                         CHARLE_FMT(table->name), CHARLE_FMT(id));
     else if (!rc)
         rc = charle_record_read(rows, table, &columns, table->row, context->arena, out_row, err);
     charle_rows_close(rows);
@@ -65,7 +66,8 @@ enum charle_err ch_store_insert(struct charle_context *context, const struct cha
         if (!charle_column_set_has(&columns, i))
             continue;
         charle_buf_printf(&buf, "%s$%zu", count ? ", " : "", count + 1);
-        rc = charle_record_value(&table->columns[i], table->columns[i].field, row, context->arena, &params[count++], err);
+        rc = charle_record_value(&table->columns[i], table->columns[i].field, row, context->arena, &params[count++],
+                                 err);
     }
     charle_buf_add_text(&buf, ")");
     if (rc) {
@@ -76,8 +78,8 @@ enum charle_err ch_store_insert(struct charle_context *context, const struct cha
     return rc ? rc : charle_exec(context->db, sql, params, count, NULL, err);
 }
 
-enum charle_err ch_store_exec(struct charle_context *context, const char *sql, const struct charle_value *params, size_t count,
-                              int64_t *out_changed, struct charle_error *err)
+enum charle_err ch_store_exec(struct charle_context *context, const char *sql, const struct charle_value *params,
+                              size_t count, int64_t *out_changed, struct charle_error *err)
 {
     return charle_exec(context->db, sql, params, count, out_changed, err);
 }
@@ -90,8 +92,9 @@ static enum charle_err keep(struct charle_context *context, struct charle_value 
     return value->text.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a value");
 }
 
-enum charle_err ch_store_row(struct charle_context *context, const char *sql, const struct charle_value *params, size_t count,
-                             const enum charle_type *types, size_t column_count, struct charle_value *out, struct charle_error *err)
+enum charle_err ch_store_row(struct charle_context *context, const char *sql, const struct charle_value *params,
+                             size_t count, const enum charle_type *types, size_t column_count, struct charle_value *out,
+                             struct charle_error *err)
 {
     struct charle_rows *rows = NULL;
     enum charle_err rc = charle_query(context->db, sql, params, count, &rows, err);

@@ -3,8 +3,9 @@
 //   scheduled ──Start──► in_progress ──Complete──► awaiting_review (reviewed types) or complete
 //   changes_requested ──Start──► in_progress
 //
-// Complete may come before Start and then starts as well. Both answer with the present state when it has been reached already. When the
-// work was given to someone else while the caller was offline, the caller's time is kept and the subtask left alone.
+// Complete may come before Start and then starts as well. Both answer with the present state when it has been reached
+// already. When the work was given to someone else while the caller was offline, the caller's time is kept and the
+// subtask left alone.
 #include "charleos/scheduling.charle.h"
 #include "charleos/work.handlers.charle.h"
 #include "services/agency.h"
@@ -18,7 +19,8 @@ struct step { // a subtask with its task
     bool is_own; // the caller's work, or a manager is calling
 };
 
-static enum charle_err open_step(struct charle_context *context, struct charle_str subtask_id, struct step *step, struct charle_error *err)
+static enum charle_err open_step(struct charle_context *context, struct charle_str subtask_id, struct step *step,
+                                 struct charle_error *err)
 {
     struct charle_str caller;
     enum charle_err rc = ch_agency_caller(context, &caller, err);
@@ -33,7 +35,8 @@ static enum charle_err open_step(struct charle_context *context, struct charle_s
         rc = ch_store_get(context, &charleos_task_table, step->subtask->task_id, step->task, err);
     if (rc)
         return rc;
-    step->is_own = ch_is_same(step->subtask->assignee_id, caller) || charle_context_holds(context, CHARLE_STR("managers"));
+    step->is_own =
+        ch_is_same(step->subtask->assignee_id, caller) || charle_context_holds(context, CHARLE_STR("managers"));
     return CHARLE_OK;
 }
 
@@ -46,8 +49,9 @@ static struct charle_str status_name(int32_t status)
 
 static enum charle_err not_yours(const struct step *step, struct charle_error *err)
 {
-    return charle_fail(err, CHARLE_PERMISSION_DENIED, "this step of task #%d is %s; only its assignee or a manager moves it",
-                       step->task->display_id, step->subtask->assignee_id.has ? "someone else's work" : "nobody's work yet");
+    return charle_fail(err, CHARLE_PERMISSION_DENIED,
+                       "this step of task #%d is %s; only its assignee or a manager moves it", step->task->display_id,
+                       step->subtask->assignee_id.has ? "someone else's work" : "nobody's work yet");
 }
 
 static enum charle_err wrong_state(const struct step *step, const char *wanted, struct charle_error *err)
@@ -62,18 +66,23 @@ static struct charle_value opt_ts(struct charle_opt_ts ts)
 }
 
 // Stores what the struct says, derives the task's status and writes the log.
-static enum charle_err close_step(struct charle_context *context, struct step *step, const char *verb, struct charle_error *err)
+static enum charle_err close_step(struct charle_context *context, struct step *step, const char *verb,
+                                  struct charle_error *err)
 {
     struct charleos_subtask *subtask = step->subtask;
-    struct ch_activity activity = {.verb = verb, .subject_type = "subtask", .subject_id = subtask->id,
+    struct ch_activity activity = {.verb = verb,
+                                   .subject_type = "subtask",
+                                   .subject_id = subtask->id,
                                    .client_id = ch_some(step->task->client_id)};
     enum charle_err rc;
 
     subtask->updated_at = context->now;
     rc = ch_store_exec(context,
-                       "update subtask set status = $2, started_at = $3, completed_at = $4, handoff_url = $5, updated_at = $6 where id = $1",
-                       CH_PARAMS(charle_text(subtask->id), charle_text(status_name(subtask->status)), opt_ts(subtask->started_at),
-                                 opt_ts(subtask->completed_at), ch_opt_text(subtask->handoff_url), charle_timestamp(context->now)),
+                       "update subtask set status = $2, started_at = $3, completed_at = $4, handoff_url = $5, "
+                       "updated_at = $6 where id = $1",
+                       CH_PARAMS(charle_text(subtask->id), charle_text(status_name(subtask->status)),
+                                 opt_ts(subtask->started_at), opt_ts(subtask->completed_at),
+                                 ch_opt_text(subtask->handoff_url), charle_timestamp(context->now)),
                        NULL, err);
     if (!rc)
         rc = ch_task_derive(context, step->task, err);
@@ -87,7 +96,8 @@ static void begin(struct charle_context *context, struct charleos_subtask *subta
         subtask->started_at = (struct charle_opt_ts){.value = context->now, .has = true};
 }
 
-enum charle_err charleos_subtask_flow_start(struct charle_context *context, const struct charleos_start_subtask_request *request,
+enum charle_err charleos_subtask_flow_start(struct charle_context *context,
+                                            const struct charleos_start_subtask_request *request,
                                             struct charleos_start_subtask_reply *reply, struct charle_error *err)
 {
     struct step step;
@@ -101,7 +111,8 @@ enum charle_err charleos_subtask_flow_start(struct charle_context *context, cons
         return not_yours(&step, err);
     if (step.subtask->status == CHARLEOS_SUBTASK_STATUS_IN_PROGRESS)
         return CHARLE_OK;
-    if (step.subtask->status != CHARLEOS_SUBTASK_STATUS_SCHEDULED && step.subtask->status != CHARLEOS_SUBTASK_STATUS_CHANGES_REQUESTED)
+    if (step.subtask->status != CHARLEOS_SUBTASK_STATUS_SCHEDULED &&
+        step.subtask->status != CHARLEOS_SUBTASK_STATUS_CHANGES_REQUESTED)
         return wrong_state(&step, "only scheduled work can be started", err);
     begin(context, step.subtask);
     return close_step(context, &step, "subtask.started", err);
@@ -141,27 +152,33 @@ static enum charle_err check_handoff(const struct step *step, const struct charl
 {
     struct charle_str url = request->handoff_url.value;
 
-    if (request->handoff_url.has && !charle_str_has_prefix(url, CHARLE_STR("https://")) && !charle_str_has_prefix(url, CHARLE_STR("http://")))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "handoff_url must be an address that begins with https:// or http://");
-    if (step->subtask->type == CHARLEOS_SUBTASK_TYPE_DESIGN && !request->handoff_url.has && !step->subtask->handoff_url.has)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "a design is finished with the address of its hand-off; give handoff_url");
+    if (request->handoff_url.has && !charle_str_has_prefix(url, CHARLE_STR("https://")) &&
+        !charle_str_has_prefix(url, CHARLE_STR("http://")))
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "handoff_url must be an address that begins with https:// or http://");
+    if (step->subtask->type == CHARLEOS_SUBTASK_TYPE_DESIGN && !request->handoff_url.has &&
+        !step->subtask->handoff_url.has)
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                           "a design is finished with the address of its hand-off; give handoff_url");
     return CHARLE_OK;
 }
 
-// The work was given away while the caller was on a train: the time was worked and stays, the step is the other person's to finish.
+// The work was given away while the caller was on a train: the time was worked and stays, the step is the other
+// person's to finish.
 static enum charle_err keep_time_only(struct charle_context *context, const struct step *step,
                                       const struct charleos_complete_subtask_request *request,
                                       struct charleos_complete_subtask_reply *reply, struct charle_error *err)
 {
     if (!context->is_replay || !request->minutes.has)
         return not_yours(step, err);
-    context->merge_note = charle_arena_printf(context->arena,
-                                              "this step of task #%d was given to someone else; your time was kept, the step is not finished",
-                                              step->task->display_id);
+    context->merge_note = charle_arena_printf(
+        context->arena, "this step of task #%d was given to someone else; your time was kept, the step is not finished",
+        step->task->display_id);
     return log_time(context, request, reply, err);
 }
 
-enum charle_err charleos_subtask_flow_complete(struct charle_context *context, const struct charleos_complete_subtask_request *request,
+enum charle_err charleos_subtask_flow_complete(struct charle_context *context,
+                                               const struct charleos_complete_subtask_request *request,
                                                struct charleos_complete_subtask_reply *reply, struct charle_error *err)
 {
     struct step step;
@@ -173,9 +190,11 @@ enum charle_err charleos_subtask_flow_complete(struct charle_context *context, c
     reply->task = step.task;
     if (!step.is_own)
         return keep_time_only(context, &step, request, reply, err);
-    if (step.subtask->status == CHARLEOS_SUBTASK_STATUS_AWAITING_REVIEW || step.subtask->status == CHARLEOS_SUBTASK_STATUS_COMPLETE)
+    if (step.subtask->status == CHARLEOS_SUBTASK_STATUS_AWAITING_REVIEW ||
+        step.subtask->status == CHARLEOS_SUBTASK_STATUS_COMPLETE)
         return CHARLE_OK;
-    if (step.subtask->status == CHARLEOS_SUBTASK_STATUS_UNSCHEDULED || step.subtask->status == CHARLEOS_SUBTASK_STATUS_CANCELLED)
+    if (step.subtask->status == CHARLEOS_SUBTASK_STATUS_UNSCHEDULED ||
+        step.subtask->status == CHARLEOS_SUBTASK_STATUS_CANCELLED)
         return wrong_state(&step, "only work that was scheduled or started can be completed", err);
     rc = check_handoff(&step, request, err);
     if (!rc)

@@ -28,10 +28,10 @@ static int32_t phase_of(int32_t subtask_type)
     return CHARLEOS_TASK_STATUS_DEVELOPMENT; // a type that a newer server knows
 }
 
-struct survey { // of a task's subtasks
-    bool is_begun;  // any was scheduled or more
-    bool is_any;    // there is one that counts
-    int32_t phase;  // of the earliest unfinished one; 0: all are finished
+struct survey {    // of a task's subtasks
+    bool is_begun; // any was scheduled or more
+    bool is_any;   // there is one that counts
+    int32_t phase; // of the earliest unfinished one; 0: all are finished
 };
 
 static int32_t number_of(const struct charle_enum *e, struct charle_str name)
@@ -53,7 +53,8 @@ static void survey_subtask(struct survey *survey, int32_t type, int32_t status)
         survey->phase = phase;
 }
 
-static enum charle_err survey_task(struct charle_context *context, struct charle_str task_id, struct survey *out, struct charle_error *err)
+static enum charle_err survey_task(struct charle_context *context, struct charle_str task_id, struct survey *out,
+                                   struct charle_error *err)
 {
     struct charle_rows *rows = NULL;
     enum charle_err rc = charle_query(context->db, "select type, status from subtask where task_id = $1",
@@ -75,8 +76,8 @@ static enum charle_err survey_task(struct charle_context *context, struct charle
 }
 
 // Nothing has begun: planned or backlog, by the month's plan. A replica that does not see plans leaves it as it is.
-static enum charle_err status_before_work(struct charle_context *context, const struct charleos_task *task, int32_t *out,
-                                          struct charle_error *err)
+static enum charle_err status_before_work(struct charle_context *context, const struct charleos_task *task,
+                                          int32_t *out, struct charle_error *err)
 {
     struct charle_value found[1];
     enum charle_err rc;
@@ -107,9 +108,11 @@ static enum charle_err store(struct charle_context *context, struct charleos_tas
 {
     task->updated_at = context->now;
     return ch_store_exec(context,
-                         "update task set status = $2, priority = $3, completed_at = $4, cancelled_at = $5, updated_at = $6 where id = $1",
+                         "update task set status = $2, priority = $3, completed_at = $4, cancelled_at = $5, updated_at "
+                         "= $6 where id = $1",
                          CH_PARAMS(charle_text(task->id), status_value(task->status), charle_int4(task->priority),
-                                   opt_ts(task->completed_at), opt_ts(task->cancelled_at), charle_timestamp(task->updated_at)),
+                                   opt_ts(task->completed_at), opt_ts(task->cancelled_at),
+                                   charle_timestamp(task->updated_at)),
                          NULL, err);
 }
 
@@ -145,13 +148,17 @@ static enum charle_err get_task(struct charle_context *context, struct charle_st
 static enum charle_err log_deed(struct charle_context *context, const char *verb, const struct charleos_task *task,
                                 struct charle_str after, struct charle_error *err)
 {
-    struct ch_activity activity = {
-        .verb = verb, .subject_type = "task", .subject_id = task->id, .client_id = ch_some(task->client_id), .after = after};
+    struct ch_activity activity = {.verb = verb,
+                                   .subject_type = "task",
+                                   .subject_id = task->id,
+                                   .client_id = ch_some(task->client_id),
+                                   .after = after};
 
     return ch_agency_log(context, &activity, err);
 }
 
-enum charle_err charleos_task_flow_set_priority(struct charle_context *context, const struct charleos_set_priority_request *request,
+enum charle_err charleos_task_flow_set_priority(struct charle_context *context,
+                                                const struct charleos_set_priority_request *request,
                                                 struct charleos_set_priority_reply *reply, struct charle_error *err)
 {
     struct charleos_task *task;
@@ -168,7 +175,8 @@ enum charle_err charleos_task_flow_set_priority(struct charle_context *context, 
     task->priority = request->priority;
     rc = store(context, task, err);
     if (!rc)
-        rc = log_deed(context, "task.priority", task, charle_arena_printf(context->arena, "{\"priority\":%d}", task->priority), err);
+        rc = log_deed(context, "task.priority", task,
+                      charle_arena_printf(context->arena, "{\"priority\":%d}", task->priority), err);
     return rc;
 }
 
@@ -195,7 +203,8 @@ static enum charle_err cancel_subtasks(struct charle_context *context, struct ch
     return rc;
 }
 
-static enum charle_err reason_json(struct charle_context *context, struct charle_str reason, struct charle_str *out, struct charle_error *err)
+static enum charle_err reason_json(struct charle_context *context, struct charle_str reason, struct charle_str *out,
+                                   struct charle_error *err)
 {
     struct charle_buf buf = {0};
 
@@ -207,7 +216,8 @@ static enum charle_err reason_json(struct charle_context *context, struct charle
     return out->ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a reason");
 }
 
-enum charle_err charleos_task_flow_cancel_task(struct charle_context *context, const struct charleos_cancel_task_request *request,
+enum charle_err charleos_task_flow_cancel_task(struct charle_context *context,
+                                               const struct charleos_cancel_task_request *request,
                                                struct charleos_cancel_task_reply *reply, struct charle_error *err)
 {
     struct charleos_task *task;
@@ -221,7 +231,8 @@ enum charle_err charleos_task_flow_cancel_task(struct charle_context *context, c
     if (task->status == CHARLEOS_TASK_STATUS_CANCELLED)
         return CHARLE_OK;
     if (task->status == CHARLEOS_TASK_STATUS_COMPLETE)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "task #%d is complete; only open tasks can be cancelled", task->display_id);
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "task #%d is complete; only open tasks can be cancelled",
+                           task->display_id);
     rc = cancel_subtasks(context, task->id, &count, err);
     if (rc)
         return rc;
@@ -234,7 +245,8 @@ enum charle_err charleos_task_flow_cancel_task(struct charle_context *context, c
     return rc ? rc : log_deed(context, "task.cancelled", task, after, err);
 }
 
-enum charle_err charleos_task_flow_reopen_task(struct charle_context *context, const struct charleos_reopen_task_request *request,
+enum charle_err charleos_task_flow_reopen_task(struct charle_context *context,
+                                               const struct charleos_reopen_task_request *request,
                                                struct charleos_reopen_task_reply *reply, struct charle_error *err)
 {
     struct charleos_task *task;
@@ -245,12 +257,14 @@ enum charle_err charleos_task_flow_reopen_task(struct charle_context *context, c
         return rc;
     reply->task = task;
     if (task->status == CHARLEOS_TASK_STATUS_COMPLETE)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "task #%d is complete; only cancelled tasks can be reopened", task->display_id);
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                           "task #%d is complete; only cancelled tasks can be reopened", task->display_id);
     if (task->status != CHARLEOS_TASK_STATUS_CANCELLED)
         return CHARLE_OK;
-    rc = ch_store_exec(context,
-                       "update subtask set status = 'unscheduled', updated_at = $2 where task_id = $1 and status = 'cancelled'",
-                       CH_PARAMS(charle_text(task->id), charle_timestamp(context->now)), &count, err);
+    rc = ch_store_exec(
+        context,
+        "update subtask set status = 'unscheduled', updated_at = $2 where task_id = $1 and status = 'cancelled'",
+        CH_PARAMS(charle_text(task->id), charle_timestamp(context->now)), &count, err);
     if (rc)
         return rc;
     reply->reopened_subtasks = (int32_t)count;

@@ -1,8 +1,8 @@
 // TimeService: time entries with the rules of days and months.
 //
-// Order of work: what the request says by itself, who may log for whom, what its links bring (client, task, requirement), the
-// month, the day's sum, then the entry, the figures that follow from it, and the log. The entry's id is the first that is taken from
-// the call's context, so that laptop and server agree on it whatever else they do.
+// Order of work: what the request says by itself, who may log for whom, what its links bring (client, task,
+// requirement), the month, the day's sum, then the entry, the figures that follow from it, and the log. The entry's id
+// is the first that is taken from the call's context, so that laptop and server agree on it whatever else they do.
 #include "services/time.h"
 
 #include "charleos/auth.charle.h"
@@ -17,24 +17,29 @@
 #define ENTRY_MINUTES_MAX 720
 #define DAY_MINUTES       1440
 
-static enum charle_err check_request(const struct charle_context *context, const struct charleos_log_time_request *request,
-                                     struct charle_error *err)
+static enum charle_err check_request(const struct charle_context *context,
+                                     const struct charleos_log_time_request *request, struct charle_error *err)
 {
     char date[CHARLE_DATE_TEXT_SIZE];
-    bool has_link = request->task_id.has || request->subtask_id.has || request->help_desk_ticket_id.has || request->project_task_id.has;
-    int kinds = (request->task_id.has || request->subtask_id.has) + request->help_desk_ticket_id.has + request->project_task_id.has;
+    bool has_link = request->task_id.has || request->subtask_id.has || request->help_desk_ticket_id.has ||
+                    request->project_task_id.has;
+    int kinds = (request->task_id.has || request->subtask_id.has) + request->help_desk_ticket_id.has +
+                request->project_task_id.has;
 
     if (request->minutes < 1 || request->minutes > ENTRY_MINUTES_MAX)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "an entry takes 1 to %d minutes, not %d; split longer work", ENTRY_MINUTES_MAX,
-                           request->minutes);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "an entry takes 1 to %d minutes, not %d; split longer work",
+                           ENTRY_MINUTES_MAX, request->minutes);
     if (request->date.days > ch_agency_day(context->now).days) {
         charle_date_write(request->date, date);
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s is in the future; time is logged for today or an earlier day", date);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "%s is in the future; time is logged for today or an earlier day", date);
     }
     if (kinds > 1)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "an entry is for a task, a ticket or a project task; give one of them");
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "an entry is for a task, a ticket or a project task; give one of them");
     if (request->is_internal.has && request->is_internal.value && (has_link || request->client_id.has))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "internal time has no client and no task; leave is_internal out or the others");
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "internal time has no client and no task; leave is_internal out or the others");
     if (request->activity_type == CHARLEOS_ACTIVITY_TYPE_HELP_DESK && !request->help_desk_ticket_id.has)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "help-desk time needs its ticket; give help_desk_ticket_id");
     return CHARLE_OK;
@@ -69,15 +74,18 @@ static enum charle_err find_person(struct charle_context *context, const struct 
 }
 
 // The client that a link belongs to; it must be the one of the request when that names one.
-static enum charle_err take_client(struct charleos_time_entry *entry, struct charle_str client_id, const char *of, struct charle_error *err)
+static enum charle_err take_client(struct charleos_time_entry *entry, struct charle_str client_id, const char *of,
+                                   struct charle_error *err)
 {
     if (entry->client_id.has && !charle_str_equal(entry->client_id.value, client_id))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the %s belongs to another client than client_id says; leave client_id out", of);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "the %s belongs to another client than client_id says; leave client_id out", of);
     entry->client_id = ch_some(client_id);
     return CHARLE_OK;
 }
 
-static enum charle_err follow_subtask(struct charle_context *context, struct charleos_time_entry *entry, struct charle_error *err)
+static enum charle_err follow_subtask(struct charle_context *context, struct charleos_time_entry *entry,
+                                      struct charle_error *err)
 {
     struct charleos_subtask subtask;
     enum charle_err rc = ch_store_get(context, &charleos_subtask_table, entry->subtask_id.value, &subtask, err);
@@ -85,13 +93,15 @@ static enum charle_err follow_subtask(struct charle_context *context, struct cha
     if (rc)
         return rc;
     if (entry->task_id.has && !charle_str_equal(entry->task_id.value, subtask.task_id))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the subtask belongs to another task than task_id says; leave task_id out");
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "the subtask belongs to another task than task_id says; leave task_id out");
     entry->task_id = ch_some(subtask.task_id);
     entry->task_requirement_id = subtask.task_requirement_id;
     return CHARLE_OK;
 }
 
-static enum charle_err follow_links(struct charle_context *context, struct charleos_time_entry *entry, struct charle_error *err)
+static enum charle_err follow_links(struct charle_context *context, struct charleos_time_entry *entry,
+                                    struct charle_error *err)
 {
     struct charle_value client[1];
     const char *sql = NULL, *of = NULL;
@@ -128,38 +138,43 @@ static enum charle_err follow_links(struct charle_context *context, struct charl
 // Billable exactly when it is work on something that is billed; the table checks the same.
 static bool is_billable(const struct charleos_time_entry *entry)
 {
-    bool is_work = entry->activity_type == CHARLEOS_ACTIVITY_TYPE_TASK || entry->activity_type == CHARLEOS_ACTIVITY_TYPE_HELP_DESK;
+    bool is_work =
+        entry->activity_type == CHARLEOS_ACTIVITY_TYPE_TASK || entry->activity_type == CHARLEOS_ACTIVITY_TYPE_HELP_DESK;
 
-    return is_work && (entry->task_id.has || entry->subtask_id.has || entry->help_desk_ticket_id.has || entry->project_task_id.has);
+    return is_work && (entry->task_id.has || entry->subtask_id.has || entry->help_desk_ticket_id.has ||
+                       entry->project_task_id.has);
 }
 
-static enum charle_err sum_of_day(struct charle_context *context, struct charle_str user_id, struct charle_date day, int32_t *out,
-                                  struct charle_error *err)
+static enum charle_err sum_of_day(struct charle_context *context, struct charle_str user_id, struct charle_date day,
+                                  int32_t *out, struct charle_error *err)
 {
     struct charle_value sum[1];
-    enum charle_err rc = ch_store_row(context, "select cast(coalesce(sum(minutes), 0) as integer) from time_entry where user_id = $1 and date = $2",
-                                      CH_PARAMS(charle_text(user_id), charle_day(day)), CH_TYPES(CHARLE_TYPE_INT4), sum, err);
+    enum charle_err rc = ch_store_row(
+        context, "select cast(coalesce(sum(minutes), 0) as integer) from time_entry where user_id = $1 and date = $2",
+        CH_PARAMS(charle_text(user_id), charle_day(day)), CH_TYPES(CHARLE_TYPE_INT4), sum, err);
 
     *out = rc ? 0 : sum[0].int4;
     return rc;
 }
 
-static enum charle_err check_day(struct charle_context *context, const struct charleos_time_entry *entry, int32_t *out_day_minutes,
-                                 struct charle_error *err)
+static enum charle_err check_day(struct charle_context *context, const struct charleos_time_entry *entry,
+                                 int32_t *out_day_minutes, struct charle_error *err)
 {
     char date[CHARLE_DATE_TEXT_SIZE];
     enum charle_err rc = CHARLE_OK;
 
     // Two entries of one person at the same moment must not both fit into the same day.
     if (charle_db_dialect(context->db) == CHARLE_PG)
-        rc = ch_store_exec(context, "select 1 from \"user\" where id = $1 for no key update", CH_PARAMS(charle_text(entry->user_id)), NULL, err);
+        rc = ch_store_exec(context, "select 1 from \"user\" where id = $1 for no key update",
+                           CH_PARAMS(charle_text(entry->user_id)), NULL, err);
     if (!rc)
         rc = sum_of_day(context, entry->user_id, entry->date, out_day_minutes, err);
     if (rc || *out_day_minutes + entry->minutes <= DAY_MINUTES)
         return rc;
     charle_date_write(entry->date, date);
-    return charle_fail(err, CHARLE_FAILED_PRECONDITION, "%s has %d minutes already; a day holds %d, so %d more do not fit", date,
-                       *out_day_minutes, DAY_MINUTES, entry->minutes);
+    return charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                       "%s has %d minutes already; a day holds %d, so %d more do not fit", date, *out_day_minutes,
+                       DAY_MINUTES, entry->minutes);
 }
 
 static enum charle_err make_entry(struct charle_context *context, const struct charleos_log_time_request *request,
@@ -192,12 +207,13 @@ static enum charle_err make_entry(struct charle_context *context, const struct c
     entry->is_internal = !entry->client_id.has;
     entry->is_billable = is_billable(entry);
     if (entry->is_internal && !(request->is_internal.has && request->is_internal.value))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "say for which client the time was, or that it was internal (is_internal)");
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "say for which client the time was, or that it was internal (is_internal)");
     return CHARLE_OK;
 }
 
-static enum charle_err log_deed(struct charle_context *context, const char *verb, const struct charleos_time_entry *entry,
-                                struct charle_error *err)
+static enum charle_err log_deed(struct charle_context *context, const char *verb,
+                                const struct charleos_time_entry *entry, struct charle_error *err)
 {
     struct ch_activity activity = {
         .verb = verb,
@@ -231,7 +247,8 @@ enum charle_err ch_time_log(struct charle_context *context, const struct charleo
     return rc;
 }
 
-enum charle_err charleos_time_service_log_time(struct charle_context *context, const struct charleos_log_time_request *request,
+enum charle_err charleos_time_service_log_time(struct charle_context *context,
+                                               const struct charleos_log_time_request *request,
                                                struct charleos_log_time_reply *reply, struct charle_error *err)
 {
     struct charleos_time_entry *entry = CHARLE_ARENA_NEW(context->arena, struct charleos_time_entry);
@@ -242,7 +259,8 @@ enum charle_err charleos_time_service_log_time(struct charle_context *context, c
     return ch_time_log(context, request, entry, &reply->day_minutes, err);
 }
 
-static enum charle_err check_deletion(struct charle_context *context, const struct charleos_time_entry *entry, struct charle_error *err)
+static enum charle_err check_deletion(struct charle_context *context, const struct charleos_time_entry *entry,
+                                      struct charle_error *err)
 {
     struct charle_str caller;
     enum charle_err rc = ch_agency_caller(context, &caller, err);
@@ -252,11 +270,13 @@ static enum charle_err check_deletion(struct charle_context *context, const stru
     if (!charle_str_equal(entry->user_id, caller) && !charle_context_holds(context, CHARLE_STR("managers")))
         return charle_fail(err, CHARLE_PERMISSION_DENIED, "only its owner and managers may delete a time entry");
     if (entry->locked_by_period_id.has)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "the entry belongs to a month that is closed; ask a manager for an adjustment");
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                           "the entry belongs to a month that is closed; ask a manager for an adjustment");
     return entry->client_id.has ? ch_ledger_check_open(context, entry->client_id.value, entry->date, err) : CHARLE_OK;
 }
 
-enum charle_err charleos_time_service_delete_time(struct charle_context *context, const struct charleos_delete_time_request *request,
+enum charle_err charleos_time_service_delete_time(struct charle_context *context,
+                                                  const struct charleos_delete_time_request *request,
                                                   struct charleos_delete_time_reply *reply, struct charle_error *err)
 {
     struct charleos_time_entry entry;
@@ -267,7 +287,8 @@ enum charle_err charleos_time_service_delete_time(struct charle_context *context
     if (!rc)
         rc = check_deletion(context, &entry, err);
     if (!rc)
-        rc = ch_store_exec(context, "delete from time_entry where id = $1", CH_PARAMS(charle_text(entry.id)), NULL, err);
+        rc =
+            ch_store_exec(context, "delete from time_entry where id = $1", CH_PARAMS(charle_text(entry.id)), NULL, err);
     if (!rc)
         rc = ch_ledger_move(context, &entry, -entry.minutes, err);
     if (!rc)

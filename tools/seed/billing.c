@@ -1,11 +1,12 @@
-// Months of retainers: what was sold, logged and billed, month by month, so that every figure follows from the time entries.
+// Months of retainers: what was sold, logged and billed, month by month, so that every figure follows from the time
+// entries.
 //
-// A month is charged the increase of each requirement's billable figure that its entries caused, and the minutes of tickets. The
-// month before last and older ones are closed; a debt rolls into the next month when a month closes.
-#include <stdlib.h>
-
+// A month is charged the increase of each requirement's billable figure that its entries caused, and the minutes of
+// tickets. The month before last and older ones are closed; a debt rolls into the next month when a month closes.
 #include "base/alloc.h"
 #include "tools/seed/world.h"
+
+#include <stdlib.h>
 
 static int billable_of(enum seed_size size, int actual)
 {
@@ -56,7 +57,8 @@ static void charge(struct seed_world *world, struct seed_entry *entry, int *work
     } else if (entry->work >= 0) {
         enum seed_size size = world->works.items[entry->work].size;
 
-        period->billable += billable_of(size, worked[entry->work] + entry->minutes) - billable_of(size, worked[entry->work]);
+        period->billable +=
+            billable_of(size, worked[entry->work] + entry->minutes) - billable_of(size, worked[entry->work]);
     }
     if (entry->work >= 0)
         worked[entry->work] += entry->minutes;

@@ -1,8 +1,9 @@
 // The mass: plain tasks, as many as asked for, in order of their ids, about 350 bytes each.
 //
-// Nothing of it is kept in memory. Foreign keys are checked and secondary indexes are built once, at the end, instead of row by
-// row, and no trigger runs for each row: one transaction takes all that away, copies and puts it back, so that whoever
-// looks or crashes never sees the table without. It makes the mass four times as fast, ten times where changes are stamped.
+// Nothing of it is kept in memory. Foreign keys are checked and secondary indexes are built once, at the end, instead
+// of row by row, and no trigger runs for each row: one transaction takes all that away, copies and puts it back, so
+// that whoever looks or crashes never sees the table without. It makes the mass four times as fast, ten times where
+// changes are stamped.
 #include "tools/seed/words.h"
 #include "tools/seed/write.h"
 
@@ -19,8 +20,8 @@ struct bulk {
 
 static const char *status_of(struct seed_random *random, bool is_old)
 {
-    static const char *const open[] = {"backlog", "backlog", "planned", "design", "development", "development", "internal_qa",
-                                       "external_qa", "deployment"};
+    static const char *const open[] = {"backlog",     "backlog",     "planned",     "design",    "development",
+                                       "development", "internal_qa", "external_qa", "deployment"};
 
     if (seed_chance(random, is_old ? 85 : 30))
         return "complete";
@@ -30,8 +31,10 @@ static const char *status_of(struct seed_random *random, bool is_old)
 static void copy_task(struct seed_world *world, struct seed_copy *copy, const struct bulk *bulk, int64_t row)
 {
     int64_t span_us = (int64_t)(world->today - world->first) * SEED_DAY_US;
-    int64_t created_us = (int64_t)world->first * SEED_DAY_US + (int64_t)((double)span_us * ((double)row / (double)bulk->count));
-    const struct seed_client *client = &world->clients.items[seed_below(&world->random, (uint32_t)world->clients.count)];
+    int64_t created_us =
+        (int64_t)world->first * SEED_DAY_US + (int64_t)((double)span_us * ((double)row / (double)bulk->count));
+    const struct seed_client *client =
+        &world->clients.items[seed_below(&world->random, (uint32_t)world->clients.count)];
     const char *status = status_of(&world->random, row < bulk->count / 2);
     int64_t ended_us = created_us + (int64_t)seed_between(&world->random, 1, 20) * SEED_DAY_US;
     char id[SEED_ID_SIZE], title[160], description[512];
@@ -58,23 +61,26 @@ static enum charle_err write_chunk(struct seed_world *world, struct bulk *bulk)
 {
     struct seed_copy copy;
 
-    seed_copy_open(&copy, world->pg, "task",
-                   "id, display_id, title, description, client_id, pm_id, priority, status, created_by_id, completed_at, "
-                   "cancelled_at, created_at, updated_at",
-                   world->err);
+    seed_copy_open(
+        &copy, world->pg, "task",
+        "id, display_id, title, description, client_id, pm_id, priority, status, created_by_id, completed_at, "
+        "cancelled_at, created_at, updated_at",
+        world->err);
     for (; bulk->done < bulk->chunk_until && !copy.failed; bulk->done++)
         copy_task(world, &copy, bulk, bulk->done);
     world->rows += copy.rows;
     return seed_copy_close(&copy);
 }
 
-// Takes away foreign keys, uniques and plain indexes (the primary key stays), turns the table's own triggers off, and remembers how to
-// undo that. Nobody misses the stamps of these rows: a database without people has no replicas, and the first copy reads the rows.
+// Takes away foreign keys, uniques and plain indexes (the primary key stays), turns the table's own triggers off, and
+// remembers how to undo that. Nobody misses the stamps of these rows: a database without people has no replicas, and
+// the first copy reads the rows.
 static enum charle_err put_off(struct seed_world *world, struct bulk *bulk)
 {
     static const char sql[] =
         "select format('alter table task disable trigger %I', tgname),"
-        " format('alter table task enable %s trigger %I', case tgenabled when 'A' then 'always' when 'R' then 'replica' else '' end, tgname)"
+        " format('alter table task enable %s trigger %I', case tgenabled when 'A' then 'always' when 'R' then "
+        "'replica' else '' end, tgname)"
         " from pg_trigger where tgrelid = 'task'::regclass and not tgisinternal and tgenabled <> 'D'"
         " union all select format('alter table task drop constraint %I', conname),"
         " format('alter table task add constraint %I %s', conname, pg_get_constraintdef(oid))"
@@ -88,7 +94,8 @@ static enum charle_err put_off(struct seed_world *world, struct bulk *bulk)
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         rc = seed_fail_pg(world->pg, result, "reading the indexes of task", world->err);
     else if (PQntuples(result) > LATER_MAX)
-        rc = charle_fail(world->err, CHARLE_RESOURCE_EXHAUSTED, "the table task has %d triggers, constraints and indexes, and the seed can put off %d",
+        rc = charle_fail(world->err, CHARLE_RESOURCE_EXHAUSTED,
+                         "the table task has %d triggers, constraints and indexes, and the seed can put off %d",
                          PQntuples(result), LATER_MAX);
     for (int i = 0; i < PQntuples(result) && !rc; i++) {
         bulk->later[bulk->later_count++] = seed_text(world, "%s", PQgetvalue(result, i, 1));
@@ -119,7 +126,8 @@ static enum charle_err copy_all(struct seed_world *world, struct bulk *bulk, cha
 
 enum charle_err seed_write_bulk(struct seed_world *world, charle_seed_progress progress, void *ctx)
 {
-    struct bulk bulk = {.first = (int64_t)world->tasks.count + 1, .count = world->options.rows - (int64_t)world->tasks.count};
+    struct bulk bulk = {.first = (int64_t)world->tasks.count + 1,
+                        .count = world->options.rows - (int64_t)world->tasks.count};
     enum charle_err rc;
 
     if (bulk.count <= 0)

@@ -1,7 +1,7 @@
 // Working days, months and the bank holidays of England and Wales.
-#include <stdio.h>
-
 #include "tools/seed/world.h"
+
+#include <stdio.h>
 
 static int weekday(int32_t day) // 0 is Sunday
 {
@@ -44,7 +44,8 @@ size_t seed_holidays_of(int year, struct seed_holiday out[10])
     out[n++] = (struct seed_holiday){monday_from(charle_date_of(year, 5, 25).days), "Spring bank holiday"};
     out[n++] = (struct seed_holiday){monday_from(charle_date_of(year, 8, 25).days), "Summer bank holiday"};
     // When Christmas and Boxing Day touch a weekend, both substitutes come after both days.
-    out[n++] = (struct seed_holiday){weekday(christmas) == 6 || weekday(christmas) == 0 ? christmas + 2 : christmas, "Christmas Day"};
+    out[n++] = (struct seed_holiday){weekday(christmas) == 6 || weekday(christmas) == 0 ? christmas + 2 : christmas,
+                                     "Christmas Day"};
     out[n++] = (struct seed_holiday){
         weekday(christmas + 1) == 6 || weekday(christmas + 1) == 0 ? christmas + 3 : christmas + 1, "Boxing Day"};
     return n;

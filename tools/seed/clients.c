@@ -1,16 +1,16 @@
 // Plans, clients and their portal people.
-#include <ctype.h>
-#include <stdio.h>
-
 #include "tools/seed/words.h"
 #include "tools/seed/world.h"
+
+#include <ctype.h>
+#include <stdio.h>
 
 static const struct {
     const char *name;
     int hours, pounds;
     bool is_custom, is_active;
 } plans[] = {
-    {"Starter", 20, 2000, false, true},   {"Growth", 60, 5000, false, true},      {"Scale", 120, 9000, false, true},
+    {"Starter", 20, 2000, false, true},      {"Growth", 60, 5000, false, true}, {"Scale", 120, 9000, false, true},
     {"Enterprise", 200, 14000, false, true}, {"Charity", 30, 2100, true, true}, {"Launch 2023", 40, 3500, false, false},
 };
 
@@ -19,8 +19,11 @@ static void make_plans(struct seed_world *world)
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         struct seed_plan *plan = SEED_PUSH(world, &world->plans);
 
-        *plan = (struct seed_plan){.name = plans[i].name, .minutes = plans[i].hours * 60, .pence = plans[i].pounds * 100,
-                                   .is_custom = plans[i].is_custom, .is_active = plans[i].is_active};
+        *plan = (struct seed_plan){.name = plans[i].name,
+                                   .minutes = plans[i].hours * 60,
+                                   .pence = plans[i].pounds * 100,
+                                   .is_custom = plans[i].is_custom,
+                                   .is_active = plans[i].is_active};
         seed_make_id(&world->random, (world->first - 900) * SEED_DAY_US, plan->id);
     }
 }
@@ -54,10 +57,12 @@ static void add_contacts(struct seed_world *world, int index)
         size_t name = (size_t)(index * 5 + i);
         const char *first = seed_first_name(name * 11 + 5), *last = seed_last_name(name * 3);
 
-        *contact = (struct seed_contact){.client = index, .status = i == 3 ? "invited" : "active",
+        *contact = (struct seed_contact){.client = index,
+                                         .status = i == 3 ? "invited" : "active",
                                          .name = seed_text(world, "%s %s", first, last),
                                          .invited_us = seed_at(world, client->start, 10)};
-        contact->email = seed_text(world, "%c%d.%s@%s.test", tolower((unsigned char)*first), i, slug_of(world, last), client->slug);
+        contact->email =
+            seed_text(world, "%c%d.%s@%s.test", tolower((unsigned char)*first), i, slug_of(world, last), client->slug);
         if (client->archived)
             contact->status = "deactivated";
         seed_make_id(&world->random, contact->invited_us, contact->id);
@@ -87,7 +92,8 @@ static void add_client(struct seed_world *world, size_t index)
     client->pm = index % 4 == 0 ? 2 : seed_pick_user(world, "pm", 0);
     client->rag = SEED_PICK(&world->random, rags);
     client->rag_note = *client->rag == 'g' ? NULL : "Two deadlines moved last month; call on Friday.";
-    client->notes = seed_chance(&world->random, 60) ? "Prefers a call to a long message. Invoices go to the office manager." : NULL;
+    client->notes =
+        seed_chance(&world->random, 60) ? "Prefers a call to a long message. Invoices go to the office manager." : NULL;
     if (index % 9 == 4 && client->plan >= 0) {
         client->hours_override = world->plans.items[client->plan].minutes + 600;
         client->pence_override = world->plans.items[client->plan].pence + 80000;

@@ -14,8 +14,8 @@ enum charle_err seed_fail_pg(PGconn *pg, const PGresult *result, const char *wha
 
     if (!text || !state)
         return charle_fail(err, CHARLE_UNAVAILABLE, "%s: %s", what, PQerrorMessage(pg));
-    return charle_fail_foreign(err, CHARLE_INTERNAL, CHARLE_DOMAIN_POSTGRES, charle_sqlstate_pack(state), "%s: %s (%s)%s%s",
-                               what, text, state, detail ? " " : "", detail ? detail : "");
+    return charle_fail_foreign(err, CHARLE_INTERNAL, CHARLE_DOMAIN_POSTGRES, charle_sqlstate_pack(state),
+                               "%s: %s (%s)%s%s", what, text, state, detail ? " " : "", detail ? detail : "");
 }
 
 static void fail(struct seed_copy *copy, const PGresult *result)
@@ -30,8 +30,10 @@ static void fail(struct seed_copy *copy, const PGresult *result)
 static void flush(struct seed_copy *copy)
 {
     if (!copy->failed && copy->buf.failed)
-        copy->failed = charle_fail(copy->err, copy->buf.failed, "seeding table %s: no memory for its rows", copy->table);
-    if (!copy->failed && copy->buf.size && PQputCopyData(copy->pg, (const char *)copy->buf.data, (int)copy->buf.size) != 1)
+        copy->failed =
+            charle_fail(copy->err, copy->buf.failed, "seeding table %s: no memory for its rows", copy->table);
+    if (!copy->failed && copy->buf.size &&
+        PQputCopyData(copy->pg, (const char *)copy->buf.data, (int)copy->buf.size) != 1)
         fail(copy, NULL);
     charle_buf_reset(&copy->buf);
 }
@@ -62,7 +64,8 @@ static void put_size(struct seed_copy *copy, size_t size) // of a field that fol
     put32(copy, (uint32_t)size);
 }
 
-void seed_copy_open(struct seed_copy *copy, PGconn *pg, const char *table, const char *columns, struct charle_error *err)
+void seed_copy_open(struct seed_copy *copy, PGconn *pg, const char *table, const char *columns,
+                    struct charle_error *err)
 {
     static const char signature[] = "PGCOPY\n\377\r\n"; // with its NUL, 11 bytes
     char sql[2048];
@@ -159,7 +162,8 @@ void seed_copy_ts(struct seed_copy *copy, struct charle_ts ts)
     seed_copy_int8(copy, ts.us - (int64_t)PG_EPOCH_DAYS * 86400 * 1000000);
 }
 
-// numeric in binary: count of base-10000 digits, weight of the first, sign, digits shown after the point, then the digits.
+// numeric in binary: count of base-10000 digits, weight of the first, sign, digits shown after the point, then the
+// digits.
 void seed_copy_halves(struct seed_copy *copy, int32_t halves)
 {
     bool has_half = halves % 2;

@@ -1,15 +1,15 @@
 // Rows on their way into a table: PostgreSQL's binary COPY, written field by field.
 //
-// Open with a table and its columns, write each row's fields in that order, close. Writes after a failure do nothing; close says
-// what went wrong. A row with too few or too many fields is a bug of ours and stops the program. Texts are NUL-terminated; a NULL
-// text is a NULL.
+// Open with a table and its columns, write each row's fields in that order, close. Writes after a failure do nothing;
+// close says what went wrong. A row with too few or too many fields is a bug of ours and stops the program. Texts are
+// NUL-terminated; a NULL text is a NULL.
 #ifndef CHARLE_TOOLS_SEED_COPY_H
 #define CHARLE_TOOLS_SEED_COPY_H
 
-#include <libpq-fe.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
+
+#include <libpq-fe.h>
 
 struct seed_copy {
     PGconn *pg;
@@ -24,7 +24,8 @@ struct seed_copy {
 };
 
 // columns: "id, name, created_at"; their number is counted. err must live until close.
-void seed_copy_open(struct seed_copy *copy, PGconn *pg, const char *table, const char *columns, struct charle_error *err);
+void seed_copy_open(struct seed_copy *copy, PGconn *pg, const char *table, const char *columns,
+                    struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err seed_copy_close(struct seed_copy *copy);
 
 void seed_copy_row(struct seed_copy *copy); // begins a row

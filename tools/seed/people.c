@@ -1,9 +1,9 @@
 // Team members and their leave.
-#include <ctype.h>
-#include <stdio.h>
-
 #include "tools/seed/words.h"
 #include "tools/seed/world.h"
+
+#include <ctype.h>
+#include <stdio.h>
 
 enum { DEVELOPMENT, DESIGN, QUALITY, PROJECTS, SUCCESS, SALES, LEADERSHIP };
 
@@ -12,11 +12,14 @@ struct known { // the people everyone may sign in as
     int department, reports_to;
 };
 static const struct known known[] = {
-    {"01J00000000000000000000ADA", "Ada Lovell", "ada@charleos.test", "Managing Director", "admin", NULL, LEADERSHIP, -1},
+    {"01J00000000000000000000ADA", "Ada Lovell", "ada@charleos.test", "Managing Director", "admin", NULL, LEADERSHIP,
+     -1},
     {"01J000000000000000000000MO", "Mo Farrow", "mo@charleos.test", "Head of Delivery", "manager", "pm", LEADERSHIP, 0},
     {"01J00000000000000000000PIA", "Pia Lindqvist", "pia@charleos.test", "Project Manager", "staff", "pm", PROJECTS, 1},
-    {"01J00000000000000000000CAS", "Cas Okoro", "cas@charleos.test", "Client Success Manager", "staff", "csm", SUCCESS, 1},
-    {"01J00000000000000000000DEV", "Dev Anand", "dev@charleos.test", "Developer", "staff", "development", DEVELOPMENT, 1},
+    {"01J00000000000000000000CAS", "Cas Okoro", "cas@charleos.test", "Client Success Manager", "staff", "csm", SUCCESS,
+     1},
+    {"01J00000000000000000000DEV", "Dev Anand", "dev@charleos.test", "Developer", "staff", "development", DEVELOPMENT,
+     1},
     {"01J00000000000000000000DEE", "Dee Hart", "dee@charleos.test", "Designer", "staff", "design", DESIGN, 1},
     {"01J00000000000000000000QUI", "Quin Marlow", "quin@charleos.test", "Tester", "staff", "qa", QUALITY, 1},
     {"01J00000000000000000000SID", "Sid Barrow", "sid@charleos.test", "Sales Development", "staff", "sdr", SALES, 0},
@@ -26,11 +29,16 @@ static const struct known known[] = {
 static const struct {
     const char *work_type, *title;
     int department;
-} trades[] = {{"development", "Developer", DEVELOPMENT}, {"design", "Designer", DESIGN},
-              {"development", "Developer", DEVELOPMENT}, {"qa", "Tester", QUALITY},
-              {"development", "Senior Developer", DEVELOPMENT}, {"csm", "Client Success Manager", SUCCESS},
-              {"design", "Senior Designer", DESIGN}, {"pm", "Project Manager", PROJECTS},
-              {"development", "Developer", DEVELOPMENT}, {"development", "Developer", DEVELOPMENT}};
+} trades[] = {{"development", "Developer", DEVELOPMENT},
+              {"design", "Designer", DESIGN},
+              {"development", "Developer", DEVELOPMENT},
+              {"qa", "Tester", QUALITY},
+              {"development", "Senior Developer", DEVELOPMENT},
+              {"csm", "Client Success Manager", SUCCESS},
+              {"design", "Senior Designer", DESIGN},
+              {"pm", "Project Manager", PROJECTS},
+              {"development", "Developer", DEVELOPMENT},
+              {"development", "Developer", DEVELOPMENT}};
 
 const struct charle_seed_person *charle_seed_people(size_t *out_count)
 {
@@ -43,7 +51,8 @@ const struct charle_seed_person *charle_seed_people(size_t *out_count)
         {"user", "01J00000000000000000000DEE", "Dee Hart", "dee@charleos.test", "designer"},
         {"user", "01J00000000000000000000QUI", "Quin Marlow", "quin@charleos.test", "tester"},
         {"user", "01J00000000000000000000SID", "Sid Barrow", "sid@charleos.test", "sales development"},
-        {"client_user", "01J00000000000000000000PAT", "Pat Northwind", "pat@northwind.test", "portal user of Northwind"},
+        {"client_user", "01J00000000000000000000PAT", "Pat Northwind", "pat@northwind.test",
+         "portal user of Northwind"},
     };
     *out_count = sizeof people / sizeof *people;
     return people;
@@ -73,9 +82,13 @@ static void add_known(struct seed_world *world, const struct known *person)
 {
     struct seed_user *user = SEED_PUSH(world, &world->users);
 
-    *user = (struct seed_user){.name = person->name, .email = person->email, .title = person->title,
-                               .access = person->access, .work_type = person->work_type,
-                               .department = person->department, .reports_to = person->reports_to};
+    *user = (struct seed_user){.name = person->name,
+                               .email = person->email,
+                               .title = person->title,
+                               .access = person->access,
+                               .work_type = person->work_type,
+                               .department = person->department,
+                               .reports_to = person->reports_to};
     memcpy(user->id, person->id, SEED_ID_SIZE);
     user->status = "active";
     user->is_executive = person->reports_to == -1;
@@ -89,9 +102,13 @@ static void add_user(struct seed_world *world, size_t index)
     size_t trade = place % (sizeof trades / sizeof *trades);
     const char *first = seed_first_name(place), *last = seed_last_name(place * 7 + 3);
 
-    *user = (struct seed_user){.name = seed_text(world, "%s %s", first, last), .title = trades[trade].title,
-                               .access = "staff", .status = "active", .work_type = trades[trade].work_type,
-                               .department = trades[trade].department, .reports_to = 1};
+    *user = (struct seed_user){.name = seed_text(world, "%s %s", first, last),
+                               .title = trades[trade].title,
+                               .access = "staff",
+                               .status = "active",
+                               .work_type = trades[trade].work_type,
+                               .department = trades[trade].department,
+                               .reports_to = 1};
     user->email = lower_email(world, first, last, place / 48);
     user->joined = world->first - seed_between(&world->random, 0, 1500);
     seed_make_id(&world->random, seed_at(world, user->joined, 9), user->id);
@@ -211,7 +228,8 @@ static void add_birthday(struct seed_world *world, int index)
 }
 
 // Leave that begins on a random day of history, or of the future as well.
-static void add_some_leave(struct seed_world *world, int index, const char *type, bool is_past, int length_max, bool is_half)
+static void add_some_leave(struct seed_world *world, int index, const char *type, bool is_past, int length_max,
+                           bool is_half)
 {
     int days = world->last - world->first - 15 - (is_past ? SEED_FUTURE_DAYS : 0);
     int32_t start = world->first + seed_between(&world->random, 0, days);

@@ -34,8 +34,11 @@ static void add_sign_off(struct seed_world *world, int project_task)
     const struct seed_project_task *task = &world->project_tasks.items[project_task];
     struct seed_sign_off *sign_off = SEED_PUSH(world, &world->sign_offs);
 
-    *sign_off = (struct seed_sign_off){.project = task->project, .project_task = project_task, .decider = -1,
-                                       .requester = world->projects.items[task->project].pm, .status = "requested"};
+    *sign_off = (struct seed_sign_off){.project = task->project,
+                                       .project_task = project_task,
+                                       .decider = -1,
+                                       .requester = world->projects.items[task->project].pm,
+                                       .status = "requested"};
     sign_off->requested_us = seed_at(world, task->end < world->today ? task->end : world->today - 1, 15);
     if (strcmp(task->status, "done") == 0)
         sign_off->decider = seed_pick_contact(world, world->projects.items[task->project].client);
@@ -46,18 +49,27 @@ static void add_sign_off(struct seed_world *world, int project_task)
     seed_make_id(&world->random, sign_off->requested_us, sign_off->id);
 }
 
-static void add_project_task(struct seed_world *world, int project, int phase, int step, const char *title, int32_t start)
+static void add_project_task(struct seed_world *world, int project, int phase, int step, const char *title,
+                             int32_t start)
 {
     struct seed_project_task *task = SEED_PUSH(world, &world->project_tasks);
     int index = (int)world->project_tasks.count - 1;
     const char *kind = world->phases.items[phase].kind;
 
-    *task = (struct seed_project_task){.project = project, .phase = phase, .title = title, .start = seed_next_working_day(world, start),
-                                       .position = (step + 1) * 1000, .is_qa = strcmp(title, "Acceptance tests") == 0};
+    *task = (struct seed_project_task){.project = project,
+                                       .phase = phase,
+                                       .title = title,
+                                       .start = seed_next_working_day(world, start),
+                                       .position = (step + 1) * 1000,
+                                       .is_qa = strcmp(title, "Acceptance tests") == 0};
     task->end = seed_next_working_day(world, task->start + seed_between(&world->random, 5, 12));
     task->estimate = seed_between(&world->random, 2, 8) * 450;
     task->needs_uat = strstr(title, "review") || task->is_qa;
-    task->assignee = seed_pick_user(world, *kind == 'd' && kind[2] == 's' ? "design" : *kind == 'c' ? "pm" : "development", 0);
+    task->assignee = seed_pick_user(world,
+                                    *kind == 'd' && kind[2] == 's' ? "design"
+                                    : *kind == 'c'                 ? "pm"
+                                                                   : "development",
+                                    0);
     task->status = task->end < world->today ? "done" : task->start <= world->today ? "in_progress" : "todo";
     if (task->needs_uat && task->start <= world->today && strcmp(task->status, "done") != 0)
         task->status = "uat";
@@ -78,8 +90,12 @@ static void add_phases(struct seed_world *world, int project)
         struct seed_phase *phase = SEED_PUSH(world, &world->phases);
         int index = (int)world->phases.count - 1;
 
-        *phase = (struct seed_phase){.project = project, .position = (p + 1) * 1000, .days = phases[p].days,
-                                     .qa_days = phases[p].qa_days, .name = phases[p].name, .kind = phases[p].kind};
+        *phase = (struct seed_phase){.project = project,
+                                     .position = (p + 1) * 1000,
+                                     .days = phases[p].days,
+                                     .qa_days = phases[p].qa_days,
+                                     .name = phases[p].name,
+                                     .kind = phases[p].kind};
         seed_make_id(&world->random, start * SEED_DAY_US, phase->id);
         for (int t = 0; t < 3 && !world->failed; t++, start += 10) {
             add_project_task(world, project, index, t, task_titles[p][t], start);
@@ -98,10 +114,12 @@ static void add_project(struct seed_world *world, int client, int32_t start)
     int index = (int)world->projects.count - 1;
     const struct seed_client *c = &world->clients.items[client];
 
-    *project = (struct seed_project){.client = client, .pm = c->pm, .start = start, .target = start + 110, .status = "active"};
+    *project =
+        (struct seed_project){.client = client, .pm = c->pm, .start = start, .target = start + 110, .status = "active"};
     project->days = seed_between(&world->random, 5, 12);
     project->title = seed_text(world, "New site for %s", c->name);
-    project->description = "Discovery, design and development of the new site, with acceptance by the client at the end of each phase.";
+    project->description =
+        "Discovery, design and development of the new site, with acceptance by the client at the end of each phase.";
     seed_make_id(&world->random, start * SEED_DAY_US, project->id);
     seed_event(world, seed_at(world, start, 9), c->pm, "project.created", "project", project->id, client);
     if (!world->failed)
@@ -118,7 +136,8 @@ void seed_make_projects(struct seed_world *world)
         // Clients without a plan come for a project; some others have one beside their plan.
         if (c->archived || c->start > world->first || (c->plan >= 0 && client % 5))
             continue;
-        add_project(world, (int)client, seed_next_working_day(world, world->first + seed_between(&world->random, 30, 320)));
+        add_project(world, (int)client,
+                    seed_next_working_day(world, world->first + seed_between(&world->random, 30, 320)));
         i++;
     }
     // Some tasks belong to their client's project.

@@ -12,8 +12,8 @@ struct seed_random {
 
 void seed_random_init(struct seed_random *random, uint64_t seed);
 uint64_t seed_random_next(struct seed_random *random);
-uint32_t seed_below(struct seed_random *random, uint32_t limit);           // 0 to limit - 1; 0 for limit 0
-int seed_between(struct seed_random *random, int low, int high);           // both included
+uint32_t seed_below(struct seed_random *random, uint32_t limit); // 0 to limit - 1; 0 for limit 0
+int seed_between(struct seed_random *random, int low, int high); // both included
 bool seed_chance(struct seed_random *random, int percent);
 
 #define SEED_PICK(random, array) ((array)[seed_below((random), (uint32_t)(sizeof(array) / sizeof *(array)))])

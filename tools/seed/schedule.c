@@ -1,8 +1,8 @@
 // Blocks of months, and what lies on people's calendars from today on.
+#include "tools/seed/world.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "tools/seed/world.h"
 
 static const char *block_status(const struct seed_world *world, const struct seed_block *block)
 {
@@ -13,7 +13,8 @@ static const char *block_status(const struct seed_world *world, const struct see
     return block->start <= world->today ? "in_progress" : "scheduled";
 }
 
-static void add_block(struct seed_world *world, int client, int month, const char *type, int round, const char *work_type)
+static void add_block(struct seed_world *world, int client, int month, const char *type, int round,
+                      const char *work_type)
 {
     struct seed_block *block = SEED_PUSH(world, &world->blocks);
     int32_t start = seed_month_start(world, month);
@@ -85,12 +86,20 @@ static int priority_of(const struct seed_world *world, int32_t start, int32_t en
     return (end == start ? 200 : 300) + rank % 100;
 }
 
-static struct seed_item *add_item(struct seed_world *world, const char *kind, int user, int32_t start, int32_t end, int minutes)
+static struct seed_item *add_item(struct seed_world *world, const char *kind, int user, int32_t start, int32_t end,
+                                  int minutes)
 {
     struct seed_item *item = SEED_PUSH(world, &world->items);
 
-    *item = (struct seed_item){.kind = kind, .subtask = -1, .ticket = -1, .project_task = -1, .block = -1, .user = user,
-                               .minutes = minutes, .start = start, .end = end};
+    *item = (struct seed_item){.kind = kind,
+                               .subtask = -1,
+                               .ticket = -1,
+                               .project_task = -1,
+                               .block = -1,
+                               .user = user,
+                               .minutes = minutes,
+                               .start = start,
+                               .end = end};
     item->priority = priority_of(world, start, end, (int)world->items.count);
     seed_make_id(&world->random, start * SEED_DAY_US, item->id);
     return item;

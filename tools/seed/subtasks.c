@@ -1,8 +1,8 @@
 // What happened to the tasks: each is worked on from its planned day until it is done or until today.
 //
-// Subtasks follow one another. Each takes minutes of one person's free days, as time entries; reviews may send it round again.
-// Where today cuts in, the subtask is in progress, scheduled or not yet scheduled, and those behind it wait. The status of
-// the task follows from its subtasks, as the services derive it.
+// Subtasks follow one another. Each takes minutes of one person's free days, as time entries; reviews may send it round
+// again. Where today cuts in, the subtask is in progress, scheduled or not yet scheduled, and those behind it wait. The
+// status of the task follows from its subtasks, as the services derive it.
 #include "tools/seed/words.h"
 #include "tools/seed/world.h"
 
@@ -12,18 +12,30 @@ static const struct {
     const char *type, *status; // of the task while this is its earliest unfinished subtask
     int order;
 } phases[] = {
-    {"design", "design", 1},           {"client_design_feedback", "design", 1}, {"development", "development", 2},
-    {"internal_qa_fixes", "development", 2}, {"external_qa_fixes", "development", 2}, {"internal_qa_review", "internal_qa", 3},
-    {"external_qa_review", "external_qa", 4}, {"deployment", "deployment", 5},
+    {"design", "design", 1},
+    {"client_design_feedback", "design", 1},
+    {"development", "development", 2},
+    {"internal_qa_fixes", "development", 2},
+    {"external_qa_fixes", "development", 2},
+    {"internal_qa_review", "internal_qa", 3},
+    {"external_qa_review", "external_qa", 4},
+    {"deployment", "deployment", 5},
 };
 
-static int add_subtask(struct seed_world *world, int work, const char *type, int estimate, int iteration, int64_t created_us)
+static int add_subtask(struct seed_world *world, int work, const char *type, int estimate, int iteration,
+                       int64_t created_us)
 {
     struct seed_subtask *subtask = SEED_PUSH(world, &world->subtasks);
     int minutes = (estimate + 7) / 15 * 15;
 
-    *subtask = (struct seed_subtask){.task = world->works.items[work].task, .work = work, .assignee = -1, .block = -1,
-                                     .iteration = iteration, .type = type, .status = "unscheduled", .created_us = created_us};
+    *subtask = (struct seed_subtask){.task = world->works.items[work].task,
+                                     .work = work,
+                                     .assignee = -1,
+                                     .block = -1,
+                                     .iteration = iteration,
+                                     .type = type,
+                                     .status = "unscheduled",
+                                     .created_us = created_us};
     subtask->estimate = minutes < 15 ? 15 : minutes;
     subtask->suggested = (subtask->estimate * seed_between(&world->random, 90, 130) / 100 + 14) / 15 * 15;
     seed_make_id(&world->random, created_us, subtask->id);
@@ -125,8 +137,12 @@ static void add_review(struct seed_world *world, int subtask, int round, int32_t
     struct seed_review *review = SEED_PUSH(world, &world->reviews);
     bool is_client_side = strcmp(s->type, "design") == 0 || strcmp(s->type, "external_qa_review") == 0;
 
-    *review = (struct seed_review){.subtask = subtask, .round = round, .reviewer = task->pm, .reviewer_contact = -1,
-                                   .spawned = spawned, .feedback = seed_feedback(&world->random, is_fine)};
+    *review = (struct seed_review){.subtask = subtask,
+                                   .round = round,
+                                   .reviewer = task->pm,
+                                   .reviewer_contact = -1,
+                                   .spawned = spawned,
+                                   .feedback = seed_feedback(&world->random, is_fine)};
     if (is_client_side && seed_chance(&world->random, 60))
         review->reviewer_contact = seed_pick_contact(world, task->client);
     if (strcmp(s->type, "internal_qa_review") == 0)
@@ -141,7 +157,8 @@ static void add_review(struct seed_world *world, int subtask, int round, int32_t
         review->outcome = is_fine ? "approved" : "changes_requested";
     review->decided_us = seed_at(world, day, 11);
     seed_make_id(&world->random, review->decided_us, review->id);
-    seed_event(world, review->decided_us, review->reviewer, is_fine ? "review.passed" : "review.failed", "subtask", s->id, task->client);
+    seed_event(world, review->decided_us, review->reviewer, is_fine ? "review.passed" : "review.failed", "subtask",
+               s->id, task->client);
 }
 
 // The fix that a review asks for: a subtask of its own, done before the second round.
@@ -149,7 +166,9 @@ static int32_t do_fix(struct seed_world *world, int index, int32_t day)
 {
     struct seed_subtask *subtask = &world->subtasks.items[index];
     bool is_design = strcmp(subtask->type, "design") == 0;
-    const char *type = is_design ? "client_design_feedback" : subtask->type[0] == 'i' ? "internal_qa_fixes" : "external_qa_fixes";
+    const char *type = is_design                 ? "client_design_feedback"
+                       : subtask->type[0] == 'i' ? "internal_qa_fixes"
+                                                 : "external_qa_fixes";
     int assignee = is_design ? subtask->assignee : seed_pick_user(world, "development", day);
     int work = subtask->work, fix;
     int32_t done;
@@ -290,7 +309,8 @@ static void do_task(struct seed_world *world, int index)
         int32_t done = do_work(world, task->first_work + i, task->first_subtask, count, day, is_cancelled ? 1 : 99);
         bool is_complete = done != STOPPED;
 
-        finish_work(&world->works.items[task->first_work + i], is_complete, seed_at(world, is_complete ? done - 1 : 0, 17));
+        finish_work(&world->works.items[task->first_work + i], is_complete,
+                    seed_at(world, is_complete ? done - 1 : 0, 17));
         if (!is_complete)
             break;
         day = done;

@@ -7,15 +7,20 @@ static void add_message(struct seed_world *world, int index, int64_t sent_us, bo
     const struct seed_ticket *ticket = &world->tickets.items[index];
     struct seed_message *message = SEED_PUSH(world, &world->messages);
 
-    *message = (struct seed_message){.ticket = index, .author = ticket->assignee, .author_contact = -1,
-                                     .is_internal = is_internal, .sent_us = sent_us};
+    *message = (struct seed_message){.ticket = index,
+                                     .author = ticket->assignee,
+                                     .author_contact = -1,
+                                     .is_internal = is_internal,
+                                     .sent_us = sent_us};
     if (is_from_client)
-        message->author_contact = ticket->creator_contact >= 0 ? ticket->creator_contact : seed_pick_contact(world, ticket->client);
+        message->author_contact =
+            ticket->creator_contact >= 0 ? ticket->creator_contact : seed_pick_contact(world, ticket->client);
     if (message->author_contact >= 0)
         message->author = -1;
     else if (message->author < 0)
         message->author = world->clients.items[ticket->client].csm;
-    message->body = is_internal ? seed_comment(&world->random, false) : seed_reply(&world->random, message->author_contact >= 0);
+    message->body =
+        is_internal ? seed_comment(&world->random, false) : seed_reply(&world->random, message->author_contact >= 0);
     seed_make_id(&world->random, sent_us, message->id);
 }
 
@@ -105,7 +110,8 @@ static void add_ticket(struct seed_world *world, int64_t created_us)
     ticket = &world->tickets.items[index];
     seed_event(world, created_us, ticket->creator, "ticket.created", "help_desk_ticket", ticket->id, ticket->client);
     if (ticket->resolved_us)
-        seed_event(world, ticket->resolved_us, ticket->assignee, "ticket.resolved", "help_desk_ticket", ticket->id, ticket->client);
+        seed_event(world, ticket->resolved_us, ticket->assignee, "ticket.resolved", "help_desk_ticket", ticket->id,
+                   ticket->client);
 }
 
 void seed_make_tickets(struct seed_world *world)
@@ -141,7 +147,8 @@ void seed_make_meetings(struct seed_world *world)
     for (int32_t day = world->first; day <= world->today && !world->failed; day++)
         for (int i = 0; i < (int)world->users.count; i++) {
             const struct seed_user *user = &world->users.items[i];
-            bool is_talker = user->work_type && (strcmp(user->work_type, "csm") == 0 || strcmp(user->work_type, "pm") == 0);
+            bool is_talker =
+                user->work_type && (strcmp(user->work_type, "csm") == 0 || strcmp(user->work_type, "pm") == 0);
 
             if (strcmp(user->status, "active") != 0 || !user->work_type)
                 continue;

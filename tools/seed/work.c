@@ -1,19 +1,22 @@
 // Quotes, the tasks that they became, and tasks made by hand; what was sold for each.
-#include <stdlib.h>
-
 #include "tools/seed/words.h"
 #include "tools/seed/world.h"
+
+#include <stdlib.h>
 
 // Where a quote stands. Those that became tasks are made with their task.
 static const struct {
     const char *status, *previous;
     int percent;
-} open_quotes[] = {{"awaiting_quote", NULL, 25},         {"in_progress", NULL, 30}, {"awaiting_csm_review", NULL, 15},
-                   {"awaiting_client_approval", NULL, 15}, {"cancelled", "in_progress", 15}};
+} open_quotes[] = {{"awaiting_quote", NULL, 25},
+                   {"in_progress", NULL, 30},
+                   {"awaiting_csm_review", NULL, 15},
+                   {"awaiting_client_approval", NULL, 15},
+                   {"cancelled", "in_progress", 15}};
 
 static enum seed_size pick_size(struct seed_world *world)
 {
-    static const enum seed_size weighted[] = {SEED_XS, SEED_S, SEED_S, SEED_S, SEED_M, SEED_M, SEED_M, SEED_M,
+    static const enum seed_size weighted[] = {SEED_XS, SEED_S, SEED_S, SEED_S, SEED_M, SEED_M, SEED_M,  SEED_M,
                                               SEED_M,  SEED_L, SEED_L, SEED_L, SEED_L, SEED_L, SEED_XL, SEED_XL};
     return SEED_PICK(&world->random, weighted);
 }
@@ -47,10 +50,13 @@ static void add_requirement(struct seed_world *world, int quote, const char *typ
     struct seed_requirement *requirement = SEED_PUSH(world, &world->requirements);
     const struct seed_quote *q = &world->quotes.items[quote];
 
-    *requirement = (struct seed_requirement){.quote = quote, .type = type, .is_offered = is_offered, .created_us = q->created_us};
+    *requirement =
+        (struct seed_requirement){.quote = quote, .type = type, .is_offered = is_offered, .created_us = q->created_us};
     requirement->goal = seed_goal(&world->random);
     requirement->assignee = seed_pick_user(world, strcmp(type, "design") == 0 ? "design" : "development", 0);
-    requirement->status = is_complete ? "complete" : strcmp(q->status, "awaiting_quote") == 0 ? "pending" : "in_progress";
+    requirement->status = is_complete                                ? "complete"
+                          : strcmp(q->status, "awaiting_quote") == 0 ? "pending"
+                                                                     : "in_progress";
     requirement->size = pick_size(world);
     requirement->is_sized = is_complete || seed_chance(&world->random, 30);
     if (is_complete)
@@ -70,8 +76,15 @@ static int add_quote(struct seed_world *world, int client, int64_t created_us, c
 
     seed_task_title(&world->random, title);
     seed_task_description(&world->random, description);
-    *quote = (struct seed_quote){.client = client, .task = -1, .creator = -1, .creator_contact = -1, .approver = -1,
-                                 .decider = -1, .status = status, .created_us = created_us, .updated_us = created_us};
+    *quote = (struct seed_quote){.client = client,
+                                 .task = -1,
+                                 .creator = -1,
+                                 .creator_contact = -1,
+                                 .approver = -1,
+                                 .decider = -1,
+                                 .status = status,
+                                 .created_us = created_us,
+                                 .updated_us = created_us};
     quote->title = seed_text(world, "%s", title);
     quote->description = seed_text(world, "%s", description);
     seed_make_id(&world->random, created_us, quote->id);
@@ -120,7 +133,8 @@ static void add_work(struct seed_world *world, int task, int requirement, const 
     struct seed_work *work = SEED_PUSH(world, &world->works);
     int average = seed_size_minutes[size][1];
 
-    *work = (struct seed_work){.task = task, .requirement = requirement, .type = type, .status = "pending", .size = size};
+    *work =
+        (struct seed_work){.task = task, .requirement = requirement, .type = type, .status = "pending", .size = size};
     work->feedback = (average / 5 + 14) / 15 * 15;
     if (work->feedback > average)
         work->feedback = average;
@@ -158,8 +172,13 @@ static void add_task(struct seed_world *world, int64_t created_us)
     int32_t day = (int32_t)(created_us / SEED_DAY_US);
     char title[160], description[512];
 
-    *task = (struct seed_task){.client = pick_client(world, day), .quote = -1, .project = -1, .creator = -1,
-                               .status = "backlog", .created_us = created_us, .updated_us = created_us};
+    *task = (struct seed_task){.client = pick_client(world, day),
+                               .quote = -1,
+                               .project = -1,
+                               .creator = -1,
+                               .status = "backlog",
+                               .created_us = created_us,
+                               .updated_us = created_us};
     task->pm = world->clients.items[task->client].pm;
     task->priority = seed_chance(&world->random, 50) ? 3 : seed_between(&world->random, 1, 5);
     task->planned = day + seed_between(&world->random, 2, 30);

@@ -1,10 +1,10 @@
 #include "tools/seed/world.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "tools/seed/copy.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 
 const char *const seed_size_name[SEED_SIZES] = {"XS", "S", "M", "L", "XL", "XXL", "not_required"};
 const int seed_size_minutes[SEED_SIZES][3] = {
@@ -14,8 +14,9 @@ const int seed_size_minutes[SEED_SIZES][3] = {
 static void run_out(struct seed_world *world)
 {
     if (!world->failed)
-        world->failed = charle_fail(world->err, CHARLE_NO_MEMORY,
-                                    "no memory for the seed of %u tasks; ask for fewer, or for plain rows", world->options.tasks);
+        world->failed =
+            charle_fail(world->err, CHARLE_NO_MEMORY,
+                        "no memory for the seed of %u tasks; ask for fewer, or for plain rows", world->options.tasks);
 }
 
 void *seed_vec_push(struct seed_world *world, void **items, size_t *count, size_t *capacity, size_t item_size)
@@ -125,9 +126,18 @@ int seed_log(struct seed_world *world, int user, int32_t day, int minutes, const
         return -1;
     person->busy[day - world->first] = (uint16_t)(person->busy[day - world->first] + minutes);
     entry = SEED_PUSH(world, &world->entries);
-    *entry = (struct seed_entry){.user = user, .client = -1, .task = -1, .subtask = -1, .work = -1, .ticket = -1,
-                                 .project_task = -1, .period = -1, .day = day, .minutes = minutes,
-                                 .activity = activity, .source = "wizard"};
+    *entry = (struct seed_entry){.user = user,
+                                 .client = -1,
+                                 .task = -1,
+                                 .subtask = -1,
+                                 .work = -1,
+                                 .ticket = -1,
+                                 .project_task = -1,
+                                 .period = -1,
+                                 .day = day,
+                                 .minutes = minutes,
+                                 .activity = activity,
+                                 .source = "wizard"};
     seed_make_id(&world->random, seed_at(world, day, 17), entry->id);
     return world->failed ? -1 : (int)world->entries.count - 1;
 }
@@ -140,8 +150,8 @@ void seed_event(struct seed_world *world, int64_t at_us, int user, const char *v
     if (at_us > (int64_t)(world->today + 1) * SEED_DAY_US)
         return; // it has not happened yet
     event = SEED_PUSH(world, &world->events);
-    *event = (struct seed_event){.at_us = at_us, .user = user, .contact = -1, .client = client, .verb = verb,
-                                 .subject_type = subject_type};
+    *event = (struct seed_event){
+        .at_us = at_us, .user = user, .contact = -1, .client = client, .verb = verb, .subject_type = subject_type};
     memcpy(event->subject_id, subject_id, SEED_ID_SIZE); // the item itself may move
 }
 
@@ -180,12 +190,13 @@ enum charle_err seed_world_init(struct seed_world *world)
 
 void seed_world_deinit(struct seed_world *world)
 {
-    void *vectors[] = {world->users.items,   world->plans.items,     world->clients.items,  world->contacts.items,
-                       world->quotes.items,  world->requirements.items, world->tasks.items, world->works.items,
-                       world->subtasks.items, world->reviews.items,  world->entries.items,  world->tickets.items,
-                       world->messages.items, world->projects.items, world->phases.items,   world->project_tasks.items,
-                       world->sign_offs.items, world->blocks.items,  world->items.items,    world->leaves.items,
-                       world->periods.items, world->events.items};
+    void *vectors[] = {
+        world->users.items,     world->plans.items,        world->clients.items, world->contacts.items,
+        world->quotes.items,    world->requirements.items, world->tasks.items,   world->works.items,
+        world->subtasks.items,  world->reviews.items,      world->entries.items, world->tickets.items,
+        world->messages.items,  world->projects.items,     world->phases.items,  world->project_tasks.items,
+        world->sign_offs.items, world->blocks.items,       world->items.items,   world->leaves.items,
+        world->periods.items,   world->events.items};
 
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         ch_free(vectors[i]);

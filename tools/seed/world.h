@@ -1,8 +1,8 @@
 // The agency in memory: everything is made here first, then written table by table (write_*.c).
 //
 // Things refer to each other by index (-1: none), days are days since 1970, moments are microseconds. Stages run in the
-// order of the functions at the end; each reads what the earlier ones made. Like the copy, the world remembers its first failure: after
-// that pushes hand out a scratch item, so that stages need no checks of their own.
+// order of the functions at the end; each reads what the earlier ones made. Like the copy, the world remembers its
+// first failure: after that pushes hand out a scratch item, so that stages need no checks of their own.
 #ifndef CHARLE_TOOLS_SEED_WORLD_H
 #define CHARLE_TOOLS_SEED_WORLD_H
 
@@ -15,14 +15,14 @@
 #define SEED_BILLING_DAY 450
 #define SEED_DAY_US      ((int64_t)86400 * 1000000)
 
-#define SEED_VEC(type)                                                                                                 \
-    struct {                                                                                                           \
-        type *items;                                                                                                   \
-        size_t count, capacity;                                                                                        \
+#define SEED_VEC(type)          \
+    struct {                    \
+        type *items;            \
+        size_t count, capacity; \
     }
 // A new zeroed item at the end. Pointers to older items die.
-#define SEED_PUSH(world, vec)                                                                                          \
-    ((__typeof__((vec)->items))seed_vec_push((world), (void **)&(vec)->items, &(vec)->count, &(vec)->capacity,         \
+#define SEED_PUSH(world, vec)                                                                                  \
+    ((__typeof__((vec)->items))seed_vec_push((world), (void **)&(vec)->items, &(vec)->count, &(vec)->capacity, \
                                              sizeof *(vec)->items))
 
 enum seed_size { SEED_XS, SEED_S, SEED_M, SEED_L, SEED_XL, SEED_XXL, SEED_NOT_REQUIRED, SEED_SIZES };
@@ -246,11 +246,13 @@ struct seed_world {
 };
 
 void *seed_vec_push(struct seed_world *world, void **items, size_t *count, size_t *capacity, size_t item_size);
-void *seed_alloc(struct seed_world *world, size_t size); // zeroed, lives as long as the world; the scratch after a failure
+void *seed_alloc(struct seed_world *world,
+                 size_t size); // zeroed, lives as long as the world; the scratch after a failure
 const char *seed_text(struct seed_world *world, const char *format, ...) CHARLE_PRINTF(2, 3);
 
 // The calendar.
-bool seed_is_working_day(const struct seed_world *world, int32_t day); // also outside of history; holidays of the years around
+bool seed_is_working_day(const struct seed_world *world,
+                         int32_t day); // also outside of history; holidays of the years around
 int32_t seed_next_working_day(const struct seed_world *world, int32_t day); // `day` itself when it is one
 int64_t seed_at(struct seed_world *world, int32_t day, int hour);           // a moment within the hour
 int seed_month_of(const struct seed_world *world, int32_t day);             // index; negative before history

@@ -39,7 +39,8 @@ static inline struct charle_ts seed_past(const struct seed_world *world, int64_t
 }
 
 // created_at and updated_at, the last two columns of most tables.
-static inline void seed_copy_stamps(struct seed_world *world, struct seed_copy *copy, int64_t created_us, int64_t updated_us)
+static inline void seed_copy_stamps(struct seed_world *world, struct seed_copy *copy, int64_t created_us,
+                                    int64_t updated_us)
 {
     seed_copy_ts(copy, seed_past(world, created_us));
     seed_copy_ts(copy, seed_past(world, updated_us > created_us ? updated_us : created_us));

@@ -1,7 +1,7 @@
 // The ten tables of people and sign-in. Sessions and the like are old ones that nobody can use.
-#include <stdio.h>
-
 #include "tools/seed/write.h"
+
+#include <stdio.h>
 
 enum charle_err seed_write_tables(struct seed_world *world, const struct seed_table *tables, size_t count)
 {
@@ -19,7 +19,8 @@ enum charle_err seed_write_tables(struct seed_world *world, const struct seed_ta
     return CHARLE_OK;
 }
 
-static const char *const departments[] = {"Development", "Design", "Quality", "Project Management", "Client Success", "Sales", "Leadership"};
+static const char *const departments[] = {"Development",    "Design", "Quality",   "Project Management",
+                                          "Client Success", "Sales",  "Leadership"};
 #define DEPARTMENT_COUNT (sizeof departments / sizeof *departments)
 
 static const char *department_id(char out[SEED_ID_SIZE], int index)
@@ -137,8 +138,10 @@ static void write_clients(struct seed_world *world, struct seed_copy *copy)
 
 static void write_preferences(struct seed_world *world, struct seed_copy *copy)
 {
-    static const char *const keys[][2] = {
-        {"sidebarCollapsed", "false"}, {"theme", "\"dark\""}, {"notify.review.email", "true"}, {"taskView", "\"board\""}};
+    static const char *const keys[][2] = {{"sidebarCollapsed", "false"},
+                                          {"theme", "\"dark\""},
+                                          {"notify.review.email", "true"},
+                                          {"taskView", "\"board\""}};
 
     for (size_t i = 0; i < world->users.count; i++)
         for (size_t k = 0; k < 4; k++) {
@@ -259,24 +262,33 @@ enum charle_err seed_write_auth(struct seed_world *world)
         {"department", "id, name, created_at, updated_at", write_departments},
         {"user",
          "id, name, email, email_verified, image, job_title, status, work_type, access_level, has_billable_capacity, "
-         "has_executive_access, engagement_type, department_id, reports_to_id, slack_user_id, birthday, join_date, created_at, updated_at",
+         "has_executive_access, engagement_type, department_id, reports_to_id, slack_user_id, birthday, join_date, "
+         "created_at, updated_at",
          write_users},
-        {"plan", "id, name, monthly_minutes, monthly_cost_pence, pm_deduction_bps, is_custom, is_active, created_at, updated_at", write_plans},
+        {"plan",
+         "id, name, monthly_minutes, monthly_cost_pence, pm_deduction_bps, is_custom, is_active, created_at, "
+         "updated_at",
+         write_plans},
         {"client",
-         "id, name, slug, csm_id, plan_id, status, start_date, notes, hours_override_minutes, cost_override_pence, rag_status, "
+         "id, name, slug, csm_id, plan_id, status, start_date, notes, hours_override_minutes, cost_override_pence, "
+         "rag_status, "
          "rag_note, slack_channel_id, pm_id, archived_at, created_at, updated_at",
          write_clients},
         {"client_user",
-         "id, client_id, name, email, email_verified, image, status, invited_by_id, invited_at, last_seen_at, created_at, updated_at",
+         "id, client_id, name, email, email_verified, image, status, invited_by_id, invited_at, last_seen_at, "
+         "created_at, updated_at",
          write_contacts},
         {"user_preference", "user_id, key, value, updated_at", write_preferences},
         {"client_user_preference", "client_user_id, key, value, updated_at", write_contact_preferences},
         {"session", "id, user_id, token, expires_at, ip_address, user_agent, created_at, updated_at", write_sessions},
         {"account", "id, user_id, provider_id, account_id, scope, created_at, updated_at", write_accounts},
         {"verification", "id, identifier, value, expires_at, created_at, updated_at", write_verifications},
-        {"client_session", "id, client_user_id, token, expires_at, ip_address, user_agent, created_at, updated_at", write_client_sessions},
-        {"client_account", "id, client_user_id, provider_id, account_id, scope, created_at, updated_at", write_client_accounts},
-        {"client_verification", "id, identifier, value, expires_at, created_at, updated_at", write_client_verifications},
+        {"client_session", "id, client_user_id, token, expires_at, ip_address, user_agent, created_at, updated_at",
+         write_client_sessions},
+        {"client_account", "id, client_user_id, provider_id, account_id, scope, created_at, updated_at",
+         write_client_accounts},
+        {"client_verification", "id, identifier, value, expires_at, created_at, updated_at",
+         write_client_verifications},
     };
     enum charle_err rc = SEED_WRITE_TABLES(world, tables);
 

@@ -1,14 +1,16 @@
 // Help desk, leave, what people say, notifications and the log.
-#include <stdio.h>
-
 #include "tools/seed/words.h"
 #include "tools/seed/write.h"
+
+#include <stdio.h>
 
 static void write_tickets(struct seed_world *world, struct seed_copy *copy)
 {
     for (size_t i = 0; i < world->tickets.count; i++) {
         const struct seed_ticket *ticket = &world->tickets.items[i];
-        int64_t latest = ticket->closed_us ? ticket->closed_us : ticket->resolved_us ? ticket->resolved_us : ticket->responded_us;
+        int64_t latest = ticket->closed_us     ? ticket->closed_us
+                         : ticket->resolved_us ? ticket->resolved_us
+                                               : ticket->responded_us;
 
         seed_copy_row(copy);
         seed_copy_text(copy, ticket->id);
@@ -128,10 +130,11 @@ static void write_holidays(struct seed_world *world, struct seed_copy *copy)
     }
 }
 
-// --- what people say ---------------------------------------------------------------------------------------------------
+// --- what people say
+// ---------------------------------------------------------------------------------------------------
 
-static void copy_comment(struct seed_world *world, struct seed_copy *copy, const char *type, const char *subject, int client,
-                         int author, int contact, int64_t at_us)
+static void copy_comment(struct seed_world *world, struct seed_copy *copy, const char *type, const char *subject,
+                         int client, int author, int contact, int64_t at_us)
 {
     bool is_for_client = contact >= 0 || seed_chance(&world->random, 25);
     const char *mention = world->users.items[3].id;
@@ -170,7 +173,8 @@ static void write_comments(struct seed_world *world, struct seed_copy *copy)
     for (size_t i = 0; i < world->projects.count; i++) {
         const struct seed_project *project = &world->projects.items[i];
 
-        copy_comment(world, copy, "project", project->id, project->client, project->pm, -1, (int64_t)(project->start + 3) * SEED_DAY_US);
+        copy_comment(world, copy, "project", project->id, project->client, project->pm, -1,
+                     (int64_t)(project->start + 3) * SEED_DAY_US);
     }
 }
 
@@ -189,7 +193,8 @@ static void write_attachments(struct seed_world *world, struct seed_copy *copy)
         seed_copy_text(copy, world->clients.items[quote->client].id);
         seed_copy_text(copy, i % 2 ? "client" : "internal");
         seed_copy_text(copy, i % 2 ? "brief.pdf" : "notes.docx");
-        seed_copy_text(copy, i % 2 ? "application/pdf" : "application/vnd.openxmlformats-officedocument.wordprocessingml.document");
+        seed_copy_text(copy, i % 2 ? "application/pdf"
+                                   : "application/vnd.openxmlformats-officedocument.wordprocessingml.document");
         seed_copy_int8(copy, 20000 + (int64_t)seed_below(&world->random, 900000));
         seed_copy_text(copy, seed_text(world, "attachments/%.2s/%s", sha, sha));
         seed_copy_text(copy, sha);
@@ -198,10 +203,12 @@ static void write_attachments(struct seed_world *world, struct seed_copy *copy)
     }
 }
 
-// --- notifications and the log -------------------------------------------------------------------------------------------
+// --- notifications and the log
+// -------------------------------------------------------------------------------------------
 
-static void copy_notification(struct seed_world *world, struct seed_copy *copy, const char *user, const char *contact, const char *type,
-                              const char *title, const char *subject_type, const char *subject, int64_t at_us)
+static void copy_notification(struct seed_world *world, struct seed_copy *copy, const char *user, const char *contact,
+                              const char *type, const char *title, const char *subject_type, const char *subject,
+                              int64_t at_us)
 {
     bool is_read = at_us < (int64_t)(world->today - 3) * SEED_DAY_US;
 
@@ -235,8 +242,8 @@ static void write_notifications(struct seed_world *world, struct seed_copy *copy
         int contact = quote->approved_us > since_us ? seed_pick_contact(world, quote->client) : -1;
 
         if (contact >= 0)
-            copy_notification(world, copy, NULL, world->contacts.items[contact].id, "quote.ready", "A quote awaits your decision",
-                              "quote", quote->id, quote->approved_us);
+            copy_notification(world, copy, NULL, world->contacts.items[contact].id, "quote.ready",
+                              "A quote awaits your decision", "quote", quote->id, quote->approved_us);
     }
 }
 
@@ -264,12 +271,15 @@ enum charle_err seed_write_tickets(struct seed_world *world)
 {
     static const struct seed_table tables[] = {
         {"help_desk_ticket",
-         "id, display_id, client_id, title, description, priority, status, created_by_user_id, created_by_client_user_id, "
-         "assignee_id, work_type, estimated_minutes, actual_minutes, start_date, end_date, first_responded_at, resolved_at, closed_at, "
+         "id, display_id, client_id, title, description, priority, status, created_by_user_id, "
+         "created_by_client_user_id, "
+         "assignee_id, work_type, estimated_minutes, actual_minutes, start_date, end_date, first_responded_at, "
+         "resolved_at, closed_at, "
          "converted_quote_id, created_at, updated_at",
          write_tickets},
         {"help_desk_message",
-         "id, ticket_id, visibility, author_user_id, author_client_user_id, body, sent_at, created_at, updated_at", write_messages},
+         "id, ticket_id, visibility, author_user_id, author_client_user_id, body, sent_at, created_at, updated_at",
+         write_messages},
     };
     return SEED_WRITE_TABLES(world, tables);
 }
@@ -278,25 +288,31 @@ enum charle_err seed_write_auxiliary(struct seed_world *world)
 {
     static const struct seed_table tables[] = {
         {"leave_request",
-         "id, user_id, type, day_type, start_date, end_date, half_days, status, reason, created_by_id, decided_by_id, decided_at, "
+         "id, user_id, type, day_type, start_date, end_date, half_days, status, reason, created_by_id, decided_by_id, "
+         "decided_at, "
          "decision_note, created_at, updated_at",
          write_leaves},
         {"leave_balance",
-         "user_id, year, entitlement_half_days, carried_half_days, used_half_days, pending_half_days, birthday_used, updated_at",
+         "user_id, year, entitlement_half_days, carried_half_days, used_half_days, pending_half_days, birthday_used, "
+         "updated_at",
          write_balances},
         {"bank_holiday", "date, name", write_holidays},
         {"comment",
-         "id, subject_type, subject_id, client_id, visibility, author_user_id, author_client_user_id, body, mentions, created_at, updated_at",
+         "id, subject_type, subject_id, client_id, visibility, author_user_id, author_client_user_id, body, mentions, "
+         "created_at, updated_at",
          write_comments},
         {"attachment",
-         "id, subject_type, subject_id, client_id, visibility, file_name, content_type, size_bytes, storage_key, sha256, "
+         "id, subject_type, subject_id, client_id, visibility, file_name, content_type, size_bytes, storage_key, "
+         "sha256, "
          "uploaded_by_user_id, created_at, updated_at",
          write_attachments},
         {"notification",
-         "id, recipient_user_id, recipient_client_user_id, type, title, subject_type, subject_id, url, read_at, created_at, updated_at",
+         "id, recipient_user_id, recipient_client_user_id, type, title, subject_type, subject_id, url, read_at, "
+         "created_at, updated_at",
          write_notifications},
         {"activity_log",
-         "id, at, actor_user_id, actor_client_user_id, verb, subject_type, subject_id, client_id, after, occurred_at, client_visible",
+         "id, at, actor_user_id, actor_client_user_id, verb, subject_type, subject_id, client_id, after, occurred_at, "
+         "client_visible",
          write_events},
     };
     return SEED_WRITE_TABLES(world, tables);

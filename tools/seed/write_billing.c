@@ -36,7 +36,8 @@ static void write_periods(struct seed_world *world, struct seed_copy *copy)
         const struct seed_period *period = &world->periods.items[i];
         const struct seed_client *client = &world->clients.items[period->client];
         int64_t opened_us = (int64_t)seed_month_start(world, period->month) * SEED_DAY_US;
-        int64_t closed_us = period->is_closed ? (int64_t)(seed_month_start(world, period->month + 1) + 4) * SEED_DAY_US : 0;
+        int64_t closed_us =
+            period->is_closed ? (int64_t)(seed_month_start(world, period->month + 1) + 4) * SEED_DAY_US : 0;
         char month[8];
 
         seed_month_name(world, period->month, month);
@@ -247,8 +248,8 @@ static void write_efficiency(struct seed_world *world, struct seed_copy *copy)
     }
 }
 
-static void copy_score(struct seed_world *world, struct seed_copy *copy, int client, const char *kind, int64_t part, int64_t whole,
-                       int samples, int rounds)
+static void copy_score(struct seed_world *world, struct seed_copy *copy, int client, const char *kind, int64_t part,
+                       int64_t whole, int samples, int rounds)
 {
     bool is_qa = strcmp(kind, "qa") == 0;
     int first_pass = samples ? (int)((int64_t)(2 * samples - rounds) * 10000 / samples) : 0; // rounds are 1 or 2
@@ -275,7 +276,8 @@ static void write_work_scores(struct seed_world *world, struct seed_copy *copy, 
     for (size_t i = 0; i < world->works.count; i++) {
         const struct seed_work *work = &world->works.items[i];
 
-        if (world->tasks.items[work->task].client != client || !work->completed_us || (!is_qa && strcmp(work->type, kind) != 0))
+        if (world->tasks.items[work->task].client != client || !work->completed_us ||
+            (!is_qa && strcmp(work->type, kind) != 0))
             continue;
         actual += work->actual;
         quoted += seed_size_minutes[work->size][1];
@@ -320,25 +322,31 @@ enum charle_err seed_write_billing(struct seed_world *world)
          "rollover_in_minutes, logged_minutes, billable_minutes, remaining_minutes, banked_minutes, overage_minutes, "
          "help_desk_minutes, status, closed_at, closed_by_id, created_at, updated_at",
          write_periods},
-        {"period_adjustment", "id, client_period_id, kind, minutes, source_period_id, reason, created_by_id, created_at, updated_at",
+        {"period_adjustment",
+         "id, client_period_id, kind, minutes, source_period_id, reason, created_by_id, created_at, updated_at",
          write_adjustments},
         {"time_entry",
          "id, user_id, date, minutes, activity_type, is_internal, client_id, task_id, subtask_id, task_requirement_id, "
-         "help_desk_ticket_id, project_task_id, work_type, notes, is_billable, source, locked_by_period_id, created_at, updated_at",
+         "help_desk_ticket_id, project_task_id, work_type, notes, is_billable, source, locked_by_period_id, "
+         "created_at, updated_at",
          write_entries},
         {"client_metric",
          "client_id, month, sold_day_rate_pence, actual_day_rate_pence, variance_bps, efficiency_bps, banked_minutes, "
          "overage_minutes, net_minutes, usage_bps, schedule_health_bps, day_rate_band, computed_at",
          write_client_metrics},
         {"user_metric",
-         "user_id, month, working_days, leave_half_days, available_minutes, logged_minutes, billable_minutes, utilisation_bps, "
+         "user_id, month, working_days, leave_half_days, available_minutes, logged_minutes, billable_minutes, "
+         "utilisation_bps, "
          "efficiency_bps, day_rate_pence, delivery_bps, schedule_health_bps, computed_at",
          write_user_metrics},
         {"requirement_efficiency",
-         "id, task_requirement_id, client_id, type, client_period_id, quoted_minutes, quoted_max_minutes, actual_minutes, "
+         "id, task_requirement_id, client_id, type, client_period_id, quoted_minutes, quoted_max_minutes, "
+         "actual_minutes, "
          "billable_minutes, banked_minutes, overage_minutes, efficiency_bps, completed_at, created_at, updated_at",
          write_efficiency},
-        {"client_score", "client_id, kind, score_milli, sample_size, confidence, first_pass_bps, avg_cycles_milli, computed_at", write_scores},
+        {"client_score",
+         "client_id, kind, score_milli, sample_size, confidence, first_pass_bps, avg_cycles_milli, computed_at",
+         write_scores},
     };
     return SEED_WRITE_TABLES(world, tables);
 }

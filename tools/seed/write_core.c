@@ -1,12 +1,13 @@
 // Quotes, tasks, projects and what is said about them.
-#include <stdio.h>
-
 #include "tools/seed/words.h"
 #include "tools/seed/write.h"
 
+#include <stdio.h>
+
 static void write_sizes(struct seed_world *world, struct seed_copy *copy)
 {
-    static const char *const labels[] = {"Extra small", "Small", "Medium", "Large", "Extra large", "Huge", "Not required"};
+    static const char *const labels[] = {"Extra small", "Small", "Medium",      "Large",
+                                         "Extra large", "Huge",  "Not required"};
 
     for (int i = 0; i < SEED_SIZES; i++) {
         seed_copy_row(copy);
@@ -45,10 +46,13 @@ static void write_quotes(struct seed_world *world, struct seed_copy *copy)
     }
 }
 
-static void copy_brief(struct seed_world *world, struct seed_copy *copy, const struct seed_requirement *requirement, size_t i)
+static void copy_brief(struct seed_world *world, struct seed_copy *copy, const struct seed_requirement *requirement,
+                       size_t i)
 {
-    static const char *const design_types[] = {"ui_ux", "visual_assets", "brand_identity", "marketing_materials", "prototypes"};
-    static const char *const dev_types[] = {"new_feature", "enhancement", "bug_fix", "integration", "performance_optimization", "other"};
+    static const char *const design_types[] = {"ui_ux", "visual_assets", "brand_identity", "marketing_materials",
+                                               "prototypes"};
+    static const char *const dev_types[] = {
+        "new_feature", "enhancement", "bug_fix", "integration", "performance_optimization", "other"};
     static const char *const timelines[] = {"flexible", "within_2_weeks", "within_1_week", "urgent"};
     static const char *const links[] = {"https://example.org/brief", "https://example.org/brand"};
     bool is_design = strcmp(requirement->type, "design") == 0;
@@ -67,7 +71,9 @@ static void copy_brief(struct seed_world *world, struct seed_copy *copy, const s
     seed_copy_text(copy, is_development ? SEED_PICK(&world->random, dev_types) : NULL);
     seed_copy_text(copy, is_development ? "It works, but slowly and not on phones." : NULL);
     seed_copy_text(copy, is_development ? "It takes less than a second and works on phones." : NULL);
-    seed_copy_text(copy, is_development && seed_chance(&world->random, 30) ? "The shop system cannot be changed this year." : NULL);
+    seed_copy_text(copy, is_development && seed_chance(&world->random, 30)
+                             ? "The shop system cannot be changed this year."
+                             : NULL);
     if (seed_chance(&world->random, 40))
         seed_copy_texts(copy, links, 2);
     else
@@ -259,38 +265,50 @@ static void write_sign_offs(struct seed_world *world, struct seed_copy *copy)
 enum charle_err seed_write_core(struct seed_world *world)
 {
     static const struct seed_table tables[] = {
-        {"tshirt_size", "size, min_minutes, avg_minutes, max_minutes, label, valid_from, created_at, updated_at", write_sizes},
+        {"tshirt_size", "size, min_minutes, avg_minutes, max_minutes, label, valid_from, created_at, updated_at",
+         write_sizes},
         {"quote",
          "id, display_id, client_id, title, description, status, previous_status, origin, created_by_user_id, "
-         "created_by_client_user_id, csm_approved_by_id, csm_approved_at, client_decided_by_id, client_decided_at, cancelled_at, "
+         "created_by_client_user_id, csm_approved_by_id, csm_approved_at, client_decided_by_id, client_decided_at, "
+         "cancelled_at, "
          "cancel_reason, created_at, updated_at",
          write_quotes},
         {"quote_requirement",
-         "id, quote_id, type, status, goal, design_types, target_audience, has_brand_guidelines, dev_work_type, current_behavior, "
-         "expected_outcome, technical_constraints, links, timeline, scope, scope_draft, size, min_minutes, avg_minutes, max_minutes, "
-         "suggested_size, suggestion_confidence, suggestion_reasoning, completed_by_id, completed_at, is_offered, created_at, updated_at",
+         "id, quote_id, type, status, goal, design_types, target_audience, has_brand_guidelines, dev_work_type, "
+         "current_behavior, "
+         "expected_outcome, technical_constraints, links, timeline, scope, scope_draft, size, min_minutes, "
+         "avg_minutes, max_minutes, "
+         "suggested_size, suggestion_confidence, suggestion_reasoning, completed_by_id, completed_at, is_offered, "
+         "created_at, updated_at",
          write_requirements},
         {"quote_requirement_assignee", "quote_requirement_id, user_id, assigned_by_id, assigned_at", write_assignees},
         {"project",
-         "id, display_id, title, client_id, pm_id, pm_allocated_days, target_completion_date, status, progress_bps, description, "
+         "id, display_id, title, client_id, pm_id, pm_allocated_days, target_completion_date, status, progress_bps, "
+         "description, "
          "created_at, updated_at",
          write_projects},
         {"task",
-         "id, display_id, title, description, client_id, pm_id, priority, status, quote_id, project_id, created_by_id, completed_at, "
+         "id, display_id, title, description, client_id, pm_id, priority, status, quote_id, project_id, created_by_id, "
+         "completed_at, "
          "cancelled_at, created_at, updated_at",
          write_tasks},
         {"task_requirement",
-         "id, task_id, quote_requirement_id, type, scope, brief, size, quoted_minutes, quoted_max_minutes, feedback_budget_minutes, "
+         "id, task_id, quote_requirement_id, type, scope, brief, size, quoted_minutes, quoted_max_minutes, "
+         "feedback_budget_minutes, "
          "actual_minutes, billable_minutes, banked_minutes, overage_minutes, status, created_at, updated_at",
          write_works},
         {"project_phase",
-         "id, project_id, name, kind, is_budgeted, allocated_days, qa_days, position, logged_minutes, created_at, updated_at", write_phases},
+         "id, project_id, name, kind, is_budgeted, allocated_days, qa_days, position, logged_minutes, created_at, "
+         "updated_at",
+         write_phases},
         {"project_task",
-         "id, project_id, phase_id, title, description, assignee_id, status, start_date, end_date, estimate_minutes, is_qa, "
+         "id, project_id, phase_id, title, description, assignee_id, status, start_date, end_date, estimate_minutes, "
+         "is_qa, "
          "logged_minutes, position, requires_uat, created_at, updated_at",
          write_project_tasks},
         {"project_sign_off",
-         "id, project_id, phase_id, project_task_id, status, requested_by_id, requested_at, decided_by_client_user_id, decided_at, note, "
+         "id, project_id, phase_id, project_task_id, status, requested_by_id, requested_at, decided_by_client_user_id, "
+         "decided_at, note, "
          "created_at, updated_at",
          write_sign_offs},
     };

@@ -1,8 +1,8 @@
 // Subtasks, reviews and the calendar.
-#include <stdlib.h>
-
 #include "base/alloc.h"
 #include "tools/seed/write.h"
+
+#include <stdlib.h>
 
 static void write_subtasks(struct seed_world *world, struct seed_copy *copy)
 {
@@ -23,11 +23,13 @@ static void write_subtasks(struct seed_world *world, struct seed_copy *copy)
         seed_copy_int4(copy, subtask->suggested);
         seed_copy_date_if(copy, subtask->start, seed_date(subtask->start));
         seed_copy_date_if(copy, subtask->start, seed_date(subtask->end));
-        seed_copy_text(copy, subtask->has_handoff ? seed_text(world, "https://design.example.org/%s", subtask->id) : NULL);
+        seed_copy_text(copy,
+                       subtask->has_handoff ? seed_text(world, "https://design.example.org/%s", subtask->id) : NULL);
         seed_copy_past_if(world, copy, subtask->started_us);
         seed_copy_past_if(world, copy, is_complete ? subtask->completed_us : 0);
         seed_copy_int4(copy, ((int32_t)i - world->tasks.items[subtask->task].first_subtask + 1) * 1000);
-        seed_copy_stamps(world, copy, subtask->created_us, subtask->completed_us ? subtask->completed_us : subtask->started_us);
+        seed_copy_stamps(world, copy, subtask->created_us,
+                         subtask->completed_us ? subtask->completed_us : subtask->started_us);
     }
 }
 
@@ -105,7 +107,8 @@ static int left_of(const struct seed_world *world, const struct seed_item *item)
     for (size_t i = 0; i < world->entries.count; i++) {
         const struct seed_entry *entry = &world->entries.items[i];
 
-        if ((item->subtask >= 0 && entry->subtask == item->subtask) || (item->ticket >= 0 && entry->ticket == item->ticket))
+        if ((item->subtask >= 0 && entry->subtask == item->subtask) ||
+            (item->ticket >= 0 && entry->ticket == item->ticket))
             done += entry->minutes;
     }
     return item->minutes > done ? item->minutes - done : 0;
@@ -133,7 +136,8 @@ static void write_items(struct seed_world *world, struct seed_copy *copy)
     }
 }
 
-// --- fill-first: by priority, each gets what room the day has left, the rest goes to following days --------------------
+// --- fill-first: by priority, each gets what room the day has left, the rest goes to following days
+// --------------------
 
 struct queued {
     const struct seed_item *item;
@@ -160,7 +164,8 @@ static int day_capacity(const struct seed_world *world, const struct seed_user *
     return user->capacity * (2 - user->away[day - world->first]) / 2;
 }
 
-static void copy_allocation(struct seed_world *world, struct seed_copy *copy, const struct queued *queued, int32_t day, int minutes, int sequence)
+static void copy_allocation(struct seed_world *world, struct seed_copy *copy, const struct queued *queued, int32_t day,
+                            int minutes, int sequence)
 {
     seed_copy_row(copy);
     seed_copy_text(copy, world->users.items[queued->item->user].id);
@@ -172,7 +177,8 @@ static void copy_allocation(struct seed_world *world, struct seed_copy *copy, co
     seed_copy_ts(copy, seed_ts((int64_t)world->today * SEED_DAY_US));
 }
 
-static void allocate_day(struct seed_world *world, struct seed_copy *copy, struct queued *queue, size_t count, int32_t day)
+static void allocate_day(struct seed_world *world, struct seed_copy *copy, struct queued *queue, size_t count,
+                         int32_t day)
 {
     const struct seed_user *user = &world->users.items[queue->item->user];
     int room = day_capacity(world, user, day), sequence = 0;
@@ -212,7 +218,8 @@ static void write_capacity(struct seed_world *world, struct seed_copy *copy)
     static const struct {
         const char *role;
         int minutes;
-    } rules[] = {{"developer", 390}, {"designer", 390}, {"qa", 390}, {"pm_csm", 300}, {"manager", 270}, {"leadership", 240}, {NULL, 390}};
+    } rules[] = {{"developer", 390}, {"designer", 390},   {"qa", 390}, {"pm_csm", 300},
+                 {"manager", 270},   {"leadership", 240}, {NULL, 390}};
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         seed_copy_row(copy);
@@ -230,28 +237,37 @@ enum charle_err seed_write_scheduling(struct seed_world *world)
 {
     static const struct seed_table tables[] = {
         {"block",
-         "id, client_id, month, type, round, allocated_minutes, assignee_id, start_date, end_date, status, created_by_id, created_at, updated_at",
+         "id, client_id, month, type, round, allocated_minutes, assignee_id, start_date, end_date, status, "
+         "created_by_id, created_at, updated_at",
          write_blocks},
         {"subtask",
-         "id, task_id, task_requirement_id, type, status, iteration, assignee_id, block_id, estimated_minutes, suggested_minutes, "
+         "id, task_id, task_requirement_id, type, status, iteration, assignee_id, block_id, estimated_minutes, "
+         "suggested_minutes, "
          "start_date, end_date, handoff_url, started_at, completed_at, position, created_at, updated_at",
          write_subtasks},
         {"subtask_review",
-         "id, subtask_id, round, reviewer_kind, reviewer_user_id, reviewer_client_user_id, outcome, feedback, decided_at, "
+         "id, subtask_id, round, reviewer_kind, reviewer_user_id, reviewer_client_user_id, outcome, feedback, "
+         "decided_at, "
          "spawned_subtask_id, created_at, updated_at",
          write_reviews},
-        {"roadmap_item", "id, client_id, month, task_id, planned_minutes, position, added_by_id, created_at, updated_at", write_roadmap},
-        {"capacity_rule", "id, scope, role_key, user_id, daily_minutes, effective_from, created_at, updated_at", write_capacity},
+        {"roadmap_item",
+         "id, client_id, month, task_id, planned_minutes, position, added_by_id, created_at, updated_at",
+         write_roadmap},
+        {"capacity_rule", "id, scope, role_key, user_id, daily_minutes, effective_from, created_at, updated_at",
+         write_capacity},
         {"schedule_item",
-         "id, kind, subtask_id, help_desk_ticket_id, project_task_id, block_id, user_id, start_date, end_date, minutes, "
+         "id, kind, subtask_id, help_desk_ticket_id, project_task_id, block_id, user_id, start_date, end_date, "
+         "minutes, "
          "remaining_minutes, priority, created_at, updated_at",
          write_items},
-        {"schedule_allocation", "user_id, date, schedule_item_id, minutes, sequence, state, computed_at", write_allocations},
+        {"schedule_allocation", "user_id, date, schedule_item_id, minutes, sequence, state, computed_at",
+         write_allocations},
     };
     enum charle_err rc = SEED_WRITE_TABLES(world, tables);
 
     if (rc)
         return rc;
     // A fix and the review that asked for it refer to each other.
-    return seed_sql(world, "update subtask s set source_review_id = r.id from subtask_review r where r.spawned_subtask_id = s.id");
+    return seed_sql(
+        world, "update subtask s set source_review_id = r.id from subtask_review r where r.spawned_subtask_id = s.id");
 }

@@ -2,19 +2,22 @@
 //
 // The table below is the rule, written a second time as plain SQL per kind of person. For each person and table the rows that the
 // audiences show are compared with the rows that the rule names; one row too many or too few fails.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "base/buf.h"
 #include "charleos.schema.charle.h"
 #include "support/pg_cluster.h"
 #include "tools/seed/seed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: cmocka wants these before it
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+// clang-format on
 
 enum { ADMIN, MANAGER, PM, CSM, IC, SDR, PORTAL, ROLES };
 static const struct {

@@ -1,18 +1,21 @@
 // The seed against a real PostgreSQL with stamping triggers: every table filled, every figure agreeing, the same rows for the same seed.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "base/buf.h"
 #include "charleos.schema.charle.h"
 #include "support/pg_cluster.h"
 #include "tools/seed/seed.h"
 #include "tools/seed/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: cmocka wants these before it
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+// clang-format on
 
 #define TODAY {20779} // 2026-11-22
 
