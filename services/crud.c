@@ -41,8 +41,7 @@ enum charle_err ch_crud_run(const struct charle_method *method, struct charle_co
     return charle_fail(err, CHARLE_UNIMPLEMENTED, "%.*s is not a generated method", CHARLE_FMT(method->name));
 }
 
-// --- Get in two halves
-// -------------------------------------------------------------------------------------------------
+// --- Get in two halves -------------------------------------------------------------------------------------
 
 static enum charle_err keep_flags(const struct ch_crud_view *view, struct charle_arena *arena, struct ch_crud_get *out,
                                   struct charle_error *err)

@@ -22,7 +22,15 @@
 CHARLE_MUST_CHECK enum charle_err ch_crud_run(const struct charle_method *method, struct charle_context *context,
                                               const void *request, void *reply, struct charle_error *err);
 
-// --- Get in two halves -----------------------------------------------------------------------------------------------
+// Appends to `out` a request with what it is based on. An Update that carries no base gets the values that the row in
+// context->db has now, of the columns it changes and of those that change together with them; any other request is
+// copied. For edits that wait before they reach the server: without a base it cannot tell that somebody else changed
+// the same value.
+CHARLE_MUST_CHECK enum charle_err ch_crud_add_base(const struct charle_method *method, struct charle_context *context,
+                                                   struct charle_bytes request, struct charle_buf *out,
+                                                   struct charle_error *err);
+
+// --- Get in two halves -------------------------------------------------------------------------------------
 //
 // For a server that sends many Gets down one connection before it reads the first result: prepare gives the statement,
 // finish turns its row into the reply's bytes without a struct between.

@@ -15,16 +15,27 @@ static bool is_int(const struct charle_column *column)
     return column->field->type == CHARLE_TYPE_INT4 || column->field->type == CHARLE_TYPE_INT8;
 }
 
-// Is the column written with an expression instead of a value: a number people read where there is no sequence, or the
-// default where the replica's table may not have it?
-static const char *expression_of(const struct creation *c, const struct charle_column *column)
+// Is the column written with an expression instead of a value: the default, where the replica's table may not have it,
+// or the next number in a plain SQLite database, which has no sequences?
+static bool has_expression(const struct creation *c, const struct charle_column *column)
 {
     bool is_replica = c->crud->context->is_replica;
     if (c->crud->dialect == CHARLE_PG)
-        return NULL;
-    if (column->generate == CHARLE_GENERATE_SERIAL && is_int(column))
-        return is_replica ? "least" : "most";
-    return is_replica ? column->default_sql.sqlite : NULL;
+        return false;
+    return is_replica ? column->default_sql.sqlite != NULL
+                      : column->generate == CHARLE_GENERATE_SERIAL && is_int(column);
+}
+
+// A label until the server has numbered the row. It follows from the call alone, so that running the call again gives
+// the same; and it takes no random number from the context, because the server, which takes none here, must make the
+// same ids.
+static struct charle_value provisional_number(const struct creation *c, const struct charle_column *column)
+{
+    enum { RANGE = 999999 };
+    const struct charle_context *context = c->crud->context;
+    uint64_t mixed = (context->random_state[0] ^ context->random_state[2]) * 0x9e3779b97f4a7c15u + column->index;
+    int32_t number = -1 - (int32_t)((mixed >> 24) % RANGE);
+    return column->field->type == CHARLE_TYPE_INT8 ? charle_int8(number) : charle_int4(number);
 }
 
 static enum charle_err refuse_given(const struct ch_crud *crud, const struct charle_column *column)
@@ -71,6 +82,10 @@ static enum charle_err fill(struct creation *c, const struct charle_column *colu
         value = charle_timestamp(crud->context->now);
         break;
     case CHARLE_GENERATE_SERIAL:
+        if (!crud->context->is_replica || !is_int(column))
+            return CHARLE_OK;
+        value = provisional_number(c, column);
+        break;
     case CHARLE_GENERATE_NONE:
         // Arrays are empty unless somebody says otherwise; a replica's table does not say so by itself.
         if (!column->is_array || column->is_nullable || column->default_sql.pg)
@@ -98,14 +113,18 @@ static enum charle_err collect(struct creation *c, const void *request)
     return rc;
 }
 
-static void write_serial(struct ch_crud_sql *sql, const struct charle_table *table, const struct charle_column *column,
-                         const char *which)
+static void write_expression(struct ch_crud_sql *sql, const struct charle_table *table,
+                             const struct charle_column *column)
 {
-    bool is_least = which[0] == 'l';
-    ch_crud_sql_add(sql, is_least ? "(select min(coalesce(min(" : "(select max(coalesce(max(");
-    ch_crud_sql_add_name(sql, column->name);
-    ch_crud_sql_add(sql, is_least ? "), 0), 0) - 1 from " : "), 0), 0) + 1 from ");
-    ch_crud_sql_add_name(sql, table->name);
+    ch_crud_sql_add(sql, "(");
+    if (column->generate == CHARLE_GENERATE_SERIAL) {
+        ch_crud_sql_add(sql, "select max(coalesce(max(");
+        ch_crud_sql_add_name(sql, column->name);
+        ch_crud_sql_add(sql, "), 0), 0) + 1 from ");
+        ch_crud_sql_add_name(sql, table->name);
+    } else {
+        ch_crud_sql_add(sql, column->default_sql.sqlite);
+    }
     ch_crud_sql_add(sql, ")");
 }
 
@@ -118,9 +137,9 @@ static enum charle_err write_columns(const struct creation *c, struct ch_crud_sq
     for (size_t i = 0; !rc && i < table->column_count; i++) {
         const struct charle_column *column = &table->columns[i];
         bool has_value = charle_column_set_has(&c->given, i) || charle_column_set_has(&c->filled, i);
-        const char *expression = has_value ? NULL : expression_of(c, column);
+        bool has_text = !has_value && has_expression(c, column);
         bool is_kept_here = !c->view.sees_all || charle_column_set_has(&c->view.columns, i);
-        if ((!has_value && !expression) || !is_kept_here)
+        if ((!has_value && !has_text) || !is_kept_here)
             continue;
         ch_crud_sql_add(sql, is_first ? "" : ", ");
         is_first = false;
@@ -131,12 +150,8 @@ static enum charle_err write_columns(const struct creation *c, struct ch_crud_sq
             rc = ch_crud_value(c->crud, column, table->patch, c->patch, &value);
             if (!rc)
                 ch_crud_sql_add_param(sql, &value);
-        } else if (column->generate == CHARLE_GENERATE_SERIAL) {
-            write_serial(sql, table, column, expression);
         } else {
-            ch_crud_sql_add(sql, "(");
-            ch_crud_sql_add(sql, expression);
-            ch_crud_sql_add(sql, ")");
+            write_expression(sql, table, column);
         }
     }
     return rc;

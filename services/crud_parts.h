@@ -14,8 +14,7 @@ struct ch_crud {
     struct charle_error *err;
 };
 
-// --- statements (crud_sql.c)
-// -------------------------------------------------------------------------------------------
+// --- statements (crud_sql.c) -------------------------------------------------------------------------------
 
 // Text and values of one statement. Failures are remembered in `text`.
 struct ch_crud_sql {
@@ -50,7 +49,7 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_sql_query(struct ch_crud_sql *sql, con
 CHARLE_MUST_CHECK enum charle_err ch_crud_sql_exec(struct ch_crud_sql *sql, const struct ch_crud *crud,
                                                    int64_t *out_changed);
 
-// --- what the caller sees (crud_view.c) ------------------------------------------------------------------------------
+// --- what the caller sees (crud_view.c) --------------------------------------------------------------------
 
 // An audience of the table that the caller is in.
 struct ch_crud_seen {
@@ -87,7 +86,7 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_view_shown(const struct ch_crud_view *
                                                      size_t column, struct charle_column_set *out,
                                                      struct charle_error *err);
 
-// --- rows (crud_row.c) -----------------------------------------------------------------------------------------------
+// --- rows (crud_row.c) -------------------------------------------------------------------------------------
 
 // The patch field of a column.
 const struct charle_field *ch_crud_patch_field(const struct charle_table *table, const struct charle_column *column);
@@ -109,8 +108,7 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_write_fetch(struct ch_crud_sql *sql, c
                                                       const struct charle_message *key_message, const void *key);
 enum charle_err ch_crud_not_found(const struct charle_table *table, struct charle_error *err);
 
-// --- who may write (crud_allow.c)
-// --------------------------------------------------------------------------------------
+// --- who may write (crud_allow.c) --------------------------------------------------------------------------
 
 // Adds the columns that the templates ask about.
 void ch_crud_allow_needs(const struct charle_table *table, const char *const *allow, struct charle_column_set *set);
@@ -118,8 +116,19 @@ void ch_crud_allow_needs(const struct charle_table *table, const char *const *al
 CHARLE_MUST_CHECK enum charle_err ch_crud_allow(const struct ch_crud *crud, const char *const *allow, const void *patch,
                                                 const char *verb);
 
-// --- lists (crud_filter.c, crud_cursor.c)
-// --------------------------------------------------------------------------------
+// --- requests of updates and deletes (crud_update.c) -------------------------------------------------------
+
+// Fields of TaskUpdate and TaskDelete, so that no generated header is needed.
+enum { CH_CRUD_KEY = 1, CH_CRUD_SET = 2, CH_CRUD_MASK = 3, CH_CRUD_UPDATE_BASE = 4, CH_CRUD_DELETE_BASE = 2 };
+
+const void *ch_crud_sub_message(const struct charle_message *message, const void *record,
+                                uint32_t number); // NULL: absent
+const struct charle_array *ch_crud_mask(const struct charle_message *message, const void *request);
+// The columns to change: those that the mask names, or those that `set` has.
+CHARLE_MUST_CHECK enum charle_err ch_crud_read_mask(const struct ch_crud *crud, const void *request,
+                                                    struct charle_column_set *out);
+
+// --- lists (crud_filter.c, crud_cursor.c) ------------------------------------------------------------------
 
 // What a list is ordered by: a column, and behind it the key.
 struct ch_crud_order {
@@ -143,13 +152,12 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_cursor_write(const struct ch_crud *cru
 CHARLE_MUST_CHECK enum charle_err ch_crud_cursor_add(const struct ch_crud *crud, const struct ch_crud_order *order,
                                                      struct charle_str cursor, struct ch_crud_sql *sql);
 
-// --- errors (crud_error.c)
-// ---------------------------------------------------------------------------------------------
+// --- errors (crud_error.c) ---------------------------------------------------------------------------------
 
 // Turns what the database said about a constraint into a sentence; other errors keep their text. Returns the code.
 enum charle_err ch_crud_explain(const struct ch_crud *crud, enum charle_err code);
 
-// --- methods ---------------------------------------------------------------------------------------------------------
+// --- methods -----------------------------------------------------------------------------------------------
 
 enum charle_err ch_crud_list(const struct ch_crud *crud, const void *request, void *reply);
 enum charle_err ch_crud_create(const struct ch_crud *crud, const void *request, void *reply);

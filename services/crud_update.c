@@ -2,12 +2,15 @@
 #include "services/crud_parts.h"
 #include "sync/merge.h"
 
-enum { KEY = 1, SET = 2, MASK = 3, UPDATE_BASE = 4, DELETE_BASE = 2 }; // fields of TaskUpdate and TaskDelete
-
-static const void *sub_message(const struct charle_message *message, const void *record, uint32_t number)
+const void *ch_crud_sub_message(const struct charle_message *message, const void *record, uint32_t number)
 {
     const struct charle_field *field = charle_message_field(message, number);
     return field ? *(const void *const *)charle_field_ptr(field, record) : NULL;
+}
+
+const struct charle_array *ch_crud_mask(const struct charle_message *message, const void *request)
+{
+    return charle_field_ptr(charle_message_field(message, CH_CRUD_MASK), request);
 }
 
 // An update on its way.
@@ -20,26 +23,25 @@ struct edit {
     struct ch_merge merge;
 };
 
-// --- what is to change
-// -------------------------------------------------------------------------------------------------
+// --- what is to change -------------------------------------------------------------------------------------
 
-static enum charle_err read_mask(struct edit *e, const void *request)
+enum charle_err ch_crud_read_mask(const struct ch_crud *crud, const void *request, struct charle_column_set *out)
 {
-    const struct charle_table *table = e->crud->table;
-    const struct charle_message *message = e->crud->method->request;
-    const struct charle_array *mask = charle_field_ptr(charle_message_field(message, MASK), request);
+    const struct charle_table *table = crud->table;
+    const struct charle_array *mask = ch_crud_mask(crud->method->request, request);
+    const void *wanted = ch_crud_sub_message(crud->method->request, request, CH_CRUD_SET);
     const uint32_t *numbers = mask->items;
+    *out = (struct charle_column_set){{0, 0}};
     for (size_t i = 0; i < mask->count; i++) {
         const struct charle_column *column = charle_table_column_numbered(table, numbers[i]);
         if (!column)
-            return charle_fail(e->crud->err, CHARLE_INVALID_ARGUMENT,
-                               "the mask names field %u, which %.*s does not have", numbers[i],
-                               CHARLE_FMT(table->name));
-        charle_column_set_add(&e->merge.mask, column->index);
+            return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "the mask names field %u, which %.*s does not have",
+                               numbers[i], CHARLE_FMT(table->name));
+        charle_column_set_add(out, column->index);
     }
     for (size_t i = 0; !mask->count && i < table->column_count; i++) {
-        if (charle_field_has(ch_crud_patch_field(table, &table->columns[i]), e->merge.wanted))
-            charle_column_set_add(&e->merge.mask, i);
+        if (charle_field_has(ch_crud_patch_field(table, &table->columns[i]), wanted))
+            charle_column_set_add(out, i);
     }
     return CHARLE_OK;
 }
@@ -118,8 +120,7 @@ static enum charle_err take_base(struct edit *e, const void *base)
     return CHARLE_OK;
 }
 
-// --- writing
-// -----------------------------------------------------------------------------------------------------------
+// --- writing -----------------------------------------------------------------------------------------------
 
 // The time of a row's change never goes back, though a call that was made earlier may arrive later.
 static enum charle_err touch(struct edit *e)
@@ -239,18 +240,19 @@ enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, 
     const struct charle_message *message = crud->method->request;
     struct edit e;
     e.crud = crud;
-    e.key = sub_message(message, request, KEY);
-    e.merge = (struct ch_merge){
-        .table = crud->table, .arena = crud->context->arena, .wanted = sub_message(message, request, SET)};
+    e.key = ch_crud_sub_message(message, request, CH_CRUD_KEY);
+    e.merge = (struct ch_merge){.table = crud->table,
+                                .arena = crud->context->arena,
+                                .wanted = ch_crud_sub_message(message, request, CH_CRUD_SET)};
     if (!e.key || !e.merge.wanted)
         return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "%s needs a key and what to set", message->name);
-    enum charle_err rc = read_mask(&e, request);
+    enum charle_err rc = ch_crud_read_mask(crud, request, &e.merge.mask);
     if (!rc)
         rc = ch_crud_view_init(&e.view, crud);
     if (!rc)
         rc = load(&e, crud->table->allow_update, &e.merge.mask);
     if (!rc)
-        rc = take_base(&e, sub_message(message, request, UPDATE_BASE));
+        rc = take_base(&e, ch_crud_sub_message(message, request, CH_CRUD_UPDATE_BASE));
     if (!rc)
         rc = check_columns(&e);
     if (rc)
@@ -271,8 +273,7 @@ enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, 
     return rc ? rc : write_row(&e, reply);
 }
 
-// --- delete
-// --------------------------------------------------------------------------------------------------------------
+// --- delete ------------------------------------------------------------------------------------------------
 
 static enum charle_err delete_row(const struct edit *e)
 {
@@ -335,7 +336,7 @@ enum charle_err ch_crud_delete(const struct ch_crud *crud, const void *request)
     const struct charle_message *message = crud->method->request;
     struct edit e;
     e.crud = crud;
-    e.key = sub_message(message, request, KEY);
+    e.key = ch_crud_sub_message(message, request, CH_CRUD_KEY);
     if (!e.key)
         return charle_fail(crud->err, CHARLE_INVALID_ARGUMENT, "%s needs a key", message->name);
     enum charle_err rc = ch_crud_view_init(&e.view, crud);
@@ -347,7 +348,7 @@ enum charle_err ch_crud_delete(const struct ch_crud *crud, const void *request)
         rc = ch_crud_allow(crud, crud->table->allow_delete, e.stored, "delete");
     if (rc)
         return rc;
-    rc = take_base(&e, sub_message(message, request, DELETE_BASE));
+    rc = take_base(&e, ch_crud_sub_message(message, request, CH_CRUD_DELETE_BASE));
     if (rc)
         return rc;
     rc = ch_merge_delete(crud->table, e.merge.base, e.stored, crud->context->arena, crud->err);

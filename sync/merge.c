@@ -19,7 +19,7 @@ struct merging {
 
 typedef enum charle_err (*policy)(const struct merging *m);
 
-// --- helpers -----------------------------------------------------------------------------------------------------
+// --- helpers -----------------------------------------------------------------------------------------------
 
 static const struct charle_field *patch_field(const struct charle_table *table, const struct charle_column *column)
 {
@@ -82,7 +82,7 @@ static enum charle_err no_room(const struct merging *m)
     return charle_fail(m->err, CHARLE_NO_MEMORY, "no room to merge %.*s", CHARLE_FMT(m->column->name));
 }
 
-// --- policies: wanted is not what is stored, counters aside ------------------------------------------------------
+// --- policies: wanted is not what is stored, counters aside ------------------------------------------------
 
 static enum charle_err merge_lww(const struct merging *m)
 {
@@ -304,7 +304,7 @@ static const policy policies[] = {
     [CHARLE_MERGE_DERIVED] = merge_derived,
 };
 
-// --- rows --------------------------------------------------------------------------------------------------------
+// --- rows --------------------------------------------------------------------------------------------------
 
 struct charle_column_set ch_merge_needs(const struct charle_table *table, const struct charle_column_set *mask)
 {

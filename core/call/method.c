@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- the table ---------------------------------------------------------------------------------------------------
+// --- the table ---------------------------------------------------------------------------------------------
 
 static int compare_methods(const void *a, const void *b)
 {
@@ -67,7 +67,7 @@ const struct charle_method *charle_method_find(const struct charle_method_table 
     return NULL;
 }
 
-// --- who may call ------------------------------------------------------------------------------------------------
+// --- who may call ------------------------------------------------------------------------------------------
 
 // Says which scopes would do, as far as they fit.
 static enum charle_err denied(const struct charle_method *method, struct charle_error *err)
@@ -103,7 +103,7 @@ enum charle_err charle_method_check_caller(const struct charle_method *method, c
     return denied(method, err);
 }
 
-// --- running -----------------------------------------------------------------------------------------------------
+// --- running -----------------------------------------------------------------------------------------------
 
 static enum charle_err read_request(const struct charle_method *method, struct charle_context *context,
                                     struct charle_bytes bytes, void **out, struct charle_error *err)

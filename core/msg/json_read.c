@@ -19,7 +19,7 @@ struct reading {
 
 static enum charle_err read_object(struct reading *rd, const struct charle_message *type, void *out, int depth);
 
-// --- plain text to values ----------------------------------------------------------------------------------------
+// --- plain text to values ----------------------------------------------------------------------------------
 
 static bool read_integer(struct charle_str text, int64_t min, int64_t max, int64_t *out)
 {
@@ -216,7 +216,7 @@ enum charle_err charle_field_read_text(const struct charle_field *field, struct 
     return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.*s must be %s", CHARLE_FMT(field->name), form);
 }
 
-// --- values in their JSON form -----------------------------------------------------------------------------------
+// --- values in their JSON form -----------------------------------------------------------------------------
 
 static enum charle_err syntax(struct reading *rd)
 {
@@ -326,7 +326,7 @@ static enum charle_err read_array(struct reading *rd, const struct charle_messag
     return ch_json_take(&rd->in, ']') ? CHARLE_OK : syntax(rd);
 }
 
-// --- objects -----------------------------------------------------------------------------------------------------
+// --- objects -----------------------------------------------------------------------------------------------
 
 static enum charle_err unknown_name(struct reading *rd, const struct charle_message *type, struct charle_str name)
 {

@@ -7,7 +7,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-// --- numeric -----------------------------------------------------------------------------------------------------
+// --- numeric -----------------------------------------------------------------------------------------------
 
 // The parts of a decimal as they stand in its text.
 struct decimal {
@@ -139,7 +139,7 @@ int charle_numeric_compare(struct charle_numeric a, struct charle_numeric b)
     return x.is_negative ? -order : order;
 }
 
-// --- uuid --------------------------------------------------------------------------------------------------------
+// --- uuid --------------------------------------------------------------------------------------------------
 
 void charle_uuid_write(struct charle_uuid uuid, char out[CHARLE_UUID_TEXT_LEN + 1])
 {

@@ -42,7 +42,7 @@ static enum charle_err fail(const struct reading *rd, const struct target *targe
     return charle_fail(rd->err, code, "%s.%.*s %s", target->type->name, CHARLE_FMT(field->name), what);
 }
 
-// --- memory ------------------------------------------------------------------------------------------------------
+// --- memory ------------------------------------------------------------------------------------------------
 
 static size_t round_up(size_t size)
 {
@@ -80,7 +80,7 @@ static struct array_head *head_of(const struct charle_array *array)
     return (struct array_head *)(void *)((char *)(uintptr_t)array->items - round_up(sizeof(struct array_head)));
 }
 
-// --- single values -----------------------------------------------------------------------------------------------
+// --- single values -----------------------------------------------------------------------------------------
 
 static void store32(void *to, uint32_t value)
 {
@@ -199,7 +199,7 @@ static enum charle_err read_value(struct reading *rd, const struct target *targe
     return store_text(rd, target, field, charle_str_n((const char *)bytes.ptr, bytes.len), to);
 }
 
-// --- required fields ---------------------------------------------------------------------------------------------
+// --- required fields ---------------------------------------------------------------------------------------
 
 // Checks a finished message and the singular sub-messages in it. Elements of arrays were checked when they were read.
 static enum charle_err require(struct reading *rd, const struct target *target)
@@ -226,7 +226,7 @@ static enum charle_err require(struct reading *rd, const struct target *target)
     return CHARLE_OK;
 }
 
-// --- sub-messages and arrays -------------------------------------------------------------------------------------
+// --- sub-messages and arrays -------------------------------------------------------------------------------
 
 static enum charle_err new_message(struct reading *rd, const struct charle_message *type, void **out)
 {
@@ -348,7 +348,7 @@ static enum charle_err read_item(struct reading *rd, const struct target *target
     return rc;
 }
 
-// --- messages ----------------------------------------------------------------------------------------------------
+// --- messages ----------------------------------------------------------------------------------------------
 
 static enum charle_err skip_unknown(struct reading *rd, const struct target *target, const uint8_t *at_tag,
                                     struct charle_wire_reader *in)

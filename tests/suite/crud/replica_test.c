@@ -36,11 +36,11 @@ static void rows_are_made_with_provisional_numbers(void **state)
     struct office o;
     open_replica(&o);
     assert_call(&o, ANN, "Project/Create", "{\"title\":\"A\",\"owner_id\":\"ann\"}",
-                "{\"id\":\"01*\",\"number\":-1,\"title\":\"A\",\"owner_id\":\"ann\",\"state\":\"new\",\"hours\":0,\"is_"
+                "{\"id\":\"01*\",\"number\":-*,\"title\":\"A\",\"owner_id\":\"ann\",\"state\":\"new\",\"hours\":0,\"is_"
                 "active\":true,"
                 "\"created_at\":\"2026-11-22T12:41:01Z\",\"updated_at\":\"2026-11-22T12:41:01Z\"}");
     assert_call(&o, ANN, "Project/Create", "{\"title\":\"B\",\"owner_id\":\"ann\",\"labels\":[\"x\"]}",
-                "{\"id\":\"01*\",\"number\":-2,*\"labels\":[\"x\"],*");
+                "{\"id\":\"01*\",\"number\":-*\"labels\":[\"x\"],*");
     assert_call(&o, ANN, "Project/Create", "{\"title\":\"C\",\"owner_id\":\"bob\"}",
                 "PERMISSION_DENIED: to create this project*");
     close_replica(&o);
@@ -115,8 +115,111 @@ static void circles_end(void **state)
     close_replica(&o);
 }
 
-// --- Get in two halves
-// ---------------------------------------------------------------------------------------------------
+// --- what an edit is based on ------------------------------------------------------------------------------
+
+// An Update as the replica would queue it, in JSON.
+static const char *with_base(struct office *o, const char *json)
+{
+    const struct charle_method *method = charle_method_find(&o->methods, CHARLE_STR("desk.ProjectService/Update"));
+    struct charle_context context = {.db = o->db, .arena = &o->arena, .schema = &desk_schema, .is_replica = true};
+    struct charle_buf request = {0}, based = {0}, text = {0};
+    struct charle_error err = {0};
+    void *message = charle_arena_alloc(&o->arena, method->request->size);
+    assert_ok(charle_message_read_json(method->request, charle_str(json), &o->arena, message, &err), &err);
+    charle_message_write(method->request, message, &request);
+    assert_ok(ch_crud_add_base(method, &context, charle_buf_bytes(&request), &based, &err), &err);
+    assert_ok(charle_message_read(method->request, charle_buf_bytes(&based), &o->arena, message, &err), &err);
+    charle_message_write_json(method->request, message, &text);
+    struct charle_str result = charle_arena_str(&o->arena, charle_buf_str(&text));
+    charle_buf_deinit(&request);
+    charle_buf_deinit(&based);
+    charle_buf_deinit(&text);
+    return result.ptr;
+}
+
+#define KEY "{\"key\":{\"id\":\"p1\"},\"set\":{"
+
+static void an_edit_takes_along_what_it_is_based_on(void **state)
+{
+    (void)state;
+    struct office o;
+    open_replica(&o);
+    must_exec(o.db, "update project set ends_on = '2026-02-01'");
+    assert_string_equal(with_base(&o, KEY "\"title\":\"x\"}}"), KEY "\"title\":\"x\"},\"base\":{\"title\":\"First\"}}");
+    assert_string_equal(with_base(&o, KEY "},\"mask\":[6]}"), KEY "},\"mask\":[6],\"base\":{}}");
+    // starts_on changes together with ends_on.
+    assert_string_equal(with_base(&o, KEY "\"title\":\"x\",\"starts_on\":\"2026-01-01\"}}"),
+                        KEY "\"title\":\"x\",\"starts_on\":\"2026-01-01\",\"ends_on\":\"2026-02-01\"},\"mask\":[3,8,9],"
+                            "\"base\":{\"title\":\"First\",\"ends_on\":\"2026-02-01\"}}");
+    assert_string_equal(with_base(&o, KEY "\"starts_on\":\"2026-01-01\"},\"mask\":[8]}"),
+                        KEY "\"starts_on\":\"2026-01-01\",\"ends_on\":\"2026-02-01\"},\"mask\":[8,9],"
+                            "\"base\":{\"ends_on\":\"2026-02-01\"}}");
+    // What has a base keeps it; a row that is not there has none.
+    const char *based = KEY "\"title\":\"x\"},\"base\":{\"title\":\"Old\"}}";
+    assert_string_equal(with_base(&o, based), based);
+    const char *gone = "{\"key\":{\"id\":\"p9\"},\"set\":{\"title\":\"x\"}}";
+    assert_string_equal(with_base(&o, gone), gone);
+    close_replica(&o);
+}
+
+// A replica, and a server with the staff on PostgreSQL.
+static void open_both(struct office *replica, struct office *server)
+{
+    struct charle_db *db;
+    struct charle_error err;
+    open_replica(replica);
+    assert_ok(ch_pg_open(suite_pg_url(), NULL, &db, &err), &err);
+    suite_drop_all(db);
+    office_open(server, db, false);
+    office_staff(server);
+}
+
+static void close_both(struct office *replica, struct office *server)
+{
+    struct charle_db *db = server->db;
+    office_close(server);
+    charle_db_close(db);
+    close_replica(replica);
+}
+
+// An edit of one column of a group, queued while both were empty, meets a server where the other one was set.
+static void a_group_that_was_empty_is_watched_too(void **state)
+{
+    (void)state;
+    struct office replica, server;
+    open_both(&replica, &server);
+    const char *queued = with_base(&replica, KEY "\"starts_on\":\"2026-05-01\"}}");
+    assert_call(&replica, ANN, "Project/Update", queued, "{*\"starts_on\":\"2026-05-01\",*");
+    assert_call(&server, ANN, "Project/Update", KEY "\"ends_on\":\"2026-03-01\"}}", "{*");
+    server.is_replay = true;
+    assert_call(&server, ANN, "Project/Update", queued,
+                "CONFLICT: ends_on of this project was changed by someone else meanwhile: it is \"2026-03-01\" now*");
+    close_both(&replica, &server);
+}
+
+// A call that is run again on the replica, and then on the server, makes the same row; the number alone is the
+// server's.
+static void a_call_makes_the_same_row_everywhere(void **state)
+{
+    (void)state;
+    struct office replica, server;
+    const char *request = "{\"title\":\"A\",\"owner_id\":\"ann\",\"labels\":[\"x\"]}";
+    open_both(&replica, &server);
+    server.seed = replica.seed = 100;
+    server.now = replica.now;
+    const char *first = office_call(&replica, ANN, "Project/Create", "%s", request);
+    must_exec(replica.db, "delete from project where title = 'A'");
+    must_exec(replica.db, "insert into project (id, number, title, owner_id) values ('q', -5, 'Q', 'ann')");
+    replica.seed = 100;
+    replica.now = server.now;
+    assert_string_equal(office_call(&replica, ANN, "Project/Create", "%s", request), first);
+    const char *there = office_call(&server, ANN, "Project/Create", "%s", request);
+    assert_memory_equal(there, first, strcspn(first, ","));
+    assert_string_equal(strstr(there, "\"title\""), strstr(first, "\"title\""));
+    close_both(&replica, &server);
+}
+
+// --- Get in two halves -------------------------------------------------------------------------------------
 
 struct pg_row {
     PGresult *result;
@@ -236,6 +339,9 @@ int main(void)
         cmocka_unit_test(updates_merge_here_too),
         cmocka_unit_test(deletes_take_along_what_hangs_on_the_row),
         cmocka_unit_test(circles_end),
+        cmocka_unit_test(an_edit_takes_along_what_it_is_based_on),
+        cmocka_unit_test(a_group_that_was_empty_is_watched_too),
+        cmocka_unit_test(a_call_makes_the_same_row_everywhere),
         cmocka_unit_test(both_ways_of_get_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-// --- a table of every policy -------------------------------------------------------------------------------------
+// --- a table of every policy -------------------------------------------------------------------------------
 
 struct row { // as a patch: everything optional
     struct charle_opt_text id, lww, server, group_a, group_b, other_group, once, append, text, derived;
@@ -137,7 +137,7 @@ static const struct charle_table table = {.id = 1,
                                           .columns = columns,
                                           .column_count = COLUMNS};
 
-// --- helpers -----------------------------------------------------------------------------------------------------
+// --- helpers -----------------------------------------------------------------------------------------------
 
 #define T(literal)                \
     {                             \
@@ -219,7 +219,7 @@ static void assert_refused(int column, const struct row *base, const struct row 
     end(&s);
 }
 
-// --- policies ----------------------------------------------------------------------------------------------------
+// --- policies ----------------------------------------------------------------------------------------------
 
 static void lww(void **state)
 {
@@ -446,7 +446,7 @@ static void text(void **state)
     end(&s);
 }
 
-// --- rows --------------------------------------------------------------------------------------------------------
+// --- rows --------------------------------------------------------------------------------------------------
 
 static void different_columns_never_conflict(void **state)
 {

@@ -119,7 +119,7 @@ const struct charle_message everything_message = {"charle.test.Everything", size
 static const struct charle_field batch_fields[] = {SUB(batch, 1, item, CHARLE_REPEATED, everything_message)};
 const struct charle_message batch_message = {"charle.test.Batch", sizeof(struct batch), batch_fields, 1};
 
-// --- random instances --------------------------------------------------------------------------------------------
+// --- random instances --------------------------------------------------------------------------------------
 
 uint64_t rng_next(struct rng *rng)
 {
@@ -262,7 +262,7 @@ void random_message(struct rng *rng, const struct charle_message *type, struct c
     }
 }
 
-// --- protobuf's text format --------------------------------------------------------------------------------------
+// --- protobuf's text format --------------------------------------------------------------------------------
 
 static void write_text_bytes(struct charle_buf *buf, const uint8_t *bytes, size_t len)
 {

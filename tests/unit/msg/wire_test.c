@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-// --- helpers -----------------------------------------------------------------------------------------------------
+// --- helpers -----------------------------------------------------------------------------------------------
 
 #define BYTES(...) charle_bytes((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
@@ -50,7 +50,7 @@ static void read_ok(const struct charle_message *type, struct charle_bytes bytes
         fail_msg("refused: %s", err.text);
 }
 
-// --- cases -------------------------------------------------------------------------------------------------------
+// --- cases -------------------------------------------------------------------------------------------------
 
 static void random_messages_survive_the_wire(void **state)
 {
