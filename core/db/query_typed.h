@@ -1,15 +1,18 @@
 // The compile-time half of the query builder; included by query.h only.
 //
 // A macro picks a function by the types of its arguments. Where the types do not fit it picks one whose name says the rule and whose
-// parameter nobody can give, so that gcc and clang both name the rule in their error:
-//   error: incompatible type for argument 1 of 'charle_a_text_column_takes_text'
+// parameter nobody can give, so that both compilers name the rule and point at the value:
+//   gcc    error: incompatible type for argument 1 of 'charle_a_text_column_takes_text'
+//   clang  error: passing 'int' to parameter of incompatible type 'struct charle_a_text_column_takes_text'
 #ifndef CHARLE_DB_QUERY_TYPED_H
 #define CHARLE_DB_QUERY_TYPED_H
 
-struct charle_nothing_fits {
-    char never;
-};
-#define CHARLE_RULE(name) struct charle_operand name(struct charle_nothing_fits value_of_a_wrong_type)
+#define CHARLE_RULE_OF_(result, name)                                                                                  \
+    struct name {                                                                                                      \
+        char never;                                                                                                    \
+    };                                                                                                                 \
+    result name(struct name value_of_a_wrong_type)
+#define CHARLE_RULE(name) CHARLE_RULE_OF_(struct charle_operand, name)
 CHARLE_RULE(charle_a_bool_column_takes_true_or_false);
 CHARLE_RULE(charle_an_integer_column_takes_integers);
 CHARLE_RULE(charle_a_float_column_takes_numbers);
@@ -24,12 +27,14 @@ CHARLE_RULE(charle_a_json_column_takes_charle_json);
 CHARLE_RULE(charle_json_columns_cannot_be_compared);
 CHARLE_RULE(charle_an_array_column_takes_charle_array);
 CHARLE_RULE(charle_the_left_side_must_be_a_column);
+CHARLE_RULE(charle_the_values_have_another_type_than_the_column);
+CHARLE_RULE_OF_(struct charle_colref, charle_this_column_is_never_null);
+CHARLE_RULE_OF_(struct charle_colref, charle_like_needs_a_text_column);
+CHARLE_RULE_OF_(struct charle_colref, charle_this_type_has_no_order);
+CHARLE_RULE_OF_(struct charle_colref, charle_only_numbers_can_be_summed);
+CHARLE_RULE_OF_(struct charle_colref, charle_this_must_be_a_column);
 #undef CHARLE_RULE
-struct charle_colref charle_this_column_is_never_null(struct charle_nothing_fits column);
-struct charle_colref charle_like_needs_a_text_column(struct charle_nothing_fits column);
-struct charle_colref charle_this_type_has_no_order(struct charle_nothing_fits column);
-struct charle_colref charle_only_numbers_can_be_summed(struct charle_nothing_fits column);
-struct charle_colref charle_this_must_be_a_column(struct charle_nothing_fits column);
+#undef CHARLE_RULE_OF_
 
 // --- operands -------------------------------------------------------------------------------------------------------
 
@@ -214,28 +219,27 @@ CHARLE_ITEM_(date, struct charle_date, charle_of_date_)
 CHARLE_ITEM_(numeric, struct charle_numeric, charle_of_numeric_)
 CHARLE_ITEM_(uuid, struct charle_uuid, charle_of_uuid_)
 #undef CHARLE_ITEM_
-struct charle_operand charle_the_values_have_another_type_than_the_column(struct charle_nothing_fits values);
-
 typedef struct charle_operand (*charle_item_fn)(const void *items, size_t index);
 static inline struct charle_expr charle_in_(struct charle_colref left, charle_item_fn item, const void *items, size_t count)
 {
     return (struct charle_expr){.op = CHARLE_OP_IN, .left = left, .item = item, .items = items, .count = count};
 }
+#define CHARLE_NO_ITEMS_ (*(struct charle_the_values_have_another_type_than_the_column *)0)
 #define CHARLE_POINTER_(c_type, PICK) c_type *: PICK, const c_type *: PICK
 #define CHARLE_IN_INT_(P)                                                                                              \
     _Generic((P), CHARLE_POINTER_(int, charle_item_int_), CHARLE_POINTER_(long, charle_item_long_),                    \
              CHARLE_POINTER_(long long, charle_item_llong_), CHARLE_POINTER_(unsigned, charle_item_uint_),             \
              CHARLE_POINTER_(unsigned long, charle_item_ulong_), CHARLE_POINTER_(short, charle_item_short_),           \
-             default: charle_the_values_have_another_type_than_the_column)
+             default: CHARLE_NO_ITEMS_)
 #define CHARLE_IN_TEXT_(P)                                                                                             \
     _Generic((P), char **: charle_item_cstr_, const char **: charle_item_cstr_, const char *const *: charle_item_cstr_, \
              char *const *: charle_item_cstr_, CHARLE_POINTER_(struct charle_str, charle_item_text_),                  \
-             default: charle_the_values_have_another_type_than_the_column)
+             default: CHARLE_NO_ITEMS_)
 #define CHARLE_IN_ENUM_(P)                                                                                             \
     _Generic((P), CHARLE_POINTER_(int, charle_item_int_), CHARLE_POINTER_(unsigned, charle_item_uint_),                \
-             default: charle_the_values_have_another_type_than_the_column)
+             default: CHARLE_NO_ITEMS_)
 #define CHARLE_IN_ONE_(P, c_type, name)                                                                                \
-    _Generic((P), CHARLE_POINTER_(c_type, charle_item_##name##_), default: charle_the_values_have_another_type_than_the_column)
+    _Generic((P), CHARLE_POINTER_(c_type, charle_item_##name##_), default: CHARLE_NO_ITEMS_)
 #define CHARLE_IN_ITEM_(L, P)                                                                                          \
     _Generic((L), CHARLE_EITHER_(int4, CHARLE_IN_INT_(P)), CHARLE_EITHER_(int8, CHARLE_IN_INT_(P)),                    \
              CHARLE_EITHER_(float8, CHARLE_IN_ONE_(P, double, double)), CHARLE_EITHER_(text, CHARLE_IN_TEXT_(P)),      \
@@ -244,7 +248,7 @@ static inline struct charle_expr charle_in_(struct charle_colref left, charle_it
              CHARLE_EITHER_(date, CHARLE_IN_ONE_(P, struct charle_date, date)),                                        \
              CHARLE_EITHER_(numeric, CHARLE_IN_ONE_(P, struct charle_numeric, numeric)),                               \
              CHARLE_EITHER_(uuid, CHARLE_IN_ONE_(P, struct charle_uuid, uuid)),                                        \
-             default: charle_the_left_side_must_be_a_column)
+             default: *(struct charle_the_left_side_must_be_a_column *)0)
 
 // in_array(task.id, ids, count): `ids` points to values of the column's C type. in(task.id, "a", "b"): the values themselves.
 // An empty list holds nothing, so in is false and not_in is true.
@@ -252,11 +256,13 @@ static inline struct charle_expr charle_in_(struct charle_colref left, charle_it
 #define charle_not_in_array(L, ITEMS, COUNT) charle_not(charle_in_array(L, ITEMS, COUNT))
 #define CHARLE_FIRST_(...) CHARLE_FIRST_OF_(__VA_ARGS__, 0)
 #define CHARLE_FIRST_OF_(first, ...) (first)
-#define CHARLE_LIST_(...)                                                                                              \
-    ((__typeof__(_Generic(CHARLE_FIRST_(__VA_ARGS__), char *: (const char *)0, default: CHARLE_FIRST_(__VA_ARGS__)))[]){ \
-        __VA_ARGS__})
-#define CHARLE_LIST_COUNT_(...) (sizeof(CHARLE_LIST_(__VA_ARGS__)) / sizeof(CHARLE_LIST_(__VA_ARGS__)[0]))
-#define charle_in(L, ...) charle_in_array(L, CHARLE_LIST_(__VA_ARGS__), CHARLE_LIST_COUNT_(__VA_ARGS__))
+// The type of the first value decides; a text literal is a const char *.
+#define CHARLE_LIST_TYPE_(...)                                                                                         \
+    __typeof__(_Generic(CHARLE_FIRST_(__VA_ARGS__), char *: (const char *)0, default: CHARLE_FIRST_(__VA_ARGS__)))
+#define CHARLE_LIST_(...) ((CHARLE_LIST_TYPE_(__VA_ARGS__)[]){__VA_ARGS__})
+#define charle_in(L, ...)                                                                                              \
+    charle_in_((L).ref, CHARLE_IN_ITEM_(L, (CHARLE_LIST_TYPE_(__VA_ARGS__) *)0), CHARLE_LIST_(__VA_ARGS__),            \
+               sizeof(CHARLE_LIST_(__VA_ARGS__)) / sizeof(CHARLE_LIST_TYPE_(__VA_ARGS__)))
 #define charle_not_in(L, ...) charle_not(charle_in(L, __VA_ARGS__))
 
 // An array column holds the value: has(requirement.links, "https://…").

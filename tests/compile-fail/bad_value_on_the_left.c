@@ -1,0 +1,10 @@
+// The column stands on the left.
+// expect: ref|charle_the_left_side_must_be_a_column
+#include "db/query_words.h"
+#include "suite/db/agency.h"
+
+struct charle_expr f(void);
+struct charle_expr f(void)
+{
+    return eq("x", task.title);
+}
