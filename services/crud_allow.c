@@ -42,8 +42,8 @@ static void add_value(const struct charle_field *field, const void *patch, struc
 }
 
 // Does the caller hold the scope of one template? On a replica a column that is not kept there cannot be asked: the
-// server will.
-static bool holds(const struct ch_crud *crud, const char *pattern, const void *patch)
+// server will. A scope that would be too long is held by nobody.
+static enum charle_err holds(const struct ch_crud *crud, const char *pattern, const void *patch, bool *out)
 {
     const struct charle_table *table = crud->table;
     struct charle_buf scope;
@@ -59,10 +59,10 @@ static bool holds(const struct ch_crud *crud, const char *pattern, const void *p
             add_value(field, patch, &scope);
     }
     charle_buf_add_text(&scope, at);
-    bool held =
-        is_unasked || (is_known && !scope.failed && charle_context_holds(crud->context, charle_buf_str(&scope)));
+    enum charle_err failed = scope.failed;
+    *out = is_unasked || (is_known && !failed && charle_context_holds(crud->context, charle_buf_str(&scope)));
     charle_buf_deinit(&scope);
-    return held;
+    return failed == CHARLE_NO_MEMORY ? charle_fail(crud->err, failed, "no room to check who may write") : CHARLE_OK;
 }
 
 enum charle_err ch_crud_allow(const struct ch_crud *crud, const char *const *allow, const void *patch, const char *verb)
@@ -70,8 +70,10 @@ enum charle_err ch_crud_allow(const struct ch_crud *crud, const char *const *all
     char list[120] = "";
     size_t used = 0;
     for (; *allow; allow++) {
-        if (holds(crud, *allow, patch))
-            return CHARLE_OK;
+        bool held;
+        enum charle_err rc = holds(crud, *allow, patch, &held);
+        if (rc || held)
+            return rc;
         if (used < sizeof(list))
             used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", *allow);
     }

@@ -344,6 +344,8 @@ enum charle_err ch_merge_update(struct ch_merge *merge, struct charle_error *err
         if (charle_column_set_has(&merge->mask, i))
             rc = merge_column(merge, &table->columns[i], &note, err);
     }
+    if (!rc && note.failed)
+        rc = charle_fail(err, note.failed, "no room to say what was merged");
     if (!rc && note.size)
         merge->note = charle_arena_str(merge->arena, charle_buf_str(&note));
     charle_buf_deinit(&note);
