@@ -52,7 +52,7 @@ const char *laptop_age(int64_t at_us, char out[32])
     return out;
 }
 
-const char *laptop_verdict_name(enum charle_verdict verdict)
+const char *laptop_verdict_name(enum charle_client_verdict verdict)
 {
     switch (verdict) {
     case CHARLE_VERDICT_NONE:
@@ -77,10 +77,10 @@ static const struct charle_method *lookup(const struct charle_client *client, co
     if (method || !dot)
         return method;
     struct charle_str package = laptop_schema()->name;
-    static const char *const forms[] = {"%.*s.%.*sService/%s", "%.*s.%.*s/%s"};
+    static const char *const endings[] = {"Service", ""};
     for (size_t i = 0; !method && i < 2; i++) {
         char full[256];
-        snprintf(full, sizeof(full), forms[i], CHARLE_FMT(package), (int)(dot - name), name, dot + 1);
+        snprintf(full, sizeof(full), "%.*s.%.*s%s/%s", CHARLE_FMT(package), (int)(dot - name), name, endings[i], dot + 1);
         method = charle_client_method(client, full);
     }
     return method;

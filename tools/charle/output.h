@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "cli.h"
 #include "db/db.h"
+#include "db/schema.h"
 
 enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV };
 bool output_format_read(const char *name, enum output_format *out); // "table", "json", "csv"

@@ -3,6 +3,7 @@
 #include "bench/sync/figures.h"
 #include "bench/sync/limit.h"
 #include "charleos.schema.charle.h"
+#include "charleos/core.charle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
