@@ -9,6 +9,7 @@
 struct ch_pg_pipeline {
     struct ch_pg *db;
     bool is_separate;
+    bool is_lost;      // a result said that the connection is gone; libpq calls the rest "aborted"
     size_t on_wire;    // added, result not yet read from libpq
     size_t not_synced; // of these, added after the last sync
     PGresult **stash;  // results read ahead, from `first` on
@@ -142,10 +143,13 @@ static enum charle_err deliver(struct ch_pg_pipeline *pipeline, PGresult *result
 {
     enum charle_err rc = CHARLE_OK;
     ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_PIPELINE_ABORTED)
+    if (pipeline->is_lost)
+        rc = charle_fail(err, CHARLE_UNAVAILABLE, "PostgreSQL was lost before it answered");
+    else if (status == PGRES_PIPELINE_ABORTED)
         rc = charle_fail(err, CHARLE_ABORTED, "not run, because a statement before it in the same batch failed");
     else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)
         rc = ch_pg_fail(connection_of(pipeline), result, err);
+    pipeline->is_lost = rc == CHARLE_UNAVAILABLE;
     if (rc)
         PQclear(result);
     else

@@ -52,10 +52,10 @@ enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, str
     enum charle_err ours = meaning ? meaning->ours : CHARLE_INTERNAL;
     const char *file = handle ? sqlite3_db_filename(handle, "main") : NULL;
     const char *words = handle && sqlite3_extended_errcode(handle) == code ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
-    const char *name = file && *file ? file : "the database in memory";
+    bool has_name = file && *file;
     if (meaning && meaning->advice)
-        return charle_fail_foreign(err, ours, CHARLE_DOMAIN_SQLITE, code, "%s%s%s: %s (%s)", name, doing ? ", " : "",
-                                   doing ? doing : "", meaning->advice, words);
+        return charle_fail_foreign(err, ours, CHARLE_DOMAIN_SQLITE, code, "%s%s%s%s%s (%s)", has_name ? file : "",
+                                   has_name ? ": " : "", doing ? doing : "", doing ? ": " : "", meaning->advice, words);
     return charle_fail_foreign(err, ours, CHARLE_DOMAIN_SQLITE, code, "%s%s%s", doing ? doing : "", doing ? ": " : "",
                                words);
 }

@@ -398,7 +398,14 @@ enum charle_err ch_sqlite_open(const char *path, const struct ch_sqlite_options 
     if (!o->is_read_only && !o->must_exist)
         flags |= SQLITE_OPEN_CREATE;
     int code = sqlite3_open_v2(path, &db->handle, flags, o->vfs);
-    rc = code ? ch_sqlite_fail(db->handle, code, "opening", err) : configure(db, o, err);
+    if (code) {
+        const char *file = sqlite3_db_filename(db->handle, "main"); // unknown when it could not be opened at all
+        rc = ch_sqlite_fail(db->handle, code, NULL, err);
+        if (!file || !*file)
+            rc = charle_error_prefix(err, rc, "%s", path);
+    } else {
+        rc = configure(db, o, err);
+    }
 done:
     if (rc)
         close_handle(&db->base);
