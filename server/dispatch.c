@@ -39,7 +39,9 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
 {
     struct charle_str text = {0};
     char hidden[80];
-    if (rc) {
+    // A peer that has gone, and a stream that has to be begun again, are no failures.
+    bool is_quiet = call->live && (rc == CHARLE_ABORTED || charle_server_call_is_over(call->rpc));
+    if (rc && !is_quiet) {
         atomic_fetch_add(&call->engine->figures.calls_failed, 1);
         const char *words = err && err->text[0] ? err->text : charle_err_text(rc);
         uint64_t reference = is_internal(rc) ? (uint64_t)call->received_us ^ (uint64_t)(uintptr_t)call << 20 : 0;
@@ -50,12 +52,22 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
         }
         text = charle_str(words);
         reply = (struct charle_bytes){0};
+    } else if (rc) {
+        text = charle_str(err && err->text[0] ? err->text : charle_err_text(rc));
+        reply = (struct charle_bytes){0};
     } else if (call->route->method->streaming == CHARLE_UNARY && !reply.ptr) {
         reply.ptr = (const uint8_t *)""; // an empty message is a message
     }
-    charle_server_call_finish(call->rpc, rc, text, reply);
+    charle_server_call_finish(call->rpc, rc, text, reply); // no callback of the call runs afterwards
+    ch_live_stream_free(call->live);
     ch_session_release(call->session);
     ch_free(call);
+}
+
+struct charle_bytes ch_call_request(const struct ch_call *call)
+{
+    struct charle_bytes again = ch_live_stream_request(call->live);
+    return again.ptr ? again : charle_server_call_request(call->rpc);
 }
 
 // --- the way in -------------------------------------------------------------------------------------------------------

@@ -52,13 +52,17 @@ struct ch_call {
     struct charle_str token;    // points into the call's metadata; ptr NULL: none was given
     int64_t received_us;
     int64_t deadline_us;        // monotonic; INT64_MAX: none (streams only)
+    struct ch_live_stream *live; // of a pull that has gone live once; NULL: none
 };
+
+// The bytes to work on: those that came in, or what a live stream that pulls again put in their place.
+struct charle_bytes ch_call_request(const struct ch_call *call);
 
 // What a handler of the platform finds in context->runtime.
 struct ch_runtime {
     struct ch_engine *engine;
     struct ch_call *call;
-    struct ch_live_stream *goes_live; // set by Pull: when the handler is done, the call goes on as a live stream
+    bool goes_live; // set by Pull: when the handler is done, the call goes on as a live stream
 };
 
 // A thread of the calls, login or streams lane, and what it keeps from call to call.
@@ -70,7 +74,7 @@ struct ch_worker {
     struct ch_call *call;      // that may run a statement now; NULL: none
     struct charle_db *db;      // on which it does
     struct ch_worker *next;    // in the engine's list, for the watch thread
-    struct ch_live_stream *goes_live; // what the stream that ran last left
+    bool goes_live;            // the stream that ran last wants to go on
 };
 
 struct ch_figures { // since the start

@@ -5,9 +5,12 @@
 // A round comes every 10 ms while somebody listens, at once after a commit of this server, and once a second otherwise, because sessions want
 // to know of changed grants. Rounds are at least 1 ms apart, so that many commits become one tick.
 //
-//   stream   ADDED (incoming list, mutex) ─► LIVE (the thread's list) ─► finished: over, revoked, overtaken, stopping
+//   stream   ADDED (incoming list, mutex) ─► LIVE (the thread's list) ─► finished: over, revoked, stopping
+//               ▲                              │ overtaken: the ring does not reach back to it, or its person's scopes may have changed
+//               └── PULLING (streams lane) ◄───┘
 //   blocked  its peer has not taken what was sent: the page is asked for again when the peer has room (on_writable)
-//   overtaken  the ring no longer reaches back to it, or its person's scopes changed: it ends as ABORTED and its replica pulls again
+//
+// The stream's object lives as long as its call, because the call's callbacks know it.
 //
 // Locks: `ticks_mutex` guards the follower, which pulls look into, too; `mutex` guards the flags and the incoming list. Neither is held while a
 // call is finished, since that waits for callbacks, and those take `mutex`.
@@ -34,12 +37,14 @@ static const int64_t fresh_wait_us = 1000000;   // how long an idle pull waits f
 
 struct ch_live_stream {
     struct ch_live *live;
-    struct ch_call *call;         // NULL until it is added
-    struct ch_tick_stream *tick;
+    struct ch_call *call;
+    struct ch_tick_stream *tick;  // NULL while it pulls
     struct ch_live_stream *next;
     int64_t spoke_us;             // of the last message
     bool is_blocked;              // the last page was not taken
+    bool is_known;                // to the call: its callbacks are set
     atomic_bool is_touched;       // it has just joined, there is room again, or it is over
+    struct charle_buf request;    // to pull again with; empty: it has not had to
 };
 
 struct ch_live {
@@ -66,14 +71,29 @@ struct ch_live {
 
 // --- streams ----------------------------------------------------------------------------------------------------------
 
+static void close_tick(struct ch_live *live, struct ch_tick_stream *tick)
+{
+    if (!tick)
+        return;
+    pthread_mutex_lock(&live->ticks_mutex);
+    ch_tick_stream_close(tick);
+    pthread_mutex_unlock(&live->ticks_mutex);
+}
+
 void ch_live_stream_free(struct ch_live_stream *stream)
 {
     if (!stream)
         return;
-    pthread_mutex_lock(&stream->live->ticks_mutex);
-    ch_tick_stream_close(stream->tick);
-    pthread_mutex_unlock(&stream->live->ticks_mutex);
+    close_tick(stream->live, stream->tick);
+    if (stream->is_known)
+        atomic_fetch_sub(&stream->live->engine->figures.live_streams, 1);
+    charle_buf_deinit(&stream->request);
     ch_free(stream);
+}
+
+struct charle_bytes ch_live_stream_request(const struct ch_live_stream *stream)
+{
+    return stream ? charle_buf_bytes(&stream->request) : (struct charle_bytes){0};
 }
 
 // On the transport's thread: the peer has room again, or the call is over.
@@ -90,28 +110,21 @@ static void touched(void *ctx)
 static void end(struct ch_live_stream *stream, enum charle_err rc, const char *words)
 {
     struct charle_error err = {0};
-    struct ch_call *call = stream->call;
     charle_fail(&err, rc, "%s", words);
-    if (rc == CHARLE_ABORTED || charle_server_call_is_over(call->rpc)) {
-        // Neither is a failure of anything: the first is how a replica is told to pull again.
-        charle_server_call_finish(call->rpc, rc, charle_str(err.text), (struct charle_bytes){0});
-        ch_session_release(call->session);
-        ch_free(call);
-    } else {
-        ch_call_finish(call, rc, &err, (struct charle_bytes){0});
-    }
-    atomic_fetch_sub(&stream->live->engine->figures.live_streams, 1);
-    ch_live_stream_free(stream);
+    ch_call_finish(stream->call, rc, &err, (struct charle_bytes){0});
 }
 
-void ch_live_add(struct ch_live *live, struct ch_call *call, struct ch_live_stream *stream)
+void ch_live_add(struct ch_live *live, struct ch_call *call)
 {
-    stream->call = call;
+    struct ch_live_stream *stream = call->live;
     stream->spoke_us = ch_clock_mono_us();
-    atomic_fetch_add(&live->engine->figures.live_streams, 1);
-    // From here on the callbacks may come; they only touch the stream, which cannot end before it is in the list.
-    charle_server_call_on_writable(call->rpc, touched, stream);
-    charle_server_call_on_over(call->rpc, touched, stream);
+    if (!stream->is_known) {
+        // From here on the callbacks may come; they only touch the stream, which ends with its call.
+        stream->is_known = true;
+        atomic_fetch_add(&live->engine->figures.live_streams, 1);
+        charle_server_call_on_writable(call->rpc, touched, stream);
+        charle_server_call_on_over(call->rpc, touched, stream);
+    }
     pthread_mutex_lock(&live->mutex);
     bool is_late = live->is_stopping;
     if (!is_late) {
@@ -122,6 +135,40 @@ void ch_live_add(struct ch_live *live, struct ch_call *call, struct ch_live_stre
     pthread_mutex_unlock(&live->mutex);
     if (is_late)
         end(stream, CHARLE_UNAVAILABLE, "the server is stopping: connect again in a moment");
+}
+
+// Writes the request with which the stream goes on: as its replica asked, but from where it is now.
+static bool write_request(struct ch_live_stream *stream)
+{
+    struct charle_arena arena;
+    struct charle_pull_request request;
+    struct charle_error err;
+    charle_arena_init(&arena, 0);
+    bool is_written = charle_message_read(&charle_pull_request_message, charle_server_call_request(stream->call->rpc), &arena, &request, &err) == CHARLE_OK &&
+                      ch_tick_stream_cursors(stream->tick, stream->is_blocked, &arena, &request.cursor);
+    if (is_written) {
+        request.at_least = (struct charle_array){0};
+        charle_buf_reset(&stream->request);
+        charle_message_write(&charle_pull_request_message, &request, &stream->request);
+        is_written = !stream->request.failed;
+    }
+    charle_arena_deinit(&arena);
+    return is_written;
+}
+
+// The follower cannot serve the stream from memory: it pulls again, like any replica that comes back.
+static void pull_again(struct ch_live *live, struct ch_live_stream *stream, const char *words)
+{
+    struct ch_call *call = stream->call;
+    pthread_mutex_lock(&live->ticks_mutex);
+    bool is_written = write_request(stream);
+    ch_tick_stream_close(stream->tick);
+    stream->tick = NULL;
+    pthread_mutex_unlock(&live->ticks_mutex);
+    stream->is_blocked = false;
+    call->received_us = ch_clock_mono_us();
+    if (!is_written || !ch_lane_push(live->engine->streams, call))
+        end(stream, CHARLE_ABORTED, words);
 }
 
 // --- giving streams what is new ---------------------------------------------------------------------------------------
@@ -143,7 +190,7 @@ static void say_alive(struct ch_live *live, struct ch_live_stream *stream, int64
         stream->spoke_us = now_us;
 }
 
-// False: the stream is finished and gone.
+// False: the stream is no longer ours: it has ended, or pulls again.
 static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t now_us)
 {
     struct charle_error err = {0};
@@ -152,7 +199,7 @@ static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t
         if (rc == CHARLE_DONE)
             break;
         if (rc) {
-            end(stream, rc, err.text[0] ? err.text : "the stream was overtaken: pull again");
+            pull_again(live, stream, err.text);
             return false;
         }
         rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page));
@@ -171,7 +218,7 @@ static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t
     return true;
 }
 
-// False: the stream is finished and gone.
+// False: as above.
 static bool serve(struct ch_live *live, struct ch_live_stream *stream, bool has_moved, bool must_look, int64_t now_us)
 {
     bool is_touched = atomic_exchange(&stream->is_touched, false);
@@ -340,49 +387,129 @@ static bool answer_idle(struct ch_live *live, const struct ch_call *call, const 
     return charle_stream_send(stream, &page, &err) == CHARLE_OK;
 }
 
-// Remembers what the pull found and opens the stream behind it.
+// Opens the stream behind what the pull found. The ticks' mutex is held.
 static enum charle_err join(struct ch_live *live, const struct charle_pull_request *request, const struct ch_positions *positions,
                             struct ch_tick_stream **out, struct charle_error *err)
 {
-    pthread_mutex_lock(&live->ticks_mutex);
+    // Scopes that the replica has yet to copy have no position. It hears of the others meanwhile, and pulls anew when it has all.
+    struct ch_positions known = *positions;
+    known.is_whole = true;
     enum charle_err rc = ch_ticks_note(live->ticks, request->device_id, positions, err);
     if (rc == CHARLE_OK && request->live.has && request->live.value)
-        rc = ch_tick_stream_open(live->ticks, positions, out, err);
-    pthread_mutex_unlock(&live->ticks_mutex);
+        rc = ch_tick_stream_open(live->ticks, &known, out, err);
     return rc;
+}
+
+// Keeps a page for later: its length and its bytes.
+static enum charle_err collect(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    struct charle_buf *pages = ctx;
+    uint32_t size = (uint32_t)message.len;
+    charle_buf_add(pages, &size, sizeof(size));
+    charle_buf_add(pages, message.ptr, message.len);
+    return pages->failed ? charle_fail(err, CHARLE_ABORTED, "too much has changed meanwhile: pull again") : CHARLE_OK;
+}
+
+static enum charle_err send_collected(const struct charle_buf *pages, struct charle_stream *stream, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    for (size_t at = 0; rc == CHARLE_OK && at < pages->size;) {
+        uint32_t size;
+        memcpy(&size, pages->data + at, sizeof(size));
+        rc = stream->send(stream->ctx, charle_bytes(pages->data + at + sizeof(size), size), err);
+        at += sizeof(size) + size;
+    }
+    return rc;
+}
+
+struct pull {
+    struct ch_live *live;
+    struct charle_context *context;
+    const struct charle_pull_request *request;
+    struct charle_stream *stream;
+    struct ch_sync_peer peer;
+};
+
+static enum charle_err pull_once(const struct pull *pull, ch_sync_send send, void *ctx, struct ch_positions *out, struct charle_error *err)
+{
+    struct charle_context *context = pull->context;
+    return ch_pull(pull->live->engine->sync, context->db, &pull->peer, pull->request, context->arena, send, ctx, out, err);
+}
+
+// A scope that nobody listened to moved between the pull and the stream, so that no delta was made for it. The little that is missing is pulled
+// again while the follower stands still; it is sent afterwards, since a peer may be slow.
+static enum charle_err pull_standing_still(const struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
+{
+    struct charle_buf pages;
+    struct ch_positions positions;
+    charle_buf_init(&pages, CH_MESSAGE_SIZE_MAX);
+    wait_fresh(pull->live, ch_clock_mono_us()); // after a start the follower may not have looked yet
+    pthread_mutex_lock(&pull->live->ticks_mutex);
+    enum charle_err rc = pull_once(pull, collect, &pages, &positions, err);
+    if (rc == CHARLE_OK)
+        rc = join(pull->live, pull->request, &positions, out, err);
+    pthread_mutex_unlock(&pull->live->ticks_mutex);
+    if (rc == CHARLE_OK)
+        rc = send_collected(&pages, pull->stream, err);
+    charle_buf_deinit(&pages);
+    return rc;
+}
+
+static enum charle_err pull_and_join(const struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
+{
+    struct ch_positions positions;
+    enum charle_err rc = pull_once(pull, pull->stream->send, pull->stream->ctx, &positions, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&pull->live->ticks_mutex);
+    rc = join(pull->live, pull->request, &positions, out, err);
+    pthread_mutex_unlock(&pull->live->ticks_mutex);
+    return rc == CHARLE_ABORTED ? pull_standing_still(pull, out, err) : rc;
+}
+
+// Takes over the tick stream in every case.
+static enum charle_err go_live(struct ch_live *live, struct ch_call *call, struct ch_tick_stream *tick, struct charle_error *err)
+{
+    if (!call->live) {
+        call->live = ch_alloc_zeroed(1, sizeof(*call->live));
+        if (!call->live) {
+            close_tick(live, tick);
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+        }
+        *call->live = (struct ch_live_stream){.live = live, .call = call};
+        charle_buf_init(&call->live->request, CH_MESSAGE_SIZE_MAX);
+    }
+    call->live->tick = tick;
+    return CHARLE_OK;
 }
 
 enum charle_err ch_live_pull(struct charle_context *context, const void *request_ptr, struct charle_stream *stream, struct charle_error *err)
 {
-    const struct charle_pull_request *request = request_ptr;
     struct ch_runtime *runtime = context->runtime;
     struct ch_engine *engine = runtime->engine;
-    struct ch_live *live = engine->live;
-    bool wants_live = request->live.has && request->live.value;
-    struct ch_sync_peer peer = {.principal = context->identity->principal, .id = context->identity->id};
-    struct ch_positions positions;
     struct ch_tick_stream *tick = NULL;
+    struct pull pull = {.live = engine->live,
+                        .context = context,
+                        .request = request_ptr,
+                        .stream = stream,
+                        .peer = {.principal = context->identity->principal, .id = context->identity->id}};
+    bool wants_live = pull.request->live.has && pull.request->live.value;
     atomic_fetch_add(&engine->figures.pulls, 1);
-    if (!wants_live && answer_idle(live, runtime->call, request, stream)) {
+    if (!wants_live && answer_idle(pull.live, runtime->call, pull.request, stream)) {
         atomic_fetch_add(&engine->figures.pulls_idle, 1);
         return CHARLE_OK;
     }
-    enum charle_err rc = ch_pull(engine->sync, context->db, &peer, request, context->arena, stream->send, stream->ctx, &positions, err);
-    if (rc == CHARLE_OK)
-        rc = join(live, request, &positions, &tick, err);
-    if (rc || !wants_live)
-        return rc;
-    struct ch_live_stream *goes_live = ch_alloc_zeroed(1, sizeof(*goes_live));
-    if (!goes_live) {
-        pthread_mutex_lock(&live->ticks_mutex);
-        ch_tick_stream_close(tick);
-        pthread_mutex_unlock(&live->ticks_mutex);
-        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+    // The follower looks first. It sleeps while nobody listens, and what it then found would overtake a stream that is newer than it.
+    if (wants_live)
+        wait_fresh(pull.live, runtime->call->received_us);
+    enum charle_err rc = pull_and_join(&pull, &tick, err);
+    if (rc == CHARLE_OK && tick) {
+        rc = go_live(pull.live, runtime->call, tick, err);
+        runtime->goes_live = rc == CHARLE_OK;
+    } else {
+        close_tick(pull.live, tick);
     }
-    goes_live->live = live;
-    goes_live->tick = tick;
-    runtime->goes_live = goes_live;
-    return CHARLE_OK;
+    return rc;
 }
 
 // --- life -------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // Live streams: replicas that have caught up and are told of each change as it comes.
 //
 // A stream here has no thread of its own: it is a position and a call that stays open. One thread follows the database (server/sync's tick)
-// and gives every stream what is new for it, as far as its peer takes it.
+// and gives every stream what is new for it, as far as its peer takes it. A stream that the follower cannot serve from memory goes back to
+// the streams lane, pulls from where it is, and comes again; its replica only sees pages.
 #ifndef CHARLE_SERVER_LIVE_H
 #define CHARLE_SERVER_LIVE_H
 
@@ -20,8 +21,11 @@ void ch_live_free(struct ch_live *live); // after stop, when nobody adds or wake
 // The body of charle.Sync/Pull. When the request asks for it, the call goes live afterwards (struct ch_runtime).
 enum charle_err ch_live_pull(struct charle_context *context, const void *request, struct charle_stream *stream, struct charle_error *err);
 // Takes over a call whose pull is done.
-void ch_live_add(struct ch_live *live, struct ch_call *call, struct ch_live_stream *stream);
-void ch_live_stream_free(struct ch_live_stream *stream); // of one that was not added; NULL is fine
+void ch_live_add(struct ch_live *live, struct ch_call *call);
+
+// What a call that went live keeps. `request` is what it pulls with when it pulls again; ptr NULL: it has not had to.
+struct charle_bytes ch_live_stream_request(const struct ch_live_stream *stream); // NULL is fine
+void ch_live_stream_free(struct ch_live_stream *stream);                         // after the call's end; NULL is fine
 
 // Something was committed by this server: look now. Any thread.
 void ch_live_wake(struct ch_live *live);

@@ -118,7 +118,7 @@ static enum charle_err run_method(struct charle_db *db, void *ctx, struct charle
     charle_arena_reset(&worker->arena);
     charle_buf_reset(&worker->reply);
     ch_call_context(attempt->call, db, &worker->arena, &runtime, &context);
-    return charle_method_run(attempt->call->route->method, &context, charle_server_call_request(attempt->call->rpc), &worker->reply, err);
+    return charle_method_run(attempt->call->route->method, &context, ch_call_request(attempt->call), &worker->reply, err);
 }
 
 static enum charle_err send_message(void *ctx, struct charle_bytes message, struct charle_error *err)
@@ -135,7 +135,7 @@ static enum charle_err run_stream(struct ch_worker *worker, struct ch_call *call
     struct charle_stream stream = {.method = call->route->method, .send = send_message, .ctx = call};
     charle_arena_reset(&worker->arena);
     ch_call_context(call, db, &worker->arena, &runtime, &context);
-    enum charle_err rc = charle_method_run_stream(call->route->method, &context, charle_server_call_request(call->rpc), &stream, err);
+    enum charle_err rc = charle_method_run_stream(call->route->method, &context, ch_call_request(call), &stream, err);
     charle_stream_deinit(&stream);
     worker->goes_live = runtime.goes_live;
     return rc;
@@ -169,7 +169,7 @@ static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, 
 {
     struct charle_db *db = NULL;
     charle_buf_reset(&worker->reply);
-    worker->goes_live = NULL;
+    worker->goes_live = false;
     if (is_overdue(call))
         return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call's time was over before its turn came");
     enum charle_err rc = ch_pg_pool_take(call->engine->pool, CH_POOL_WAIT_MS, &db, err);
@@ -200,10 +200,9 @@ void ch_worker_run(void *ctx, void *item, void *const *items, size_t count)
         }
         enum charle_err rc = run_call(worker, call, &err);
         if (rc == CHARLE_OK && worker->goes_live) { // only now, when the watch thread no longer looks at the call
-            ch_live_add(call->engine->live, call, worker->goes_live);
+            ch_live_add(call->engine->live, call);
             continue;
         }
-        ch_live_stream_free(worker->goes_live);
         ch_call_finish(call, rc, &err, charle_buf_bytes(&worker->reply));
     }
 }

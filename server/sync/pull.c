@@ -87,7 +87,7 @@ static void add_lost(struct pull *pull)
 
 static void add_position(struct pull *pull, const struct ch_head *head)
 {
-    pull->out->items[pull->out->count++] = (struct ch_position){head->scope, head->stamp};
+    pull->out->items[pull->out->count++] = (struct ch_position){head->scope, head->stamp, head->lineage};
 }
 
 static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, struct charle_error *err)

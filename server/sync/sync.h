@@ -55,6 +55,7 @@ typedef enum charle_err (*ch_sync_send)(void *ctx, struct charle_bytes message, 
 struct ch_position {
     struct charle_str scope;
     int64_t stamp;
+    uint64_t lineage; // of the stamp's epoch
 };
 struct ch_positions { // sorted by scope; in the arena given to ch_pull
     struct ch_position *items;

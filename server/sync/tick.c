@@ -119,7 +119,7 @@ static enum charle_err read_raise_seq(struct charle_db *db, int64_t *out, struct
     return rc;
 }
 
-static enum charle_err add_entry(struct poll *poll, struct ch_known *known, int64_t stamp, struct charle_error *err)
+static enum charle_err add_entry(struct poll *poll, struct ch_known *known, int64_t stamp, uint64_t lineage, struct charle_error *err)
 {
     struct ch_tick *tick = &poll->tick;
     if (tick->entry_count == poll->entry_capacity) {
@@ -130,7 +130,7 @@ static enum charle_err add_entry(struct poll *poll, struct ch_known *known, int6
         tick->entries = entries;
         poll->entry_capacity = capacity;
     }
-    tick->entries[tick->entry_count++] = (struct ch_tick_entry){.known = known, .from = known->stamp, .to = stamp, .sequence = -1};
+    tick->entries[tick->entry_count++] = (struct ch_tick_entry){.known = known, .from = known->stamp, .to = stamp, .lineage = lineage, .sequence = -1};
     return CHARLE_OK;
 }
 
@@ -150,7 +150,7 @@ static enum charle_err take_head(struct poll *poll, struct charle_str scope, int
     bool is_same_epoch = ch_stamp_epoch(stamp) == ch_stamp_epoch(known->stamp);
     if (stamp < known->stamp || (is_same_epoch && lineage != known->lineage))
         poll->is_broken = true;
-    return add_entry(poll, known, stamp, err);
+    return add_entry(poll, known, stamp, lineage, err);
 }
 
 static enum charle_err read_heads(struct poll *poll, struct charle_error *err)
@@ -288,6 +288,7 @@ static void adopt(struct poll *poll)
     struct ch_tick *tick = &poll->tick;
     for (size_t i = 0; i < tick->entry_count; i++) {
         tick->entries[i].known->stamp = tick->entries[i].to;
+        tick->entries[i].known->lineage = tick->entries[i].lineage;
         tick->entries[i].known->sequence = tick->entries[i].sequence;
     }
     ticks->generation += tick->is_break;

@@ -49,6 +49,10 @@ CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, co
                                                       struct ch_tick_stream **out, struct charle_error *err);
 void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
 
+// The cursors of what was sent, in the arena: with them a pull goes on where the stream cannot. is_repeat: the last page was not sent. Repeated
+// calls want is_repeat false only once for a page. False: out of memory.
+bool ch_tick_stream_cursors(struct ch_tick_stream *stream, bool is_repeat, struct charle_arena *arena, struct charle_array *out);
+
 // Writes the next page for the stream into `page` (emptied first): OK; DONE when it has everything. ABORTED: pull again. A page that could not
 // be sent is asked for again with is_repeat.
 CHARLE_MUST_CHECK enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page,

@@ -27,6 +27,7 @@ struct ch_known {
 struct ch_tick_entry {
     struct ch_known *known;
     int64_t from, to;
+    uint64_t lineage;       // of the epoch of `to`
     int64_t sequence;       // of a device's scope; -1: none
     bool has_delta;         // false: nobody watched, so a position before `to` cannot pass
     struct charle_buf bytes; // pieces of the delta, one behind the other

@@ -8,6 +8,7 @@
 struct place {
     struct ch_known *known;
     int64_t stamp;
+    uint64_t lineage; // of the stamp's epoch, as the replica has it
 };
 
 struct ch_tick_stream {
@@ -82,7 +83,7 @@ static enum charle_err fill_places(struct ch_tick_stream *stream, const struct c
             if (rc)
                 return rc;
         }
-        stream->places[stream->count++] = (struct place){known, positions->items[i].stamp};
+        stream->places[stream->count++] = (struct place){known, positions->items[i].stamp, positions->items[i].lineage};
     }
     qsort(stream->places, stream->count, sizeof(*stream->places), by_known);
     return CHARLE_OK;
@@ -123,6 +124,54 @@ void ch_tick_stream_close(struct ch_tick_stream *stream)
     for (size_t i = 0; i < stream->count; i++)
         stream->places[i].known->watchers--;
     ch_free(stream);
+}
+
+// The stream has all of its tick.
+static void pass(struct ch_tick_stream *stream)
+{
+    const struct ch_tick *tick = &stream->ticks->ring[stream->tick % CH_TICKS_MAX];
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        struct place *place = find_place(stream, tick->entries[i].known);
+        if (place && place->stamp < tick->entries[i].to) {
+            place->stamp = tick->entries[i].to;
+            place->lineage = tick->entries[i].lineage;
+        }
+    }
+    stream->tick++;
+    stream->piece = 0;
+}
+
+// What the page written last held is done with, now that it is known to be on its way.
+static void settle(struct ch_tick_stream *stream, bool is_repeat)
+{
+    if (!is_repeat) {
+        stream->piece += stream->sent;
+        if (stream->is_ending)
+            pass(stream);
+    }
+    stream->sent = 0;
+    stream->is_ending = false;
+}
+
+bool ch_tick_stream_cursors(struct ch_tick_stream *stream, bool is_repeat, struct charle_arena *arena, struct charle_array *out)
+{
+    const struct charle_cursor **items = charle_arena_array(arena, stream->count, sizeof(*items));
+    struct charle_cursor *cursors = charle_arena_array(arena, stream->count, sizeof(*cursors));
+    size_t count = 0;
+    settle(stream, is_repeat);
+    for (size_t i = 0; items && cursors && i < stream->count; i++) {
+        const struct place *place = &stream->places[i];
+        struct charle_str scope = charle_str_n(place->known->scope, place->known->scope_len);
+        if (charle_str_has_prefix(scope, CHARLE_STR("device:")))
+            continue; // has no cursor
+        cursors[count] = (struct charle_cursor){charle_arena_str(arena, scope), place->stamp, place->lineage};
+        if (!cursors[count].scope.ptr)
+            return false;
+        items[count] = &cursors[count];
+        count++;
+    }
+    *out = (struct charle_array){.items = items, .count = count, .has = true};
+    return items && cursors;
 }
 
 enum { PAGE_IS_LAST = 5, PAGE_LAST_SEQUENCE = 6 }; // fields of PullPage
@@ -167,35 +216,10 @@ static enum charle_err write_tick(struct ch_tick_stream *stream, const struct ch
     return CHARLE_OK;
 }
 
-// The stream has all of its tick.
-static void pass(struct ch_tick_stream *stream)
-{
-    const struct ch_tick *tick = &stream->ticks->ring[stream->tick % CH_TICKS_MAX];
-    for (size_t i = 0; i < tick->entry_count; i++) {
-        struct place *place = find_place(stream, tick->entries[i].known);
-        if (place && place->stamp < tick->entries[i].to)
-            place->stamp = tick->entries[i].to;
-    }
-    stream->tick++;
-    stream->piece = 0;
-}
-
 static void add_number(struct charle_buf *page, uint32_t field, uint64_t value)
 {
     charle_wire_write_tag(page, field, 0);
     charle_wire_write_varint(page, value);
-}
-
-// What the page written last held is done with, now that it is known to be on its way.
-static void settle(struct ch_tick_stream *stream, bool is_repeat)
-{
-    if (!is_repeat) {
-        stream->piece += stream->sent;
-        if (stream->is_ending)
-            pass(stream);
-    }
-    stream->sent = 0;
-    stream->is_ending = false;
 }
 
 enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page, struct charle_error *err)
