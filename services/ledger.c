@@ -1,5 +1,6 @@
 #include "services/ledger.h"
 
+#include "charleos/core.charle.h"
 #include "services/agency.h"
 #include "services/store.h"
 
@@ -120,4 +121,77 @@ enum charle_err ch_ledger_move(struct charle_context *context, const struct char
     if (!rc && entry->client_id.has)
         rc = move_period(context, entry, minutes, charge, err);
     return rc;
+}
+
+// The open month that finished work counts in: that of the day it was finished. Absent when the client has none.
+static enum charle_err count_in_month(struct charle_context *context, struct charle_str client_id,
+                                      const struct charleos_task_requirement *done,
+                                      struct charle_opt_text *out_period_id, struct charle_error *err)
+{
+    struct charle_value found[1];
+    char month[CH_MONTH_SIZE];
+    enum charle_err rc;
+
+    ch_agency_month(ch_agency_day(context->now), month);
+    rc = ch_store_row(
+        context,
+        "update client_period set banked_minutes = banked_minutes + $3, overage_minutes = overage_minutes + $4,"
+        " updated_at = $5 where client_id = $1 and month = $2 and status = 'open' returning id",
+        CH_PARAMS(charle_text(client_id), ch_literal(month), charle_int4(done->banked_minutes),
+                  charle_int4(done->overage_minutes), charle_timestamp(context->now)),
+        CH_TYPES(CHARLE_TYPE_TEXT), found, err);
+    *out_period_id = (struct charle_opt_text){0};
+    if (!rc)
+        *out_period_id = ch_some(found[0].text);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+static enum charle_err freeze(struct charle_context *context, struct charle_str client_id,
+                              const struct charleos_task_requirement *done, struct charle_error *err)
+{
+    struct charleos_requirement_efficiency row = {
+        .task_requirement_id = done->id,
+        .client_id = client_id,
+        .type = done->type,
+        .quoted_minutes = done->quoted_minutes,
+        .quoted_max_minutes = done->quoted_max_minutes,
+        .actual_minutes = done->actual_minutes,
+        .billable_minutes = done->billable_minutes,
+        .banked_minutes = done->banked_minutes,
+        .overage_minutes = done->overage_minutes,
+        .completed_at = context->now,
+        .created_at = context->now,
+        .updated_at = context->now,
+    };
+    enum charle_err rc = count_in_month(context, client_id, done, &row.client_period_id, err);
+
+    if (rc)
+        return rc;
+    row.id = charle_context_new_id(context);
+    if (!row.id.ptr)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for an id");
+    if (done->actual_minutes > 0) {
+        int64_t bps = (int64_t)done->quoted_minutes * 10000 / done->actual_minutes;
+
+        row.efficiency_bps = (struct charle_opt_int4){.value = bps > INT32_MAX ? INT32_MAX : (int32_t)bps, .has = true};
+    }
+    return ch_store_insert(context, &charleos_requirement_efficiency_table, &row, err);
+}
+
+enum charle_err ch_ledger_finish(struct charle_context *context, struct charle_str requirement_id,
+                                 struct charle_str client_id, struct charle_error *err)
+{
+    struct charleos_task_requirement done;
+    int64_t changed = 0;
+    enum charle_err rc = ch_store_exec(
+        context,
+        "update task_requirement set status = 'complete', updated_at = $2 where id = $1 and status <> 'complete' and "
+        "not exists"
+        " (select 1 from subtask s where s.task_requirement_id = $1 and s.status not in ('complete', 'cancelled'))",
+        CH_PARAMS(charle_text(requirement_id), charle_timestamp(context->now)), &changed, err);
+
+    if (rc || !changed || context->is_replica)
+        return rc;
+    rc = ch_store_get(context, &charleos_task_requirement_table, requirement_id, &done, err);
+    return rc ? rc : freeze(context, client_id, &done, err);
 }

@@ -18,6 +18,11 @@ CHARLE_MUST_CHECK enum charle_err ch_ledger_move(struct charle_context *context,
 CHARLE_MUST_CHECK enum charle_err ch_ledger_check_open(struct charle_context *context, struct charle_str client_id,
                                                        struct charle_date day, struct charle_error *err);
 
+// Called when a step of a requirement was completed: when it was the last one, the requirement is complete, and on the
+// server its figures are frozen in requirement_efficiency and counted in the client's open month.
+CHARLE_MUST_CHECK enum charle_err ch_ledger_finish(struct charle_context *context, struct charle_str requirement_id,
+                                                   struct charle_str client_id, struct charle_error *err);
+
 // What a requirement bills after `actual` minutes: nothing at 0, otherwise between the quoted average and maximum.
 int32_t ch_ledger_billable(int32_t quoted, int32_t quoted_max, int32_t actual);
 

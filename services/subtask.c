@@ -9,6 +9,7 @@
 #include "charleos/scheduling.charle.h"
 #include "charleos/work.handlers.charle.h"
 #include "services/agency.h"
+#include "services/ledger.h"
 #include "services/store.h"
 #include "services/task.h"
 #include "services/time.h"
@@ -65,7 +66,8 @@ static struct charle_value opt_ts(struct charle_opt_ts ts)
     return ts.has ? charle_timestamp(ts.value) : charle_null(CHARLE_TYPE_TIMESTAMPTZ);
 }
 
-// Stores what the struct says, derives the task's status and writes the log.
+// Stores what the struct says, derives the task's status, writes the log, and finishes the requirement with its last
+// step.
 static enum charle_err close_step(struct charle_context *context, struct step *step, const char *verb,
                                   struct charle_error *err)
 {
@@ -86,7 +88,11 @@ static enum charle_err close_step(struct charle_context *context, struct step *s
                        NULL, err);
     if (!rc)
         rc = ch_task_derive(context, step->task, err);
-    return rc ? rc : ch_agency_log(context, &activity, err);
+    if (!rc)
+        rc = ch_agency_log(context, &activity, err);
+    if (!rc && step->subtask->status == CHARLEOS_SUBTASK_STATUS_COMPLETE && step->subtask->task_requirement_id.has)
+        rc = ch_ledger_finish(context, step->subtask->task_requirement_id.value, step->task->client_id, err);
+    return rc;
 }
 
 static void begin(struct charle_context *context, struct charleos_subtask *subtask)

@@ -104,6 +104,24 @@ static void the_last_step_completes_the_task(struct charle_db *db)
     assert_string_equal(agency_ask(db, "select case when completed_at is not null then 'yes' end from task where id = 't'"), "yes");
 }
 
+static void the_last_step_freezes_its_requirement(struct charle_db *db)
+{
+    struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s2"), .minutes = {.value = 60, .has = true}};
+    struct charle_error err = {0};
+
+    agency_make(db);
+    assert_ok(complete_as(db, "dev", &request, false, &err), &err);
+    assert_string_equal(agency_ask(db, "select status from task_requirement where id = 'r2'"), "in_progress"); // deployment is left
+    must_exec(db, "update subtask set status = 'cancelled' where id = 's3'");
+    must_exec(db, "update subtask set status = 'scheduled' where id = 's2'");
+    assert_ok(complete_as(db, "dev", &request, false, &err), &err);
+    assert_string_equal(agency_ask(db, "select status from task_requirement where id = 'r2'"), "complete");
+    // Sold as 90 to 120 minutes, done in 120.
+    assert_string_equal(agency_ask(db, "select task_requirement_id || ' ' || actual_minutes || ' ' || billable_minutes || ' ' || efficiency_bps || ' ' || client_period_id"
+                                       " from requirement_efficiency"), "r2 120 120 7500 november");
+    assert_string_equal(agency_ask(db, "select banked_minutes || ' ' || overage_minutes from client_period where id = 'november'"), "0 0");
+}
+
 static void reassigned_work_keeps_the_time_only(struct charle_db *db)
 {
     struct charleos_complete_subtask_request request = {.subtask_id = CHARLE_STR_INIT("s2"), .minutes = {.value = 60, .has = true}};
@@ -248,6 +266,7 @@ int main(void)
         SUITE_ITEM(a_design_ends_with_its_handoff_and_a_review),
         SUITE_ITEM(development_is_complete_at_once),
         SUITE_ITEM(the_last_step_completes_the_task),
+        SUITE_ITEM(the_last_step_freezes_its_requirement),
         SUITE_ITEM(reassigned_work_keeps_the_time_only),
         SUITE_ITEM(a_refused_entry_refuses_the_step),
         SUITE_ITEM(cancelling_and_reopening),
