@@ -1,15 +1,14 @@
-// Any text: reading never crashes; what was read writes to JSON that reads back to the same message.
+// Any text: reading never crashes; what was read writes to JSON that reads and writes the same again.
 #include "base/err.h"
 #include "fuzz/fuzz.h"
 #include "msg/json.h"
 #include "msg/json_text.h"
-#include "msg/wire.h"
 #include "unit/msg/everything.h"
 
 static void check(const struct charle_message *type, struct charle_str input)
 {
     struct charle_arena arena = {0};
-    struct charle_buf json = {0}, first = {0}, second = {0};
+    struct charle_buf json = {0}, second = {0};
     struct charle_error err = {0};
     void *message = charle_arena_alloc(&arena, type->size);
     if (charle_message_read_json(type, input, &arena, message, &err)) {
@@ -19,12 +18,11 @@ static void check(const struct charle_message *type, struct charle_str input)
         CHARLE_ASSERT(!json.failed && ch_json_is_valid(charle_buf_str(&json)));
         void *again = charle_arena_alloc(&arena, type->size);
         CHARLE_ASSERT(charle_message_read_json(type, charle_buf_str(&json), &arena, again, &err) == CHARLE_OK);
-        charle_message_write(type, message, &first);
-        charle_message_write(type, again, &second);
-        CHARLE_ASSERT(first.size == second.size && (!first.size || memcmp(first.data, second.data, first.size) == 0));
+        // Not the wire's bytes: line breaks between the tokens of a jsonb become blanks.
+        charle_message_write_json(type, again, &second);
+        CHARLE_ASSERT(json.size == second.size && memcmp(json.data, second.data, json.size) == 0);
     }
     charle_buf_deinit(&json);
-    charle_buf_deinit(&first);
     charle_buf_deinit(&second);
     charle_arena_deinit(&arena);
 }
