@@ -154,7 +154,7 @@ void rig_close(struct rig *rig)
 void rig_login(struct rig *rig, const char *email, char token[256])
 {
     struct charle_error err = {0};
-    struct charle_login_reply reply;
+    struct charle_login_result reply;
     const struct charle_login_options options = {.url = rig->address, .email = email, .password = password};
     if (charle_login(&options, &reply, &err))
         rig_die("login: %s", err.text);

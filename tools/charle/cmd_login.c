@@ -25,7 +25,7 @@ static bool read_password(char *out, size_t size)
     return ok;
 }
 
-static int remember(struct cli *cli, const char *url, const struct charle_login_reply *reply)
+static int remember(struct cli *cli, const char *url, const struct charle_login_result *reply)
 {
     struct charle_error err = {0};
     if (cli_set_setting(cli, "server", url, &err) || cli_set_setting(cli, "token", reply->token, &err))
@@ -52,7 +52,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     const char *url = cli_server_address(cli);
     const struct charle_login_options login = {
         .url = url, .principal = is_portal ? "client_user" : "user", .email = argv[0], .password = password, .device_name = cli->profile};
-    struct charle_login_reply reply;
+    struct charle_login_result reply;
     struct charle_error err = {0};
     int rc = charle_login(&login, &reply, &err);
     explicit_bzero(password, sizeof(password));

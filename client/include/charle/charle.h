@@ -267,7 +267,7 @@ struct charle_login_options {
     const char *tls_server_name;
     uint32_t timeout_ms;      // 30,000
 };
-struct charle_login_reply {
+struct charle_login_result {
     char token[256];          // keep it where only the user can read it
     int64_t expires_at_us;
     char principal[64];
@@ -275,7 +275,7 @@ struct charle_login_reply {
     char name[128];
 };
 // Trades a password for a token. UNAUTHENTICATED when they do not fit; nothing tells whether the account exists.
-CHARLE_MUST_CHECK int charle_login(const struct charle_login_options *options, struct charle_login_reply *out,
+CHARLE_MUST_CHECK int charle_login(const struct charle_login_options *options, struct charle_login_result *out,
                                    struct charle_error *err);
 // Ends the session of the client's token on the server. The replica and its unsent calls stay.
 CHARLE_MUST_CHECK int charle_client_logout(struct charle_client *client, struct charle_error *err);

@@ -90,7 +90,7 @@ static void wait_listening(struct rig *rig, int port)
 static void login(struct rig *rig)
 {
     struct charle_error err = {0};
-    struct charle_login_reply reply;
+    struct charle_login_result reply;
     const struct charle_login_options options = {.url = rig->address, .email = "ada@charleos.test", .password = "charle-dev"};
     if (charle_login(&options, &reply, &err))
         bench_die("login: %s", err.text);
