@@ -132,43 +132,61 @@ static void plain_column(struct ch_sql *sql, struct charle_colref ref)
     charle_sql_write_name(&sql->text, column->name);
 }
 
-// How an aggregate is written: what stands before and behind the column.
-static const char *const *aggregate_text(enum charle_dialect dialect, enum charle_function fn, enum charle_type type)
+// How an aggregate is written: pieces of text, with the column between each two.
+struct aggregate {
+    const char *pieces[3];
+};
+
+enum number_kind { INTEGERS, FLOATS, NUMERICS, NO_NUMBERS };
+
+static enum number_kind kind_of(enum charle_type type)
 {
-    enum kind { INTS, FLOATS, NUMERICS, OTHERS } kind = type == CHARLE_TYPE_INT4 || type == CHARLE_TYPE_INT8 ? INTS
-                                                        : type == CHARLE_TYPE_FLOAT8                         ? FLOATS
-                                                        : type == CHARLE_TYPE_NUMERIC                        ? NUMERICS
-                                                                                                             : OTHERS;
-    // An average is a sum over a count, so that both databases round once. In PostgreSQL a division of numerics keeps as many
-    // digits as the longer operand: the long 1.000 gives it 32 behind the point before it is rounded to 16.
-    static const char *const sums[2][3][2] = {
-        {{"sum(", ")::bigint"}, {"sum(", ")"}, {"sum(", ")"}},
-        {{"sum(", ")"}, {"charle_float_sum(", ")"}, {"charle_numeric_sum(", ")"}},
-    };
-    static const char *const averages[2][3][2] = {
-        {{"avg((", ")::double precision)"}, {"avg(", ")"}, {"round(avg(", " * 1.00000000000000000000000000000000), 16)"}},
-        {{"charle_float_avg(", ")"}, {"charle_float_avg(", ")"}, {"charle_numeric_avg(", ")"}},
-    };
-    static const char *const minima[2][2] = {{"min(", ")"}, {"min(", " collate charle_numeric)"}};
-    static const char *const maxima[2][2] = {{"max(", ")"}, {"max(", " collate charle_numeric)"}};
-    bool is_exact_in_sqlite = dialect == CHARLE_SQLITE && kind == NUMERICS;
+    return type == CHARLE_TYPE_INT4 || type == CHARLE_TYPE_INT8 ? INTEGERS
+           : type == CHARLE_TYPE_FLOAT8                         ? FLOATS
+           : type == CHARLE_TYPE_NUMERIC                        ? NUMERICS
+                                                                : NO_NUMBERS;
+}
+
+// An average is a sum over a count, so that both databases fail and round alike. In PostgreSQL a division of numerics keeps as
+// many digits as the longer operand: the long 1.000 gives it 32 behind the point before it is rounded to 16.
+static const struct aggregate sums[2][3] = {
+    {{{"sum(", ")::bigint"}}, {{"sum(", ")"}}, {{"sum(", ")"}}},
+    {{{"sum(", ")"}}, {{"charle_float_sum(", ")"}}, {{"charle_numeric_sum(", ")"}}},
+};
+static const struct aggregate averages[2][3] = {
+    {{{"(sum(", ")::bigint::double precision / nullif(count(", "), 0))"}},
+     {{"(sum(", ") / nullif(count(", "), 0))"}},
+     {{"round(avg(", " * 1.00000000000000000000000000000000), 16)"}}},
+    {{{"(cast(sum(", ") as real) / nullif(count(", "), 0))"}},
+     {{"charle_float_avg(", ")"}},
+     {{"charle_numeric_avg(", ")"}}},
+};
+static const struct aggregate minima[2] = {{{"min(", ")"}}, {{"min(", " collate charle_numeric)"}}};
+static const struct aggregate maxima[2] = {{{"max(", ")"}}, {{"max(", " collate charle_numeric)"}}};
+static const struct aggregate counts[2] = {{{"count(", ")"}}, {{"count(distinct ", ")"}}};
+
+static const struct aggregate *aggregate_of(enum charle_dialect dialect, enum charle_function fn, enum charle_type type)
+{
+    enum number_kind kind = kind_of(type);
+    bool is_sqlite = dialect == CHARLE_SQLITE, is_exact = is_sqlite && kind == NUMERICS;
     switch (fn) {
     case CHARLE_FN_SUM:
-        return kind == OTHERS ? NULL : sums[dialect == CHARLE_SQLITE][kind];
+        return kind == NO_NUMBERS ? NULL : &sums[is_sqlite][kind];
     case CHARLE_FN_AVG:
-        return kind == OTHERS ? NULL : averages[dialect == CHARLE_SQLITE][kind];
+        return kind == NO_NUMBERS ? NULL : &averages[is_sqlite][kind];
     case CHARLE_FN_MIN:
-        return minima[is_exact_in_sqlite];
+        return &minima[is_exact];
     case CHARLE_FN_MAX:
-        return maxima[is_exact_in_sqlite];
+        return &maxima[is_exact];
+    case CHARLE_FN_COUNT:
+        return &counts[0];
+    case CHARLE_FN_COUNT_DISTINCT:
+        return &counts[1];
     case CHARLE_FN_NONE:
     case CHARLE_FN_COUNT_ROWS:
-    case CHARLE_FN_COUNT:
-    case CHARLE_FN_COUNT_DISTINCT:
         break;
     }
-    static const char *const counts[2][2] = {{"count(", ")"}, {"count(distinct ", ")"}};
-    return fn == CHARLE_FN_COUNT ? counts[0] : fn == CHARLE_FN_COUNT_DISTINCT ? counts[1] : NULL;
+    return NULL;
 }
 
 void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref)
@@ -190,8 +208,8 @@ void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref)
         return;
     }
     enum charle_type type = column ? (enum charle_type)column->field->type : CHARLE_TYPE_INT8;
-    const char *const *around = aggregate_text(sql->dialect, fn, type);
-    if (!around) {
+    const struct aggregate *aggregate = aggregate_of(sql->dialect, fn, type);
+    if (!aggregate) {
         ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "an aggregate of an aggregate, or of %s, cannot be made", charle_type_name(type));
         return;
     }
@@ -200,10 +218,12 @@ void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref)
                     "arrays differently", CHARLE_FMT(column->name));
         return;
     }
-    ch_sql_add(sql, around[0]);
     ref.column = charle_colref_index(ref);
-    plain_column(sql, ref);
-    ch_sql_add(sql, around[1]);
+    for (size_t i = 0; i < 3 && aggregate->pieces[i]; i++) {
+        if (i)
+            plain_column(sql, ref);
+        ch_sql_add(sql, aggregate->pieces[i]);
+    }
 }
 
 // --- values ---------------------------------------------------------------------------------------------------------

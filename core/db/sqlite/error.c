@@ -46,6 +46,12 @@ static const struct meaning *meaning_of(int code)
     return code == (code & 0xff) ? NULL : meaning_of(code & 0xff);
 }
 
+// SQLite has no code for a result that does not fit; its sum() and our functions say it in words.
+static bool is_out_of_range(int code, const char *words)
+{
+    return code == SQLITE_ERROR && (strcmp(words, "integer overflow") == 0 || strncmp(words, "out of range", 12) == 0);
+}
+
 enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, struct charle_error *err)
 {
     const struct meaning *meaning = meaning_of(code);
@@ -53,6 +59,8 @@ enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, str
     const char *file = handle ? sqlite3_db_filename(handle, "main") : NULL;
     const char *words = handle && sqlite3_extended_errcode(handle) == code ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
     bool has_name = file && *file;
+    if (is_out_of_range(code, words))
+        ours = CHARLE_OUT_OF_RANGE;
     if (meaning && meaning->advice)
         return charle_fail_foreign(err, ours, CHARLE_DOMAIN_SQLITE, code, "%s%s%s%s%s (%s)", has_name ? file : "",
                                    has_name ? ": " : "", doing ? doing : "", doing ? ": " : "", meaning->advice, words);

@@ -233,7 +233,7 @@ static struct sum *finished(sqlite3_context *context)
 {
     struct sum *sum = sqlite3_aggregate_context(context, 0);
     if (sum && sum->is_broken)
-        sqlite3_result_error(context, "a sum of numerics has more than 38 digits", -1);
+        sqlite3_result_error(context, "out of range: a sum of numerics has more than 38 digits", -1);
     return sum && !sum->is_broken && sum->count ? sum : NULL; // of nothing: NULL
 }
 
@@ -260,7 +260,7 @@ static void avg_final(sqlite3_context *context)
     int scale = sum->scale < AVG_SCALE ? sum->scale : AVG_SCALE;
     for (; scale < AVG_SCALE; scale++) {
         if (__builtin_mul_overflow(quotient, (ch_int128)10, &quotient)) {
-            sqlite3_result_error(context, "an average of numerics has more than 38 digits", -1);
+            sqlite3_result_error(context, "out of range: an average of numerics has more than 38 digits", -1);
             return;
         }
         rest *= 10;
@@ -278,6 +278,7 @@ static void avg_final(sqlite3_context *context)
 struct float_sum {
     double sum;
     int64_t count;
+    bool has_infinity; // among the values; otherwise an infinite sum is an overflow, as in PostgreSQL
 };
 
 static void float_step(sqlite3_context *context, int count, sqlite3_value **args)
@@ -291,8 +292,12 @@ static void float_step(sqlite3_context *context, int count, sqlite3_value **args
     int type = sqlite3_value_type(args[0]);
     if (type == SQLITE_NULL)
         return;
-    sum->sum += type == SQLITE_TEXT ? (double)NAN : sqlite3_value_double(args[0]);
+    double value = type == SQLITE_TEXT ? (double)NAN : sqlite3_value_double(args[0]);
+    sum->has_infinity = sum->has_infinity || isinf(value);
+    sum->sum += value;
     sum->count++;
+    if (isinf(sum->sum) && !sum->has_infinity)
+        sqlite3_result_error(context, "out of range: overflow of a sum", -1);
 }
 
 static void float_result(sqlite3_context *context, double value)

@@ -220,7 +220,7 @@ static void test_decimals(void **state)
     assert_gives(db, "with t(x) as (values ('10'), ('30')) select charle_numeric_avg(x) from t", "20");
     assert_fails(charle_exec(db, "select charle_numeric_key('ten')", NULL, 0, NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "not a number");
     assert_fails(charle_exec(db, "with recursive t(x, n) as (values ('99999999999999999999999999999999999999', 1) union all select x, n + 1 from t"
-                                 " where n < 9) select charle_numeric_sum(x) from t", NULL, 0, NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "38 digits");
+                                 " where n < 9) select charle_numeric_sum(x) from t", NULL, 0, NULL, &err), CHARLE_OUT_OF_RANGE, &err, "38 digits");
     charle_db_close(db);
 }
 
