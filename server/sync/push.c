@@ -414,7 +414,7 @@ static enum charle_err read_made(struct push *push, struct charle_error *err)
     if (rc == CHARLE_OK)
         rc = charle_query(push->db,
                           "select h.scope, h.v, e.lineage from charle.head h join charle.epoch e on e.epoch = h.v >> 33 "
-                          "where h.scope = any($1::text[]) and h.txn = charle.spill_key(current_setting('charle.pending', true))",
+                          "where h.scope = any($1::text[]) and h.txn = (select k.txn from charle.keyed(charle.pending()) k)",
                           &param, 1, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
         struct charle_value scope, stamp, lineage;
