@@ -405,18 +405,16 @@ void charle_channel_redial(struct charle_channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
     struct ch_link *link = channel->link;
+    channel->is_redial_wanted = true;
     if (link)
         ch_link_hold(link);
-    channel->is_redial_wanted = link != NULL || channel->state == CH_CHANNEL_DIALING;
-    if (channel->state == CH_CHANNEL_IDLE) {
-        channel->redial_us = ch_clock_mono_us();
-        ch_channel_arm(channel, channel->redial_us);
-    }
+    if (channel->state != CH_CHANNEL_DIALING) // else it is being done; if it fails, the next attempt follows at once
+        go_idle(channel, false);
     pthread_mutex_unlock(&channel->lock);
     if (!link)
         return;
     ch_link_lock(link);
-    ch_link_shut(link); // `over` finds is_redial_wanted
+    ch_link_shut(link); // its calls end as UNAVAILABLE
     ch_link_release(link);
 }
 

@@ -211,4 +211,14 @@ CHARLE_MUST_CHECK enum charle_err charle_server_call_add_trailer(struct charle_s
 void charle_server_call_finish(struct charle_server_call *call, enum charle_err code, struct charle_str text,
                                struct charle_bytes message);
 
+// Ends several calls as charle_server_call_finish does. Answers to one peer that stand together share a write from the start, not
+// only once a write is in flight: for servers that answer in batches.
+struct charle_answer {
+    struct charle_server_call *call;
+    enum charle_err code;
+    struct charle_str text;
+    struct charle_bytes message;
+};
+void charle_server_calls_finish(const struct charle_answer *answers, size_t count);
+
 #endif

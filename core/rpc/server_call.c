@@ -424,8 +424,9 @@ static void run_after(struct charle_server_call *call, enum charle_err code, str
     }
 }
 
-void charle_server_call_finish(struct charle_server_call *call, enum charle_err code, struct charle_str text,
-                               struct charle_bytes message)
+// Without `must_send` the call's end leaves with the next that is flushed on its connection.
+static void finish(struct charle_server_call *call, enum charle_err code, struct charle_str text, struct charle_bytes message,
+                   bool must_send)
 {
     struct ch_server_link *peer = call->peer;
     bool has_message = code == CHARLE_OK && message.ptr;
@@ -446,7 +447,10 @@ void charle_server_call_finish(struct charle_server_call *call, enum charle_err 
     }
     peer->calls--;
     peer->held_size -= call->request.len;
-    ch_link_flush(&peer->link);
+    if (must_send)
+        ch_link_flush(&peer->link);
+    else
+        ch_link_unlock(&peer->link);
     if (is_live)
         run_after(call, code, text);
     else
@@ -454,4 +458,18 @@ void charle_server_call_finish(struct charle_server_call *call, enum charle_err 
     if (!is_by_callback)
         call_free(call);
     ch_link_release(&peer->link);
+}
+
+void charle_server_call_finish(struct charle_server_call *call, enum charle_err code, struct charle_str text,
+                               struct charle_bytes message)
+{
+    finish(call, code, text, message, true);
+}
+
+void charle_server_calls_finish(const struct charle_answer *answers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_last_of_peer = i + 1 == count || answers[i + 1].call->peer != answers[i].call->peer;
+        finish(answers[i].call, answers[i].code, answers[i].text, answers[i].message, is_last_of_peer);
+    }
 }
