@@ -158,7 +158,8 @@ enum charle_err ch_sync_scopes_of(const struct ch_sync *sync, struct charle_db *
     }
     if (rc)
         return charle_error_prefix(err, rc, "reading what %.*s %.*s may see", CHARLE_FMT(peer->principal), CHARLE_FMT(peer->id));
-    qsort(list.items, list.count, sizeof(*list.items), by_text);
+    if (list.count)
+        qsort(list.items, list.count, sizeof(*list.items), by_text);
     size_t kept = 0; // two grants may give the same scope
     for (size_t i = 0; i < list.count; i++) {
         if (!kept || !charle_str_equal(list.items[kept - 1], list.items[i]))
