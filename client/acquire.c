@@ -136,13 +136,18 @@ static struct ch_table *present_table(struct ch_client_core *core)
     return &core->replica->tables.items[core->acquire.table_at];
 }
 
+static bool is_leaf(const struct ch_acquire *a)
+{
+    return a->range.rows >= 0 && a->range.rows <= CH_VERIFY_LEAF_ROWS;
+}
+
 static void start_hash(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
     const struct charle_hash_request request = {
         .scope = present_scope(a), .table = present_table(core)->schema->id,
         .after_key = opt_bound(a->range.has_after, &a->range.after), .until_key = opt_bound(a->range.has_until, &a->range.until),
-        .buckets = a->range.rows >= 0 && a->range.rows <= CH_VERIFY_LEAF_ROWS ? 1 : CH_VERIFY_BUCKETS,
+        .buckets = is_leaf(a) ? 1 : CH_VERIFY_BUCKETS,
         .schema_hash = core->replica->schema->hash,
     };
     a->step = CH_ACQUIRE_HASH;
@@ -201,7 +206,7 @@ static enum charle_err stage(struct ch_client_core *core, const struct ch_spool_
 static enum charle_err stage_range(struct ch_client_core *core, struct charle_error *err)
 {
     struct ch_acquire *a = &core->acquire;
-    if (a->range_is_staged || !a->compares)
+    if (a->range_is_staged)
         return CHARLE_OK;
     a->range_is_staged = true;
     return stage(core, &(struct ch_spool_item){.kind = CH_SPOOL_RANGE, .table = present_table(core)->schema->id,
@@ -408,8 +413,7 @@ static void advance(struct ch_client_core *core)
     if (!next_range(core))
         return;
     // Verifying asks once more for a small range before it counts; mending fetches it.
-    bool is_small = a->range.rows >= 0 && a->range.rows <= CH_VERIFY_LEAF_ROWS;
-    if (!a->compares || (is_small && !a->is_verify))
+    if (!a->compares || (is_leaf(a) && !a->is_verify))
         start_new_fetch(core);
     else
         start_hash(core);
@@ -419,16 +423,17 @@ static void begin(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_error err = {0};
-    bool any = false;
+    bool any = false, is_doubtful = false;
     enum charle_err rc = add_scopes(core, CH_SCOPE_COPYING, &any, &err);
     if (!rc)
-        rc = add_scopes(core, CH_SCOPE_REPAIR, &any, &err);
+        rc = add_scopes(core, CH_SCOPE_REPAIR, &is_doubtful, &err);
     if (!rc)
-        rc = add_scopes(core, CH_SCOPE_STAGED, &any, &err);
-    if (!rc && !any && core->verify_wanted > core->verify_done) {
-        a->is_verify = true;
+        rc = add_scopes(core, CH_SCOPE_STAGED, &is_doubtful, &err);
+    any = any || is_doubtful;
+    a->is_verify = !any && core->verify_wanted > core->verify_done;
+    // Whether a row is in a scope is told from its values, and values that a doubtful scope left behind may tell it wrongly of any other scope.
+    if (!rc && (is_doubtful || a->is_verify))
         rc = add_scopes(core, CH_SCOPE_READY, &any, &err);
-    }
     core->acquire_wanted = false;
     if (!rc && any) {
         core->rows_copied = core->rows_total = 0;
@@ -565,12 +570,21 @@ static enum charle_err judge_range(struct ch_client_core *core, const struct cha
     return CHARLE_OK;
 }
 
+static int64_t rows_in(const struct charle_hash_reply *reply)
+{
+    const struct charle_hash_bucket *const *buckets = reply->bucket.items;
+    int64_t rows = 0;
+    for (size_t i = 0; i < reply->bucket.count; i++)
+        rows += buckets[i]->rows;
+    return rows;
+}
+
 static enum charle_err compare(struct ch_client_core *core, const struct charle_hash_reply *reply, struct charle_error *err)
 {
     struct ch_acquire *a = &core->acquire;
     const struct charle_hash_bucket *const *buckets = reply->bucket.items;
     struct charle_str after = bound(a->range.has_after, &a->range.after);
-    bool is_small = a->range.rows >= 0 && a->range.rows <= CH_VERIFY_LEAF_ROWS, all_same = true, same;
+    bool is_small = rows_in(reply) <= CH_VERIFY_LEAF_ROWS || is_leaf(a), all_same = true, same;
     for (size_t i = 0; i < reply->bucket.count; i++) {
         enum charle_err rc = compare_bucket(core, after, buckets[i], &same, err);
         // What cannot be divided any more is as small as it gets.

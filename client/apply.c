@@ -20,22 +20,19 @@ struct application {
 
 // --- scopes -------------------------------------------------------------------------------------------------------------
 
-static enum charle_err lose_scope(struct application *a, struct charle_str scope, struct charle_error *err)
+static enum charle_err lose_scope(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
-    struct ch_sql *sql = a->tables->sql;
-    enum charle_err rc = ch_sql_run(sql, CH_SQL_CURSOR_DELETE, err, "s", scope);
-    for (size_t i = 0; !rc && i < a->tables->count; i++) {
-        struct ch_table *table = &a->tables->items[i];
-        struct ch_table_audience *audience = ch_table_audience_of(table, scope);
-        int64_t changed;
+    struct ch_tables *tables = &replica->tables;
+    enum charle_err rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_DELETE, err, "s", scope);
+    for (size_t i = 0; !rc && i < tables->count; i++) {
+        struct ch_table_audience *audience = ch_table_audience_of(&tables->items[i], scope);
         if (audience)
-            rc = ch_table_leave_range(a->tables, table, audience, scope, (struct charle_str){0}, (struct charle_str){0}, false,
-                                      &changed, err);
+            rc = ch_table_leave_scope(tables, &tables->items[i], audience, scope, err);
     }
     if (!rc)
-        rc = ch_sql_run(sql, CH_SQL_MEMBER_LEAVE, err, "s", scope);
+        rc = ch_sql_run(&replica->sql, CH_SQL_MEMBER_LEAVE, err, "s", scope);
     if (!rc)
-        rc = ch_sql_run(sql, CH_SQL_COPY_DELETE, err, "s", scope);
+        rc = ch_sql_run(&replica->sql, CH_SQL_COPY_DELETE, err, "s", scope);
     return rc;
 }
 
@@ -49,29 +46,36 @@ static bool is_listed(const struct charle_array *scopes, struct charle_str scope
     return false;
 }
 
-// The list of all scopes held has the last word: what is not on it is lost, even when no page said so.
-static enum charle_err lose_unlisted(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct charle_array *scopes,
+                                        char out[CH_SCOPE_LEN_MAX + 1], struct charle_error *err)
 {
-    for (bool is_done = page->scope.count == 0; !is_done;) {
-        char lost[CH_SCOPE_LEN_MAX + 1] = "";
-        sqlite3_stmt *row;
-        enum charle_err rc = ch_sql_one(a->tables->sql, CH_SQL_CURSOR_ALL, &row, err, "");
-        for (; rc == CHARLE_OK; rc = ch_sql_next(a->tables->sql, row, err)) {
-            struct charle_str scope = ch_sql_text(row, 0);
-            if (is_listed(&page->scope, scope))
-                continue;
-            memcpy(lost, scope.ptr, scope.len < CH_SCOPE_LEN_MAX ? scope.len : CH_SCOPE_LEN_MAX);
-            ch_sql_end(row);
-            break;
-        }
-        if (rc == CHARLE_DONE)
-            return CHARLE_OK;
-        if (!rc)
-            rc = lose_scope(a, charle_str(lost), err);
-        if (rc)
-            return rc;
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_CURSOR_ALL, &row, err, "");
+    out[0] = '\0';
+    for (; rc == CHARLE_OK; rc = ch_sql_next(&replica->sql, row, err)) {
+        struct charle_str scope = ch_sql_text(row, 0);
+        if (is_listed(scopes, scope) || charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device")))
+            continue;
+        size_t len = scope.len < CH_SCOPE_LEN_MAX ? scope.len : CH_SCOPE_LEN_MAX;
+        memcpy(out, scope.ptr, len);
+        out[len] = '\0';
+        ch_sql_end(row);
+        return CHARLE_OK;
     }
-    return CHARLE_OK;
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+// The list of all scopes held has the last word: what is not on it is lost, even when no page said so.
+static enum charle_err lose_unlisted(struct ch_replica *replica, const struct charle_array *scopes, struct charle_error *err)
+{
+    char lost[CH_SCOPE_LEN_MAX + 1];
+    enum charle_err rc = ch_scopes_find_unlisted(replica, scopes, lost, err);
+    while (!rc && lost[0]) {
+        rc = lose_scope(replica, charle_str(lost), err);
+        if (!rc)
+            rc = ch_scopes_find_unlisted(replica, scopes, lost, err);
+    }
+    return rc;
 }
 
 enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
@@ -127,9 +131,9 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
     const struct charle_str *lost = page->lost.items;
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < page->lost.count; i++)
-        rc = lose_scope(a, lost[i], err);
-    if (!rc)
-        rc = lose_unlisted(a, page, err);
+        rc = lose_scope(a->replica, lost[i], err);
+    if (!rc && page->scope.count)
+        rc = lose_unlisted(a->replica, &page->scope, err);
     if (!rc)
         rc = gain_scopes(a, &page->gained, err);
     if (!rc)
@@ -302,17 +306,18 @@ static enum charle_err each_page(struct application *a, struct ch_moment *moment
 
 // --- staged rows ----------------------------------------------------------------------------------------------------------
 
-// Rows of one range, in key order: what lies here between two rows that arrived is not there on the server.
+// Two passes over the spool: what lies here in a fetched range and did not come is denied, then what came is put.
 struct staging {
     struct application *a;
+    bool is_denying;
     char scope_text[CH_SCOPE_LEN_MAX + 1];
     struct charle_str scope;
+    bool is_lost; // the scope was lost after it was staged: its items are passed over
     struct ch_table *table;
     struct ch_table_audience *audience;
-    bool is_lost; // the scope was lost after it was staged: its items are passed over
-    bool is_range;
+    bool is_range;        // a range is open in which something may lie here
     bool has_previous, has_until;
-    struct charle_buf previous, until;
+    struct charle_buf previous, until; // the last key that arrived, or the range's lower bound; its upper bound
 };
 
 static struct charle_str bound(bool has, const struct charle_buf *text)
@@ -321,35 +326,43 @@ static struct charle_str bound(bool has, const struct charle_buf *text)
     return has ? charle_str_n(text->size ? (const char *)text->data : "", text->size) : (struct charle_str){0};
 }
 
-static enum charle_err clear_up_to(struct staging *s, struct charle_str before, bool is_inclusive, struct charle_error *err)
+static enum charle_err deny_up_to(struct staging *s, struct charle_str before, bool is_inclusive, struct charle_error *err)
 {
-    int64_t changed = 0;
-    enum charle_err rc = ch_table_leave_range(s->a->tables, s->table, s->audience, s->scope, bound(s->has_previous, &s->previous),
-                                              before, is_inclusive, &changed, err);
-    s->a->result->rows_different += changed;
+    int64_t rows = 0;
+    enum charle_err rc = ch_table_deny(s->a->tables, s->table, s->audience, s->scope, bound(s->has_previous, &s->previous), before,
+                                       is_inclusive, &rows, err);
+    s->a->result->rows_different += rows;
+    return rc;
+}
+
+static enum charle_err deny_before_row(struct staging *s, struct charle_bytes row, struct charle_error *err)
+{
+    struct application *a = s->a;
+    bool is_same = false;
+    if (!s->is_range) {
+        a->result->rows_different++; // nothing of this range is here
+        return CHARLE_OK;
+    }
+    charle_buf_reset(&a->key);
+    enum charle_err rc = ch_table_key_of_row(a->tables, s->table, row, &a->key, err);
+    if (!rc)
+        rc = deny_up_to(s, bound(true, &a->key), false, err);
+    if (!rc)
+        rc = ch_table_is_same(a->tables, s->table, s->audience, charle_buf_str(&a->key), row, &is_same, err);
+    a->result->rows_different += !is_same;
+    charle_buf_reset(&s->previous);
+    charle_buf_add_str(&s->previous, charle_buf_str(&a->key));
+    s->has_previous = true;
     return rc;
 }
 
 static enum charle_err stage_row(void *ctx, struct charle_bytes row, struct charle_error *err)
 {
     struct staging *s = ctx;
-    struct application *a = s->a;
-    enum charle_err rc = CHARLE_OK;
-    if (s->is_range) {
-        charle_buf_reset(&a->key);
-        rc = ch_table_key_of_row(a->tables, s->table, row, &a->key, err);
-        if (!rc)
-            rc = clear_up_to(s, bound(true, &a->key), false, err);
-        bool is_same = false;
-        if (!rc)
-            rc = ch_table_is_same(a->tables, s->table, s->audience, charle_buf_str(&a->key), row, &is_same, err);
-        a->result->rows_different += !is_same;
-        charle_buf_reset(&s->previous);
-        charle_buf_add_str(&s->previous, charle_buf_str(&a->key));
-        s->has_previous = true;
-    }
-    a->result->rows++;
-    return rc ? rc : ch_table_put(a->tables, s->table, s->audience, s->scope, row, err);
+    if (s->is_denying)
+        return deny_before_row(s, row, err);
+    s->a->result->rows++;
+    return ch_table_put(s->a->tables, s->table, s->audience, s->scope, row, err);
 }
 
 static enum charle_err end_range(struct staging *s, struct charle_error *err)
@@ -357,7 +370,7 @@ static enum charle_err end_range(struct staging *s, struct charle_error *err)
     if (!s->is_range)
         return CHARLE_OK;
     s->is_range = false;
-    return clear_up_to(s, bound(s->has_until, &s->until), true, err);
+    return deny_up_to(s, bound(s->has_until, &s->until), true, err);
 }
 
 static enum charle_err begin_range(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
@@ -373,27 +386,33 @@ static enum charle_err begin_range(struct staging *s, const struct ch_spool_item
         rc = ch_table_key_of_wire(s->a->tables, s->table, item->after, &s->previous, err);
     if (!rc && s->has_until)
         rc = ch_table_key_of_wire(s->a->tables, s->table, item->until, &s->until, err);
-    s->is_range = rc == CHARLE_OK;
+    if (!rc && s->is_denying)
+        rc = ch_table_has_rows(s->a->tables, s->table, s->audience, s->scope, bound(s->has_previous, &s->previous),
+                               bound(s->has_until, &s->until), &s->is_range, err);
     return rc;
 }
 
 static enum charle_err begin_scope(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
 {
+    struct ch_sql *sql = s->a->tables->sql;
+    sqlite3_stmt *row;
     enum charle_err rc = end_range(s, err);
+    if (rc)
+        return rc;
     if (item->scope.len > CH_SCOPE_LEN_MAX)
         return charle_fail(err, CHARLE_MALFORMED, "a scope of %zu bytes was staged", item->scope.len);
     memcpy(s->scope_text, item->scope.ptr, item->scope.len);
     s->scope = charle_str_n(s->scope_text, item->scope.len);
     s->table = NULL;
-    sqlite3_stmt *row;
-    if (!rc)
-        rc = ch_sql_one(s->a->tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", s->scope);
+    rc = ch_sql_one(sql, CH_SQL_CURSOR_GET, &row, err, "s", s->scope);
     s->is_lost = rc == CHARLE_DONE;
     if (rc)
         return s->is_lost ? CHARLE_OK : rc;
     ch_sql_end(row);
+    if (s->is_denying)
+        return CHARLE_OK;
     // From here on its rows count for what keeps other rows alive, and its cursor takes deltas.
-    return ch_sql_run(s->a->tables->sql, CH_SQL_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
+    return ch_sql_run(sql, CH_SQL_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
 }
 
 static enum charle_err stage_item(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
@@ -404,22 +423,15 @@ static enum charle_err stage_item(struct staging *s, const struct ch_spool_item 
         return CHARLE_OK;
     if (item->kind == CH_SPOOL_RANGE)
         return begin_range(s, item, err);
-    enum charle_err rc = CHARLE_OK;
-    if (!s->table || s->table->schema->id != item->table) {
-        rc = end_range(s, err);
-        if (!rc)
-            rc = find_table(s->a, item->table, s->scope, &s->table, &s->audience, err);
-    }
-    return rc ? rc : ch_copy_page_rows(item->bytes, &s->a->scratch, stage_row, s, err);
+    CHARLE_ASSERT(s->table && s->table->schema->id == item->table); // every page stands behind its range
+    return ch_copy_page_rows(item->bytes, &s->a->scratch, stage_row, s, err);
 }
 
-static enum charle_err apply_staged(struct application *a, struct charle_error *err)
+static enum charle_err pass_over_staged(struct application *a, bool is_denying, struct charle_error *err)
 {
-    struct staging s = {.a = a};
+    struct staging s = {.a = a, .is_denying = is_denying};
     struct ch_spool_item item;
     enum charle_err rc;
-    if (!a->options->staged)
-        return CHARLE_OK;
     ch_spool_start(a->options->staged);
     while ((rc = ch_spool_next(a->options->staged, &item, err)) == CHARLE_OK) {
         rc = stage_item(&s, &item, err);
@@ -431,6 +443,20 @@ static enum charle_err apply_staged(struct application *a, struct charle_error *
         rc = end_range(&s, err);
     charle_buf_deinit(&s.previous);
     charle_buf_deinit(&s.until);
+    return rc;
+}
+
+static enum charle_err apply_staged(struct application *a, struct charle_error *err)
+{
+    if (!a->options->staged)
+        return CHARLE_OK;
+    enum charle_err rc = ch_tables_begin_denials(a->tables, err);
+    if (!rc)
+        rc = pass_over_staged(a, true, err);
+    if (!rc)
+        rc = pass_over_staged(a, false, err);
+    for (size_t i = 0; !rc && i < a->tables->count; i++)
+        rc = ch_table_leave_denied(a->tables, &a->tables->items[i], err);
     return rc;
 }
 

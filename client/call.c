@@ -2,7 +2,7 @@
 #include "client/rebase.h"
 
 #include "base/limits.h"
-#include "sync/outbox.h"
+#include "msg/wire.h"
 
 enum { OUTBOX_CHECK_EVERY = 1024 };
 
@@ -43,9 +43,74 @@ enum charle_err ch_call_run(struct ch_replica *replica, const struct ch_call *ca
     return rc;
 }
 
-bool ch_call_is_wide(const struct ch_replica *replica, const struct ch_call *call)
+// --- what a call depends on -------------------------------------------------------------------------------------------------------
+
+enum { REQUEST_KEY = 1 }; // the key's field in generated Update and Delete requests
+
+static bool is_referred_to(const struct charle_schema *schema, const struct charle_table *table)
 {
-    return call->method->crud == CHARLE_CRUD_NONE || !ch_capture_is_one_row(&replica->capture, call->method->table);
+    for (size_t t = 0; t < schema->table_count; t++) {
+        const struct charle_table *other = schema->tables[t];
+        for (size_t i = 0; other->is_replicated && i < other->column_count; i++) {
+            if (other->columns[i].references == table)
+                return true;
+        }
+    }
+    return false;
+}
+
+// The row that a generated Update or Delete is about, as its request says.
+static enum charle_err key_of_request(struct ch_replica *replica, struct ch_table *table, struct charle_bytes request,
+                                      struct charle_buf *out, struct charle_error *err)
+{
+    struct charle_wire_reader reader = {request.ptr, request.ptr + request.len};
+    struct charle_wire_field field;
+    while (charle_wire_next(&reader, &field) == CHARLE_OK) {
+        if (field.number == REQUEST_KEY && field.wire_type == 2)
+            return ch_table_key_of_row(&replica->tables, table, field.bytes, out, err);
+    }
+    return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the request names no row");
+}
+
+// True when the call is about one row; its key is appended.
+static bool is_narrow(struct ch_replica *replica, const struct ch_call *call, enum charle_err ran, struct charle_buf *key)
+{
+    const struct charle_method *method = call->method;
+    struct ch_table *table = method->table ? ch_table_by_id(&replica->tables, method->table->id) : NULL;
+    struct ch_capture *capture = &replica->capture;
+    struct charle_error ignored;
+    if (!table || (!ran && capture->count && !ch_capture_is_one_row(capture, method->table)))
+        return false;
+    switch ((enum charle_crud)method->crud) {
+    case CHARLE_CRUD_CREATE:
+        return !ran && capture->count && !ch_capture_first_key(capture, key);
+    case CHARLE_CRUD_DELETE:
+        if (is_referred_to(replica->schema, method->table))
+            return false;
+        return !key_of_request(replica, table, call->request, key, &ignored);
+    case CHARLE_CRUD_UPDATE:
+        return !key_of_request(replica, table, call->request, key, &ignored);
+    case CHARLE_CRUD_NONE:
+    case CHARLE_CRUD_GET:
+    case CHARLE_CRUD_LIST:
+        return false;
+    }
+    return false;
+}
+
+enum charle_err ch_call_keep(struct ch_replica *replica, const struct ch_call *call, enum charle_err ran, int64_t position,
+                             bool *out_is_wide, struct charle_error *err)
+{
+    struct charle_buf key = {0};
+    bool narrow = call->method && is_narrow(replica, call, ran, &key);
+    enum charle_err rc = CHARLE_OK;
+    if (!ran)
+        rc = ch_capture_keep(&replica->capture, position, err);
+    if (!rc && narrow)
+        rc = ch_sql_run(&replica->sql, CH_SQL_TOUCH_ADD, err, "isi", (int64_t)call->method->table->id, charle_buf_str(&key), position);
+    *out_is_wide = !narrow;
+    charle_buf_deinit(&key);
+    return rc;
 }
 
 // The machine failed, not the call: trying again later may succeed, and nothing may be concluded about the call.
@@ -70,16 +135,18 @@ enum charle_err ch_call_run_again(struct ch_replica *replica, int64_t position, 
     enum charle_err ran = call.method ? ch_call_run(replica, &call, &reply, &why)
                                       : charle_fail(&why, CHARLE_UNIMPLEMENTED, "this program has no method %.*s; the server decides",
                                                     CHARLE_FMT(ch_sql_text(row, 1)));
-    ch_sql_end(row);
     charle_buf_deinit(&reply);
     if (ran && is_failure_of_machine(ran)) {
         if (err)
             *err = why;
+        ch_sql_end(row);
         return ran;
     }
     struct charle_str words = ran ? charle_str(why.text) : (struct charle_str){0};
-    rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_RAN, err, "iis", position, (int64_t)(ran || ch_call_is_wide(replica, &call)), words);
-    return rc || ran ? rc : ch_capture_keep(&replica->capture, position, err);
+    bool is_wide = true;
+    rc = ch_call_keep(replica, &call, ran, position, &is_wide, err);
+    ch_sql_end(row); // the request was read from it
+    return rc ? rc : ch_sql_run(&replica->sql, CH_SQL_OUTBOX_RAN, err, "iis", position, (int64_t)is_wide, words);
 }
 
 // Runs the call and keeps what it did with its entry. A failure of the call is the caller's answer: nothing is queued.
@@ -91,9 +158,12 @@ static enum charle_err queue_call(struct ch_replica *replica, const struct ch_ca
         return rc;
     struct charle_bytes request = charle_bytes(call->request.ptr ? call->request.ptr : (const uint8_t *)"", call->request.len);
     rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_ADD, err, "isbiiiiis", (int64_t)0, call->method->name, request, call->at_us,
-                    (int64_t)call->seed, (int64_t)0, (int64_t)0, (int64_t)ch_call_is_wide(replica, call), (struct charle_str){0});
+                    (int64_t)call->seed, (int64_t)0, (int64_t)0, (int64_t)0, (struct charle_str){0});
     *out_position = sqlite3_last_insert_rowid(replica->sql.db);
-    return rc ? rc : ch_capture_keep(&replica->capture, *out_position, err);
+    bool is_wide = true;
+    if (!rc)
+        rc = ch_call_keep(replica, call, CHARLE_OK, *out_position, &is_wide, err);
+    return rc || !is_wide ? rc : ch_sql_run(&replica->sql, CH_SQL_OUTBOX_WIDE, err, "i", *out_position);
 }
 
 static enum charle_err check_room(struct ch_replica *replica, struct charle_error *err)
@@ -110,11 +180,23 @@ static enum charle_err check_room(struct ch_replica *replica, struct charle_erro
                        "%lld calls wait for the server, which is the limit; connect to it before making more", (long long)count);
 }
 
+// While rows are copied straight into the tables there is no confirmed image to go back to.
+static enum charle_err check_ready(struct ch_replica *replica, struct charle_error *err)
+{
+    int64_t ready;
+    enum charle_err rc = ch_meta_number(&replica->sql, "ready", 0, &ready, err);
+    return rc || ready ? rc
+                       : charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                                     "this replica has not been copied completely yet; connect to the server first");
+}
+
 enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
                                 struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
 {
     const struct ch_client_env *env = replica->env;
-    struct ch_call call = {.method = method, .request = request, .at_us = env->now_wall_us(env->ctx)};
+    // The caller may have a generated descriptor; the schema's own knows the function behind it.
+    const struct charle_method *bound = charle_method_find(&replica->methods, method->name);
+    struct ch_call call = {.method = bound ? bound : method, .request = request, .at_us = env->now_wall_us(env->ctx)};
     if (request.len > CH_CALL_REQUEST_SIZE_MAX)
         return charle_fail(err, CHARLE_TOO_LARGE, "the request of %.*s has %zu bytes; a queued call may have %zu",
                            CHARLE_FMT(method->name), request.len, CH_CALL_REQUEST_SIZE_MAX);
@@ -122,7 +204,9 @@ enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
-    rc = check_room(replica, err);
+    rc = check_ready(replica, err);
+    if (!rc)
+        rc = check_room(replica, err);
     if (!rc)
         rc = ch_replica_load_identity(replica, err);
     if (!rc)

@@ -141,6 +141,12 @@ bool ch_capture_is_one_row(const struct ch_capture *capture, const struct charle
     return capture->count > 0;
 }
 
+enum charle_err ch_capture_first_key(const struct ch_capture *capture, struct charle_buf *out)
+{
+    charle_buf_add_str(out, key_of(capture, &capture->rows[0]));
+    return out->failed;
+}
+
 enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, struct charle_error *err)
 {
     struct ch_sql *sql = capture->tables->sql;

@@ -36,6 +36,9 @@ CHARLE_MUST_CHECK enum charle_err ch_capture_stop(struct ch_capture *capture, st
 // Is what was collected about exactly one row of this table?
 bool ch_capture_is_one_row(const struct ch_capture *capture, const struct charle_table *table);
 
+// Appends the key of the first row that was collected; there must be one.
+CHARLE_MUST_CHECK enum charle_err ch_capture_first_key(const struct ch_capture *capture, struct charle_buf *out);
+
 // Writes what was collected under the call's position in the outbox; inside the call's transaction.
 CHARLE_MUST_CHECK enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, struct charle_error *err);
 

@@ -83,6 +83,7 @@ static void cancel_all(struct ch_client_core *core)
     ch_core_copy_cancel(core);
     ch_core_pull_cancel(core);
     ch_core_push_cancel(core);
+    core->push_is_probing = false;
     ch_core_acquire_pause(core);
 }
 
@@ -187,7 +188,11 @@ static enum charle_err check_owner(struct ch_replica *replica, const struct char
 static enum charle_err note_scopes(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
 {
     const struct charle_str *scopes = reply->scope.items;
-    enum charle_err rc = CHARLE_OK;
+    char lost[CH_SCOPE_LEN_MAX + 1];
+    enum charle_err rc = ch_scopes_find_unlisted(replica, &reply->scope, lost, err);
+    // Half-copied rows cannot tell which other scope keeps them, so a scope lost in the middle of a first copy begins it again.
+    if (!rc && lost[0])
+        rc = ch_layout_empty_tables(replica, err);
     for (size_t i = 0; !rc && i < reply->scope.count; i++)
         rc = ch_scope_gain(replica, scopes[i], err);
     return rc;
@@ -243,6 +248,17 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
     return ch_replica_end(replica, rc, err);
 }
 
+// A copy of this replica goes by the same name, so it needs a new one. Before that, calls that both have must not be sent twice: they go out one by
+// one under the old name, until the server says that it knows another one by that number.
+static void probe_calls(struct ch_client_core *core)
+{
+    core->push_is_probing = true;
+    core->push_count_max = 1;
+    core->push_wanted = true;
+    core->push_at = 0;
+    ch_core_push_step(core);
+}
+
 static void open_done(struct ch_client_core *core, enum charle_err code, struct charle_str text)
 {
     struct charle_error err = {0};
@@ -250,9 +266,7 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     char words[240];
     core->open_call = 0;
     if (code == CHARLE_CONFLICT || code == CHARLE_ALREADY_EXISTS) {
-        core->push_is_probing = true; // the chain differs somewhere: find out which calls the server has from us
-        core->push_count_max = 1;
-        ch_core_push_step(core);
+        probe_calls(core);
         return;
     }
     if (code) {
@@ -264,8 +278,6 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     enum charle_err rc = charle_message_read(&charle_open_reply_message, charle_buf_bytes(&core->reply), &core->arena, &reply, &err);
     if (!rc)
         rc = take_reply(core, &reply, &renew, &err);
-    if (!rc && renew)
-        rc = ch_outbox_renew_identity(core->replica, &err);
     if (rc) {
         ch_core_fail(core, &err);
         return;
@@ -275,7 +287,7 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     core->push_at = 0;
     core->push_wanted = true;
     if (renew)
-        open_session(core); // under the new name
+        probe_calls(core);
     else if (!core->is_ready)
         ch_core_copy_begin(core);
     else
@@ -511,6 +523,15 @@ static void take_lead(struct ch_client_core *core)
     ch_core_set_phase(core, CH_PHASE_FOLLOWING);
 }
 
+// Calls go out whenever there is a session; while it is being opened only to find out whose numbers they are.
+static bool may_push(const struct ch_client_core *core)
+{
+    if (core->recall_after >= 0)
+        return false; // not before the moment that shows what the server has lost
+    return (core->phase >= CH_PHASE_COPYING && core->phase <= CH_PHASE_LIVE) ||
+           (core->phase == CH_PHASE_OPENING && core->push_is_probing && !core->open_call);
+}
+
 static void set_timer(struct ch_client_core *core)
 {
     int64_t at = INT64_MAX;
@@ -520,7 +541,7 @@ static void set_timer(struct ch_client_core *core)
         core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected) ? core->retry_at : INT64_MAX,
         core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
-        core->phase >= CH_PHASE_COPYING && core->phase <= CH_PHASE_LIVE && core->push_wanted && !core->push_call ? core->push_at : INT64_MAX,
+        may_push(core) && core->push_wanted && !core->push_call ? core->push_at : INT64_MAX,
     };
     for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
         at = wishes[i] < at ? wishes[i] : at;
@@ -534,7 +555,7 @@ static void settle(struct ch_client_core *core)
         take_lead(core);
     if ((core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED) && core->is_connected && ch_core_now(core) >= core->retry_at)
         open_session(core);
-    if (core->phase >= CH_PHASE_COPYING && core->phase <= CH_PHASE_LIVE)
+    if (may_push(core))
         ch_core_push_step(core);
     if (core->phase == CH_PHASE_LIVE)
         ch_core_acquire_step(core);

@@ -19,7 +19,7 @@
 #include <stdio.h>
 
 static const char platform_tables[] =
-    "create table charle_meta (key text primary key, value) strict, without rowid;"
+    "create table charle_meta (key text primary key, value any) strict, without rowid;"
     "create table charle_cursor (scope text primary key, stamp integer, lineage integer, state integer not null,"
     "  next_stamp integer, next_lineage integer) strict, without rowid;"
     "create table charle_copy (scope text not null, tab integer not null, after_key text, is_done integer not null,"
@@ -96,6 +96,24 @@ static enum charle_err drop_tables(struct ch_replica *replica, struct charle_err
     }
 }
 
+static enum charle_err forget_rows(struct ch_replica *replica, struct charle_error *err)
+{
+    return ch_sql_script(&replica->sql, "delete from charle_cursor; delete from charle_copy; delete from charle_base;"
+                         "delete from charle_touch; delete from charle_member; delete from charle_meta where key = 'ready'",
+                         "emptying the tables", err);
+}
+
+enum charle_err ch_layout_empty_tables(struct ch_replica *replica, struct charle_error *err)
+{
+    enum charle_err rc = forget_rows(replica, err);
+    for (size_t i = 0; !rc && i < replica->tables.count; i++) {
+        char text[CH_IDENTIFIER_LEN_MAX + 20];
+        snprintf(text, sizeof(text), "delete from \"%.*s\"", CHARLE_FMT(replica->tables.items[i].schema->name));
+        rc = ch_sql_script(&replica->sql, text, "emptying a table", err);
+    }
+    return rc;
+}
+
 enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle_error *err)
 {
     struct ch_sql *sql = &replica->sql;
@@ -106,9 +124,9 @@ enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle
             rc = ch_sql_script(sql, table->replica_create, "making a table", err);
     }
     if (!rc)
-        rc = ch_sql_script(sql, "delete from charle_cursor; delete from charle_copy; delete from charle_base;"
-                           "delete from charle_touch; delete from charle_member; delete from charle_meta where key in ('ready', 'is_finished', 'tables_indexed')",
-                           "making the tables", err);
+        rc = forget_rows(replica, err);
+    if (!rc)
+        rc = ch_sql_script(sql, "delete from charle_meta where key in ('is_finished', 'tables_indexed')", "making the tables", err);
     if (!rc)
         rc = ch_meta_set_text(sql, "schema", replica->schema->name, err);
     return rc ? rc : ch_meta_set_number(sql, "schema_hash", (int64_t)replica->schema->hash, err);

@@ -26,7 +26,7 @@ static void wait_until(struct ch_client_core *core, int64_t wall_us)
 
 static bool may_push(const struct ch_client_core *core)
 {
-    return core->push_wanted && !core->push_call && core->recall_after < 0 && ch_core_now(core) >= core->push_at;
+    return core->push_wanted && !core->push_call && ch_core_now(core) >= core->push_at;
 }
 
 // The server does not know some of our calls under this identity: they go on under a new one.

@@ -70,15 +70,15 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
     if (!rebase->has_images)
         return CHARLE_OK;
     enum charle_err rc = ch_sql_one(sql, CH_SQL_BASE_GET, &row, err, "is", tab, key);
-    if (rc)
-        return rc == CHARLE_DONE ? CHARLE_OK : rc;
-    rc = ch_table_restore(&rebase->replica->tables, table, key, ch_sql_bytes(row, 0), err);
-    ch_sql_end(row);
-    if (!rc)
-        rc = ch_sql_run(sql, CH_SQL_BASE_DELETE, err, "is", tab, key);
-    if (rc)
+    if (rc == CHARLE_OK) {
+        rc = ch_table_restore(&rebase->replica->tables, table, key, ch_sql_bytes(row, 0), err);
+        ch_sql_end(row);
+        if (!rc)
+            rc = ch_sql_run(sql, CH_SQL_BASE_DELETE, err, "is", tab, key);
+    }
+    if (rc && rc != CHARLE_DONE)
         return rc;
-    // The calls on this row keep their touches: running them again writes the same.
+    // The calls on this row keep their touches: running them again touches the same.
     rc = ch_sql_one(sql, CH_SQL_TOUCH_OF_ROW, &row, err, "is", tab, key);
     while (rc == CHARLE_OK) {
         rc = ch_rebase_run_later(rebase, sqlite3_column_int64(row, 0), err);

@@ -6,9 +6,11 @@
 // Running all of them again for every page would cost a laptop with 10,000 offline edits the square of that. It is not needed, because
 // of what a call can depend on: its request, time, seed and caller, which do not change, and the rows it reads.
 //
-//   A call is *narrow* when it is a generated method, succeeded here, and wrote exactly one row of its table. The engine of generated
-//   methods reads no row but the one it writes (and rows that decide about permission are that row's own columns), so a narrow call's
-//   effect is a function of that row alone. Any other call is *wide*: it may have read anything.
+//   A call is *narrow* when what it does is a function of one row: a generated Update, a generated Create that succeeded, a generated Delete
+//   of a table that no other one refers to. The engine of these methods (services/crud.c) reads no other row: who may write is decided by
+//   the row's own columns, merging compares it with what the request says, a new id comes from the seed. (A provisional number is made
+//   from the smallest one of the table; it is a label that the server replaces, so a call keeps the one it got.) Any other call is
+//   *wide*: it may have read anything. A narrow call is listed with its row in charle_touch even if it changed nothing or failed.
 //
 // Let D be the rows that differ between S and S' plus the rows touched by dropped calls. If every remaining call is narrow, then for a row
 // outside D the sequence of remaining calls on it is the same and starts from the same image, so what is shown is right already. For a
@@ -37,10 +39,13 @@ CHARLE_MUST_CHECK enum charle_err ch_call_run(struct ch_replica *replica, const 
 // Runs a queued call again with its stored time and seed, keeps what it did or why it failed; in the open transaction.
 CHARLE_MUST_CHECK enum charle_err ch_call_run_again(struct ch_replica *replica, int64_t position, struct charle_error *err);
 
-// Does the call, which has just run with success, depend on anything but the one row it wrote?
-bool ch_call_is_wide(const struct ch_replica *replica, const struct ch_call *call);
+// Keeps what a call that has just run did or depends on, under its position: images, touched rows. *out_is_wide: it may depend on
+// more than the rows it touched. `ran`: what ch_call_run returned.
+CHARLE_MUST_CHECK enum charle_err ch_call_keep(struct ch_replica *replica, const struct ch_call *call, enum charle_err ran,
+                                               int64_t position, bool *out_is_wide, struct charle_error *err);
 
 // Runs an offline-capable method for the application: effects, images and the outbox entry in one durable transaction.
+// FAILED_PRECONDITION until the first copy is complete.
 CHARLE_MUST_CHECK enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method,
                                                   struct charle_bytes request, struct charle_buf *reply,
                                                   int64_t *out_ticket, struct charle_error *err);
@@ -50,7 +55,7 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_call(struct ch_replica *replica, co
 struct ch_rebase {
     struct ch_replica *replica;
     bool is_total;        // everything is off
-    bool has_images;      // charle_base is not empty
+    bool has_images;      // waiting calls have touched rows
     int64_t *again;       // positions of calls to run again
     size_t again_count, again_capacity;
     int64_t ran;          // calls run again, for figures

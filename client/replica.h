@@ -101,6 +101,8 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_identity_changed(struct ch_replica 
 CHARLE_MUST_CHECK enum charle_err ch_layout_create(const char *file, const char *vfs, struct charle_error *err);
 // Makes or remakes the application's tables for the replica's schema; inside a transaction. Waiting calls stay.
 CHARLE_MUST_CHECK enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle_error *err);
+// Empties the application's tables and forgets every scope; inside a transaction. Waiting calls stay, without effect until the next copy.
+CHARLE_MUST_CHECK enum charle_err ch_layout_empty_tables(struct ch_replica *replica, struct charle_error *err);
 // Makes what a first copy goes without: secondary indexes of one table, and at the end the triggers that refuse foreign writes.
 // *out_more: call again, each time in a transaction of its own.
 CHARLE_MUST_CHECK enum charle_err ch_layout_finish(struct ch_replica *replica, bool *out_more, struct charle_error *err);

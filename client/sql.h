@@ -47,7 +47,7 @@
     X(BASE_DELETE, "delete from charle_base where tab = ?1 and key = ?2")                                              \
     X(BASE_ALL, "select tab, key, image from charle_base")                                                             \
     X(BASE_CLEAR, "delete from charle_base")                                                                           \
-    X(BASE_ANY, "select exists(select 1 from charle_base)")                                                            \
+    X(BASE_ANY, "select exists(select 1 from charle_base) or exists(select 1 from charle_touch)")                                                            \
     X(TOUCH_ADD, "insert into charle_touch(tab, key, position) values(?1, ?2, ?3) on conflict do nothing")             \
     X(TOUCH_OF_CALL, "select tab, key from charle_touch where position = ?1")                                          \
     X(TOUCH_OF_ROW, "select position from charle_touch where tab = ?1 and key = ?2 order by position")                 \
@@ -58,6 +58,7 @@
     X(OUTBOX_GET, "select coalesce(ticket, position), method, request, at, seed, state, attempts, sequence, kind, code, text "  \
                   "from charle_outbox where position = ?1")                                                            \
     X(OUTBOX_RAN, "update charle_outbox set reads_all = ?2, local_error = ?3 where position = ?1")                     \
+    X(OUTBOX_WIDE, "update charle_outbox set reads_all = 1 where position = ?1")                                       \
     X(OUTBOX_WAITING, "select position from charle_outbox where state in (1, 2, 3) and position > ?1 order by position limit 1")  \
     X(OUTBOX_STATE_OF, "select state from charle_outbox where position = ?1")                                          \
     X(OUTBOX_READS_ALL, "select exists(select 1 from charle_outbox where state < 4 and reads_all = 1 "                  \

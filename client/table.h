@@ -101,13 +101,26 @@ CHARLE_MUST_CHECK enum charle_err ch_table_leave(struct ch_tables *tables, struc
                                                  struct charle_str key, const struct charle_str *still_in,
                                                  size_t still_in_count, struct charle_error *err);
 
-// All rows of the scope between two keys leave it (exclusive, `before` as said; ptr NULL: no bound): as ch_table_leave for each, with what
-// the replica itself knows of the other held scopes.
-CHARLE_MUST_CHECK enum charle_err ch_table_leave_range(struct ch_tables *tables, struct ch_table *table,
+// The scope is lost: all its rows leave it, as ch_table_leave for each, with what the replica itself knows of the other held scopes.
+// The caller forgets its members.
+CHARLE_MUST_CHECK enum charle_err ch_table_leave_scope(struct ch_tables *tables, struct ch_table *table,
                                                        struct ch_table_audience *audience, struct charle_str scope,
-                                                       struct charle_str after, struct charle_str before,
-                                                       bool is_before_inclusive, int64_t *out_changed,
                                                        struct charle_error *err);
+
+// Comparing scopes with the server, in one transaction: begin_denials; deny, for each range that was fetched, what lies here between two
+// rows that arrived (before any of them is put); put the rows; leave_denied for each table.
+CHARLE_MUST_CHECK enum charle_err ch_tables_begin_denials(struct ch_tables *tables, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_table_deny(struct ch_tables *tables, struct ch_table *table,
+                                                struct ch_table_audience *audience, struct charle_str scope,
+                                                struct charle_str after, struct charle_str before, bool is_inclusive,
+                                                int64_t *out_rows, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_table_leave_denied(struct ch_tables *tables, struct ch_table *table,
+                                                        struct charle_error *err);
+// Is there any row of the scope with after < key <= until?
+CHARLE_MUST_CHECK enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *table,
+                                                    struct ch_table_audience *audience, struct charle_str scope,
+                                                    struct charle_str after, struct charle_str until, bool *out,
+                                                    struct charle_error *err);
 // Does the row show these bytes in the audience's columns?
 CHARLE_MUST_CHECK enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *table,
                                                    struct ch_table_audience *audience, struct charle_str key,

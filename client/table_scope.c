@@ -4,6 +4,10 @@
 //   in_scope(A)   the row is in the scope ?1 of the audience A
 //   in_other(B)   the row is in a held scope of the audience B other than ?1; held: in charle_cursor and not merely being copied
 // A row leaves a scope: columns that no in_other(B) of an audience B showing the column keeps are emptied; a row without any is deleted.
+//
+// What the row itself says is true as long as all scopes are. When scopes are in doubt, a row that is really gone may look, by its old values,
+// as if each of two scopes kept it for the other. So when scopes are compared with the server, first everything that the server denies is
+// collected (temp.charle_denied: scope, table, key), and only when all is known rows leave: by then in_other leaves out what was denied.
 #include "client/table.h"
 
 #include "db/record.h"
@@ -112,7 +116,10 @@ static void add_in_scope(const struct ch_table *table, const struct ch_table_aud
     charle_buf_add_text(sql, ")");
 }
 
-static void add_in_other(const struct ch_table *table, const struct ch_table_audience *audience, struct charle_buf *sql)
+enum other { OTHER_THAN_THIS, OTHER_THAN_DENIED };
+
+static void add_in_other(const struct ch_table *table, const struct ch_table_audience *audience, enum other other,
+                         struct charle_buf *sql)
 {
     struct charle_str name = audience->audience->name;
     charle_buf_add_text(sql, "(exists (select 1 from charle_cursor c");
@@ -133,14 +140,21 @@ static void add_in_other(const struct ch_table *table, const struct ch_table_aud
         charle_buf_add_text(sql, " where c.scope = ");
         add_string(sql, name);
     }
-    charle_buf_add_text(sql, " and c.state <> 2 and c.scope <> ?1)");
+    if (other == OTHER_THAN_THIS) {
+        charle_buf_add_text(sql, " and c.state <> 2 and c.scope <> ?1)");
+    } else {
+        charle_buf_printf(sql, " and c.state <> 2 and not exists (select 1 from temp.charle_denied d where d.tab = %u and "
+                          "d.scope = c.scope and d.key = ", table->schema->id);
+        ch_table_add_key_text(table, sql);
+        charle_buf_add_text(sql, "))");
+    }
     if (!audience->is_member)
         add_where(audience, sql);
     charle_buf_add_text(sql, ")");
 }
 
 // The row is in another held scope; with `column` >= 0 in one that shows the column.
-static void add_in_any_other(const struct ch_table *table, int column, struct charle_buf *sql)
+static void add_in_any_other(const struct ch_table *table, int column, enum other other, struct charle_buf *sql)
 {
     const char *separator = "(";
     for (size_t i = 0; i < table->schema->audience_count; i++) {
@@ -148,7 +162,7 @@ static void add_in_any_other(const struct ch_table *table, int column, struct ch
         if (column >= 0 && !charle_column_set_has(&audience->columns, (size_t)column))
             continue;
         charle_buf_add_text(sql, separator);
-        add_in_other(table, audience, sql);
+        add_in_other(table, audience, other, sql);
         separator = " or ";
     }
     charle_buf_add_text(sql, *separator == '(' ? "0" : ")");
@@ -175,13 +189,7 @@ static void add_range(const struct ch_table *table, bool has_after, const char *
 
 struct range {
     struct charle_str scope, key, after, before;
-    bool is_inclusive;
 };
-
-static const char *before_operator(const struct range *range)
-{
-    return range->is_inclusive ? "<=" : "<";
-}
 
 static enum charle_err bind_range(struct ch_tables *tables, sqlite3_stmt **stmt, const struct range *range,
                                   struct charle_error *err)
@@ -226,7 +234,7 @@ static enum charle_err empty_columns(struct ch_tables *tables, struct ch_table *
         charle_buf_add_text(sql, separator);
         charle_sql_write_name(sql, table->schema->columns[i].name);
         charle_buf_add_text(sql, " = case when ");
-        add_in_any_other(table, (int)i, sql);
+        add_in_any_other(table, (int)i, OTHER_THAN_THIS, sql);
         charle_buf_add_text(sql, " then ");
         add_column(table, i, sql);
         charle_buf_add_text(sql, " end");
@@ -236,9 +244,8 @@ static enum charle_err empty_columns(struct ch_tables *tables, struct ch_table *
         return CHARLE_OK; // nothing but the key
     charle_buf_add_text(sql, " where ");
     add_in_scope(table, audience, sql);
-    add_range(table, range->after.ptr, before_operator(range), range->before.ptr, sql);
-    charle_buf_add_text(sql, " and ");
-    add_in_any_other(table, -1, sql);
+        charle_buf_add_text(sql, " and ");
+    add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
     return run_range(tables, range, changed, err);
 }
 
@@ -251,47 +258,122 @@ static enum charle_err delete_rows(struct ch_tables *tables, struct ch_table *ta
     charle_sql_write_name(sql, table->schema->name);
     charle_buf_add_text(sql, " as r where ");
     add_in_scope(table, audience, sql);
-    add_range(table, range->after.ptr, before_operator(range), range->before.ptr, sql);
-    charle_buf_add_text(sql, " and not ");
-    add_in_any_other(table, -1, sql);
+        charle_buf_add_text(sql, " and not ");
+    add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
     return run_range(tables, range, changed, err);
 }
 
-static enum charle_err forget_members(struct ch_tables *tables, struct ch_table *table, const struct range *range,
-                                      struct charle_error *err)
+enum charle_err ch_table_leave_scope(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                     struct charle_str scope, struct charle_error *err)
 {
-    struct charle_buf *sql = &tables->text;
-    charle_buf_reset(sql);
-    charle_buf_printf(sql, "delete from charle_member where tab = %u and scope = ?1 and ?2 is ?2", table->schema->id);
-    if (range->after.ptr) {
-        charle_buf_add_text(sql, " and ");
-        ch_table_add_key_values(table, "key", sql);
-        charle_buf_add_text(sql, " > ");
-        ch_table_add_key_values(table, "?3", sql);
-    }
-    if (range->before.ptr) {
-        charle_buf_add_text(sql, " and ");
-        ch_table_add_key_values(table, "key", sql);
-        charle_buf_printf(sql, " %s ", before_operator(range));
-        ch_table_add_key_values(table, "?4", sql);
-    }
+    const struct range range = {.scope = scope, .key = ch_scope_key(scope)};
     int64_t changed = 0;
-    return run_range(tables, range, &changed, err);
+    table->was_changed = true;
+    enum charle_err rc = empty_columns(tables, table, audience, &range, &changed, err);
+    return rc ? rc : delete_rows(tables, table, audience, &range, &changed, err);
 }
 
-enum charle_err ch_table_leave_range(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
-                                     struct charle_str scope, struct charle_str after, struct charle_str before,
-                                     bool is_before_inclusive, int64_t *out_changed, struct charle_error *err)
+// --- what the server denies -----------------------------------------------------------------------------------------------
+
+enum charle_err ch_tables_begin_denials(struct ch_tables *tables, struct charle_error *err)
 {
-    struct range range = {scope, ch_scope_key(scope), after, before, is_before_inclusive};
-    *out_changed = 0;
-    table->was_changed = true;
-    enum charle_err rc = empty_columns(tables, table, audience, &range, out_changed, err);
+    return ch_sql_script(tables->sql, "create temp table if not exists charle_denied (scope text, tab integer, key text, "
+                         "primary key (tab, key, scope)) without rowid; delete from temp.charle_denied", "comparing with the server", err);
+}
+
+enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                  struct charle_str scope, struct charle_str after, struct charle_str until, bool *out,
+                                  struct charle_error *err)
+{
+    const struct range range = {scope, ch_scope_key(scope), after, until};
+    struct charle_buf *sql = &tables->text;
+    charle_buf_reset(sql);
+    charle_buf_add_text(sql, "select 1 from ");
+    charle_sql_write_name(sql, table->schema->name);
+    charle_buf_add_text(sql, " as r where ");
+    add_in_scope(table, audience, sql);
+    add_range(table, after.ptr, "<=", until.ptr, sql);
+    charle_buf_add_text(sql, " limit 1");
+    sqlite3_stmt *stmt;
+    *out = false;
+    enum charle_err rc = bind_range(tables, &stmt, &range, err);
     if (!rc)
-        rc = delete_rows(tables, table, audience, &range, out_changed, err);
-    if (!rc && audience->is_member)
-        rc = forget_members(tables, table, &range, err);
-    return rc;
+        rc = ch_sql_next(tables->sql, stmt, err);
+    *out = rc == CHARLE_OK;
+    if (!rc)
+        ch_sql_end(stmt);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+enum charle_err ch_table_deny(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                              struct charle_str scope, struct charle_str after, struct charle_str before, bool is_inclusive,
+                              int64_t *out_rows, struct charle_error *err)
+{
+    const struct range range = {scope, ch_scope_key(scope), after, before};
+    struct charle_buf *sql = &tables->text;
+    charle_buf_reset(sql);
+    charle_buf_printf(sql, "insert or ignore into temp.charle_denied(scope, tab, key) select ?1, %u, ", table->schema->id);
+    ch_table_add_key_text(table, sql);
+    charle_buf_add_text(sql, " from ");
+    charle_sql_write_name(sql, table->schema->name);
+    charle_buf_add_text(sql, " as r where ");
+    add_in_scope(table, audience, sql);
+    add_range(table, after.ptr, is_inclusive ? "<=" : "<", before.ptr, sql);
+    *out_rows = 0;
+    return run_range(tables, &range, out_rows, err);
+}
+
+static void add_denied(const struct ch_table *table, struct charle_buf *sql)
+{
+    ch_table_add_key_text(table, sql);
+    charle_buf_printf(sql, " in (select d.key from temp.charle_denied d where d.tab = %u)", table->schema->id);
+}
+
+static enum charle_err run_text(struct ch_tables *tables, struct charle_error *err)
+{
+    const char *text = charle_buf_text(&tables->text);
+    return text ? ch_sql_script(tables->sql, text, "mending a table", err)
+                : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
+}
+
+enum charle_err ch_table_leave_denied(struct ch_tables *tables, struct ch_table *table, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text;
+    const char *separator = "update";
+    table->was_changed = true;
+    charle_buf_reset(sql);
+    charle_buf_printf(sql, "delete from charle_member where tab = %u and (key, scope) in (select d.key, d.scope from temp.charle_denied d "
+                      "where d.tab = %u); ", table->schema->id, table->schema->id);
+    for (size_t i = 0; i < table->schema->column_count; i++) {
+        if (!charle_column_set_has(&table->columns, i) || charle_column_set_has(&table->key, i))
+            continue;
+        if (*separator == 'u') {
+            charle_buf_add_text(sql, "update ");
+            charle_sql_write_name(sql, table->schema->name);
+        }
+        charle_buf_add_text(sql, *separator == 'u' ? " as r set " : ", ");
+        separator = ",";
+        charle_sql_write_name(sql, table->schema->columns[i].name);
+        charle_buf_add_text(sql, " = case when ");
+        add_in_any_other(table, (int)i, OTHER_THAN_DENIED, sql);
+        charle_buf_add_text(sql, " then ");
+        add_column(table, i, sql);
+        charle_buf_add_text(sql, " end");
+    }
+    if (*separator == ',') { // there are columns besides the key
+        charle_buf_add_text(sql, " where ");
+        add_denied(table, sql);
+        charle_buf_add_text(sql, " and ");
+        add_in_any_other(table, -1, OTHER_THAN_DENIED, sql);
+        charle_buf_add_text(sql, "; ");
+    }
+    charle_buf_add_text(sql, "delete from ");
+    charle_sql_write_name(sql, table->schema->name);
+    charle_buf_add_text(sql, " as r where ");
+    add_denied(table, sql);
+    charle_buf_add_text(sql, " and not ");
+    add_in_any_other(table, -1, OTHER_THAN_DENIED, sql);
+    return run_text(tables, err);
 }
 
 // --- one row leaves -----------------------------------------------------------------------------------------------------
@@ -433,7 +515,7 @@ enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, 
         charle_buf_add_text(sql, i ? ", " : "");
         add_column(table, table->schema->key_columns[i], sql);
     }
-    struct range range = {scope, ch_scope_key(scope), after, until, true};
+    struct range range = {scope, ch_scope_key(scope), after, until};
     sqlite3_stmt *stmt;
     enum charle_err rc = bind_range(tables, &stmt, &range, err);
     if (rc)
