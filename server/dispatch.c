@@ -12,6 +12,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { ANSWERS_MAX = 64 }; // of one write
+
 static const int64_t default_deadline_us = 60000000; // no unary call of ours is meant to take a minute
 
 // --- the end of a call ------------------------------------------------------------------------------------------------
@@ -62,6 +64,21 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
     ch_live_stream_free(call->live);
     ch_session_release(call->session);
     ch_free(call);
+}
+
+void ch_calls_finish(struct ch_call *const *calls, const struct charle_bytes *replies, size_t count)
+{
+    struct charle_answer answers[ANSWERS_MAX];
+    for (size_t start = 0; start < count; start += ANSWERS_MAX) {
+        size_t n = count - start < ANSWERS_MAX ? count - start : ANSWERS_MAX;
+        for (size_t i = 0; i < n; i++)
+            answers[i] = (struct charle_answer){.call = calls[start + i]->rpc, .message = replies[start + i]};
+        charle_server_calls_finish(answers, n);
+        for (size_t i = 0; i < n; i++) {
+            ch_session_release(calls[start + i]->session);
+            ch_free(calls[start + i]);
+        }
+    }
 }
 
 struct charle_bytes ch_call_request(const struct ch_call *call)
@@ -162,7 +179,8 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
         answer_echo(call);
         return;
     }
-    call->token = find_token(rpc);
+    if (call->route->kind != CH_ROUTE_LOGIN) // who signs in may well have a token that is no longer good
+        call->token = find_token(rpc);
     if (call->token.ptr)
         call->session = ch_sessions_find(engine->sessions, call->token);
     struct ch_lane *lane = lane_of(engine, call->route->kind);

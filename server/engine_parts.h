@@ -108,6 +108,8 @@ struct ch_engine {
 void ch_dispatch(void *ctx, struct charle_server_call *rpc);
 // Ends a call: logs a failure, hides what is not for callers, frees the call. `reply` counts only with OK.
 void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charle_error *err, struct charle_bytes reply);
+// Ends unary calls that went well, all at once.
+void ch_calls_finish(struct ch_call *const *calls, const struct charle_bytes *replies, size_t count);
 
 // route.c
 CHARLE_MUST_CHECK enum charle_err ch_routes_init(struct ch_engine *engine, struct charle_error *err);

@@ -4,6 +4,8 @@
 // waits (at most 256), sends their statements down one connection, flushes once, and answers in the order of the results: the busier
 // the server, the larger the batches. One thread is enough, since one connection's backend is the bottleneck before it is.
 //
+// The answers wait until the batch is read, and go out together: a system call for each would cost more than the read.
+//
 // Statements between two flushes are one implicit transaction, so a statement that fails takes those behind it along; they are simply
 // sent again, at most as often as there are calls, since each round finishes at least one.
 #include "base/alloc.h"
@@ -23,6 +25,9 @@ struct reader {
     struct charle_arena arena; // of one batch
     struct charle_buf reply;
     struct read reads[READS_MAX];
+    struct ch_call *answered[READS_MAX]; // with replies that wait for the batch's end
+    struct charle_bytes replies[READS_MAX];
+    size_t answered_count;
 };
 
 void *ch_reads_open(void *ctx, uint32_t index)
@@ -82,7 +87,13 @@ static void answer(struct reader *reader, struct read *read, PGresult *result)
     struct ch_crud_row row = {.row = result, .encode = encode, .flag = read_flag};
     charle_buf_reset(&reader->reply);
     enum charle_err rc = ch_crud_get_finish(&read->get, PQntuples(result) ? &row : NULL, &reader->reply, &err);
-    ch_call_finish(read->call, rc, &err, charle_buf_bytes(&reader->reply));
+    struct charle_bytes kept = rc ? (struct charle_bytes){0} : charle_arena_bytes(&reader->arena, charle_buf_bytes(&reader->reply));
+    if (!kept.ptr) { // failed, or so large that it does not wait
+        ch_call_finish(read->call, rc, &err, charle_buf_bytes(&reader->reply));
+        return;
+    }
+    reader->answered[reader->answered_count] = read->call;
+    reader->replies[reader->answered_count++] = kept;
 }
 
 // --- a batch ----------------------------------------------------------------------------------------------------------
@@ -166,9 +177,11 @@ void ch_reads_run(void *ctx, void *worker, void *const *items, size_t count)
         return;
     }
     charle_arena_reset(&reader->arena);
+    reader->answered_count = 0;
     size_t left = prepare(reader, db, reader->reads, count);
     while (left && ch_pg_is_alive(db))
         left = run_round(reader, db, reader->reads, left);
+    ch_calls_finish(reader->answered, reader->replies, reader->answered_count);
     if (left) {
         charle_fail(&err, CHARLE_UNAVAILABLE, "the database went away: try again");
         fail_all(reader->reads, left, CHARLE_UNAVAILABLE, &err);
