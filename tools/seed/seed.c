@@ -33,7 +33,7 @@ static enum charle_err complete_options(struct charle_seed_options *options, str
         rc = in_range("rows of tasks (not fewer than those with a history)", options->rows, options->tasks, 100000000,
                       err);
     if (!rc)
-        rc = in_range("days since 1970 as today", options->today.days, 10957, 73049, err); // the years 2000 to 2169
+        rc = in_range("days since 1970 as today", options->today.days, 11323, 73049, err); // the years 2001 to 2169
     return rc;
 }
 

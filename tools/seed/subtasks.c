@@ -84,23 +84,33 @@ static void log_subtask(struct seed_world *world, int index, int32_t day, int mi
     world->works.items[subtask->work].actual += world->entries.items[entry].minutes;
 }
 
+// The last day on which the subtask can have been worked on: today, or the day before its client left.
+static int32_t last_day(const struct seed_world *world, int subtask)
+{
+    const struct seed_task *task = &world->tasks.items[world->subtasks.items[subtask].task];
+    int32_t archived = world->clients.items[task->client].archived;
+
+    return archived ? archived - 1 : world->today;
+}
+
 // Works on it from `day` on. Returns the day it was done, or STOPPED.
 static int32_t do_subtask(struct seed_world *world, int index, int32_t day, int assignee)
 {
     struct seed_subtask *subtask = &world->subtasks.items[index];
+    int32_t until = last_day(world, index);
     int left = subtask->estimate * seed_between(&world->random, 55, 150) / 100;
 
     subtask->assignee = assignee;
     day = seed_next_working_day(world, day);
-    if (day > world->today + 14)
+    if (day > until + 14)
         subtask->assignee = -1;
-    if (day > world->today + 14 || assignee < 0)
+    if (day > until + 14 || assignee < 0)
         return STOPPED;
     left = left < 5 ? 5 : left;
     subtask->start = day;
     subtask->end = seed_next_working_day(world, day + subtask->estimate / 300);
     subtask->status = "scheduled";
-    for (; day <= world->today; day++) {
+    for (; day <= until; day++) {
         int room = seed_room(world, &world->users.items[assignee], day);
         int minutes = room < left ? room : left;
 
@@ -115,7 +125,7 @@ static int32_t do_subtask(struct seed_world *world, int index, int32_t day, int 
         log_subtask(world, index, day, minutes);
         subtask->end = day > subtask->end ? day : subtask->end;
         left -= minutes;
-        if (left <= 0 && day < world->today) {
+        if (left <= 0 && day < until) {
             world->entries.items[world->entries.count - 1].source = "completion";
             subtask->end = day;
             subtask->completed_us = seed_at(world, day, 17);
@@ -183,7 +193,7 @@ static int32_t do_fix(struct seed_world *world, int index, int32_t day)
         return STOPPED;
     world->subtasks.items[fix].status = is_design ? "awaiting_review" : "complete";
     world->subtasks.items[fix].completed_us = seed_at(world, done, 17);
-    if (is_design && done + 1 > world->today)
+    if (is_design && done + 1 > last_day(world, fix))
         return STOPPED;
     if (is_design) {
         add_review(world, fix, 1, done + 1, true, -1);
@@ -213,11 +223,11 @@ static int32_t review_subtask(struct seed_world *world, int index, int32_t done)
     subtask->status = is_reviewed(subtask->type) ? "awaiting_review" : "complete";
     if (!is_reviewed(subtask->type))
         return done;
-    if (day > world->today)
+    if (day > last_day(world, index))
         return STOPPED;
     if (!is_fine) {
         day = do_fix(world, index, day);
-        if (day == STOPPED || day > world->today)
+        if (day == STOPPED || day > last_day(world, index))
             return STOPPED;
     }
     add_review(world, index, is_fine ? 1 : 2, day, true, -1);
@@ -298,7 +308,7 @@ static void do_task(struct seed_world *world, int index)
 {
     struct seed_task *task = &world->tasks.items[index];
     bool is_cancelled = seed_chance(&world->random, 5);
-    int32_t day = task->planned;
+    int32_t day = task->planned, cancelled;
     int count;
 
     task->first_subtask = (int)world->subtasks.count;
@@ -317,8 +327,11 @@ static void do_task(struct seed_world *world, int index)
     }
     task->subtask_count = (int)world->subtasks.count - task->first_subtask;
     derive_status(world, task);
-    if (is_cancelled && strcmp(task->status, "complete") != 0 && day + 5 <= world->today) {
-        cancel_rest(world, task, day + 5);
+    cancelled = world->clients.items[task->client].archived; // whoever leaves takes the open tasks along
+    if (!cancelled && is_cancelled && day + 5 <= world->today)
+        cancelled = day + 5;
+    if (cancelled && strcmp(task->status, "complete") != 0) {
+        cancel_rest(world, task, cancelled);
     } else if (strcmp(task->status, "complete") == 0) {
         task->completed_us = task->updated_us = seed_at(world, day - 1, 17);
         seed_event(world, task->completed_us, -1, "task.completed", "task", task->id, task->client);

@@ -136,7 +136,12 @@ void seed_make_tickets(struct seed_world *world)
 static void log_call(struct seed_world *world, int user, int32_t day)
 {
     int client = (int)seed_below(&world->random, (uint32_t)world->clients.count);
-    int entry = seed_log(world, user, day, 30, seed_chance(&world->random, 80) ? "client_call" : "support");
+    const char *activity = seed_chance(&world->random, 80) ? "client_call" : "support";
+    int entry;
+
+    if (world->clients.items[client].archived || world->clients.items[client].start > day)
+        return;
+    entry = seed_log(world, user, day, 30, activity);
 
     if (entry >= 0)
         world->entries.items[entry].client = client;

@@ -199,16 +199,21 @@ static const char *const contradictions[] = {
     "notification where created_at > '2026-11-23' or read_at > '2026-11-23'",
 };
 
-static void figures_agree(void **state)
+static void must_agree(PGconn *pg)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof contradictions / sizeof *contradictions; i++) {
         char sql[1200];
 
         snprintf(sql, sizeof sql, "select count(*) from %s", contradictions[i]);
-        if (strcmp(ask(small(), sql), "0") != 0)
-            fail_msg("%s rows contradict: %s", ask(small(), sql), contradictions[i]);
+        if (strcmp(ask(pg, sql), "0") != 0)
+            fail_msg("%s rows contradict: %s", ask(pg, sql), contradictions[i]);
     }
+}
+
+static void figures_agree(void **state)
+{
+    (void)state;
+    must_agree(small());
 }
 
 static void the_agency_is_at_work(void **state)
@@ -289,8 +294,7 @@ static void a_larger_agency_holds_too(void **state)
     (void)state;
     seed(pg, &options);
     assert_string_equal(ask(pg, "select count(*) from task"), "1500");
-    assert_string_equal(ask(pg, "select count(*) from task_requirement r where actual_minutes <>"
-                                " coalesce((select sum(minutes) from time_entry e where e.task_requirement_id = r.id), 0)"), "0");
+    must_agree(pg);
     PQfinish(pg);
 }
 
