@@ -76,7 +76,7 @@ static bool copy_expr(struct charle_arena *arena, struct charle_expr *expr, int 
     return true;
 }
 
-void charle_filter_add(struct charle_filter *filter, struct charle_expr condition)
+void charle_conditions_add(struct charle_conditions *filter, struct charle_expr condition)
 {
     if (filter->failed)
         return;
@@ -98,7 +98,7 @@ void charle_filter_add(struct charle_filter *filter, struct charle_expr conditio
         filter->failed = CHARLE_NO_MEMORY;
 }
 
-struct charle_expr charle_filter_all(const struct charle_filter *filter)
+struct charle_expr charle_conditions_all(const struct charle_conditions *filter)
 {
     // A filter that lost a condition must not let more rows through: a raw text that no database takes stops it.
     if (filter->failed)

@@ -14,7 +14,7 @@
 // Short words such as eq and where come from db/query_words.h; this header has them as charle_eq, charle_where.
 //
 // Everything is a value that lives in the block it is written in: build and run a query in one block, or gather conditions in a
-// struct charle_filter, which copies. Values are always bound; SQL text never holds one. Where the two databases differ, the
+// struct charle_conditions, which copies. Values are always bound; SQL text never holds one. Where the two databases differ, the
 // builder makes them agree as PostgreSQL does it (place of NULLs, case in LIKE, order of text, exact decimals) or refuses
 // when the statement is built, before the database sees it: INVALID_ARGUMENT with a sentence. So are a column of a table that is not in
 // FROM, an update or delete whose condition turned out empty, and a column that is neither grouped nor aggregated.
@@ -160,18 +160,18 @@ CHARLE_MUST_CHECK enum charle_err charle_query_text_(enum charle_dialect dialect
 // --- conditions gathered one by one ----------------------------------------------------------------------------------
 
 // All of the conditions must hold; none: no condition. Conditions are copied into the arena, so they may be made in inner blocks.
-struct charle_filter {
+struct charle_conditions {
     struct charle_arena *arena;
     struct charle_expr *list;
     size_t count, capacity;
     enum charle_err failed; // reported when the query is built
 };
-static inline struct charle_filter charle_filter(struct charle_arena *arena)
+static inline struct charle_conditions charle_conditions(struct charle_arena *arena)
 {
-    return (struct charle_filter){.arena = arena};
+    return (struct charle_conditions){.arena = arena};
 }
-void charle_filter_add(struct charle_filter *filter, struct charle_expr condition);
-struct charle_expr charle_filter_all(const struct charle_filter *filter);
+void charle_conditions_add(struct charle_conditions *filter, struct charle_expr condition);
+struct charle_expr charle_conditions_all(const struct charle_conditions *filter);
 
 #include "db/query_typed.h"
 

@@ -173,7 +173,7 @@ static void test_nulls_and_lists(struct charle_db *db)
 static void test_conditions_combine(struct charle_db *db)
 {
     struct charle_arena arena = {0};
-    struct charle_filter filter = charle_filter(&arena);
+    struct charle_conditions filter = charle_conditions(&arena);
     fill(db);
     assert_string_equal(HOLDS(db, and(eq(task.client_id, "b"), or(eq(task.status, TASK_OPEN), gt(task.due_at, AT(0))))), "t4 t5");
     assert_string_equal(HOLDS(db, not(and(eq(task.client_id, "b"), eq(task.status, TASK_OPEN)))), "t1 t2 t3 t5 t6");
@@ -185,11 +185,11 @@ static void test_conditions_combine(struct charle_db *db)
                                       charle_text(S("t1")), charle_int4(14))), "t3");
     for (int i = 0; i < 3; i++) { // conditions made in an inner block
         if (i == 1)
-            charle_filter_add(&filter, or(in(task.client_id, "a", "b"), eq(task.id, "t6")));
+            charle_conditions_add(&filter, or(in(task.client_id, "a", "b"), eq(task.id, "t6")));
         if (i == 2)
-            charle_filter_add(&filter, exists(from(entry), where(and(eq(entry.task_id, task.id), gt(entry.minutes, 50)))));
+            charle_conditions_add(&filter, exists(from(entry), where(and(eq(entry.task_id, task.id), gt(entry.minutes, 50)))));
     }
-    assert_string_equal(HOLDS(db, charle_filter_all(&filter)), "t3");
+    assert_string_equal(HOLDS(db, charle_conditions_all(&filter)), "t3");
     charle_arena_deinit(&arena);
 }
 
@@ -423,11 +423,11 @@ static void test_updates_and_deletes(struct charle_db *db)
 static void test_an_empty_condition_is_refused(struct charle_db *db)
 {
     struct charle_arena arena = {0};
-    struct charle_filter nothing = charle_filter(&arena);
+    struct charle_conditions nothing = charle_conditions(&arena);
     struct charle_error err = {0};
     const char *const no_ids[] = {"x"};
     fill(db);
-    assert_fails(charle_run(db, charle_delete(task, charle_filter_all(&nothing)), NULL, &err), CHARLE_INVALID_ARGUMENT, &err,
+    assert_fails(charle_run(db, charle_delete(task, charle_conditions_all(&nothing)), NULL, &err), CHARLE_INVALID_ARGUMENT, &err,
                  "every_row()");
     assert_fails(charle_run(db, charle_delete(task, and()), NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "every_row()");
     assert_fails(charle_run(db, charle_delete(task, or(eq(task.id, "t1"), and())), NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "a delete");
