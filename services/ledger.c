@@ -1,8 +1,15 @@
 #include "services/ledger.h"
 
-#include "charleos/core.charle.h"
+#include "charleos/billing.columns.charle.h"
+#include "charleos/core.columns.charle.h"
+#include "db/query_words.h"
 #include "services/agency.h"
 #include "services/store.h"
+
+#define LEDGER_MONTH(FIELD, OUTER)      \
+    FIELD(status, client_period.status) \
+    FIELD(client_name, client.name)
+CHARLE_SHAPE(ledger_month, LEDGER_MONTH);
 
 int32_t ch_ledger_billable(int32_t quoted, int32_t quoted_max, int32_t actual)
 {
@@ -16,22 +23,22 @@ int32_t ch_ledger_billable(int32_t quoted, int32_t quoted_max, int32_t actual)
 enum charle_err ch_ledger_check_open(struct charle_context *context, struct charle_str client_id,
                                      struct charle_date day, struct charle_error *err)
 {
-    struct charle_value found[2];
+    struct ledger_month found;
     char month[CH_MONTH_SIZE];
     enum charle_err rc;
 
     ch_agency_month(day, month);
-    rc = ch_store_row(context,
-                      "select p.status, c.name from client_period p join client c on c.id = p.client_id"
-                      " where p.client_id = $1 and p.month = $2",
-                      CH_PARAMS(charle_text(client_id), ch_literal(month)),
-                      CH_TYPES(CHARLE_TYPE_TEXT, CHARLE_TYPE_TEXT), found, err);
-    if (rc == CHARLE_DONE)
+    rc = charle_fetch_one(
+        context->db, context->arena,
+        charle_select(ledger_month, from(client_period), inner_join(client, eq(client.id, client_period.client_id)),
+                      where(and(eq(client_period.client_id, client_id), eq(client_period.month, month)))),
+        &found, err);
+    if (rc == CHARLE_NOT_FOUND)
         return CHARLE_OK;
-    if (!rc && charle_str_equal(found[0].text, CHARLE_STR("closed")))
+    if (!rc && found.status == CHARLEOS_PERIOD_STATUS_CLOSED)
         rc = charle_fail(err, CHARLE_FAILED_PRECONDITION,
                          "the month %s of %.*s is closed; ask a manager for an adjustment of the month that is open",
-                         month, CHARLE_FMT(found[1].text));
+                         month, CHARLE_FMT(found.client_name));
     return rc;
 }
 

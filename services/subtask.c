@@ -6,8 +6,9 @@
 // Complete may come before Start and then starts as well. Both answer with the present state when it has been reached
 // already. When the work was given to someone else while the caller was offline, the caller's time is kept and the
 // subtask left alone.
-#include "charleos/scheduling.charle.h"
+#include "charleos/scheduling.columns.charle.h"
 #include "charleos/work.handlers.charle.h"
+#include "db/query_words.h"
 #include "services/agency.h"
 #include "services/ledger.h"
 #include "services/store.h"
@@ -61,31 +62,23 @@ static enum charle_err wrong_state(const struct step *step, const char *wanted, 
                        CHARLE_FMT(status_name(step->subtask->status)), wanted);
 }
 
-static struct charle_value opt_ts(struct charle_opt_ts ts)
-{
-    return ts.has ? charle_timestamp(ts.value) : charle_null(CHARLE_TYPE_TIMESTAMPTZ);
-}
-
 // Stores what the struct says, derives the task's status, writes the log, and finishes the requirement with its last
 // step.
 static enum charle_err close_step(struct charle_context *context, struct step *step, const char *verb,
                                   struct charle_error *err)
 {
-    struct charleos_subtask *subtask = step->subtask;
-    struct ch_activity activity = {.verb = verb,
-                                   .subject_type = "subtask",
-                                   .subject_id = subtask->id,
-                                   .client_id = ch_some(step->task->client_id)};
+    struct charleos_subtask *row = step->subtask;
+    struct ch_activity activity = {
+        .verb = verb, .subject_type = "subtask", .subject_id = row->id, .client_id = ch_some(step->task->client_id)};
     enum charle_err rc;
 
-    subtask->updated_at = context->now;
-    rc = ch_store_exec(context,
-                       "update subtask set status = $2, started_at = $3, completed_at = $4, handoff_url = $5, "
-                       "updated_at = $6 where id = $1",
-                       CH_PARAMS(charle_text(subtask->id), charle_text(status_name(subtask->status)),
-                                 opt_ts(subtask->started_at), opt_ts(subtask->completed_at),
-                                 ch_opt_text(subtask->handoff_url), charle_timestamp(context->now)),
-                       NULL, err);
+    row->updated_at = context->now;
+    rc =
+        charle_run(context->db,
+                   charle_update(subtask, eq(subtask.id, row->id), set(subtask.status, row->status),
+                                 set(subtask.started_at, row->started_at), set(subtask.completed_at, row->completed_at),
+                                 set(subtask.handoff_url, row->handoff_url), set(subtask.updated_at, row->updated_at)),
+                   NULL, err);
     if (!rc)
         rc = ch_task_derive(context, step->task, err);
     if (!rc)
@@ -95,11 +88,11 @@ static enum charle_err close_step(struct charle_context *context, struct step *s
     return rc;
 }
 
-static void begin(struct charle_context *context, struct charleos_subtask *subtask)
+static void begin(struct charle_context *context, struct charleos_subtask *row)
 {
-    subtask->status = CHARLEOS_SUBTASK_STATUS_IN_PROGRESS;
-    if (!subtask->started_at.has)
-        subtask->started_at = (struct charle_opt_ts){.value = context->now, .has = true};
+    row->status = CHARLEOS_SUBTASK_STATUS_IN_PROGRESS;
+    if (!row->started_at.has)
+        row->started_at = (struct charle_opt_ts){.value = context->now, .has = true};
 }
 
 enum charle_err charleos_subtask_flow_start(struct charle_context *context,

@@ -1,11 +1,18 @@
 // TaskFlow: what moves a task as a whole, and the rule by which its status follows its subtasks.
 #include "services/task.h"
 
-#include "charleos/scheduling.charle.h"
+#include "charleos/core.columns.charle.h"
+#include "charleos/scheduling.columns.charle.h"
 #include "charleos/work.handlers.charle.h"
+#include "db/query_words.h"
 #include "msg/json.h"
 #include "services/agency.h"
 #include "services/store.h"
+
+#define STEP_STATE(FIELD, OUTER)  FIELD(type, subtask.type) FIELD(status, subtask.status)
+#define ROADMAP_KEY(FIELD, OUTER) FIELD(id, roadmap_item.id)
+CHARLE_SHAPE(step_state, STEP_STATE);
+CHARLE_SHAPE(roadmap_key, ROADMAP_KEY);
 
 // Phases in their order: the status a task shows while a subtask of this type is its earliest unfinished one.
 static int32_t phase_of(int32_t subtask_type)
@@ -34,13 +41,6 @@ struct survey {    // of a task's subtasks
     int32_t phase; // of the earliest unfinished one; 0: all are finished
 };
 
-static int32_t number_of(const struct charle_enum *e, struct charle_str name)
-{
-    const struct charle_enum_value *value = charle_enum_by_name(e, name);
-
-    return value ? value->number : 0;
-}
-
 static void survey_subtask(struct survey *survey, int32_t type, int32_t status)
 {
     int32_t phase = phase_of(type);
@@ -56,85 +56,65 @@ static void survey_subtask(struct survey *survey, int32_t type, int32_t status)
 static enum charle_err survey_task(struct charle_context *context, struct charle_str task_id, struct survey *out,
                                    struct charle_error *err)
 {
-    struct charle_rows *rows = NULL;
-    enum charle_err rc = charle_query(context->db, "select type, status from subtask where task_id = $1",
-                                      CH_PARAMS(charle_text(task_id)), &rows, err);
+    struct step_state *steps = NULL;
+    size_t count = 0;
+    enum charle_err rc = charle_fetch_all(context->db, context->arena,
+                                          charle_select(step_state, from(subtask), where(eq(subtask.task_id, task_id))),
+                                          &steps, &count, err);
 
     *out = (struct survey){0};
-    while (!rc && !(rc = charle_rows_next(rows, err))) {
-        struct charle_value type, status;
-
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &type, err);
-        if (!rc)
-            rc = charle_rows_value(rows, 1, CHARLE_TYPE_TEXT, false, &status, err);
-        if (!rc)
-            survey_subtask(out, number_of(&charleos_subtask_type_enum, type.text),
-                           number_of(&charleos_subtask_status_enum, status.text));
-    }
-    charle_rows_close(rows);
-    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    for (size_t i = 0; i < count && !rc; i++)
+        survey_subtask(out, steps[i].type, steps[i].status);
+    return rc;
 }
 
 // Nothing has begun: planned or backlog, by the month's plan. A replica that does not see plans leaves it as it is.
-static enum charle_err status_before_work(struct charle_context *context, const struct charleos_task *task,
-                                          int32_t *out, struct charle_error *err)
+static enum charle_err status_before_work(struct charle_context *context, const struct charleos_task *row, int32_t *out,
+                                          struct charle_error *err)
 {
-    struct charle_value found[1];
+    struct roadmap_key found;
     enum charle_err rc;
 
-    *out = task->status;
-    if (task->status == CHARLEOS_TASK_STATUS_BACKLOG || task->status == CHARLEOS_TASK_STATUS_PLANNED)
+    *out = row->status;
+    if (row->status == CHARLEOS_TASK_STATUS_BACKLOG || row->status == CHARLEOS_TASK_STATUS_PLANNED)
         return CHARLE_OK;
-    rc = ch_store_row(context, "select id from roadmap_item where task_id = $1", CH_PARAMS(charle_text(task->id)),
-                      CH_TYPES(CHARLE_TYPE_TEXT), found, err);
+    rc = charle_fetch_one(context->db, context->arena,
+                          charle_select(roadmap_key, from(roadmap_item), where(eq(roadmap_item.task_id, row->id))),
+                          &found, err);
     *out = rc == CHARLE_OK ? CHARLEOS_TASK_STATUS_PLANNED : CHARLEOS_TASK_STATUS_BACKLOG;
-    return rc == CHARLE_DONE ? CHARLE_OK : rc;
-}
-
-static struct charle_value status_value(int32_t status)
-{
-    const struct charle_enum_value *value = charle_enum_by_number(&charleos_task_status_enum, status);
-
-    return charle_text(value ? value->name : CHARLE_STR(""));
-}
-
-static struct charle_value opt_ts(struct charle_opt_ts ts)
-{
-    return ts.has ? charle_timestamp(ts.value) : charle_null(CHARLE_TYPE_TIMESTAMPTZ);
+    return rc == CHARLE_NOT_FOUND ? CHARLE_OK : rc;
 }
 
 // Stores status, priority and the two moments of the struct.
-static enum charle_err store(struct charle_context *context, struct charleos_task *task, struct charle_error *err)
+static enum charle_err store(struct charle_context *context, struct charleos_task *row, struct charle_error *err)
 {
-    task->updated_at = context->now;
-    return ch_store_exec(context,
-                         "update task set status = $2, priority = $3, completed_at = $4, cancelled_at = $5, updated_at "
-                         "= $6 where id = $1",
-                         CH_PARAMS(charle_text(task->id), status_value(task->status), charle_int4(task->priority),
-                                   opt_ts(task->completed_at), opt_ts(task->cancelled_at),
-                                   charle_timestamp(task->updated_at)),
-                         NULL, err);
+    row->updated_at = context->now;
+    return charle_run(context->db,
+                      charle_update(task, eq(task.id, row->id), set(task.status, row->status),
+                                    set(task.priority, row->priority), set(task.completed_at, row->completed_at),
+                                    set(task.cancelled_at, row->cancelled_at), set(task.updated_at, row->updated_at)),
+                      NULL, err);
 }
 
-enum charle_err ch_task_derive(struct charle_context *context, struct charleos_task *task, struct charle_error *err)
+enum charle_err ch_task_derive(struct charle_context *context, struct charleos_task *row, struct charle_error *err)
 {
     struct survey survey;
     int32_t status;
     enum charle_err rc;
 
-    if (task->status == CHARLEOS_TASK_STATUS_CANCELLED)
+    if (row->status == CHARLEOS_TASK_STATUS_CANCELLED)
         return CHARLE_OK;
-    rc = survey_task(context, task->id, &survey, err);
+    rc = survey_task(context, row->id, &survey, err);
     if (rc)
         return rc;
     status = survey.phase ? survey.phase : CHARLEOS_TASK_STATUS_COMPLETE;
     if (!survey.is_begun || !survey.is_any)
-        rc = status_before_work(context, task, &status, err);
-    if (rc || status == task->status)
+        rc = status_before_work(context, row, &status, err);
+    if (rc || status == row->status)
         return rc;
-    task->status = status;
-    task->completed_at = (struct charle_opt_ts){.value = context->now, .has = status == CHARLEOS_TASK_STATUS_COMPLETE};
-    return store(context, task, err);
+    row->status = status;
+    row->completed_at = (struct charle_opt_ts){.value = context->now, .has = status == CHARLEOS_TASK_STATUS_COMPLETE};
+    return store(context, row, err);
 }
 
 static enum charle_err get_task(struct charle_context *context, struct charle_str id, struct charleos_task **out,
@@ -145,13 +125,13 @@ static enum charle_err get_task(struct charle_context *context, struct charle_st
                 : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a task");
 }
 
-static enum charle_err log_deed(struct charle_context *context, const char *verb, const struct charleos_task *task,
+static enum charle_err log_deed(struct charle_context *context, const char *verb, const struct charleos_task *row,
                                 struct charle_str after, struct charle_error *err)
 {
     struct ch_activity activity = {.verb = verb,
                                    .subject_type = "task",
-                                   .subject_id = task->id,
-                                   .client_id = ch_some(task->client_id),
+                                   .subject_id = row->id,
+                                   .client_id = ch_some(row->client_id),
                                    .after = after};
 
     return ch_agency_log(context, &activity, err);
@@ -161,22 +141,22 @@ enum charle_err charleos_task_flow_set_priority(struct charle_context *context,
                                                 const struct charleos_set_priority_request *request,
                                                 struct charleos_set_priority_reply *reply, struct charle_error *err)
 {
-    struct charleos_task *task;
+    struct charleos_task *row;
     enum charle_err rc;
 
     if (request->priority < 1 || request->priority > 5)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a priority is 1 (highest) to 5, not %d", request->priority);
-    rc = get_task(context, request->task_id, &task, err);
+    rc = get_task(context, request->task_id, &row, err);
     if (rc)
         return rc;
-    reply->task = task;
-    if (task->priority == request->priority)
+    reply->task = row;
+    if (row->priority == request->priority)
         return CHARLE_OK;
-    task->priority = request->priority;
-    rc = store(context, task, err);
+    row->priority = request->priority;
+    rc = store(context, row, err);
     if (!rc)
-        rc = log_deed(context, "task.priority", task,
-                      charle_arena_printf(context->arena, "{\"priority\":%d}", task->priority), err);
+        rc = log_deed(context, "task.priority", row,
+                      charle_arena_printf(context->arena, "{\"priority\":%d}", row->priority), err);
     return rc;
 }
 
@@ -184,23 +164,29 @@ enum charle_err charleos_task_flow_set_priority(struct charle_context *context,
 static enum charle_err cancel_subtasks(struct charle_context *context, struct charle_str task_id, int64_t *out_count,
                                        struct charle_error *err)
 {
-    enum charle_err rc = ch_store_exec(
-        context,
-        "delete from schedule_allocation where schedule_item_id in (select i.id from schedule_item i"
-        " join subtask s on s.id = i.subtask_id where s.task_id = $1 and s.status not in ('complete', 'cancelled'))",
-        CH_PARAMS(charle_text(task_id)), NULL, err);
+#define IS_OPEN                       \
+    and(eq(subtask.task_id, task_id), \
+        not_in(subtask.status, CHARLEOS_SUBTASK_STATUS_COMPLETE, CHARLEOS_SUBTASK_STATUS_CANCELLED))
+    enum charle_err rc = charle_run(
+        context->db,
+        charle_delete(schedule_allocation,
+                      exists(from(schedule_item), inner_join(subtask, eq(subtask.id, schedule_item.subtask_id)),
+                             where(and(eq(schedule_item.id, schedule_allocation.schedule_item_id), IS_OPEN)))),
+        NULL, err);
 
     if (!rc)
-        rc = ch_store_exec(context,
-                           "delete from schedule_item where subtask_id in (select id from subtask where task_id = $1"
-                           " and status not in ('complete', 'cancelled'))",
-                           CH_PARAMS(charle_text(task_id)), NULL, err);
+        rc = charle_run(
+            context->db,
+            charle_delete(schedule_item,
+                          exists(from(subtask), where(and(eq(subtask.id, schedule_item.subtask_id), IS_OPEN)))),
+            NULL, err);
     if (!rc)
-        rc = ch_store_exec(context,
-                           "update subtask set status = 'cancelled', updated_at = $2 where task_id = $1"
-                           " and status not in ('complete', 'cancelled')",
-                           CH_PARAMS(charle_text(task_id), charle_timestamp(context->now)), out_count, err);
+        rc = charle_run(context->db,
+                        charle_update(subtask, IS_OPEN, set(subtask.status, CHARLEOS_SUBTASK_STATUS_CANCELLED),
+                                      set(subtask.updated_at, context->now)),
+                        out_count, err);
     return rc;
+#undef IS_OPEN
 }
 
 static enum charle_err reason_json(struct charle_context *context, struct charle_str reason, struct charle_str *out,
@@ -220,56 +206,57 @@ enum charle_err charleos_task_flow_cancel_task(struct charle_context *context,
                                                const struct charleos_cancel_task_request *request,
                                                struct charleos_cancel_task_reply *reply, struct charle_error *err)
 {
-    struct charleos_task *task;
+    struct charleos_task *row;
     struct charle_str after = {0};
     int64_t count = 0;
-    enum charle_err rc = get_task(context, request->task_id, &task, err);
+    enum charle_err rc = get_task(context, request->task_id, &row, err);
 
     if (rc)
         return rc;
-    reply->task = task;
-    if (task->status == CHARLEOS_TASK_STATUS_CANCELLED)
+    reply->task = row;
+    if (row->status == CHARLEOS_TASK_STATUS_CANCELLED)
         return CHARLE_OK;
-    if (task->status == CHARLEOS_TASK_STATUS_COMPLETE)
+    if (row->status == CHARLEOS_TASK_STATUS_COMPLETE)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION, "task #%d is complete; only open tasks can be cancelled",
-                           task->display_id);
-    rc = cancel_subtasks(context, task->id, &count, err);
+                           row->display_id);
+    rc = cancel_subtasks(context, row->id, &count, err);
     if (rc)
         return rc;
     reply->cancelled_subtasks = (int32_t)count;
-    task->status = CHARLEOS_TASK_STATUS_CANCELLED;
-    task->cancelled_at = (struct charle_opt_ts){.value = context->now, .has = true};
-    rc = store(context, task, err);
+    row->status = CHARLEOS_TASK_STATUS_CANCELLED;
+    row->cancelled_at = (struct charle_opt_ts){.value = context->now, .has = true};
+    rc = store(context, row, err);
     if (!rc)
         rc = reason_json(context, request->reason, &after, err);
-    return rc ? rc : log_deed(context, "task.cancelled", task, after, err);
+    return rc ? rc : log_deed(context, "task.cancelled", row, after, err);
 }
 
 enum charle_err charleos_task_flow_reopen_task(struct charle_context *context,
                                                const struct charleos_reopen_task_request *request,
                                                struct charleos_reopen_task_reply *reply, struct charle_error *err)
 {
-    struct charleos_task *task;
+    struct charleos_task *row;
     int64_t count = 0;
-    enum charle_err rc = get_task(context, request->task_id, &task, err);
+    enum charle_err rc = get_task(context, request->task_id, &row, err);
 
     if (rc)
         return rc;
-    reply->task = task;
-    if (task->status == CHARLEOS_TASK_STATUS_COMPLETE)
+    reply->task = row;
+    if (row->status == CHARLEOS_TASK_STATUS_COMPLETE)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                           "task #%d is complete; only cancelled tasks can be reopened", task->display_id);
-    if (task->status != CHARLEOS_TASK_STATUS_CANCELLED)
+                           "task #%d is complete; only cancelled tasks can be reopened", row->display_id);
+    if (row->status != CHARLEOS_TASK_STATUS_CANCELLED)
         return CHARLE_OK;
-    rc = ch_store_exec(
-        context,
-        "update subtask set status = 'unscheduled', updated_at = $2 where task_id = $1 and status = 'cancelled'",
-        CH_PARAMS(charle_text(task->id), charle_timestamp(context->now)), &count, err);
+    rc = charle_run(
+        context->db,
+        charle_update(subtask, and(eq(subtask.task_id, row->id), eq(subtask.status, CHARLEOS_SUBTASK_STATUS_CANCELLED)),
+                      set(subtask.status, CHARLEOS_SUBTASK_STATUS_UNSCHEDULED), set(subtask.updated_at, context->now)),
+        &count, err);
     if (rc)
         return rc;
     reply->reopened_subtasks = (int32_t)count;
-    task->status = 0; // to be derived
-    task->cancelled_at.has = false;
-    rc = ch_task_derive(context, task, err);
-    return rc ? rc : log_deed(context, "task.reopened", task, (struct charle_str){0}, err);
+    row->status = 0; // to be derived
+    row->cancelled_at.has = false;
+    rc = ch_task_derive(context, row, err);
+    return rc ? rc : log_deed(context, "task.reopened", row, (struct charle_str){0}, err);
 }

@@ -5,14 +5,31 @@
 // is the first that is taken from the call's context, so that laptop and server agree on it whatever else they do.
 #include "services/time.h"
 
-#include "charleos/auth.charle.h"
-#include "charleos/auxiliary.charle.h"
-#include "charleos/core.charle.h"
-#include "charleos/scheduling.charle.h"
+#include "charleos/auth.columns.charle.h"
+#include "charleos/auxiliary.columns.charle.h"
+#include "charleos/billing.columns.charle.h"
+#include "charleos/core.columns.charle.h"
+#include "charleos/scheduling.columns.charle.h"
 #include "charleos/time.handlers.charle.h"
+#include "db/query_words.h"
 #include "services/agency.h"
 #include "services/ledger.h"
 #include "services/store.h"
+
+#define PERSON_WORK(FIELD, OUTER)   FIELD(work_type, user.work_type)
+#define TASK_OWNER(FIELD, OUTER)    FIELD(client_id, task.client_id)
+#define STEP_OWNER(FIELD, OUTER)    FIELD(task_id, subtask.task_id) FIELD(requirement_id, subtask.task_requirement_id)
+#define TICKET_OWNER(FIELD, OUTER)  FIELD(client_id, help_desk_ticket.client_id)
+#define PROJECT_OWNER(FIELD, OUTER) FIELD(client_id, project.client_id)
+#define CLIENT_ITSELF(FIELD, OUTER) FIELD(client_id, client.id)
+#define DAY_SUM(FIELD, OUTER)       FIELD(minutes, sum_of(time_entry.minutes))
+CHARLE_SHAPE(person_work, PERSON_WORK);
+CHARLE_SHAPE(task_owner, TASK_OWNER);
+CHARLE_SHAPE(step_owner, STEP_OWNER);
+CHARLE_SHAPE(ticket_owner, TICKET_OWNER);
+CHARLE_SHAPE(project_owner, PROJECT_OWNER);
+CHARLE_SHAPE(client_itself, CLIENT_ITSELF);
+CHARLE_SHAPE(day_sum, DAY_SUM);
 
 #define ENTRY_MINUTES_MAX 720
 #define DAY_MINUTES       1440
@@ -49,7 +66,7 @@ static enum charle_err check_request(const struct charle_context *context,
 static enum charle_err find_person(struct charle_context *context, const struct charleos_log_time_request *request,
                                    struct charleos_time_entry *entry, struct charle_error *err)
 {
-    struct charle_value found[1];
+    struct person_work person;
     struct charle_str caller;
     enum charle_err rc = ch_agency_caller(context, &caller, err);
 
@@ -58,19 +75,13 @@ static enum charle_err find_person(struct charle_context *context, const struct 
     entry->user_id = request->user_id.has ? request->user_id.value : caller;
     if (!charle_str_equal(entry->user_id, caller) && !charle_context_holds(context, CHARLE_STR("managers")))
         return charle_fail(err, CHARLE_PERMISSION_DENIED, "only managers log time for other people");
-    rc = ch_store_row(context, "select work_type from \"user\" where id = $1", CH_PARAMS(charle_text(entry->user_id)),
-                      CH_TYPES(CHARLE_TYPE_TEXT), found, err);
-    if (rc == CHARLE_DONE)
+    rc = charle_fetch_one(context->db, context->arena,
+                          charle_select(person_work, from(user), where(eq(user.id, entry->user_id))), &person, err);
+    if (rc == CHARLE_NOT_FOUND)
         return charle_fail(err, CHARLE_NOT_FOUND, "there is no person %.*s", CHARLE_FMT(entry->user_id));
-    if (rc)
-        return rc;
-    entry->work_type = request->work_type;
-    if (!entry->work_type.has && !found[0].is_null) {
-        const struct charle_enum_value *value = charle_enum_by_name(&charleos_work_type_enum, found[0].text);
-
-        entry->work_type = (struct charle_opt_enum){.value = value ? value->number : 0, .has = value != NULL};
-    }
-    return CHARLE_OK;
+    if (!rc)
+        entry->work_type = request->work_type.has ? request->work_type : person.work_type;
+    return rc;
 }
 
 // The client that a link belongs to; it must be the one of the request when that names one.
@@ -84,55 +95,93 @@ static enum charle_err take_client(struct charleos_time_entry *entry, struct cha
     return CHARLE_OK;
 }
 
+static enum charle_err no_link(enum charle_err rc, const char *of, struct charle_str id, struct charle_error *err)
+{
+    if (rc != CHARLE_NOT_FOUND)
+        return rc;
+    return charle_fail(err, CHARLE_NOT_FOUND, "there is no %s %.*s, or it is not yours to see", of, CHARLE_FMT(id));
+}
+
 static enum charle_err follow_subtask(struct charle_context *context, struct charleos_time_entry *entry,
                                       struct charle_error *err)
 {
-    struct charleos_subtask subtask;
-    enum charle_err rc = ch_store_get(context, &charleos_subtask_table, entry->subtask_id.value, &subtask, err);
+    struct charle_str id = entry->subtask_id.value;
+    struct step_owner owner;
+    enum charle_err rc = charle_fetch_one(
+        context->db, context->arena, charle_select(step_owner, from(subtask), where(eq(subtask.id, id))), &owner, err);
 
     if (rc)
-        return rc;
-    if (entry->task_id.has && !charle_str_equal(entry->task_id.value, subtask.task_id))
+        return no_link(rc, "subtask", id, err);
+    if (entry->task_id.has && !charle_str_equal(entry->task_id.value, owner.task_id))
         return charle_fail(err, CHARLE_INVALID_ARGUMENT,
                            "the subtask belongs to another task than task_id says; leave task_id out");
-    entry->task_id = ch_some(subtask.task_id);
-    entry->task_requirement_id = subtask.task_requirement_id;
+    entry->task_id = ch_some(owner.task_id);
+    entry->task_requirement_id = owner.requirement_id;
     return CHARLE_OK;
+}
+
+static enum charle_err follow_task(struct charle_context *context, struct charleos_time_entry *entry,
+                                   struct charle_error *err)
+{
+    struct charle_str id = entry->task_id.value;
+    struct task_owner owner;
+    enum charle_err rc = charle_fetch_one(context->db, context->arena,
+                                          charle_select(task_owner, from(task), where(eq(task.id, id))), &owner, err);
+
+    return rc ? no_link(rc, "task", id, err) : take_client(entry, owner.client_id, "task", err);
+}
+
+static enum charle_err follow_ticket(struct charle_context *context, struct charleos_time_entry *entry,
+                                     struct charle_error *err)
+{
+    struct charle_str id = entry->help_desk_ticket_id.value;
+    struct ticket_owner owner;
+    enum charle_err rc = charle_fetch_one(
+        context->db, context->arena,
+        charle_select(ticket_owner, from(help_desk_ticket), where(eq(help_desk_ticket.id, id))), &owner, err);
+
+    return rc ? no_link(rc, "ticket", id, err) : take_client(entry, owner.client_id, "ticket", err);
+}
+
+static enum charle_err follow_project(struct charle_context *context, struct charleos_time_entry *entry,
+                                      struct charle_error *err)
+{
+    struct charle_str id = entry->project_task_id.value;
+    struct project_owner owner;
+    enum charle_err rc = charle_fetch_one(context->db, context->arena,
+                                          charle_select(project_owner, from(project_task),
+                                                        inner_join(project, eq(project.id, project_task.project_id)),
+                                                        where(eq(project_task.id, id))),
+                                          &owner, err);
+
+    return rc ? no_link(rc, "project task", id, err) : take_client(entry, owner.client_id, "project task", err);
+}
+
+static enum charle_err follow_client(struct charle_context *context, struct charleos_time_entry *entry,
+                                     struct charle_error *err)
+{
+    struct charle_str id = entry->client_id.value;
+    struct client_itself owner;
+    enum charle_err rc = charle_fetch_one(
+        context->db, context->arena, charle_select(client_itself, from(client), where(eq(client.id, id))), &owner, err);
+
+    return no_link(rc, "client", id, err);
 }
 
 static enum charle_err follow_links(struct charle_context *context, struct charleos_time_entry *entry,
                                     struct charle_error *err)
 {
-    struct charle_value client[1];
-    const char *sql = NULL, *of = NULL;
-    struct charle_str id = {0};
     enum charle_err rc = entry->subtask_id.has ? follow_subtask(context, entry, err) : CHARLE_OK;
 
     if (rc)
         return rc;
-    if (entry->task_id.has) {
-        of = "task";
-        id = entry->task_id.value;
-        sql = "select client_id from task where id = $1";
-    } else if (entry->help_desk_ticket_id.has) {
-        of = "ticket";
-        id = entry->help_desk_ticket_id.value;
-        sql = "select client_id from help_desk_ticket where id = $1";
-    } else if (entry->project_task_id.has) {
-        of = "project task";
-        id = entry->project_task_id.value;
-        sql = "select p.client_id from project p join project_task t on t.project_id = p.id where t.id = $1";
-    } else if (entry->client_id.has) {
-        of = "client";
-        id = entry->client_id.value;
-        sql = "select id from client where id = $1";
-    } else {
-        return CHARLE_OK;
-    }
-    rc = ch_store_row(context, sql, CH_PARAMS(charle_text(id)), CH_TYPES(CHARLE_TYPE_TEXT), client, err);
-    if (rc == CHARLE_DONE)
-        return charle_fail(err, CHARLE_NOT_FOUND, "there is no %s %.*s, or it is not yours to see", of, CHARLE_FMT(id));
-    return rc ? rc : take_client(entry, client[0].text, of, err);
+    if (entry->task_id.has)
+        return follow_task(context, entry, err);
+    if (entry->help_desk_ticket_id.has)
+        return follow_ticket(context, entry, err);
+    if (entry->project_task_id.has)
+        return follow_project(context, entry, err);
+    return entry->client_id.has ? follow_client(context, entry, err) : CHARLE_OK;
 }
 
 // Billable exactly when it is work on something that is billed; the table checks the same.
@@ -148,12 +197,13 @@ static bool is_billable(const struct charleos_time_entry *entry)
 static enum charle_err sum_of_day(struct charle_context *context, struct charle_str user_id, struct charle_date day,
                                   int32_t *out, struct charle_error *err)
 {
-    struct charle_value sum[1];
-    enum charle_err rc = ch_store_row(
-        context, "select cast(coalesce(sum(minutes), 0) as integer) from time_entry where user_id = $1 and date = $2",
-        CH_PARAMS(charle_text(user_id), charle_day(day)), CH_TYPES(CHARLE_TYPE_INT4), sum, err);
+    struct day_sum sum = {0};
+    enum charle_err rc = charle_fetch_one(
+        context->db, context->arena,
+        charle_select(day_sum, from(time_entry), where(and(eq(time_entry.user_id, user_id), eq(time_entry.date, day)))),
+        &sum, err);
 
-    *out = rc ? 0 : sum[0].int4;
+    *out = (int32_t)sum.minutes.value; // a day's entries are few: at most 1440 minutes by our own check
     return rc;
 }
 
@@ -287,8 +337,7 @@ enum charle_err charleos_time_service_delete_time(struct charle_context *context
     if (!rc)
         rc = check_deletion(context, &entry, err);
     if (!rc)
-        rc =
-            ch_store_exec(context, "delete from time_entry where id = $1", CH_PARAMS(charle_text(entry.id)), NULL, err);
+        rc = charle_run(context->db, charle_delete(time_entry, eq(time_entry.id, entry.id)), NULL, err);
     if (!rc)
         rc = ch_ledger_move(context, &entry, -entry.minutes, err);
     if (!rc)
