@@ -1,5 +1,5 @@
 // TimeService: who may log what for which day, and the figures that follow.
-#include "agency.h"
+#include "small_agency.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // TaskFlow and SubtaskFlow: states, who may move them, and how the task follows.
-#include "agency.h"
+#include "small_agency.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // A small agency for the services' cases: people, a client with an open and a closed month, a task with its steps.
-#ifndef CHARLE_TESTS_SUITE_SERVICES_AGENCY_H
-#define CHARLE_TESTS_SUITE_SERVICES_AGENCY_H
+#ifndef CHARLE_TESTS_SUITE_SERVICES_SMALL_AGENCY_H
+#define CHARLE_TESTS_SUITE_SERVICES_SMALL_AGENCY_H
 
 #include "fixture.h"
 

@@ -1,4 +1,4 @@
-#include "agency.h"
+#include "small_agency.h"
 
 #include <stdio.h>
 #include <string.h>
