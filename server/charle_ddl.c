@@ -1,4 +1,5 @@
-// Prints the tables of CharleOS as SQL: for PostgreSQL (what the first migration holds), for SQLite, or for a laptop's replica.
+// Prints the tables of CharleOS as SQL: for PostgreSQL (what the first migration holds), for SQLite, or for a laptop's
+// replica.
 #include "charleos.schema.charle.h"
 #include "server/ddl.h"
 

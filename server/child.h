@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 // Runs argv[0] (a path) with a small environment and /dev/null as input; the last part of its output and errors goes to
-// `out`. Returns its exit code, 128 + the signal, or -1 when it could not be run or did not end in time (it is killed then).
+// `out`. Returns its exit code, 128 + the signal, or -1 when it could not be run or did not end in time (it is killed
+// then).
 int ch_child_run(const char *const *argv, int timeout_ms, char *out, size_t out_size);
 
 // As above, for something that ends at once.

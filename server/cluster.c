@@ -19,7 +19,7 @@
 enum {
     START_TIMEOUT_MS = 600000, // recovery after a crash may have to replay gigabytes; notes tell that it goes on
     CONNECT_TIMEOUT_MS = 20000,
-    STOP_TIMEOUT_MS = 45000,   // the keeper's own bounds add up to 35 s
+    STOP_TIMEOUT_MS = 45000, // the keeper's own bounds add up to 35 s
     URL_SIZE_MAX = 4 * CH_PGFILES_PATH_SIZE
 };
 
@@ -51,13 +51,15 @@ enum charle_err ch_cluster_read(struct ch_cluster *cluster, struct ch_note *out)
 // postgresql:///charle?host=%2Fvar%2F…&user=charle
 static void write_url(struct ch_cluster *cluster, const char *database)
 {
-    char *to = cluster->url;
-    to += sprintf(to, "postgresql:///%.63s?host=", database);
+    char *to = cluster->url,
+         *end = to + sizeof(cluster->url); // three bytes for each of the socket's path fit with room to spare
+    to += snprintf(to, (size_t)(end - to), "postgresql:///%.63s?host=", database);
     for (const unsigned char *c = (const unsigned char *)cluster->files.socket; *c; c++) {
-        bool is_plain = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || strchr("-_.", *c);
-        to += is_plain ? sprintf(to, "%c", *c) : sprintf(to, "%%%02X", *c);
+        bool is_plain =
+            (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || strchr("-_.", *c);
+        to += snprintf(to, (size_t)(end - to), is_plain ? "%c" : "%%%02X", *c);
     }
-    sprintf(to, "&port=5432&user=" CH_PGFILES_USER);
+    snprintf(to, (size_t)(end - to), "&port=5432&user=" CH_PGFILES_USER);
 }
 
 static enum charle_err fork_keeper(struct ch_cluster *cluster, const struct ch_datadir *dir, struct charle_error *err)
@@ -86,13 +88,14 @@ static enum charle_err wait_ready(struct ch_cluster *cluster, struct charle_erro
         struct pollfd p = {.fd = cluster->control, .events = POLLIN};
         if (left_ms <= 0)
             return charle_fail(err, CHARLE_DEADLINE_EXCEEDED,
-                               "the private PostgreSQL has not started in %d minutes: see %.120s", START_TIMEOUT_MS / 60000,
-                               cluster->files.log);
+                               "the private PostgreSQL has not started in %d minutes: see %.120s",
+                               START_TIMEOUT_MS / 60000, cluster->files.log);
         poll(&p, 1, (int)left_ms);
         struct ch_note note;
         enum charle_err rc = ch_cluster_read(cluster, &note);
         if (rc == CHARLE_CLOSED)
-            return charle_fail(err, CHARLE_INTERNAL, "the process that runs the private PostgreSQL ended: start charled again");
+            return charle_fail(err, CHARLE_INTERNAL,
+                               "the process that runs the private PostgreSQL ended: start charled again");
         if (rc)
             continue;
         note.text[sizeof(note.text) - 1] = '\0';
@@ -112,7 +115,8 @@ static enum charle_err make_database(struct ch_cluster *cluster, struct charle_e
     write_url(cluster, "postgres");
     enum charle_err rc = ch_database_open(cluster->url, CONNECT_TIMEOUT_MS, &conn, err);
     if (rc == CHARLE_OK)
-        rc = ch_database_run(conn, "looking for the database", "select 1 from pg_database where datname = $1", name, 1, &result, err);
+        rc = ch_database_run(conn, "looking for the database", "select 1 from pg_database where datname = $1", name, 1,
+                             &result, err);
     if (rc == CHARLE_OK && PQntuples(result) == 0)
         rc = ch_database_run(conn, "making the database", "create database " CH_PGFILES_DATABASE, NULL, 0, NULL, err);
     PQclear(result);

@@ -10,8 +10,8 @@ struct ch_cluster;
 
 // Forks the keeper, waits until PostgreSQL takes connections and makes the database when it is missing. No thread may
 // have been started before. The error is the keeper's.
-CHARLE_MUST_CHECK enum charle_err ch_cluster_start(const struct ch_datadir *dir, const char *postgres_bin, struct ch_cluster **out,
-                                                   struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_cluster_start(const struct ch_datadir *dir, const char *postgres_bin,
+                                                   struct ch_cluster **out, struct charle_error *err);
 // PostgreSQL is stopped fast when this returns; its clients should have left before. NULL is fine.
 void ch_cluster_stop(struct ch_cluster *cluster);
 

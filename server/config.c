@@ -36,7 +36,8 @@ struct option {
     const char *help;
 };
 
-// --- values -----------------------------------------------------------------------------------------------------------
+// --- values
+// -----------------------------------------------------------------------------------------------------------
 
 static enum charle_err copy(struct ch_config *config, const char *value, const char **out, struct charle_error *err)
 {
@@ -85,11 +86,12 @@ static enum charle_err apply_listen(struct ch_config *config, const char *value,
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
         is_known |= strncmp(value, schemes[i], strlen(schemes[i])) == 0 && value[strlen(schemes[i])] != '\0';
     if (!is_known)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
-                           "cannot listen on \"%.100s\": an address is tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH",
-                           value);
+        return charle_fail(
+            err, CHARLE_INVALID_ARGUMENT,
+            "cannot listen on \"%.100s\": an address is tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH", value);
     if (config->listen_count == CH_CONFIG_LISTEN_MAX)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "at most %d addresses can be listened on", CH_CONFIG_LISTEN_MAX);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "at most %d addresses can be listened on",
+                           CH_CONFIG_LISTEN_MAX);
     enum charle_err rc = copy(config, value, &config->listen[config->listen_count], err);
     config->listen_count += rc == CHARLE_OK;
     return rc;
@@ -126,7 +128,8 @@ static enum charle_err apply_log_format(struct ch_config *config, const char *va
 static enum charle_err apply_log_level(struct ch_config *config, const char *value, struct charle_error *err)
 {
     if (!ch_log_level_read(value, &config->log_level))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "log-level is error, warn, info or debug, not \"%.40s\"", value);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "log-level is error, warn, info or debug, not \"%.40s\"",
+                           value);
     return CHARLE_OK;
 }
 
@@ -194,7 +197,8 @@ static enum charle_err apply_version(struct ch_config *config, const char *value
     return CHARLE_OK;
 }
 
-// --- the table --------------------------------------------------------------------------------------------------------
+// --- the table
+// --------------------------------------------------------------------------------------------------------
 
 static const struct option options[] = {
     {"listen", "CHARLE_LISTEN", "ADDRESS", true, true, apply_listen,
@@ -215,7 +219,8 @@ static const struct option options[] = {
     {"migrate", "CHARLE_MIGRATE", NULL, true, true, apply_migrate,
      "apply missing migrations at start (always done on a private PostgreSQL)"},
     {"development", "CHARLE_DEVELOPMENT", NULL, true, true, apply_development, "for local work: implies --migrate"},
-    {"log-format", "CHARLE_LOG_FORMAT", "text|json", true, true, apply_log_format, "form of the log lines (default text)"},
+    {"log-format", "CHARLE_LOG_FORMAT", "text|json", true, true, apply_log_format,
+     "form of the log lines (default text)"},
     {"log-level", "CHARLE_LOG_LEVEL", "LEVEL", true, true, apply_log_level, "error, warn, info (default) or debug"},
     {"log-file", "CHARLE_LOG_FILE", "FILE", true, true, apply_log_file,
      "append the log here instead of standard error; SIGHUP opens it anew"},
@@ -296,7 +301,8 @@ static enum charle_err put(struct reader *reader, const struct option *option, c
     return option->apply(reader->config, value, err);
 }
 
-// --- flags ------------------------------------------------------------------------------------------------------------
+// --- flags
+// ------------------------------------------------------------------------------------------------------------
 
 static enum charle_err unknown_flag(const char *text, const char *name, struct charle_error *err)
 {
@@ -314,12 +320,13 @@ static enum charle_err unknown_flag(const char *text, const char *name, struct c
 }
 
 // Handles one argument (and its value, when that stands by itself). *index is moved behind what was used.
-static enum charle_err read_flag(struct reader *reader, int argc, char *const *argv, int *index, struct charle_error *err)
+static enum charle_err read_flag(struct reader *reader, int argc, char *const *argv, int *index,
+                                 struct charle_error *err)
 {
     const char *text = argv[(*index)++];
     if (strncmp(text, "--", 2) != 0 && strcmp(text, "-h") != 0)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "unexpected argument \"%.60s\": flags begin with --, see --help",
-                           text);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "unexpected argument \"%.60s\": flags begin with --, see --help", text);
     char name[OPTION_LEN_MAX];
     const char *equals = strchr(text, '=');
     const char *start = strcmp(text, "-h") == 0 ? "help" : text + 2;
@@ -351,7 +358,8 @@ static enum charle_err read_flags(struct reader *reader, int argc, char *const *
     return CHARLE_OK;
 }
 
-// --- environment ------------------------------------------------------------------------------------------------------
+// --- environment
+// ------------------------------------------------------------------------------------------------------
 
 static const char *environment_value(char *const *environment, const char *name)
 {
@@ -384,7 +392,8 @@ static enum charle_err read_environment(struct reader *reader, char *const *envi
     return CHARLE_OK;
 }
 
-// --- the file ---------------------------------------------------------------------------------------------------------
+// --- the file
+// ---------------------------------------------------------------------------------------------------------
 
 static char *trim(char *text)
 {
@@ -429,7 +438,8 @@ static enum charle_err load_text(struct ch_config *config, int fd, char **out, s
     for (;;) {
         ssize_t n = read(fd, text + used, CONFIG_FILE_SIZE_MAX + 1 - used);
         if (n < 0)
-            return charle_fail_foreign(err, CHARLE_IO, CHARLE_DOMAIN_POSIX, errno, "cannot be read: %s", strerror(errno));
+            return charle_fail_foreign(err, CHARLE_IO, CHARLE_DOMAIN_POSIX, errno, "cannot be read: %s",
+                                       strerror(errno));
         if (n == 0)
             break;
         used += (size_t)n;
@@ -480,7 +490,8 @@ static enum charle_err read_config_file(struct reader *reader, int argc, char *c
     return len > 0 && (size_t)len < sizeof(standard) ? read_file(reader, standard, false, err) : CHARLE_OK;
 }
 
-// --- all together -----------------------------------------------------------------------------------------------------
+// --- all together
+// -----------------------------------------------------------------------------------------------------
 
 static enum charle_err default_data_dir(struct ch_config *config, char *const *environment, struct charle_error *err)
 {
@@ -494,7 +505,8 @@ static enum charle_err default_data_dir(struct ch_config *config, char *const *e
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "there is no HOME to keep data in: say --data-dir FOLDER");
     config->data_dir = data ? charle_arena_printf(&config->arena, "%s/charle", data).ptr
                             : charle_arena_printf(&config->arena, "%s/.local/share/charle", home).ptr;
-    return config->data_dir ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+    return config->data_dir ? CHARLE_OK
+                            : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
 }
 
 static enum charle_err make_absolute(struct ch_config *config, struct charle_error *err)
@@ -510,14 +522,16 @@ static enum charle_err make_absolute(struct ch_config *config, struct charle_err
     while (strncmp(relative, "./", 2) == 0)
         relative += 2;
     config->data_dir = charle_arena_printf(&config->arena, "%s/%s", here, relative).ptr;
-    return config->data_dir ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+    return config->data_dir ? CHARLE_OK
+                            : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
 }
 
 static enum charle_err check_tls(const struct ch_config *config, const char *address, struct charle_error *err)
 {
     bool wants_tls = strncmp(address, "tls+", 4) == 0;
     if (wants_tls && (!config->tls_cert_file || !config->tls_key_file))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.80s needs a certificate: give --tls-cert and --tls-key", address);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.80s needs a certificate: give --tls-cert and --tls-key",
+                           address);
     if (ch_config_is_exposed(address) && !config->allow_plaintext)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT,
                            "%.80s would send passwords and data to other machines in clear text: use tls+tcp:// with "
@@ -529,8 +543,8 @@ static enum charle_err check_tls(const struct ch_config *config, const char *add
 static enum charle_err check_file(const char *what, const char *path, struct charle_error *err)
 {
     if (path && access(path, R_OK) != 0)
-        return charle_fail_foreign(err, CHARLE_INVALID_ARGUMENT, CHARLE_DOMAIN_POSIX, errno, "%s %.150s cannot be read: %s",
-                                   what, path, strerror(errno));
+        return charle_fail_foreign(err, CHARLE_INVALID_ARGUMENT, CHARLE_DOMAIN_POSIX, errno,
+                                   "%s %.150s cannot be read: %s", what, path, strerror(errno));
     return CHARLE_OK;
 }
 
@@ -582,7 +596,8 @@ static void print_option(const struct option *option)
 {
     char head[80];
     if (option->is_flag)
-        snprintf(head, sizeof(head), "--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+        snprintf(head, sizeof(head), "--%s%s%s", option->name, option->value ? " " : "",
+                 option->value ? option->value : "");
     else
         snprintf(head, sizeof(head), "(no flag) %s", option->name);
     printf("  %-26s", head);
@@ -610,7 +625,8 @@ void ch_config_print_help(const char *program)
            program, program, program, program, program, program);
     for (int i = 0; i < OPTION_COUNT; i++)
         print_option(&options[i]);
-    printf("\nSignals: SIGTERM and SIGINT finish the calls in flight (10 s at most) and stop; SIGHUP opens the log file anew.\n"
+    printf("\nSignals: SIGTERM and SIGINT finish the calls in flight (10 s at most) and stop; SIGHUP opens the log "
+           "file anew.\n"
            "\nExit codes\n");
     ch_exit_print_table();
 }

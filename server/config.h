@@ -1,8 +1,9 @@
 // What an operator can set, from four places. The stronger place wins: flag, environment, charled.conf, default.
 //
-// One table in config.c holds every setting with its flag, its environment variable and its help text, so that the three ways to set
-// it and the help cannot drift apart. The address of the database may hold a password: it is read from the environment or a
-// file, never from a flag (every user of the machine can read a command line), and it is never printed.
+// One table in config.c holds every setting with its flag, its environment variable and its help text, so that the
+// three ways to set it and the help cannot drift apart. The address of the database may hold a password: it is read
+// from the environment or a file, never from a flag (every user of the machine can read a command line), and it is
+// never printed.
 #ifndef CHARLE_SERVER_CONFIG_H
 #define CHARLE_SERVER_CONFIG_H
 
@@ -18,13 +19,13 @@ struct ch_config {
     enum ch_config_action action;
     const char *listen[CH_CONFIG_LISTEN_MAX]; // at least one when the program serves
     size_t listen_count;
-    const char *data_dir;      // absolute
-    const char *database_url;  // NULL: a private cluster; may hold a password
-    const char *postgres_bin;  // folder of the PostgreSQL programs; NULL: looked for
-    const char *log_file;      // NULL: standard error
+    const char *data_dir;     // absolute
+    const char *database_url; // NULL: a private cluster; may hold a password
+    const char *postgres_bin; // folder of the PostgreSQL programs; NULL: looked for
+    const char *log_file;     // NULL: standard error
     enum ch_log_format log_format;
     enum ch_log_level log_level;
-    uint32_t pool_size;        // connections to PostgreSQL that run calls
+    uint32_t pool_size; // connections to PostgreSQL that run calls
     const char *tls_cert_file, *tls_key_file;
     bool is_development;       // --development: migrate at start, whatever the database
     bool may_migrate;          // --migrate, --development, or a private cluster
@@ -32,8 +33,8 @@ struct ch_config {
     struct charle_arena arena; // owns the texts
 };
 
-// Reads all places and checks what was set. A failure is INVALID_ARGUMENT with a sentence for the operator; config must be
-// released in every case. `environment` is as environ; argv[0] is skipped.
+// Reads all places and checks what was set. A failure is INVALID_ARGUMENT with a sentence for the operator; config must
+// be released in every case. `environment` is as environ; argv[0] is skipped.
 CHARLE_MUST_CHECK enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *argv,
                                                  char *const *environment, struct charle_error *err);
 void ch_config_deinit(struct ch_config *config); // NULL and zeroed are fine; wipes the database's address

@@ -14,7 +14,8 @@ enum {
     MESSAGE_LEN_MAX = 150       // of PostgreSQL's own words in a sentence of ours
 };
 
-// --- describing -------------------------------------------------------------------------------------------------------
+// --- describing
+// -------------------------------------------------------------------------------------------------------
 
 static const char *option_value(const PQconninfoOption *options, const char *keyword)
 {
@@ -30,14 +31,16 @@ static enum charle_err explain_syntax(const char *message, struct charle_error *
     static const char *const safe[] = {"invalid URI query parameter", "invalid connection option"};
     for (size_t i = 0; message && i < sizeof(safe) / sizeof(safe[0]); i++) {
         if (strncmp(message, safe[i], strlen(safe[i])) == 0)
-            return charle_fail(err, CHARLE_INVALID_ARGUMENT,
-                               "DATABASE_URL: %.*s. Parameters after ? are those of libpq, for instance sslmode=require",
-                               (int)strcspn(message, "\n"), message);
+            return charle_fail(
+                err, CHARLE_INVALID_ARGUMENT,
+                "DATABASE_URL: %.*s. Parameters after ? are those of libpq, for instance sslmode=require",
+                (int)strcspn(message, "\n"), message);
     }
-    return charle_fail(err, CHARLE_INVALID_ARGUMENT,
-                       "DATABASE_URL is not an address that libpq understands. It looks like "
-                       "postgresql://user:password@host:5432/name?sslmode=require; special characters in the password are "
-                       "written as %%40 and the like");
+    return charle_fail(
+        err, CHARLE_INVALID_ARGUMENT,
+        "DATABASE_URL is not an address that libpq understands. It looks like "
+        "postgresql://user:password@host:5432/name?sslmode=require; special characters in the password are "
+        "written as %%40 and the like");
 }
 
 enum charle_err ch_database_describe(const char *url, char out[CH_DATABASE_DISPLAY_SIZE], struct charle_error *err)
@@ -57,36 +60,44 @@ enum charle_err ch_database_describe(const char *url, char out[CH_DATABASE_DISPL
         const char *user = option_value(options, "user");
         host = host ? host : address ? address : getenv("PGHOST");
         snprintf(out, CH_DATABASE_DISPLAY_SIZE, "%.90s:%.10s/%.63s", host ? host : "local socket", port ? port : "5432",
-                 name ? name : user ? user : "");
+                 name   ? name
+                 : user ? user
+                        : "");
     }
     PQconninfoFree(options);
     PQfreemem(message);
     return rc;
 }
 
-// --- explaining -------------------------------------------------------------------------------------------------------
+// --- explaining
+// -------------------------------------------------------------------------------------------------------
 
 struct explanation {
     const char *sqlstate; // NULL: by words
     const char *words;    // part of libpq's message; NULL: by SQLSTATE alone
     enum charle_err code;
-    const char *text;     // goes behind "the database at host:port/name "
+    const char *text; // goes behind "the database at host:port/name "
 };
 
 // The first that fits is taken, so the particular stand before the general.
 static const struct explanation explanations[] = {
     {"28P01", NULL, CHARLE_UNAUTHENTICATED,
-     "refused the password: check user and password in DATABASE_URL (special characters are written as %40 and the like)"},
+     "refused the password: check user and password in DATABASE_URL (special characters are written as %40 and the "
+     "like)"},
     {"28000", "no encryption", CHARLE_FAILED_PRECONDITION,
-     "takes only encrypted connections (or does not know this user and database): add ?sslmode=require to DATABASE_URL, "
+     "takes only encrypted connections (or does not know this user and database): add ?sslmode=require to "
+     "DATABASE_URL, "
      "or allow the connection in pg_hba.conf"},
     {"28000", "SSL off", CHARLE_FAILED_PRECONDITION,
-     "takes only encrypted connections (or does not know this user and database): add ?sslmode=require to DATABASE_URL, "
+     "takes only encrypted connections (or does not know this user and database): add ?sslmode=require to "
+     "DATABASE_URL, "
      "or allow the connection in pg_hba.conf"},
-    {"28000", "does not exist", CHARLE_UNAUTHENTICATED, "has no such user: create it with CREATE ROLE … LOGIN, or correct DATABASE_URL"},
+    {"28000", "does not exist", CHARLE_UNAUTHENTICATED,
+     "has no such user: create it with CREATE ROLE … LOGIN, or correct DATABASE_URL"},
     {"28000", NULL, CHARLE_PERMISSION_DENIED,
      "does not let this user in: its pg_hba.conf must allow the user, the database and this machine"},
-    {"3D000", NULL, CHARLE_NOT_FOUND, "has no such database: create it with CREATE DATABASE, or correct the name in DATABASE_URL"},
+    {"3D000", NULL, CHARLE_NOT_FOUND,
+     "has no such database: create it with CREATE DATABASE, or correct the name in DATABASE_URL"},
     {"42501", NULL, CHARLE_PERMISSION_DENIED, "does not let this user connect: GRANT CONNECT ON DATABASE … to it"},
     {"53300", NULL, CHARLE_RESOURCE_EXHAUSTED,
      "has no connection left: raise max_connections there, or lower --pool-size here"},
@@ -117,11 +128,13 @@ static const struct explanation explanations[] = {
      "cannot be reached, nothing listens there: start PostgreSQL, or check host and port in DATABASE_URL"},
     {NULL, "No such file or directory", CHARLE_UNAVAILABLE,
      "cannot be reached, there is no such socket: start PostgreSQL, or check host and port in DATABASE_URL"},
-    {NULL, "Permission denied", CHARLE_PERMISSION_DENIED, "cannot be reached, its socket is closed to this user: run as a user who may"},
+    {NULL, "Permission denied", CHARLE_PERMISSION_DENIED,
+     "cannot be reached, its socket is closed to this user: run as a user who may"},
     {NULL, "timeout expired", CHARLE_UNAVAILABLE,
      "does not answer: check host and port in DATABASE_URL and the firewalls between"},
     {NULL, "server closed the connection unexpectedly", CHARLE_UNAVAILABLE,
-     "closed the connection without a word: it is not PostgreSQL, or it has just crashed; check the address and its log"},
+     "closed the connection without a word: it is not PostgreSQL, or it has just crashed; check the address and its "
+     "log"},
 };
 
 // The state stands in a verbose message as "FATAL:  28P01: …".
@@ -140,13 +153,16 @@ static enum charle_err explain(const char *display, const char *message, struct 
             continue;
         if (e->words && !strstr(message, e->words))
             continue;
-        return charle_fail_foreign(err, e->code, CHARLE_DOMAIN_POSTGRES, e->sqlstate ? charle_sqlstate_pack(e->sqlstate) : 0,
-                                   "the database at %.80s %s", display, e->text);
+        return charle_fail_foreign(err, e->code, CHARLE_DOMAIN_POSTGRES,
+                                   e->sqlstate ? charle_sqlstate_pack(e->sqlstate) : 0, "the database at %.80s %s",
+                                   display, e->text);
     }
-    return charle_fail(err, CHARLE_UNAVAILABLE, "the database at %.80s cannot be used: %.*s", display, MESSAGE_LEN_MAX, message);
+    return charle_fail(err, CHARLE_UNAVAILABLE, "the database at %.80s cannot be used: %.*s", display, MESSAGE_LEN_MAX,
+                       message);
 }
 
-// --- connecting -------------------------------------------------------------------------------------------------------
+// --- connecting
+// -------------------------------------------------------------------------------------------------------
 
 // Drives the connection to its end. False when the time is up.
 static bool connect_within(PGconn *conn, int64_t deadline_us)
@@ -201,17 +217,19 @@ static enum charle_err check_server(PGconn *conn, const char *display, struct ch
     int version = PQserverVersion(conn);
     if (version < CH_POSTGRES_VERSION_MIN)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                           "the database at %.80s runs PostgreSQL %d.%d, which is too old: 13 or newer is needed", display,
-                           version / 10000, version % 10000);
+                           "the database at %.80s runs PostgreSQL %d.%d, which is too old: 13 or newer is needed",
+                           display, version / 10000, version % 10000);
     PGresult *result = NULL;
-    enum charle_err rc = ch_database_run(conn, "looking at the database",
-                                         "select current_setting('server_encoding'), pg_is_in_recovery()", NULL, 0, &result, err);
+    enum charle_err rc =
+        ch_database_run(conn, "looking at the database",
+                        "select current_setting('server_encoding'), pg_is_in_recovery()", NULL, 0, &result, err);
     if (rc)
         return rc;
     if (strcmp(PQgetvalue(result, 0, 0), "UTF8") != 0)
-        rc = charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                         "the database at %.80s is encoded in %.30s: create one with ENCODING 'UTF8' TEMPLATE template0", display,
-                         PQgetvalue(result, 0, 0));
+        rc =
+            charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                        "the database at %.80s is encoded in %.30s: create one with ENCODING 'UTF8' TEMPLATE template0",
+                        display, PQgetvalue(result, 0, 0));
     else if (PQgetvalue(result, 0, 1)[0] == 't')
         rc = charle_fail(err, CHARLE_READ_ONLY,
                          "the database at %.80s is a read-only standby: point DATABASE_URL at the primary, or add "
@@ -248,12 +266,14 @@ enum charle_err ch_database_open(const char *url, int timeout_ms, PGconn **out, 
     return CHARLE_OK;
 }
 
-// --- statements -------------------------------------------------------------------------------------------------------
+// --- statements
+// -------------------------------------------------------------------------------------------------------
 
-enum charle_err ch_database_run(PGconn *conn, const char *what, const char *sql, const char *const *params, int param_count,
-                                PGresult **out_result, struct charle_error *err)
+enum charle_err ch_database_run(PGconn *conn, const char *what, const char *sql, const char *const *params,
+                                int param_count, PGresult **out_result, struct charle_error *err)
 {
-    PGresult *result = param_count ? PQexecParams(conn, sql, param_count, NULL, params, NULL, NULL, 0) : PQexec(conn, sql);
+    PGresult *result =
+        param_count ? PQexecParams(conn, sql, param_count, NULL, params, NULL, NULL, 0) : PQexec(conn, sql);
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) {
         if (out_result)
@@ -265,11 +285,11 @@ enum charle_err ch_database_run(PGconn *conn, const char *what, const char *sql,
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-    enum charle_err code = !sqlstate                               ? CHARLE_UNAVAILABLE
-                           : strncmp(sqlstate, "53100", 5) == 0    ? CHARLE_DISK_FULL
-                           : strncmp(sqlstate, "42501", 5) == 0    ? CHARLE_PERMISSION_DENIED
-                           : strncmp(sqlstate, "57", 2) == 0       ? CHARLE_UNAVAILABLE
-                                                                   : CHARLE_INTERNAL;
+    enum charle_err code = !sqlstate                            ? CHARLE_UNAVAILABLE
+                           : strncmp(sqlstate, "53100", 5) == 0 ? CHARLE_DISK_FULL
+                           : strncmp(sqlstate, "42501", 5) == 0 ? CHARLE_PERMISSION_DENIED
+                           : strncmp(sqlstate, "57", 2) == 0    ? CHARLE_UNAVAILABLE
+                                                                : CHARLE_INTERNAL;
     charle_fail_foreign(err, code, CHARLE_DOMAIN_POSTGRES, charle_sqlstate_pack(sqlstate ? sqlstate : ""),
                         "%.80s: %.*s%s%.60s (SQLSTATE %s)", what, MESSAGE_LEN_MAX,
                         message ? message : "the connection to the database was lost", detail ? ": " : "",

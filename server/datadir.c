@@ -19,11 +19,12 @@ enum { PATH_SIZE_MAX = 4096, LOCK_TEXT_SIZE = 120 };
 static enum charle_err fail_path(struct charle_error *err, const char *what, const char *path, const char *advice)
 {
     int number = errno;
-    enum charle_err code = number == ENOSPC || number == EDQUOT ? CHARLE_DISK_FULL
-                           : number == EROFS                   ? CHARLE_READ_ONLY
+    enum charle_err code = number == ENOSPC || number == EDQUOT  ? CHARLE_DISK_FULL
+                           : number == EROFS                     ? CHARLE_READ_ONLY
                            : number == EACCES || number == EPERM ? CHARLE_PERMISSION_DENIED
                                                                  : CHARLE_IO;
-    return charle_fail_foreign(err, code, CHARLE_DOMAIN_POSIX, number, "%s %.120s: %s%s", what, path, strerror(number), advice);
+    return charle_fail_foreign(err, code, CHARLE_DOMAIN_POSIX, number, "%s %.120s: %s%s", what, path, strerror(number),
+                               advice);
 }
 
 // Makes every missing folder of a path; the last one is private.
@@ -32,7 +33,8 @@ static enum charle_err make_folders(const char *path, struct charle_error *err)
     char part[PATH_SIZE_MAX];
     size_t len = strlen(path);
     if (len >= sizeof(part))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the data folder's path is longer than %d bytes", PATH_SIZE_MAX - 1);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the data folder's path is longer than %d bytes",
+                           PATH_SIZE_MAX - 1);
     memcpy(part, path, len + 1);
     for (char *slash = part; (slash = strchr(slash + 1, '/')) != NULL;) {
         *slash = '\0';
@@ -82,14 +84,16 @@ static enum charle_err choose_user(struct ch_datadir *dir, const struct stat *st
     }
     const struct passwd *user = getpwnam("postgres");
     if (!user)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                           "PostgreSQL must not run as root and there is no user `postgres`: install postgresql, or start "
-                           "charled as another user");
+        return charle_fail(
+            err, CHARLE_FAILED_PRECONDITION,
+            "PostgreSQL must not run as root and there is no user `postgres`: install postgresql, or start "
+            "charled as another user");
     if (!is_ours(dir->path))
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                           "%.120s belongs to root and holds other things, so it is not given to PostgreSQL: choose an empty "
-                           "folder with --data-dir",
-                           dir->path);
+        return charle_fail(
+            err, CHARLE_FAILED_PRECONDITION,
+            "%.120s belongs to root and holds other things, so it is not given to PostgreSQL: choose an empty "
+            "folder with --data-dir",
+            dir->path);
     dir->uid = user->pw_uid;
     dir->gid = user->pw_gid;
     if (chown(dir->path, dir->uid, dir->gid) != 0)
@@ -109,9 +113,10 @@ static enum charle_err take_lock(struct ch_datadir *dir, struct charle_error *er
         ssize_t n = pread(dir->lock_fd, text, sizeof(text) - 1, 0);
         text[n > 0 ? n : 0] = '\0';
         text[strcspn(text, "\n")] = '\0';
-        return charle_fail(err, CHARLE_BUSY,
-                           "another charled (%.60s) uses the data folder %.100s: stop it, or give this one its own --data-dir",
-                           *text ? text : "process unknown", dir->path);
+        return charle_fail(
+            err, CHARLE_BUSY,
+            "another charled (%.60s) uses the data folder %.100s: stop it, or give this one its own --data-dir",
+            *text ? text : "process unknown", dir->path);
     }
     char host[64] = "";
     if (gethostname(host, sizeof(host) - 1) != 0)

@@ -5,9 +5,10 @@
 //   <data-dir>/database-url    the private PostgreSQL's address, for psql and the like
 //   <data-dir>/postgres/       the private PostgreSQL (see cluster.h)
 //
-// PostgreSQL refuses to run as root. Started by root, the server lets PostgreSQL run as the owner of the data folder, or as
-// `postgres` when that is root too; the folder is then given to that user, for PostgreSQL must be able to enter it. A
-// folder that has other things in it is refused rather than given away. Everything is made with mode 0700 or 0600.
+// PostgreSQL refuses to run as root. Started by root, the server lets PostgreSQL run as the owner of the data folder,
+// or as `postgres` when that is root too; the folder is then given to that user, for PostgreSQL must be able to enter
+// it. A folder that has other things in it is refused rather than given away. Everything is made with mode 0700 or
+// 0600.
 #ifndef CHARLE_SERVER_DATADIR_H
 #define CHARLE_SERVER_DATADIR_H
 
@@ -28,7 +29,7 @@ CHARLE_MUST_CHECK enum charle_err ch_datadir_open(struct ch_datadir *dir, const 
 void ch_datadir_close(struct ch_datadir *dir); // lets go of the lock; zeroed with lock_fd -1 is fine
 
 // Replaces a small file at once (write, fsync, rename), mode 0600, owned by the PostgreSQL user.
-CHARLE_MUST_CHECK enum charle_err ch_datadir_write_file(const struct ch_datadir *dir, const char *name, const char *text,
-                                                        struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_datadir_write_file(const struct ch_datadir *dir, const char *name,
+                                                        const char *text, struct charle_error *err);
 
 #endif

@@ -3,7 +3,8 @@
 #include <inttypes.h>
 
 // One kind of statement of all tables: parents first.
-static void add_all(const struct charle_schema *schema, struct charle_buf *buf, const char *(*pick)(const struct charle_table *table))
+static void add_all(const struct charle_schema *schema, struct charle_buf *buf,
+                    const char *(*pick)(const struct charle_table *table))
 {
     for (size_t i = 0; i < schema->table_count; i++) {
         const char *sql = pick(schema->create_order[i]);
@@ -23,10 +24,10 @@ static void add_extra(struct charle_buf *buf, const char *sql)
     }
 }
 
-#define PICK(member)                                                                                                     \
-    static const char *pick_##member(const struct charle_table *table)                                                   \
-    {                                                                                                                    \
-        return table->member;                                                                                            \
+#define PICK(member)                                                   \
+    static const char *pick_##member(const struct charle_table *table) \
+    {                                                                  \
+        return table->member;                                          \
     }
 PICK(pg_create)
 PICK(pg_foreign_keys)

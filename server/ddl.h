@@ -11,7 +11,8 @@ enum ch_ddl_kind {
     CH_DDL_REPLICA, // what a laptop holds
 };
 
-// Appends the statements in an order in which they can be run. The first line names the schema and its hash, as migrations do.
+// Appends the statements in an order in which they can be run. The first line names the schema and its hash, as
+// migrations do.
 void ch_ddl_write(const struct charle_schema *schema, enum ch_ddl_kind kind, struct charle_buf *buf);
 
 #endif

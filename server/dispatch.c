@@ -1,10 +1,11 @@
 // From the wire into a lane, and from a result back to the wire.
 //
-// ch_dispatch runs on the transport's thread and never waits: it looks up the method and the session in memory and queues the call.
-// What is refused here is refused at once: an unknown method, a full lane.
+// ch_dispatch runs on the transport's thread and never waits: it looks up the method and the session in memory and
+// queues the call. What is refused here is refused at once: an unknown method, a full lane.
+#include "charle/admin.charle.h"
+
 #include "base/alloc.h"
 #include "base/log.h"
-#include "charle/admin.charle.h"
 #include "msg/wire.h"
 #include "server/engine_parts.h"
 #include "server/token.h"
@@ -16,7 +17,8 @@ enum { ANSWERS_MAX = 64 }; // of one write
 
 static const int64_t default_deadline_us = 60000000; // no unary call of ours is meant to take a minute
 
-// --- the end of a call ------------------------------------------------------------------------------------------------
+// --- the end of a call
+// ------------------------------------------------------------------------------------------------
 
 // What went wrong inside is for the log; callers get a number by which an operator finds the line.
 static bool is_internal(enum charle_err rc)
@@ -31,10 +33,11 @@ static void log_failure(const struct ch_call *call, enum charle_err rc, const ch
     char hidden[40] = "";
     if (reference)
         snprintf(hidden, sizeof(hidden), " reference=%016" PRIx64, reference);
-    ch_log(is_internal(rc) ? CH_LOG_ERROR : CH_LOG_INFO, "call", "failed method=%.*s code=%s who=%.*s:%.*s peer=%.*s us=%" PRId64 "%s text=\"%s\"",
+    ch_log(is_internal(rc) ? CH_LOG_ERROR : CH_LOG_INFO, "call",
+           "failed method=%.*s code=%s who=%.*s:%.*s peer=%.*s us=%" PRId64 "%s text=\"%s\"",
            (int)(method.len > 120 ? 120 : method.len), method.ptr ? method.ptr : "", charle_err_name(rc),
-           CHARLE_FMT(who ? who->principal : charle_str("")), CHARLE_FMT(who ? who->id : charle_str("")), CHARLE_FMT(peer),
-           ch_clock_mono_us() - call->received_us, hidden, text);
+           CHARLE_FMT(who ? who->principal : charle_str("")), CHARLE_FMT(who ? who->id : charle_str("")),
+           CHARLE_FMT(peer), ch_clock_mono_us() - call->received_us, hidden, text);
 }
 
 void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charle_error *err, struct charle_bytes reply)
@@ -49,7 +52,8 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
         uint64_t reference = is_internal(rc) ? (uint64_t)call->received_us ^ (uint64_t)(uintptr_t)call << 20 : 0;
         log_failure(call, rc, words, reference);
         if (reference) {
-            snprintf(hidden, sizeof(hidden), "the server failed; the operator's log says why under %016" PRIx64, reference);
+            snprintf(hidden, sizeof(hidden), "the server failed; the operator's log says why under %016" PRIx64,
+                     reference);
             words = hidden;
         }
         text = charle_str(words);
@@ -87,7 +91,8 @@ struct charle_bytes ch_call_request(const struct ch_call *call)
     return again.ptr ? again : charle_server_call_request(call->rpc);
 }
 
-// --- the way in -------------------------------------------------------------------------------------------------------
+// --- the way in
+// -------------------------------------------------------------------------------------------------------
 
 static struct charle_str find_token(struct charle_server_call *rpc)
 {
@@ -136,7 +141,8 @@ static void refuse_full(struct ch_call *call, struct ch_lane *lane)
     if (atomic_load(&call->engine->is_stopping))
         charle_fail(&err, CHARLE_UNAVAILABLE, "the server is stopping: try again in a moment");
     else
-        charle_fail(&err, CHARLE_RESOURCE_EXHAUSTED, "the server is busy, %u calls are waiting: try again in a moment", ch_lane_waiting(lane));
+        charle_fail(&err, CHARLE_RESOURCE_EXHAUSTED, "the server is busy, %u calls are waiting: try again in a moment",
+                    ch_lane_waiting(lane));
     ch_call_finish(call, err.code, &err, (struct charle_bytes){0});
 }
 
@@ -165,7 +171,8 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
     struct ch_call *call = ch_alloc_zeroed(1, sizeof(*call));
     atomic_fetch_add(&engine->figures.calls, 1);
     if (!call) {
-        charle_server_call_finish(rpc, CHARLE_NO_MEMORY, CHARLE_STR("the server is out of memory"), (struct charle_bytes){0});
+        charle_server_call_finish(rpc, CHARLE_NO_MEMORY, CHARLE_STR("the server is out of memory"),
+                                  (struct charle_bytes){0});
         return;
     }
     *call = (struct ch_call){.engine = engine, .rpc = rpc, .received_us = ch_clock_mono_us()};

@@ -1,8 +1,8 @@
 // Putting the engine together and taking it apart.
 //
-// Threads: the transport's (dispatch), the lanes', the watch thread (cancels what is overdue, every 50 ms) and the sweeper (checks
-// sessions, every 400 ms, on a connection of its own). Stop goes from the outside inwards: the RPC server first, so that no call
-// comes any more, then the lanes, which finish what they have, then what they use.
+// Threads: the transport's (dispatch), the lanes', the watch thread (cancels what is overdue, every 50 ms) and the
+// sweeper (checks sessions, every 400 ms, on a connection of its own). Stop goes from the outside inwards: the RPC
+// server first, so that no call comes any more, then the lanes, which finish what they have, then what they use.
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/engine_parts.h"
@@ -19,16 +19,18 @@ enum {
     LOGIN_QUEUE_MAX = 32,    // 3 s of waiting
     STREAMS_THREADS = 8,
     STREAMS_QUEUE_MAX = 1024,
-    OTHER_CONNECTIONS = 4,   // the reads lane, the sweeper, the tick, one to spare
+    OTHER_CONNECTIONS = 4, // the reads lane, the sweeper, the tick, one to spare
     WATCH_MS = 50,
-    POOL_TICK_ROUNDS = 10,   // of the sweeper: every four seconds
-    STATEMENT_TIMEOUT_MS = 60000,          // behind the deadlines of calls, which are shorter as a rule
-    LOCK_TIMEOUT_MS = 10000,               // a lock held longer is somebody's open transaction; the call may be tried again
-    IDLE_IN_TRANSACTION_TIMEOUT_MS = 60000, // no call thinks that long, and an abandoned transaction holds everybody's vacuum up
+    POOL_TICK_ROUNDS = 10,        // of the sweeper: every four seconds
+    STATEMENT_TIMEOUT_MS = 60000, // behind the deadlines of calls, which are shorter as a rule
+    LOCK_TIMEOUT_MS = 10000,      // a lock held longer is somebody's open transaction; the call may be tried again
+    IDLE_IN_TRANSACTION_TIMEOUT_MS =
+        60000, // no call thinks that long, and an abandoned transaction holds everybody's vacuum up
     CONNECTIONS_MAX = 4096
 };
 
-// --- threads of the engine's own --------------------------------------------------------------------------------------
+// --- threads of the engine's own
+// --------------------------------------------------------------------------------------
 
 static void pause_ms(int ms)
 {
@@ -80,12 +82,15 @@ static void *sweep(void *ctx)
     return NULL;
 }
 
-// --- start ------------------------------------------------------------------------------------------------------------
+// --- start
+// ------------------------------------------------------------------------------------------------------------
 
 struct ch_migration_list ch_engine_migrations(const struct ch_server_app *app)
 {
-    return (struct ch_migration_list){
-        .platform_sql = ch_platform_sql, .schema = app->schema, .items = app->migrations, .count = app->migration_count};
+    return (struct ch_migration_list){.platform_sql = ch_platform_sql,
+                                      .schema = app->schema,
+                                      .items = app->migrations,
+                                      .count = app->migration_count};
 }
 
 static enum charle_err scopes_of(void *ctx, struct charle_db *db, struct charle_str principal, struct charle_str id,
@@ -183,7 +188,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
     return rc ? rc : charle_rpc_server_open(&rpc, ch_dispatch, engine, &engine->rpc, err);
 }
 
-enum charle_err ch_engine_start(const struct ch_engine_options *options, struct ch_engine **out, struct charle_error *err)
+enum charle_err ch_engine_start(const struct ch_engine_options *options, struct ch_engine **out,
+                                struct charle_error *err)
 {
     struct ch_engine *engine = ch_alloc_zeroed(1, sizeof(*engine));
     if (!engine)
@@ -199,8 +205,8 @@ enum charle_err ch_engine_start(const struct ch_engine_options *options, struct 
     return CHARLE_OK;
 }
 
-enum charle_err ch_engine_listen(struct ch_engine *engine, const char *address, char out_address[CH_ENGINE_ADDRESS_SIZE],
-                                 struct charle_error *err)
+enum charle_err ch_engine_listen(struct ch_engine *engine, const char *address,
+                                 char out_address[CH_ENGINE_ADDRESS_SIZE], struct charle_error *err)
 {
     return charle_rpc_server_listen(engine->rpc, address, out_address, err);
 }

@@ -1,6 +1,7 @@
 // Everything that answers calls: the pool, the worker threads, sessions, sync, and the RPC server in front of them.
 //
-// Started after the database is migrated, stopped before the private PostgreSQL is. Start, listen and stop belong to the main thread.
+// Started after the database is migrated, stopped before the private PostgreSQL is. Start, listen and stop belong to
+// the main thread.
 #ifndef CHARLE_SERVER_ENGINE_H
 #define CHARLE_SERVER_ENGINE_H
 

@@ -1,15 +1,16 @@
 // What the files of the engine share.
 //
-// A call's way: transport thread (dispatch.c) ─► route ─► lane ─► thread with a connection ─► finish. A call belongs to exactly one of
-// these at a time; whoever has it must finish it.
+// A call's way: transport thread (dispatch.c) ─► route ─► lane ─► thread with a connection ─► finish. A call belongs to
+// exactly one of these at a time; whoever has it must finish it.
 //
 //   lane      threads        what
 //   calls     pool_size      ordinary methods, one at a time, each on a connection of the pool
 //   reads     1              generated Get calls, all that wait at once in one pipeline
 //   login     2              passwords: argon2id is slow by design
-//   streams   few            streaming methods, which may last
+//   streams   8              streaming methods, which may last
 //
-// Locks: a worker's mutex guards `call` against the watch thread, which cancels statements; nothing else is taken under it.
+// Locks: a worker's mutex guards `call` against the watch thread, which cancels statements; nothing else is taken under
+// it.
 #ifndef CHARLE_SERVER_ENGINE_PARTS_H
 #define CHARLE_SERVER_ENGINE_PARTS_H
 
@@ -29,13 +30,13 @@
 
 // How a method is run.
 enum ch_route_kind {
-    CH_ROUTE_ECHO,    // on the transport's thread
-    CH_ROUTE_LOGIN,   // login lane, no transaction
-    CH_ROUTE_PLAIN,   // calls lane, no transaction around it: it takes care of that itself, or one statement is enough
-    CH_ROUTE_READ,    // calls lane, one read-only snapshot
-    CH_ROUTE_WRITE,   // calls lane, one transaction, tried again when it lost against another
-    CH_ROUTE_GET,     // reads lane
-    CH_ROUTE_STREAM,  // streams lane
+    CH_ROUTE_ECHO,   // on the transport's thread
+    CH_ROUTE_LOGIN,  // login lane, no transaction
+    CH_ROUTE_PLAIN,  // calls lane, no transaction around it: it takes care of that itself, or one statement is enough
+    CH_ROUTE_READ,   // calls lane, one read-only snapshot
+    CH_ROUTE_WRITE,  // calls lane, one transaction, tried again when it lost against another
+    CH_ROUTE_GET,    // reads lane
+    CH_ROUTE_STREAM, // streams lane
 };
 
 struct ch_route {
@@ -51,7 +52,7 @@ struct ch_call {
     struct ch_session *session; // NULL: nobody, or not looked up yet
     struct charle_str token;    // points into the call's metadata; ptr NULL: none was given
     int64_t received_us;
-    int64_t deadline_us;        // monotonic; INT64_MAX: none (streams only)
+    int64_t deadline_us;         // monotonic; INT64_MAX: none (streams only)
     struct ch_live_stream *live; // of a pull that has gone live once; NULL: none
 };
 
@@ -70,11 +71,11 @@ struct ch_worker {
     struct ch_engine *engine;
     struct charle_arena arena; // of one call
     struct charle_buf reply;
-    pthread_mutex_t mutex;     // guards the next two
-    struct ch_call *call;      // that may run a statement now; NULL: none
-    struct charle_db *db;      // on which it does
-    struct ch_worker *next;    // in the engine's list, for the watch thread
-    bool goes_live;            // the stream that ran last wants to go on
+    pthread_mutex_t mutex;  // guards the next two
+    struct ch_call *call;   // that may run a statement now; NULL: none
+    struct charle_db *db;   // on which it does
+    struct ch_worker *next; // in the engine's list, for the watch thread
+    bool goes_live;         // the stream that ran last wants to go on
 };
 
 struct ch_figures { // since the start
@@ -86,9 +87,9 @@ struct ch_engine {
     struct ch_engine_options options;
     struct charle_method *platform; // the platform's methods with their handlers
     struct charle_method_table methods;
-    struct ch_route *routes;        // by name, as the methods
-    struct ch_pg_pool *pool;        // of all lanes
-    uint32_t pool_size;             // connections it may have
+    struct ch_route *routes; // by name, as the methods
+    struct ch_pg_pool *pool; // of all lanes
+    uint32_t pool_size;      // connections it may have
     struct ch_sync *sync;
     struct ch_live *live;
     struct ch_sessions *sessions;
@@ -100,14 +101,15 @@ struct ch_engine {
     pthread_t watch, sweeper;
     bool has_watch, has_sweeper;
     atomic_bool is_stopping;
-    bool is_database_away;          // the sweeper's
+    bool is_database_away; // the sweeper's
     char postgres_version[64];
 };
 
 // dispatch.c: the transport's callback, and the end of every call.
 void ch_dispatch(void *ctx, struct charle_server_call *rpc);
 // Ends a call: logs a failure, hides what is not for callers, frees the call. `reply` counts only with OK.
-void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charle_error *err, struct charle_bytes reply);
+void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charle_error *err,
+                    struct charle_bytes reply);
 // Ends unary calls that went well, all at once.
 void ch_calls_finish(struct ch_call *const *calls, const struct charle_bytes *replies, size_t count);
 
@@ -121,13 +123,15 @@ void *ch_worker_open(void *ctx, uint32_t index);
 void ch_worker_close(void *ctx, void *worker);
 void ch_worker_run(void *ctx, void *worker, void *const *items, size_t count);
 // Fills in call->session when there is a token. UNAUTHENTICATED when it opens nothing.
-CHARLE_MUST_CHECK enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db,
+                                                       struct charle_error *err);
 void ch_call_context(struct ch_call *call, struct charle_db *db, struct charle_arena *arena, struct ch_runtime *runtime,
                      struct charle_context *out);
 // Ends statements of calls that are over, from the watch thread.
 void ch_workers_cancel_overdue(struct ch_engine *engine);
 
-// How long a call waits for a connection. The pool is as large as the lanes together, so it only waits when PostgreSQL takes none.
+// How long a call waits for a connection. The pool is as large as the lanes together, so it only waits when PostgreSQL
+// takes none.
 #define CH_POOL_WAIT_MS 5000
 
 // reads.c
@@ -137,7 +141,7 @@ void ch_reads_run(void *ctx, void *worker, void *const *items, size_t count);
 
 // platform.c and sync_methods.c: copies of the platform's methods with their handlers. They return how many there are.
 #define CH_PLATFORM_METHODS_MAX 8
-#define CH_SYNC_METHODS_MAX 8
+#define CH_SYNC_METHODS_MAX     8
 size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX]);
 size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX]);
 

@@ -20,15 +20,15 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 20,               // how often postmaster.pid is looked at while starting
-    IDLE_MS = 60000,            // how often the log's size is looked at
-    PROGRESS_MS = 5000,         // how often a long start or stop is reported
+    LOOK_MS = 20,       // how often postmaster.pid is looked at while starting
+    IDLE_MS = 60000,    // how often the log's size is looked at
+    PROGRESS_MS = 5000, // how often a long start or stop is reported
     BACK_OFF_MIN_MS = 100,
     BACK_OFF_MAX_MS = 5000,
-    STEADY_MS = 60000,          // it ran this long: the next failure is a new story
-    FAST_STOP_MS = 30000,       // a fast stop writes a checkpoint; a slow disk needs its time
+    STEADY_MS = 60000,    // it ran this long: the next failure is a new story
+    FAST_STOP_MS = 30000, // a fast stop writes a checkpoint; a slow disk needs its time
     IMMEDIATE_STOP_MS = 5000,
-    OLD_KEEPER_MS = 40000       // longer than an old keeper needs to stop
+    OLD_KEEPER_MS = 40000 // longer than an old keeper needs to stop
 };
 
 enum state { CLEANING, STARTING, RUNNING, BACK_OFF, STOPPING, ENDED };
@@ -36,20 +36,22 @@ enum state { CLEANING, STARTING, RUNNING, BACK_OFF, STOPPING, ENDED };
 struct keeper {
     struct ch_pgfiles *files;
     int control;
-    int signals;            // signalfd for SIGCHLD
+    int signals; // signalfd for SIGCHLD
     enum state state;
-    pid_t postmaster;       // our child; 0: none
-    bool was_ready;         // at least once
-    int64_t since_us;       // when the state began
-    int64_t spoke_us;       // of the last progress note
+    pid_t postmaster; // our child; 0: none
+    bool was_ready;   // at least once
+    int64_t since_us; // when the state began
+    int64_t spoke_us; // of the last progress note
     int64_t ready_us;
     uint32_t back_off_ms;
-    off_t log_offset;       // where this start's words begin
+    off_t log_offset; // where this start's words begin
 };
 
-// --- talking ----------------------------------------------------------------------------------------------------------
+// --- talking
+// ----------------------------------------------------------------------------------------------------------
 
-static void send_note(const struct keeper *k, enum ch_note_kind kind, enum charle_err code, uint32_t delay_ms, const char *text)
+static void send_note(const struct keeper *k, enum ch_note_kind kind, enum charle_err code, uint32_t delay_ms,
+                      const char *text)
 {
     struct ch_note note = {.kind = kind, .pid = k->postmaster, .delay_ms = delay_ms, .code = (int32_t)code};
     snprintf(note.text, sizeof(note.text), "%s", text);
@@ -84,15 +86,16 @@ static int64_t age_ms(const struct keeper *k)
     return (ch_clock_mono_us() - k->since_us) / 1000;
 }
 
-// --- before the first start -------------------------------------------------------------------------------------------
+// --- before the first start
+// -------------------------------------------------------------------------------------------
 
 static enum charle_err drop_privileges(const struct ch_datadir *dir, struct charle_error *err)
 {
     if (geteuid() != 0 || dir->uid == 0)
         return CHARLE_OK;
     if (setgroups(0, NULL) != 0 || setgid(dir->gid) != 0 || setuid(dir->uid) != 0)
-        return charle_fail(err, CHARLE_PERMISSION_DENIED, "cannot become PostgreSQL's user (uid %u): %s", (unsigned)dir->uid,
-                           strerror(errno));
+        return charle_fail(err, CHARLE_PERMISSION_DENIED, "cannot become PostgreSQL's user (uid %u): %s",
+                           (unsigned)dir->uid, strerror(errno));
     return CHARLE_OK;
 }
 
@@ -114,10 +117,11 @@ static enum charle_err take_lock(const struct keeper *k, struct charle_error *er
     char path[CH_PGFILES_PATH_SIZE + 16];
     snprintf(path, sizeof(path), "%s/keeper.lock", k->files->root);
     if (mkdir(k->files->root, 0700) != 0 && errno == EACCES)
-        return charle_fail(err, CHARLE_PERMISSION_DENIED,
-                           "PostgreSQL runs as another user (uid %u), who cannot get to %.100s: choose a --data-dir that this "
-                           "user can reach, such as /var/lib/charle",
-                           (unsigned)geteuid(), k->files->root);
+        return charle_fail(
+            err, CHARLE_PERMISSION_DENIED,
+            "PostgreSQL runs as another user (uid %u), who cannot get to %.100s: choose a --data-dir that this "
+            "user can reach, such as /var/lib/charle",
+            (unsigned)geteuid(), k->files->root);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600); // held until this process ends
     if (fd < 0)
         return charle_fail_foreign(err, errno == ENOSPC ? CHARLE_DISK_FULL : CHARLE_IO, CHARLE_DOMAIN_POSIX, errno,
@@ -130,8 +134,8 @@ static enum charle_err take_lock(const struct keeper *k, struct charle_error *er
     return CHARLE_OK;
 }
 
-// Ends every process that still has the cluster open: the postmaster of a killed server, or what a killed postmaster left. A start beside
-// them would damage the data, so this comes before everything else.
+// Ends every process that still has the cluster open: the postmaster of a killed server, or what a killed postmaster
+// left. A start beside them would damage the data, so this comes before everything else.
 static enum charle_err clean_up(struct keeper *k, struct charle_error *err)
 {
     bool is_ready;
@@ -140,9 +144,11 @@ static enum charle_err clean_up(struct keeper *k, struct charle_error *err)
     while ((pid = ch_pgfiles_find_process(k->files)) != 0) {
         int64_t age = age_ms(k);
         if (age > FAST_STOP_MS + 2 * IMMEDIATE_STOP_MS)
-            return charle_fail(err, CHARLE_BUSY, "process %ld has %.120s open and does not end: stop it", (long)pid, k->files->data);
+            return charle_fail(err, CHARLE_BUSY, "process %ld has %.120s open and does not end: stop it", (long)pid,
+                               k->files->data);
         pid_t postmaster = ch_pgfiles_postmaster(k->files, &is_ready);
-        bool is_lost = !ch_pgfiles_is_used_by(k->files, postmaster); // its backends end by themselves, as a rule at once
+        bool is_lost =
+            !ch_pgfiles_is_used_by(k->files, postmaster); // its backends end by themselves, as a rule at once
         if (told_at_ms < 0)
             say(k, "stopping the PostgreSQL that an earlier server left behind");
         if (told_at_ms < 0 || age - told_at_ms > 1000) {
@@ -156,12 +162,14 @@ static enum charle_err clean_up(struct keeper *k, struct charle_error *err)
         }
         pause_ms(k, LOOK_MS);
     }
-    // The number in a left-over postmaster.pid may by now belong to something else, and then PostgreSQL would not start.
+    // The number in a left-over postmaster.pid may by now belong to something else, and then PostgreSQL would not
+    // start.
     ch_pgfiles_forget_postmaster(k->files);
     return CHARLE_OK;
 }
 
-// --- the postmaster ---------------------------------------------------------------------------------------------------
+// --- the postmaster
+// ---------------------------------------------------------------------------------------------------
 
 static _Noreturn void become_postmaster(const struct ch_pgfiles *files, int log, pid_t keeper)
 {
@@ -247,7 +255,8 @@ static void go_on_stopping(struct keeper *k)
         kill(k->postmaster, SIGQUIT);
 }
 
-// --- the loop ---------------------------------------------------------------------------------------------------------
+// --- the loop
+// ---------------------------------------------------------------------------------------------------------
 
 static void reap(struct keeper *k)
 {
@@ -283,7 +292,8 @@ static int wait_ms(const struct keeper *k)
 static void step(struct keeper *k)
 {
     bool is_stopping = k->state == STOPPING || k->state == ENDED;
-    struct pollfd fds[2] = {{.fd = k->signals, .events = POLLIN}, {.fd = is_stopping ? -1 : k->control, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = k->signals, .events = POLLIN},
+                            {.fd = is_stopping ? -1 : k->control, .events = POLLIN}};
     int ready = poll(fds, 2, wait_ms(k));
     if (ready > 0 && fds[0].revents)
         reap(k);

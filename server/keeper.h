@@ -1,15 +1,15 @@
 // The keeper: the process that runs the private PostgreSQL for the server.
 //
-// It is forked before the server starts any thread (nng must not be forked under), drops to PostgreSQL's user for good, and is the
-// parent of the postmaster. The two talk over a socket pair: the keeper sends notes, the server only ever closes its end. That
-// end also closes when the server is killed, so PostgreSQL never outlives its server for long; and when the keeper is killed
-// the kernel tells the postmaster to stop (PR_SET_PDEATHSIG).
+// It is forked before the server starts any thread (nng must not be forked under), drops to PostgreSQL's user for good,
+// and is the parent of the postmaster. The two talk over a socket pair: the keeper sends notes, the server only ever
+// closes its end. That end also closes when the server is killed, so PostgreSQL never outlives its server for long; and
+// when the keeper is killed the kernel tells the postmaster to stop (PR_SET_PDEATHSIG).
 //
 //   CLEANING ── no process has the cluster open ──► STARTING ── postmaster.pid says "ready" ──► RUNNING
-//                                                    ▲   │ it ended before it was ready once: note FAILED, leave
-//                                                    │   ▼ it ended                                │ it ended
-//                                                 BACK_OFF (0.1 s doubling to 5 s) ◄───────────────┘ note DIED
-//   every state ── the server's end is closed ──► STOPPING: SIGINT (fast), after 30 s SIGQUIT, after 5 s more SIGKILL
+//                                                   ▲   │ ended before it was ready once:          │
+//                                                   │   ▼ note FAILED, leave                       │ ended: note DIED
+//                                                BACK_OFF (0.1 s doubling to 5 s) ◄────────────────┘
+//   every state ── the server's end is closed ──► STOPPING: SIGINT (fast), after 30 s SIGQUIT, 5 s later SIGKILL
 //
 // Nothing of this survives a crash but the files; a new keeper waits for the lock of an old one that is still stopping,
 // then stops whatever still has the cluster open.
@@ -29,9 +29,9 @@ enum ch_note_kind {
 
 struct ch_note { // one datagram
     uint32_t kind;
-    int32_t pid;       // of the postmaster; 0: none
+    int32_t pid; // of the postmaster; 0: none
     uint32_t delay_ms;
-    int32_t code;      // enum charle_err of FAILED
+    int32_t code; // enum charle_err of FAILED
     char text[sizeof(((struct charle_error *)0)->text)];
 };
 

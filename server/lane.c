@@ -11,9 +11,9 @@ struct ch_lane {
     struct ch_lane_options options;
     pthread_mutex_t mutex; // guards what follows; never held while an item runs
     pthread_cond_t arrived;
-    void **items;          // ring of queue_max
+    void **items; // ring of queue_max
     uint32_t first, count;
-    uint32_t busy, idle;   // threads
+    uint32_t busy, idle; // threads
     bool is_stopping;
     uint32_t started;
     pthread_t *threads;

@@ -1,24 +1,26 @@
 // One thread follows the database for everybody.
 //
-//   round:  poll (one statement while nothing moved) ─► a tick, perhaps ─► each stream: what is new for it, as far as its peer takes it
+//   round:  poll (one statement while nothing moved) ─► a tick, perhaps ─► each stream: what is new for it
 //
-// A round comes every 10 ms while somebody listens, at once after a commit of this server, and once a second otherwise, because sessions want
-// to know of changed grants. Rounds are at least 1 ms apart, so that many commits become one tick.
+// A round comes every 10 ms while somebody listens, at once after a commit of this server, and once a second otherwise,
+// because sessions want to know of changed grants. Rounds are at least 1 ms apart, so that many commits become one
+// tick.
 //
 //   stream   ADDED (incoming list, mutex) ─► LIVE (the thread's list) ─► finished: over, revoked, stopping
-//               ▲                              │ overtaken: the ring does not reach back to it, or its person's scopes may have changed
-//               └── PULLING (streams lane) ◄───┘
+//               ▲                              │ overtaken: the ring does not reach back to it, or its person's
+//               └── PULLING (streams lane) ◄───┘ scopes may have changed
 //   blocked  its peer has not taken what was sent: the page is asked for again when the peer has room (on_writable)
 //
 // The stream's object lives as long as its call, because the call's callbacks know it.
 //
-// Locks: `ticks_mutex` guards the follower, which pulls look into, too; `mutex` guards the flags and the incoming list. Neither is held while a
-// call is finished, since that waits for callbacks, and those take `mutex`.
+// Locks: `ticks_mutex` guards the follower, which pulls look into, too; `mutex` guards the flags and the incoming list.
+// Neither is held while a call is finished, since that waits for callbacks, and those take `mutex`.
 #include "server/live.h"
+
+#include "charle/sync.charle.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "charle/sync.charle.h"
 #include "msg/wire.h"
 #include "server/engine_parts.h"
 #include "server/sync/tick.h"
@@ -33,18 +35,19 @@ static const int64_t quiet_after_us = 10000000; // without a stream and this lon
 static const int64_t away_pause_us = 200000;    // between two tries while the database is away
 static const int64_t sign_us = 20000000;        // a replica takes a stream for dead after three of these without a word
 static const int64_t look_us = 250000;          // how often all sessions are looked at
-static const int64_t fresh_wait_us = 1000000;   // how long an idle pull waits for a round before it asks the database itself
+static const int64_t fresh_wait_us =
+    1000000; // how long an idle pull waits for a round before it asks the database itself
 
 struct ch_live_stream {
     struct ch_live *live;
     struct ch_call *call;
-    struct ch_tick_stream *tick;  // NULL while it pulls
+    struct ch_tick_stream *tick; // NULL while it pulls
     struct ch_live_stream *next;
-    int64_t spoke_us;             // of the last message
-    bool is_blocked;              // the last page was not taken
-    bool is_known;                // to the call: its callbacks are set
-    atomic_bool is_touched;       // it has just joined, there is room again, or it is over
-    struct charle_buf request;    // to pull again with; empty: it has not had to
+    int64_t spoke_us;          // of the last message
+    bool is_blocked;           // the last page was not taken
+    bool is_known;             // to the call: its callbacks are set
+    atomic_bool is_touched;    // it has just joined, there is room again, or it is over
+    struct charle_buf request; // to pull again with; empty: it has not had to
 };
 
 struct ch_live {
@@ -56,20 +59,21 @@ struct ch_live {
     // The thread's own.
     struct ch_live_stream *streams;
     struct charle_buf page;
-    struct charle_db *db;         // kept from round to round
+    struct charle_db *db; // kept from round to round
     uint64_t grants_generation;
     int64_t looked_us;
     // Under the mutex.
     pthread_mutex_t mutex;
-    pthread_cond_t changed;       // something to do
-    pthread_cond_t polled;        // a round is done
+    pthread_cond_t changed; // something to do
+    pthread_cond_t polled;  // a round is done
     struct ch_live_stream *incoming;
     bool is_woken, is_touched, is_stopping;
-    int64_t pulled_us;            // of the last pull
-    int64_t polled_at_us;         // when the newest round began; 0: the last one failed
+    int64_t pulled_us;    // of the last pull
+    int64_t polled_at_us; // when the newest round began; 0: the last one failed
 };
 
-// --- streams ----------------------------------------------------------------------------------------------------------
+// --- streams
+// ----------------------------------------------------------------------------------------------------------
 
 static void close_tick(struct ch_live *live, struct ch_tick_stream *tick)
 {
@@ -144,7 +148,8 @@ static bool write_request(struct ch_live_stream *stream)
     struct charle_pull_request request;
     struct charle_error err;
     charle_arena_init(&arena, 0);
-    bool is_written = charle_message_read(&charle_pull_request_message, charle_server_call_request(stream->call->rpc), &arena, &request, &err) == CHARLE_OK &&
+    bool is_written = charle_message_read(&charle_pull_request_message, charle_server_call_request(stream->call->rpc),
+                                          &arena, &request, &err) == CHARLE_OK &&
                       ch_tick_stream_cursors(stream->tick, stream->is_blocked, &arena, &request.cursor);
     if (is_written) {
         request.at_least = (struct charle_array){0};
@@ -171,7 +176,8 @@ static void pull_again(struct ch_live *live, struct ch_live_stream *stream, cons
         end(stream, CHARLE_ABORTED, words);
 }
 
-// --- giving streams what is new ---------------------------------------------------------------------------------------
+// --- giving streams what is new
+// ---------------------------------------------------------------------------------------
 
 static enum charle_err next_page(struct ch_live *live, struct ch_live_stream *stream, struct charle_error *err)
 {
@@ -249,7 +255,8 @@ static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
     }
 }
 
-// --- rounds -----------------------------------------------------------------------------------------------------------
+// --- rounds
+// -----------------------------------------------------------------------------------------------------------
 
 static void note_grants(struct ch_live *live)
 {
@@ -348,9 +355,11 @@ void ch_live_wake(struct ch_live *live)
     pthread_mutex_unlock(&live->mutex);
 }
 
-// --- pulls ------------------------------------------------------------------------------------------------------------
+// --- pulls
+// ------------------------------------------------------------------------------------------------------------
 
-// Waits for a round that began after the pull came in, so that the answer is not older than the question. False: none came in time.
+// Waits for a round that began after the pull came in, so that the answer is not older than the question. False: none
+// came in time.
 static bool wait_fresh(struct ch_live *live, int64_t since_us)
 {
     int64_t until_us = ch_clock_mono_us() + fresh_wait_us;
@@ -388,10 +397,11 @@ static bool answer_idle(struct ch_live *live, const struct ch_call *call, const 
 }
 
 // Opens the stream behind what the pull found. The ticks' mutex is held.
-static enum charle_err join(struct ch_live *live, const struct charle_pull_request *request, const struct ch_positions *positions,
-                            struct ch_tick_stream **out, struct charle_error *err)
+static enum charle_err join(struct ch_live *live, const struct charle_pull_request *request,
+                            const struct ch_positions *positions, struct ch_tick_stream **out, struct charle_error *err)
 {
-    // Scopes that the replica has yet to copy have no position. It hears of the others meanwhile, and pulls anew when it has all.
+    // Scopes that the replica has yet to copy have no position. It hears of the others meanwhile, and pulls anew when
+    // it has all.
     struct ch_positions known = *positions;
     known.is_whole = true;
     enum charle_err rc = ch_ticks_note(live->ticks, request->device_id, positions, err);
@@ -410,7 +420,8 @@ static enum charle_err collect(void *ctx, struct charle_bytes message, struct ch
     return pages->failed ? charle_fail(err, CHARLE_ABORTED, "too much has changed meanwhile: pull again") : CHARLE_OK;
 }
 
-static enum charle_err send_collected(const struct charle_buf *pages, struct charle_stream *stream, struct charle_error *err)
+static enum charle_err send_collected(const struct charle_buf *pages, struct charle_stream *stream,
+                                      struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
     for (size_t at = 0; rc == CHARLE_OK && at < pages->size;) {
@@ -430,15 +441,18 @@ struct pull {
     struct ch_sync_peer peer;
 };
 
-static enum charle_err pull_once(const struct pull *pull, ch_sync_send send, void *ctx, struct ch_positions *out, struct charle_error *err)
+static enum charle_err pull_once(const struct pull *pull, ch_sync_send send, void *ctx, struct ch_positions *out,
+                                 struct charle_error *err)
 {
     struct charle_context *context = pull->context;
-    return ch_pull(pull->live->engine->sync, context->db, &pull->peer, pull->request, context->arena, send, ctx, out, err);
+    return ch_pull(pull->live->engine->sync, context->db, &pull->peer, pull->request, context->arena, send, ctx, out,
+                   err);
 }
 
-// A scope that nobody listened to moved between the pull and the stream, so that no delta was made for it. The little that is missing is pulled
-// again while the follower stands still; it is sent afterwards, since a peer may be slow.
-static enum charle_err pull_standing_still(const struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
+// A scope that nobody listened to moved between the pull and the stream, so that no delta was made for it. The little
+// that is missing is pulled again while the follower stands still; it is sent afterwards, since a peer may be slow.
+static enum charle_err pull_standing_still(const struct pull *pull, struct ch_tick_stream **out,
+                                           struct charle_error *err)
 {
     struct charle_buf pages;
     struct ch_positions positions;
@@ -468,7 +482,8 @@ static enum charle_err pull_and_join(const struct pull *pull, struct ch_tick_str
 }
 
 // Takes over the tick stream in every case.
-static enum charle_err go_live(struct ch_live *live, struct ch_call *call, struct ch_tick_stream *tick, struct charle_error *err)
+static enum charle_err go_live(struct ch_live *live, struct ch_call *call, struct ch_tick_stream *tick,
+                               struct charle_error *err)
 {
     if (!call->live) {
         call->live = ch_alloc_zeroed(1, sizeof(*call->live));
@@ -483,7 +498,8 @@ static enum charle_err go_live(struct ch_live *live, struct ch_call *call, struc
     return CHARLE_OK;
 }
 
-enum charle_err ch_live_pull(struct charle_context *context, const void *request_ptr, struct charle_stream *stream, struct charle_error *err)
+enum charle_err ch_live_pull(struct charle_context *context, const void *request_ptr, struct charle_stream *stream,
+                             struct charle_error *err)
 {
     struct ch_runtime *runtime = context->runtime;
     struct ch_engine *engine = runtime->engine;
@@ -499,7 +515,8 @@ enum charle_err ch_live_pull(struct charle_context *context, const void *request
         atomic_fetch_add(&engine->figures.pulls_idle, 1);
         return CHARLE_OK;
     }
-    // The follower looks first. It sleeps while nobody listens, and what it then found would overtake a stream that is newer than it.
+    // The follower looks first. It sleeps while nobody listens, and what it then found would overtake a stream that is
+    // newer than it.
     if (wants_live)
         wait_fresh(pull.live, runtime->call->received_us);
     enum charle_err rc = pull_and_join(&pull, &tick, err);
@@ -512,7 +529,8 @@ enum charle_err ch_live_pull(struct charle_context *context, const void *request
     return rc;
 }
 
-// --- life -------------------------------------------------------------------------------------------------------------
+// --- life
+// -------------------------------------------------------------------------------------------------------------
 
 enum charle_err ch_live_start(struct ch_engine *engine, struct ch_live **out, struct charle_error *err)
 {

@@ -1,8 +1,9 @@
 // Live streams: replicas that have caught up and are told of each change as it comes.
 //
-// A stream here has no thread of its own: it is a position and a call that stays open. One thread follows the database (server/sync's tick)
-// and gives every stream what is new for it, as far as its peer takes it. A stream that the follower cannot serve from memory goes back to
-// the streams lane, pulls from where it is, and comes again; its replica only sees pages.
+// A stream here has no thread of its own: it is a position and a call that stays open. One thread follows the database
+// (server/sync's tick) and gives every stream what is new for it, as far as its peer takes it. A stream that the
+// follower cannot serve from memory goes back to the streams lane, pulls from where it is, and comes again; its replica
+// only sees pages.
 #ifndef CHARLE_SERVER_LIVE_H
 #define CHARLE_SERVER_LIVE_H
 
@@ -13,13 +14,16 @@ struct ch_engine;
 struct ch_live;
 struct ch_live_stream;
 
-CHARLE_MUST_CHECK enum charle_err ch_live_start(struct ch_engine *engine, struct ch_live **out, struct charle_error *err);
-// Ends all streams as UNAVAILABLE, which sends their peers elsewhere, and stops the thread; streams that come later end at once. NULL is fine.
+CHARLE_MUST_CHECK enum charle_err ch_live_start(struct ch_engine *engine, struct ch_live **out,
+                                                struct charle_error *err);
+// Ends all streams as UNAVAILABLE, which sends their peers elsewhere, and stops the thread; streams that come later end
+// at once. NULL is fine.
 void ch_live_stop(struct ch_live *live);
 void ch_live_free(struct ch_live *live); // after stop, when nobody adds or wakes any more; NULL is fine
 
 // The body of charle.Sync/Pull. When the request asks for it, the call goes live afterwards (struct ch_runtime).
-enum charle_err ch_live_pull(struct charle_context *context, const void *request, struct charle_stream *stream, struct charle_error *err);
+enum charle_err ch_live_pull(struct charle_context *context, const void *request, struct charle_stream *stream,
+                             struct charle_error *err);
 // Takes over a call whose pull is done.
 void ch_live_add(struct ch_live *live, struct ch_call *call);
 

@@ -19,14 +19,14 @@ enum {
     DDL_SIZE_MAX = 8 << 20
 };
 
-#define LOCK_KEY "7161438519032841062" // any number that no one else uses, the same in every release
-#define PLATFORM "platform"
+#define LOCK_KEY     "7161438519032841062" // any number that no one else uses, the same in every release
+#define PLATFORM     "platform"
 #define WHOLE_SCHEMA "schema"
 
 static const char bootstrap_sql[] =
     "create schema if not exists charle;\n"
-    // PostgreSQL looks for tables in a schema of the user's name first. A user called charle would find the platform's tables where the
-    // application's are meant, and make the latter there.
+    // PostgreSQL looks for tables in a schema of the user's name first. A user called charle would find the platform's
+    // tables where the application's are meant, and make the latter there.
     "do $$ begin if current_user = 'charle' then\n"
     "  execute format('alter role %I in database %I set search_path = public', current_user, current_database());\n"
     "end if; end $$;\n"
@@ -57,7 +57,8 @@ struct run {
     size_t applied;
 };
 
-// --- the lock ---------------------------------------------------------------------------------------------------------
+// --- the lock
+// ---------------------------------------------------------------------------------------------------------
 
 static enum charle_err describe_holder(PGconn *conn, struct charle_error *err)
 {
@@ -72,9 +73,11 @@ static enum charle_err describe_holder(PGconn *conn, struct charle_error *err)
         return rc;
     rc = PQntuples(result) == 0
              ? charle_fail(err, CHARLE_BUSY, "another program is migrating the database: try again")
-             : charle_fail(err, CHARLE_BUSY, "%.40s on %.60s (PostgreSQL process %.12s) has been migrating the database for over %d s: "
-                                             "wait for it, or end it with pg_terminate_backend",
-                           PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 0), LOCK_WAIT_MS / 1000);
+             : charle_fail(err, CHARLE_BUSY,
+                           "%.40s on %.60s (PostgreSQL process %.12s) has been migrating the database for over %d s: "
+                           "wait for it, or end it with pg_terminate_backend",
+                           PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 0),
+                           LOCK_WAIT_MS / 1000);
     PQclear(result);
     return rc;
 }
@@ -84,8 +87,8 @@ static enum charle_err take_lock(PGconn *conn, struct charle_error *err)
     int64_t deadline_us = ch_clock_mono_us() + (int64_t)LOCK_WAIT_MS * 1000;
     for (bool has_told = false;;) {
         PGresult *result = NULL;
-        enum charle_err rc = ch_database_run(conn, "taking the lock of migrations", "select pg_try_advisory_lock(" LOCK_KEY ")", NULL,
-                                             0, &result, err);
+        enum charle_err rc = ch_database_run(conn, "taking the lock of migrations",
+                                             "select pg_try_advisory_lock(" LOCK_KEY ")", NULL, 0, &result, err);
         bool is_taken = rc == CHARLE_OK && PQgetvalue(result, 0, 0)[0] == 't';
         PQclear(result);
         if (rc || is_taken)
@@ -104,7 +107,8 @@ static void release_lock(PGconn *conn)
     PQclear(PQexec(conn, "select pg_advisory_unlock(" LOCK_KEY ")"));
 }
 
-// --- one migration ----------------------------------------------------------------------------------------------------
+// --- one migration
+// ----------------------------------------------------------------------------------------------------
 
 static int line_of(const char *sql, const char *position)
 {
@@ -117,7 +121,8 @@ static int line_of(const char *sql, const char *position)
     return line;
 }
 
-static enum charle_err fail_script(const char *name, const char *sql, const PGresult *result, PGconn *conn, struct charle_error *err)
+static enum charle_err fail_script(const char *name, const char *sql, const PGresult *result, PGconn *conn,
+                                   struct charle_error *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -145,8 +150,8 @@ static enum charle_err run_script(PGconn *conn, const char *name, const char *sq
     return rc;
 }
 
-static enum charle_err record(PGconn *conn, const char *name, const char *parent, const char *checksum, uint64_t schema_hash,
-                              struct charle_error *err)
+static enum charle_err record(PGconn *conn, const char *name, const char *parent, const char *checksum,
+                              uint64_t schema_hash, struct charle_error *err)
 {
     char hash[20], by[120], host[64] = "";
     if (gethostname(host, sizeof(host) - 1) != 0)
@@ -154,21 +159,24 @@ static enum charle_err record(PGconn *conn, const char *name, const char *parent
     snprintf(hash, sizeof(hash), "%016" PRIx64, schema_hash);
     snprintf(by, sizeof(by), "charled pid %ld on %s", (long)getpid(), host);
     const char *const params[] = {name, parent, checksum, hash, by};
-    return ch_database_run(conn, "recording a migration",
-                           "insert into charle.migration (name, parent, checksum, schema_hash, applied_by) values ($1, $2, $3, $4, $5) "
-                           "on conflict (name) do update set checksum = excluded.checksum, applied_at = now(), applied_by = excluded.applied_by",
-                           params, 5, NULL, err);
+    return ch_database_run(
+        conn, "recording a migration",
+        "insert into charle.migration (name, parent, checksum, schema_hash, applied_by) values ($1, $2, $3, $4, $5) "
+        "on conflict (name) do update set checksum = excluded.checksum, applied_at = now(), applied_by = "
+        "excluded.applied_by",
+        params, 5, NULL, err);
 }
 
 // Runs a script and its record in one transaction.
-static enum charle_err apply(struct run *run, const char *name, const char *parent, const char *sql, uint64_t schema_hash,
-                             struct charle_error *err)
+static enum charle_err apply(struct run *run, const char *name, const char *parent, const char *sql,
+                             uint64_t schema_hash, struct charle_error *err)
 {
     char checksum[CH_SQL_CHECKSUM_SIZE];
     ch_sql_checksum(charle_str(sql), checksum);
     int64_t start_us = ch_clock_mono_us();
     enum charle_err rc = ch_database_run(run->conn, "beginning a migration",
-                                         "begin; set local lock_timeout = '10s'; set local check_function_bodies = off", NULL, 0, NULL, err);
+                                         "begin; set local lock_timeout = '10s'; set local check_function_bodies = off",
+                                         NULL, 0, NULL, err);
     if (rc)
         return rc;
     rc = run_script(run->conn, name, sql, err);
@@ -185,11 +193,13 @@ static enum charle_err apply(struct run *run, const char *name, const char *pare
     return CHARLE_OK;
 }
 
-// --- what is there ----------------------------------------------------------------------------------------------------
+// --- what is there
+// ----------------------------------------------------------------------------------------------------
 
 static struct record record_at(const struct run *run, int row)
 {
-    return (struct record){PQgetvalue(run->records, row, 0), PQgetvalue(run->records, row, 1), PQgetvalue(run->records, row, 2)};
+    return (struct record){PQgetvalue(run->records, row, 0), PQgetvalue(run->records, row, 1),
+                           PQgetvalue(run->records, row, 2)};
 }
 
 static int find_record(const struct run *run, const char *name)
@@ -203,19 +213,21 @@ static int find_record(const struct run *run, const char *name)
 static enum charle_err load_records(struct run *run, struct charle_error *err)
 {
     PGresult *result = NULL;
-    enum charle_err rc = ch_database_run(run->conn, "looking for migrations", "select to_regclass('charle.migration') is not null",
-                                         NULL, 0, &result, err);
+    enum charle_err rc = ch_database_run(run->conn, "looking for migrations",
+                                         "select to_regclass('charle.migration') is not null", NULL, 0, &result, err);
     bool exists = rc == CHARLE_OK && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     if (rc == CHARLE_OK && !exists && !run->may_apply)
         return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                           "the database has not been set up for %.*s: start charled once with --migrate", CHARLE_FMT(run->list->schema->name));
+                           "the database has not been set up for %.*s: start charled once with --migrate",
+                           CHARLE_FMT(run->list->schema->name));
     if (rc == CHARLE_OK && !exists)
-        rc = ch_database_run(run->conn, "setting up the record of migrations (the user must be able to create schemas)", bootstrap_sql,
-                             NULL, 0, NULL, err);
+        rc = ch_database_run(run->conn, "setting up the record of migrations (the user must be able to create schemas)",
+                             bootstrap_sql, NULL, 0, NULL, err);
     if (rc == CHARLE_OK)
         rc = ch_database_run(run->conn, "reading the record of migrations",
-                             "select name, checksum, schema_hash from charle.migration order by name", NULL, 0, &run->records, err);
+                             "select name, checksum, schema_hash from charle.migration order by name", NULL, 0,
+                             &run->records, err);
     run->record_count = run->records ? PQntuples(run->records) : 0;
     return rc;
 }
@@ -230,8 +242,9 @@ static enum charle_err bring_platform(struct run *run, struct charle_error *err)
     if (row >= 0 && strcmp(record_at(run, row).checksum, checksum) == 0)
         return CHARLE_OK;
     if (!run->may_apply)
-        return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                           "the platform's tables in the database are of another release: start charled once with --migrate");
+        return charle_fail(
+            err, CHARLE_SCHEMA_MISMATCH,
+            "the platform's tables in the database are of another release: start charled once with --migrate");
     return apply(run, PLATFORM, NULL, run->list->platform_sql, 0, err);
 }
 
@@ -259,20 +272,23 @@ static enum charle_err check_records(const struct run *run, struct charle_error 
         if (!is_application(r.name))
             continue;
         if (!item && (!list->count || strcmp(r.name, list->items[list->count - 1].name) > 0))
-            return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                               "the database is newer than this program: it has the migration %.60s, which this program does not "
-                               "know. Run the newer charled",
-                               r.name);
+            return charle_fail(
+                err, CHARLE_SCHEMA_MISMATCH,
+                "the database is newer than this program: it has the migration %.60s, which this program does not "
+                "know. Run the newer charled",
+                r.name);
         if (!item)
-            return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                               "the database has the migration %.60s, which this program lacks: it was built from another branch",
-                               r.name);
+            return charle_fail(
+                err, CHARLE_SCHEMA_MISMATCH,
+                "the database has the migration %.60s, which this program lacks: it was built from another branch",
+                r.name);
         ch_sql_checksum(charle_str(item->sql), checksum);
         if (strcmp(checksum, r.checksum) != 0)
-            return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                               "migration %.60s was changed after it was applied to this database: restore its text and put the "
-                               "change into a new migration",
-                               r.name);
+            return charle_fail(
+                err, CHARLE_SCHEMA_MISMATCH,
+                "migration %.60s was changed after it was applied to this database: restore its text and put the "
+                "change into a new migration",
+                r.name);
     }
     return CHARLE_OK;
 }
@@ -286,9 +302,10 @@ static enum charle_err find_missing(const struct run *run, size_t *out_index, st
         first++;
     for (size_t i = first + 1; i < list->count; i++) {
         if (find_record(run, list->items[i].name) >= 0)
-            return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                               "the database has %.50s but lacks %.50s, which comes before it: it was migrated from another branch",
-                               list->items[i].name, list->items[first].name);
+            return charle_fail(
+                err, CHARLE_SCHEMA_MISMATCH,
+                "the database has %.50s but lacks %.50s, which comes before it: it was migrated from another branch",
+                list->items[i].name, list->items[first].name);
     }
     *out_index = first;
     return CHARLE_OK;
@@ -314,20 +331,23 @@ static enum charle_err bring_migrations(struct run *run, struct charle_error *er
     return rc;
 }
 
-// --- an application without migrations --------------------------------------------------------------------------------
+// --- an application without migrations
+// --------------------------------------------------------------------------------
 
 static enum charle_err check_empty(struct run *run, struct charle_error *err)
 {
     PGresult *result = NULL;
-    enum charle_err rc = ch_database_run(run->conn, "looking for tables",
-                                         "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = "
-                                         "'public' and c.relkind in ('r', 'p', 'v') order by 1 limit 1",
-                                         NULL, 0, &result, err);
+    enum charle_err rc = ch_database_run(
+        run->conn, "looking for tables",
+        "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = "
+        "'public' and c.relkind in ('r', 'p', 'v') order by 1 limit 1",
+        NULL, 0, &result, err);
     if (rc == CHARLE_OK && PQntuples(result) > 0)
-        rc = charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                         "the database already has tables (%.60s) that were not made by charled: use an empty database, or write "
-                         "migrations for this one",
-                         PQgetvalue(result, 0, 0));
+        rc = charle_fail(
+            err, CHARLE_SCHEMA_MISMATCH,
+            "the database already has tables (%.60s) that were not made by charled: use an empty database, or write "
+            "migrations for this one",
+            PQgetvalue(result, 0, 0));
     PQclear(result);
     return rc;
 }
@@ -342,7 +362,8 @@ static enum charle_err bring_schema(struct run *run, struct charle_error *err)
         return strcmp(record_at(run, row).schema_hash, hash) == 0
                    ? CHARLE_OK
                    : charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                                 "the database was made for another version of the schema %.*s (%s, this program has %s): write a "
+                                 "the database was made for another version of the schema %.*s (%s, this program has "
+                                 "%s): write a "
                                  "migration, or use an empty database",
                                  CHARLE_FMT(schema->name), record_at(run, row).schema_hash, hash);
     enum charle_err rc = check_empty(run, err);
@@ -369,7 +390,8 @@ static enum charle_err check_program(const struct ch_migration_list *list, struc
     const struct ch_migration *last = &list->items[list->count - 1];
     if (!ch_sql_schema_hash(charle_str(last->sql), &hash) || hash != list->schema->hash)
         return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
-                           "this program was built from a schema (%016" PRIx64 ") that its newest migration %.60s does not lead to "
+                           "this program was built from a schema (%016" PRIx64
+                           ") that its newest migration %.60s does not lead to "
                            "(%016" PRIx64 "): write a migration and build again",
                            list->schema->hash, last->name, hash);
     return CHARLE_OK;

@@ -19,7 +19,8 @@ bool ch_password_is_right(struct charle_str password, const char *hash)
     unsigned char wasted[32];
     static const unsigned char salt[crypto_pwhash_SALTBYTES] = {1};
     int rc = crypto_pwhash(wasted, sizeof(wasted), password.ptr ? password.ptr : "", password.len, salt,
-                           crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13);
+                           crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE,
+                           crypto_pwhash_ALG_ARGON2ID13);
     (void)rc; // the answer is no in any case
     sodium_memzero(wasted, sizeof(wasted));
     return false;
@@ -27,5 +28,6 @@ bool ch_password_is_right(struct charle_str password, const char *hash)
 
 bool ch_password_is_outdated(const char *hash)
 {
-    return crypto_pwhash_str_needs_rehash(hash, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
+    return crypto_pwhash_str_needs_rehash(hash, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
 }

@@ -27,7 +27,8 @@ enum {
     MAJOR_MAX = 99
 };
 
-// --- small helpers ----------------------------------------------------------------------------------------------------
+// --- small helpers
+// ----------------------------------------------------------------------------------------------------
 
 CHARLE_PRINTF(3, 4) static bool format_path(char *out, size_t size, const char *format, ...)
 {
@@ -51,10 +52,11 @@ static enum charle_err make_folder(const char *path, struct charle_error *err)
         return CHARLE_OK;
     if (errno == EACCES) {
         const struct passwd *user = getpwuid(geteuid());
-        return charle_fail(err, CHARLE_PERMISSION_DENIED,
-                           "PostgreSQL runs as user %.30s, who cannot get to %.100s: choose a --data-dir that this user can "
-                           "reach, such as /var/lib/charle",
-                           user ? user->pw_name : "?", path);
+        return charle_fail(
+            err, CHARLE_PERMISSION_DENIED,
+            "PostgreSQL runs as user %.30s, who cannot get to %.100s: choose a --data-dir that this user can "
+            "reach, such as /var/lib/charle",
+            user ? user->pw_name : "?", path);
     }
     return errno == EEXIST ? CHARLE_OK : fail_path(err, "cannot make", path);
 }
@@ -106,7 +108,8 @@ static enum charle_err check_space(const char *path, long mib_min, struct charle
     return CHARLE_OK;
 }
 
-// --- paths ------------------------------------------------------------------------------------------------------------
+// --- paths
+// ------------------------------------------------------------------------------------------------------------
 
 // A socket's address holds 107 bytes. Deep folders get a private one in /tmp, named for what it belongs to.
 static bool choose_socket(struct ch_pgfiles *files)
@@ -122,18 +125,21 @@ static bool choose_socket(struct ch_pgfiles *files)
                        (unsigned long long)hash);
 }
 
-enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *data_dir, const char *postgres_bin, uid_t server_uid,
-                                uid_t postgres_uid, struct charle_error *err)
+enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *data_dir, const char *postgres_bin,
+                                uid_t server_uid, uid_t postgres_uid, struct charle_error *err)
 {
     *files = (struct ch_pgfiles){.server_uid = server_uid, .postgres_uid = postgres_uid};
     bool fits = format_path(files->root, sizeof(files->root) - 32, "%s/postgres", data_dir) &&
                 format_path(files->data, sizeof(files->data), "%s/data", files->root) &&
                 format_path(files->log, sizeof(files->log), "%s/postgres.log", files->root) &&
-                format_path(files->bin, sizeof(files->bin), "%s", postgres_bin ? postgres_bin : "") && choose_socket(files);
-    return fits ? CHARLE_OK : charle_fail(err, CHARLE_INVALID_ARGUMENT, "the data folder's path is too long for PostgreSQL");
+                format_path(files->bin, sizeof(files->bin), "%s", postgres_bin ? postgres_bin : "") &&
+                choose_socket(files);
+    return fits ? CHARLE_OK
+                : charle_fail(err, CHARLE_INVALID_ARGUMENT, "the data folder's path is too long for PostgreSQL");
 }
 
-// --- programs ---------------------------------------------------------------------------------------------------------
+// --- programs
+// ---------------------------------------------------------------------------------------------------------
 
 static bool has_programs(const char *folder)
 {
@@ -152,7 +158,7 @@ static int major_of(const char *folder)
     if (ch_child_read(argv, text, sizeof(text)) != 0)
         return 0;
     const char *number = strstr(text, ") ");
-    return number ? atoi(number + 2) : 0;
+    return number ? (int)strtol(number + 2, NULL, 10) : 0;
 }
 
 static bool use_folder(struct ch_pgfiles *files, const char *folder, int wanted_major, int *best_major)
@@ -200,19 +206,23 @@ static enum charle_err find_programs(struct ch_pgfiles *files, int wanted_major,
     if (is_found)
         return CHARLE_OK;
     if (wanted_major && best_major)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
-                           "the data folder was made by PostgreSQL %d and only %d is here: install postgresql-%d, or move "
-                           "the data with pg_upgrade",
-                           wanted_major, best_major, wanted_major);
+        return charle_fail(
+            err, CHARLE_FAILED_PRECONDITION,
+            "the data folder was made by PostgreSQL %d and only %d is here: install postgresql-%d, or move "
+            "the data with pg_upgrade",
+            wanted_major, best_major, wanted_major);
     if (best_major)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "PostgreSQL %d is too old: install PostgreSQL 13 or newer", best_major);
-    return charle_fail(err, CHARLE_NOT_FOUND,
-                       "PostgreSQL's programs were not found%s%.60s: install the package postgresql, say --postgres-bin FOLDER, "
-                       "or use a server with DATABASE_URL",
-                       *folder ? " in " : "", folder);
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "PostgreSQL %d is too old: install PostgreSQL 13 or newer",
+                           best_major);
+    return charle_fail(
+        err, CHARLE_NOT_FOUND,
+        "PostgreSQL's programs were not found%s%.60s: install the package postgresql, say --postgres-bin FOLDER, "
+        "or use a server with DATABASE_URL",
+        *folder ? " in " : "", folder);
 }
 
-// --- making a cluster -------------------------------------------------------------------------------------------------
+// --- making a cluster
+// -------------------------------------------------------------------------------------------------
 
 // initdb complains in several lines; the last one that says "error" tells the reason.
 static void initdb_reason(const char *text, char *out, size_t size)
@@ -227,10 +237,19 @@ static enum charle_err run_initdb(const struct ch_pgfiles *files, const char *fr
 {
     char program[CH_PGFILES_PATH_SIZE + 16], text[TEXT_SIZE_MAX], reason[160];
     snprintf(program, sizeof(program), "%s/initdb", files->bin);
-    const char *const argv[] = {program, "-D", fresh, "-U", CH_PGFILES_USER, "--encoding=UTF8", "--locale=C.UTF-8",
-                                "--auth=peer", "--data-checksums", NULL};
-    const char *const plain[] = {program, "-D", fresh, "-U", CH_PGFILES_USER, "--encoding=UTF8", "--locale=C",
-                                 "--auth=peer", "--data-checksums", NULL};
+    const char *const argv[] = {program,
+                                "-D",
+                                fresh,
+                                "-U",
+                                CH_PGFILES_USER,
+                                "--encoding=UTF8",
+                                "--locale=C.UTF-8",
+                                "--auth=peer",
+                                "--data-checksums",
+                                NULL};
+    const char *const plain[] = {
+        program, "-D", fresh, "-U", CH_PGFILES_USER, "--encoding=UTF8", "--locale=C", "--auth=peer", "--data-checksums",
+        NULL};
     int status = ch_child_run(argv, INITDB_TIMEOUT_MS, text, sizeof(text));
     if (status != 0 && strstr(text, "locale"))
         status = ch_child_run(plain, INITDB_TIMEOUT_MS, text, sizeof(text));
@@ -238,7 +257,8 @@ static enum charle_err run_initdb(const struct ch_pgfiles *files, const char *fr
         return CHARLE_OK;
     initdb_reason(text, reason, sizeof(reason));
     return charle_fail(err, strstr(text, "No space left") ? CHARLE_DISK_FULL : CHARLE_INTERNAL,
-                       "initdb could not make the private PostgreSQL: %s", status < 0 ? "it did not end in time" : reason);
+                       "initdb could not make the private PostgreSQL: %s",
+                       status < 0 ? "it did not end in time" : reason);
 }
 
 static enum charle_err make_cluster(const struct ch_pgfiles *files, struct charle_error *err)
@@ -251,8 +271,10 @@ static enum charle_err make_cluster(const struct ch_pgfiles *files, struct charl
         rc = run_initdb(files, fresh, err);
     if (rc == CHARLE_OK) {
         snprintf(conf, sizeof(conf), "%s/postgresql.conf", fresh);
-        rc = write_text(conf, "\n# Written at each start by charled. Settings below this line win over it.\ninclude 'charle.conf'\n",
-                        O_APPEND, err);
+        rc = write_text(
+            conf,
+            "\n# Written at each start by charled. Settings below this line win over it.\ninclude 'charle.conf'\n",
+            O_APPEND, err);
     }
     if (rc == CHARLE_OK && rename(fresh, files->data) != 0)
         rc = fail_path(err, "cannot rename", fresh);
@@ -273,8 +295,8 @@ static enum charle_err write_settings(const struct ch_pgfiles *files, struct cha
              "max_connections = 250\n"
              "shared_buffers = 256MB\n"
              "max_wal_size = 2GB\n"
-             "random_page_cost = 1.1\n"   // solid state disks are the rule
-             "jit = off\n"                // short queries: compiling costs more than it saves
+             "random_page_cost = 1.1\n" // solid state disks are the rule
+             "jit = off\n"              // short queries: compiling costs more than it saves
              "wal_compression = on\n"
              "logging_collector = off\n"
              "log_min_messages = warning\n"
@@ -302,10 +324,11 @@ static enum charle_err make_socket_folder(const struct ch_pgfiles *files, struct
 {
     enum charle_err rc = make_folder(files->socket, err);
     struct stat st;
-    if (rc == CHARLE_OK && (lstat(files->socket, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-                            (st.st_mode & 077) != 0))
+    if (rc == CHARLE_OK &&
+        (lstat(files->socket, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0))
         rc = charle_fail(err, CHARLE_PERMISSION_DENIED,
-                         "the socket's folder %.140s is not a private folder of PostgreSQL's user: remove it", files->socket);
+                         "the socket's folder %.140s is not a private folder of PostgreSQL's user: remove it",
+                         files->socket);
     return rc;
 }
 
@@ -317,11 +340,12 @@ enum charle_err ch_pgfiles_prepare(struct ch_pgfiles *files, void (*say)(void *c
     bool exists = read_text(path, version, sizeof(version)) > 0;
     if (!exists && access(files->data, F_OK) == 0)
         return charle_fail(err, CHARLE_DATA_LOSS,
-                           "%.150s is there but is no PostgreSQL data (PG_VERSION is missing): put it back from a backup, or move it away",
+                           "%.150s is there but is no PostgreSQL data (PG_VERSION is missing): put it back from a "
+                           "backup, or move it away",
                            files->data);
     enum charle_err rc = make_socket_folder(files, err);
     if (rc == CHARLE_OK)
-        rc = find_programs(files, exists ? atoi(version) : 0, err);
+        rc = find_programs(files, exists ? (int)strtol(version, NULL, 10) : 0, err);
     if (rc == CHARLE_OK && !exists) {
         say(ctx, "making a private PostgreSQL, which takes a few seconds");
         rc = make_cluster(files, err);
@@ -331,7 +355,8 @@ enum charle_err ch_pgfiles_prepare(struct ch_pgfiles *files, void (*say)(void *c
     return rc ? rc : write_settings(files, err);
 }
 
-// --- processes --------------------------------------------------------------------------------------------------------
+// --- processes
+// --------------------------------------------------------------------------------------------------------
 
 pid_t ch_pgfiles_postmaster(const struct ch_pgfiles *files, bool *out_is_ready)
 {
@@ -380,7 +405,8 @@ void ch_pgfiles_forget_postmaster(const struct ch_pgfiles *files)
     unlink(path);
 }
 
-// --- the log ----------------------------------------------------------------------------------------------------------
+// --- the log
+// ----------------------------------------------------------------------------------------------------------
 
 static void keep_tail(const struct ch_pgfiles *files, int fd, off_t size)
 {

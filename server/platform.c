@@ -2,6 +2,7 @@
 //
 // The handlers are ordinary ones, run like any other method; they find the engine in context->runtime.
 #include "charle/admin.charle.h"
+
 #include "db/db.h"
 #include "server/engine_parts.h"
 
@@ -13,9 +14,11 @@ static const struct ch_runtime *runtime_of(const struct charle_context *context)
     return context->runtime;
 }
 
-// --- Session ----------------------------------------------------------------------------------------------------------
+// --- Session
+// ----------------------------------------------------------------------------------------------------------
 
-static enum charle_err login(struct charle_context *context, const void *request_ptr, void *reply_ptr, struct charle_error *err)
+static enum charle_err login(struct charle_context *context, const void *request_ptr, void *reply_ptr,
+                             struct charle_error *err)
 {
     const struct charle_login_request *request = request_ptr;
     struct charle_login_reply *reply = reply_ptr;
@@ -26,7 +29,8 @@ static enum charle_err login(struct charle_context *context, const void *request
                              .password = request->password,
                              .peer = charle_server_call_peer(runtime->call->rpc),
                              .agent = request->device_name.value};
-    enum charle_err rc = ch_sessions_login(runtime->engine->sessions, context->db, &login, context->arena, &result, err);
+    enum charle_err rc =
+        ch_sessions_login(runtime->engine->sessions, context->db, &login, context->arena, &result, err);
     if (rc)
         return rc;
     *reply = (struct charle_login_reply){.token = charle_arena_str(context->arena, charle_str(result.token)),
@@ -38,14 +42,16 @@ static enum charle_err login(struct charle_context *context, const void *request
     return reply->token.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while signing in");
 }
 
-static enum charle_err logout(struct charle_context *context, const void *request, void *reply, struct charle_error *err)
+static enum charle_err logout(struct charle_context *context, const void *request, void *reply,
+                              struct charle_error *err)
 {
     const struct ch_runtime *runtime = runtime_of(context);
     (void)request, (void)reply;
     return ch_sessions_logout(runtime->engine->sessions, context->db, runtime->call->session, err);
 }
 
-static enum charle_err who_am_i(struct charle_context *context, const void *request, void *reply_ptr, struct charle_error *err)
+static enum charle_err who_am_i(struct charle_context *context, const void *request, void *reply_ptr,
+                                struct charle_error *err)
 {
     struct charle_who_am_i_reply *reply = reply_ptr;
     const struct charle_identity *identity = context->identity;
@@ -58,7 +64,8 @@ static enum charle_err who_am_i(struct charle_context *context, const void *requ
     return CHARLE_OK;
 }
 
-// --- Admin ------------------------------------------------------------------------------------------------------------
+// --- Admin
+// ------------------------------------------------------------------------------------------------------------
 
 static int64_t resident_bytes(void)
 {
@@ -86,7 +93,8 @@ static enum charle_err read_number(struct charle_db *db, const char *sql, int64_
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-static enum charle_err status(struct charle_context *context, const void *request, void *reply_ptr, struct charle_error *err)
+static enum charle_err status(struct charle_context *context, const void *request, void *reply_ptr,
+                              struct charle_error *err)
 {
     struct charle_status_reply *reply = reply_ptr;
     struct ch_engine *engine = runtime_of(context)->engine;
@@ -123,7 +131,8 @@ static enum charle_err status(struct charle_context *context, const void *reques
     return CHARLE_OK;
 }
 
-// --- the table --------------------------------------------------------------------------------------------------------
+// --- the table
+// --------------------------------------------------------------------------------------------------------
 
 size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX])
 {
@@ -131,10 +140,8 @@ size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX])
         const struct charle_method *method;
         charle_unary_handler unary;
     } table[] = {
-        {&charle_session_login_method, login},
-        {&charle_session_logout_method, logout},
-        {&charle_session_who_am_i_method, who_am_i},
-        {&charle_admin_status_method, status},
+        {&charle_session_login_method, login},       {&charle_session_logout_method, logout},
+        {&charle_session_who_am_i_method, who_am_i}, {&charle_admin_status_method, status},
         {&charle_admin_echo_method, NULL}, // answered by dispatch.c
     };
     size_t count = sizeof(table) / sizeof(table[0]);

@@ -1,9 +1,9 @@
 // A server's sign on the database: who else serves it?
 //
-// Any number of servers may serve one database, so a second one is no error; it is worth a line in the log, because two servers
-// on one machine are more often a mistake than a plan. (One data folder has one server: see datadir.h.)
-// The sign is a shared advisory lock on a connection of its own, whose application_name says machine and process. It goes with
-// the connection, so it never outlives the server. One thread.
+// Any number of servers may serve one database, so a second one is no error; it is worth a line in the log, because two
+// servers on one machine are more often a mistake than a plan. (One data folder has one server: see datadir.h.) The
+// sign is a shared advisory lock on a connection of its own, whose application_name says machine and process. It goes
+// with the connection, so it never outlives the server. One thread.
 #ifndef CHARLE_SERVER_PRESENCE_H
 #define CHARLE_SERVER_PRESENCE_H
 

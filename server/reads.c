@@ -1,13 +1,14 @@
 // The reads lane: generated Get calls, all that wait at once.
 //
-// A read by key costs PostgreSQL 10 µs and a round trip costs more than that. So the one thread of this lane takes every call that
-// waits (at most 256), sends their statements down one connection, flushes once, and answers in the order of the results: the busier
-// the server, the larger the batches. One thread is enough, since one connection's backend is the bottleneck before it is.
+// A read by key costs PostgreSQL 10 µs and a round trip costs more than that. So the one thread of this lane takes
+// every call that waits (at most 256), sends their statements down one connection, flushes once, and answers in the
+// order of the results: the busier the server, the larger the batches. One thread is enough, since one connection's
+// backend is the bottleneck before it is.
 //
 // The answers wait until the batch is read, and go out together: a system call for each would cost more than the read.
 //
-// Statements between two flushes are one implicit transaction, so a statement that fails takes those behind it along; they are simply
-// sent again, at most as often as there are calls, since each round finishes at least one.
+// Statements between two flushes are one implicit transaction, so a statement that fails takes those behind it along;
+// they are simply sent again, at most as often as there are calls, since each round finishes at least one.
 #include "base/alloc.h"
 #include "db/pg/pipeline.h"
 #include "server/engine_parts.h"
@@ -64,7 +65,8 @@ static void fail_all(const struct read *reads, size_t count, enum charle_err rc,
         fail_call(reads[i].call, rc, err);
 }
 
-// --- reading a result -------------------------------------------------------------------------------------------------
+// --- reading a result
+// -------------------------------------------------------------------------------------------------
 
 static enum charle_err encode(void *row, const struct charle_table *table, const struct charle_column_set *columns,
                               struct charle_buf *buf, struct charle_error *err)
@@ -87,7 +89,8 @@ static void answer(struct reader *reader, struct read *read, PGresult *result)
     struct ch_crud_row row = {.row = result, .encode = encode, .flag = read_flag};
     charle_buf_reset(&reader->reply);
     enum charle_err rc = ch_crud_get_finish(&read->get, PQntuples(result) ? &row : NULL, &reader->reply, &err);
-    struct charle_bytes kept = rc ? (struct charle_bytes){0} : charle_arena_bytes(&reader->arena, charle_buf_bytes(&reader->reply));
+    struct charle_bytes kept =
+        rc ? (struct charle_bytes){0} : charle_arena_bytes(&reader->arena, charle_buf_bytes(&reader->reply));
     if (!kept.ptr) { // failed, or so large that it does not wait
         ch_call_finish(read->call, rc, &err, charle_buf_bytes(&reader->reply));
         return;
@@ -96,7 +99,8 @@ static void answer(struct reader *reader, struct read *read, PGresult *result)
     reader->replies[reader->answered_count++] = kept;
 }
 
-// --- a batch ----------------------------------------------------------------------------------------------------------
+// --- a batch
+// ----------------------------------------------------------------------------------------------------------
 
 // Makes the statements. Calls that fail here are answered; the others are moved to the front. The number left.
 static size_t prepare(struct reader *reader, struct charle_db *db, struct read *reads, size_t count)
@@ -107,10 +111,12 @@ static size_t prepare(struct reader *reader, struct charle_db *db, struct read *
         struct charle_context context;
         struct ch_runtime runtime;
         struct ch_call *call = reads[i].call;
-        enum charle_err rc = charle_server_call_is_over(call->rpc) ? CHARLE_CANCELLED : ch_call_authenticate(call, db, &err);
+        enum charle_err rc =
+            charle_server_call_is_over(call->rpc) ? CHARLE_CANCELLED : ch_call_authenticate(call, db, &err);
         if (rc == CHARLE_OK) {
             ch_call_context(call, NULL, &reader->arena, &runtime, &context);
-            rc = ch_crud_get_prepare(call->route->method, &context, charle_server_call_request(call->rpc), CHARLE_PG, &reads[i].get, &err);
+            rc = ch_crud_get_prepare(call->route->method, &context, charle_server_call_request(call->rpc), CHARLE_PG,
+                                     &reads[i].get, &err);
         }
         if (rc)
             fail_call(call, rc, &err);
@@ -120,7 +126,8 @@ static size_t prepare(struct reader *reader, struct charle_db *db, struct read *
     return kept;
 }
 
-// Sends all and answers what came back. Calls that were not run because one before them failed are moved to the front. The number left.
+// Sends all and answers what came back. Calls that were not run because one before them failed are moved to the front.
+// The number left.
 static size_t run_round(struct reader *reader, struct charle_db *db, struct read *reads, size_t count)
 {
     struct charle_error err = {0};
@@ -128,7 +135,8 @@ static size_t run_round(struct reader *reader, struct charle_db *db, struct read
     size_t sent = 0, left = 0;
     enum charle_err rc = ch_pg_pipeline_open(db, 0, &pipeline, &err);
     for (; rc == CHARLE_OK && sent < count; sent++) {
-        rc = ch_pg_pipeline_add(pipeline, reads[sent].get.sql, reads[sent].get.params, reads[sent].get.param_count, &err);
+        rc = ch_pg_pipeline_add(pipeline, reads[sent].get.sql, reads[sent].get.params, reads[sent].get.param_count,
+                                &err);
         if (rc)
             break;
     }

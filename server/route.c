@@ -1,6 +1,7 @@
 // Which method runs where: worked out once from the descriptors of the application and of the platform.
-#include "base/alloc.h"
 #include "charle/admin.charle.h"
+
+#include "base/alloc.h"
 #include "server/engine_parts.h"
 
 static enum ch_route_kind kind_of(const struct charle_method *method)
@@ -40,7 +41,8 @@ static enum charle_err make_table(struct ch_engine *engine, struct charle_error 
 enum charle_err ch_routes_init(struct ch_engine *engine, struct charle_error *err)
 {
     engine->platform = ch_alloc_zeroed(CH_PLATFORM_METHODS_MAX + CH_SYNC_METHODS_MAX, sizeof(*engine->platform));
-    enum charle_err rc = engine->platform ? make_table(engine, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    enum charle_err rc =
+        engine->platform ? make_table(engine, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
     if (rc)
         return rc;
     engine->routes = ch_alloc_zeroed(engine->methods.count, sizeof(*engine->routes));

@@ -1,11 +1,12 @@
 // The life of charled, from the command line to the exit code.
 //
-//   settings ─► log ─► data folder and its lock ─► PostgreSQL (private or DATABASE_URL) ─► migrations ─► engine ─► listening
-//     ─► ready ─► (signal) ─► drain ─► stop in reverse order
+//   settings ─► log ─► data folder and its lock ─► PostgreSQL (private or DATABASE_URL) ─► migrations ─► engine
+//     ─► listening ─► ready ─► (signal) ─► drain ─► stop in reverse order
 //
-// The main thread owns all of this and, while the server runs, waits for signals and for notes of the keeper. Everything that
-// answers calls is in the engine (engine.h) and its threads. The keeper is forked before the first thread is started.
-// A stage that fails says why in one log line and gives the exit code; the stages before it are undone as at a normal stop.
+// The main thread owns all of this and, while the server runs, waits for signals and for notes of the keeper.
+// Everything that answers calls is in the engine (engine.h) and its threads. The keeper is forked before the first
+// thread is started. A stage that fails says why in one log line and gives the exit code; the stages before it are
+// undone as at a normal stop.
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/app.h"
@@ -55,7 +56,8 @@ static enum ch_exit fail(enum ch_exit code, const struct charle_error *err)
     return code;
 }
 
-// --- the process ------------------------------------------------------------------------------------------------------
+// --- the process
+// ------------------------------------------------------------------------------------------------------
 
 static int open_log_file(const char *path)
 {
@@ -75,8 +77,8 @@ static enum ch_exit open_log(struct server *server)
     return CH_EXIT_OK;
 }
 
-// After a rotation the name stands for another file. The number of the descriptor stays, so that threads which are about to
-// write reach the new file.
+// After a rotation the name stands for another file. The number of the descriptor stays, so that threads which are
+// about to write reach the new file.
 static void reopen_log(const struct server *server)
 {
     if (server->log_fd < 0)
@@ -109,7 +111,8 @@ static enum ch_exit prepare_process(struct server *server)
     return CH_EXIT_OK;
 }
 
-// --- stages -----------------------------------------------------------------------------------------------------------
+// --- stages
+// -----------------------------------------------------------------------------------------------------------
 
 static enum ch_exit exit_of_datadir(enum charle_err rc)
 {
@@ -158,8 +161,8 @@ static enum ch_exit migrate(struct server *server, bool may_apply)
         return fail(rc == CHARLE_INVALID_ARGUMENT ? CH_EXIT_USAGE : CH_EXIT_DATABASE, &err);
     rc = ch_migrate(conn, &list, may_apply, &applied, &err);
     if (rc == CHARLE_OK)
-        ch_log(CH_LOG_INFO, "server", "the database is ready database=\"%s\" postgres=%s migrations_applied=%zu", server->display,
-               PQparameterStatus(conn, "server_version"), applied);
+        ch_log(CH_LOG_INFO, "server", "the database is ready database=\"%s\" postgres=%s migrations_applied=%zu",
+               server->display, PQparameterStatus(conn, "server_version"), applied);
     if (rc == CHARLE_OK)
         rc = ch_presence_open(conn, &server->presence, &err);
     else
@@ -193,7 +196,8 @@ static enum ch_exit start_engine(struct server *server)
     return CH_EXIT_OK;
 }
 
-// --- while it runs ----------------------------------------------------------------------------------------------------
+// --- while it runs
+// ----------------------------------------------------------------------------------------------------
 
 // True when the server has to stop.
 static bool read_cluster(struct server *server, enum ch_exit *out_code)
@@ -204,13 +208,15 @@ static bool read_cluster(struct server *server, enum ch_exit *out_code)
         if (rc == CHARLE_DONE)
             return false;
         if (rc) {
-            ch_log(CH_LOG_ERROR, "cluster", "the process that runs the private PostgreSQL ended, and PostgreSQL with it: start charled again");
+            ch_log(CH_LOG_ERROR, "cluster",
+                   "the process that runs the private PostgreSQL ended, and PostgreSQL with it: start charled again");
             *out_code = CH_EXIT_CLUSTER;
             return true;
         }
         note.text[sizeof(note.text) - 1] = '\0';
         if (note.kind == CH_NOTE_DIED)
-            ch_log(CH_LOG_WARN, "cluster", "PostgreSQL ended by itself and is started again in_ms=%" PRIu32 " last_words=\"%s\"", note.delay_ms,
+            ch_log(CH_LOG_WARN, "cluster",
+                   "PostgreSQL ended by itself and is started again in_ms=%" PRIu32 " last_words=\"%s\"", note.delay_ms,
                    note.text);
         else if (note.kind == CH_NOTE_READY)
             ch_log(CH_LOG_INFO, "cluster", "PostgreSQL runs again pid=%d", (int)note.pid);
@@ -272,7 +278,8 @@ static enum ch_exit run_stages(struct server *server)
     return code;
 }
 
-// --- check ------------------------------------------------------------------------------------------------------------
+// --- check
+// ------------------------------------------------------------------------------------------------------------
 
 // Looks without changing anything: no folder is made, nothing is started.
 static enum ch_exit check(struct server *server)
@@ -297,7 +304,8 @@ static enum ch_exit check(struct server *server)
 
 int ch_server_main(const struct ch_server_app *app, int argc, char **argv)
 {
-    struct server server = {.app = app, .dir = {.lock_fd = -1}, .signals = -1, .log_fd = -1, .start_us = ch_clock_mono_us()};
+    struct server server = {
+        .app = app, .dir = {.lock_fd = -1}, .signals = -1, .log_fd = -1, .start_us = ch_clock_mono_us()};
     struct charle_error err = {0};
     enum ch_exit code = CH_EXIT_OK;
     enum charle_err rc = ch_config_init(&server.config, argc, argv, environ, &err);
@@ -308,7 +316,8 @@ int ch_server_main(const struct ch_server_app *app, int argc, char **argv)
     } else if (server.config.action == CH_CONFIG_HELP) {
         ch_config_print_help(app->name);
     } else if (server.config.action == CH_CONFIG_VERSION) {
-        printf("%s " CH_SERVER_VERSION " schema %.*s %016" PRIx64 "\n", app->name, CHARLE_FMT(app->schema->name), app->schema->hash);
+        printf("%s " CH_SERVER_VERSION " schema %.*s %016" PRIx64 "\n", app->name, CHARLE_FMT(app->schema->name),
+               app->schema->hash);
     } else {
         code = open_log(&server);
         if (code == CH_EXIT_OK)

@@ -14,10 +14,10 @@
 #include <uthash.h>
 
 enum {
-    SESSION_SIZE_MAX = 4 << 20,       // an identity with CH_SCOPES_PER_SESSION_MAX scopes
-    CACHE_SESSIONS_MAX = 100000,      // far above the connections a server takes
+    SESSION_SIZE_MAX = 4 << 20,  // an identity with CH_SCOPES_PER_SESSION_MAX scopes
+    CACHE_SESSIONS_MAX = 100000, // far above the connections a server takes
     ACCOUNT_FAILURES_MAX = 5,
-    ADDRESS_FAILURES_MAX = 100,       // an office behind one address has many people
+    ADDRESS_FAILURES_MAX = 100, // an office behind one address has many people
     EMAIL_LEN_MAX = 254
 };
 static const int64_t second_us = 1000000;
@@ -26,7 +26,8 @@ static const int64_t scopes_life_us = 60000000; // what no stamp tells of is see
 static const int64_t unused_us = 600000000;     // then a slot is given up; the session itself lives on in the database
 static const int64_t failure_window_us = 900000000;
 
-// What all objects of one token share: a session that was replaced because its scopes changed must still learn of its end.
+// What all objects of one token share: a session that was replaced because its scopes changed must still learn of its
+// end.
 struct life {
     atomic_uint refs;
     atomic_bool is_revoked;
@@ -59,7 +60,8 @@ struct ch_sessions {
     int64_t purged_us;
 };
 
-// --- life of one session ----------------------------------------------------------------------------------------------
+// --- life of one session
+// ----------------------------------------------------------------------------------------------
 
 struct ch_session *ch_session_hold(struct ch_session *session)
 {
@@ -110,10 +112,11 @@ static struct ch_session *session_new(struct life *life, const char *hash)
     return session;
 }
 
-// --- the cache --------------------------------------------------------------------------------------------------------
+// --- the cache
+// --------------------------------------------------------------------------------------------------------
 
-enum charle_err ch_sessions_new(const struct charle_schema *schema, ch_scopes_fn scopes, void *ctx, struct ch_sessions **out,
-                                struct charle_error *err)
+enum charle_err ch_sessions_new(const struct charle_schema *schema, ch_scopes_fn scopes, void *ctx,
+                                struct ch_sessions **out, struct charle_error *err)
 {
     struct ch_sessions *sessions = ch_alloc_zeroed(1, sizeof(*sessions));
     if (!sessions)
@@ -208,8 +211,8 @@ static struct life *hold_life(struct ch_sessions *sessions, const char *hash)
     return life;
 }
 
-static enum charle_err remember(struct ch_sessions *sessions, struct ch_session *session, int64_t now_us, uint32_t generation,
-                                struct charle_error *err)
+static enum charle_err remember(struct ch_sessions *sessions, struct ch_session *session, int64_t now_us,
+                                uint32_t generation, struct charle_error *err)
 {
     struct slot *slot = NULL;
     enum charle_err rc = CHARLE_OK;
@@ -221,7 +224,8 @@ static enum charle_err remember(struct ch_sessions *sessions, struct ch_session 
             memcpy(slot->hash, session->hash, sizeof(slot->hash));
             HASH_ADD(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
         } else {
-            rc = charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "this server has too many sessions: try again in a moment");
+            rc =
+                charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "this server has too many sessions: try again in a moment");
         }
     }
     if (slot) {
@@ -255,7 +259,8 @@ static enum charle_err fill_identity(struct ch_sessions *sessions, struct charle
 {
     struct ch_session_row row = {0};
     struct charle_identity *identity = &session->identity;
-    enum charle_err rc = ch_session_store_find(sessions->store, db, charle_str(session->hash), &session->arena, &row, err);
+    enum charle_err rc =
+        ch_session_store_find(sessions->store, db, charle_str(session->hash), &session->arena, &row, err);
     if (rc == CHARLE_NOT_FOUND)
         return ended(sessions, session->hash, err);
     if (rc)
@@ -288,8 +293,8 @@ static enum charle_err check_again(struct ch_sessions *sessions, struct charle_d
     return CHARLE_OK;
 }
 
-enum charle_err ch_sessions_load(struct ch_sessions *sessions, struct charle_db *db, struct charle_str token, struct ch_session **out,
-                                 struct charle_error *err)
+enum charle_err ch_sessions_load(struct ch_sessions *sessions, struct charle_db *db, struct charle_str token,
+                                 struct ch_session **out, struct charle_error *err)
 {
     char hash[CH_TOKEN_HASH_SIZE];
     if (!ch_token_is_well_formed(token))
@@ -323,7 +328,8 @@ void ch_sessions_grants_changed(struct ch_sessions *sessions)
     atomic_fetch_add(&sessions->generation, 1);
 }
 
-// --- the sweep --------------------------------------------------------------------------------------------------------
+// --- the sweep
+// --------------------------------------------------------------------------------------------------------
 
 struct batch {
     size_t count;
@@ -391,13 +397,15 @@ enum charle_err ch_sessions_sweep(struct ch_sessions *sessions, struct charle_db
     return rc;
 }
 
-// --- signing in -------------------------------------------------------------------------------------------------------
+// --- signing in
+// -------------------------------------------------------------------------------------------------------
 
 static enum charle_err check_wait(struct ch_throttle *throttle, struct charle_str name, struct charle_error *err)
 {
     int64_t wait_us = ch_throttle_wait_us(throttle, name, ch_clock_mono_us());
     if (wait_us)
-        return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "too many failed attempts to sign in: try again in %" PRId64 " minutes",
+        return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED,
+                           "too many failed attempts to sign in: try again in %" PRId64 " minutes",
                            wait_us / (60 * second_us) + 1);
     return CHARLE_OK;
 }
@@ -431,12 +439,13 @@ static enum charle_err check_password(struct ch_sessions *sessions, struct charl
 }
 
 static enum charle_err open_session(struct ch_sessions *sessions, struct charle_db *db, const struct ch_login *login,
-                                    const struct ch_person *person, struct charle_arena *arena, struct ch_login_result *out,
-                                    struct charle_error *err)
+                                    const struct ch_person *person, struct charle_arena *arena,
+                                    struct ch_login_result *out, struct charle_error *err)
 {
     const struct charle_str *scopes;
     size_t scope_count = 0;
-    enum charle_err rc = sessions->scopes(sessions->ctx, db, login->principal, person->id, arena, &scopes, &scope_count, err);
+    enum charle_err rc =
+        sessions->scopes(sessions->ctx, db, login->principal, person->id, arena, &scopes, &scope_count, err);
     if (rc == CHARLE_OK && scope_count == 0)
         rc = charle_fail(err, CHARLE_PERMISSION_DENIED, "this account is not active: ask an administrator");
     if (rc)
@@ -460,15 +469,17 @@ enum charle_err ch_sessions_login(struct ch_sessions *sessions, struct charle_db
                                   struct charle_arena *arena, struct ch_login_result *out, struct charle_error *err)
 {
     struct charle_str email = lower(arena, login->email), host = host_of(login->peer);
-    struct charle_str account = charle_arena_printf(arena, "%.*s %.*s", CHARLE_FMT(login->principal), CHARLE_FMT(email));
+    struct charle_str account =
+        charle_arena_printf(arena, "%.*s %.*s", CHARLE_FMT(login->principal), CHARLE_FMT(email));
     if (!email.ptr || !account.ptr)
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while signing in");
     if (!ch_session_store_has_principal(sessions->store, login->principal))
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "nobody signs in as \"%.*s\" here", (int)(login->principal.len > 40 ? 40 : login->principal.len),
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "nobody signs in as \"%.*s\" here",
+                           (int)(login->principal.len > 40 ? 40 : login->principal.len),
                            login->principal.ptr ? login->principal.ptr : "");
     if (email.len > EMAIL_LEN_MAX || login->password.len > CH_PASSWORD_LEN_MAX)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "an e-mail address has at most %d bytes and a password %d", EMAIL_LEN_MAX,
-                           CH_PASSWORD_LEN_MAX);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "an e-mail address has at most %d bytes and a password %d",
+                           EMAIL_LEN_MAX, CH_PASSWORD_LEN_MAX);
     enum charle_err rc = check_wait(sessions->accounts, account, err);
     if (rc == CHARLE_OK)
         rc = check_wait(sessions->addresses, host, err);

@@ -10,7 +10,7 @@
 
 enum { PRINCIPALS_MAX = 8, SQL_SIZE_MAX = 16 << 10 };
 
-#define LIFE_SQL "interval '7 days'"
+#define LIFE_SQL  "interval '7 days'"
 #define RENEW_SQL "interval '6 days'" // less than this left: it is more than a day old
 
 struct principal {
@@ -25,11 +25,13 @@ struct ch_session_store {
     struct charle_arena arena; // the statements
     struct principal principals[PRINCIPALS_MAX];
     size_t principal_count;
-    const char *find_sql, *check_sql, *delete_sql[PRINCIPALS_MAX + 1], *renew_sql[PRINCIPALS_MAX + 1], *purge_sql[PRINCIPALS_MAX + 1];
+    const char *find_sql, *check_sql, *delete_sql[PRINCIPALS_MAX + 1], *renew_sql[PRINCIPALS_MAX + 1],
+        *purge_sql[PRINCIPALS_MAX + 1];
     size_t table_count; // of sessions, charle.session among them
 };
 
-// --- finding the tables -----------------------------------------------------------------------------------------------
+// --- finding the tables
+// -----------------------------------------------------------------------------------------------
 
 static const struct charle_column *column_of(const struct charle_table *table, const char *name)
 {
@@ -74,7 +76,8 @@ static struct principal *find_principal(struct ch_session_store *store, struct c
     return NULL;
 }
 
-static enum charle_err find_principals(struct ch_session_store *store, const struct charle_schema *schema, struct charle_error *err)
+static enum charle_err find_principals(struct ch_session_store *store, const struct charle_schema *schema,
+                                       struct charle_error *err)
 {
     for (size_t i = 0; i < schema->grant_count; i++) {
         const struct charle_table *person = charle_schema_table_named(schema, schema->grants[i].principal);
@@ -89,33 +92,41 @@ static enum charle_err find_principals(struct ch_session_store *store, const str
     return CHARLE_OK;
 }
 
-// --- the statements ---------------------------------------------------------------------------------------------------
+// --- the statements
+// ---------------------------------------------------------------------------------------------------
 
 // Names come from the compiled schema, which refuses quotes in them.
 #define NAME(column_or_table) CHARLE_FMT((column_or_table)->name)
-#define KEY(table) CHARLE_FMT((table)->columns[(table)->key_columns[0]].name)
+#define KEY(table)            CHARLE_FMT((table)->columns[(table)->key_columns[0]].name)
 
-static void add_find(const struct ch_session_store *store, struct charle_buf *sql, const char *condition, bool wants_token)
+static void add_find(const struct ch_session_store *store, struct charle_buf *sql, const char *condition,
+                     bool wants_token)
 {
     for (size_t i = 0; i < store->principal_count; i++) {
         const struct principal *p = &store->principals[i];
         if (p->sessions)
-            charle_buf_printf(sql, "select '%.*s'::text, \"%.*s\", expires_at%s from \"%.*s\" where token %s and expires_at > now() union all ",
-                              NAME(p->person), NAME(p->owner), wants_token ? ", token" : "", NAME(p->sessions), condition);
+            charle_buf_printf(sql,
+                              "select '%.*s'::text, \"%.*s\", expires_at%s from \"%.*s\" where token %s and expires_at "
+                              "> now() union all ",
+                              NAME(p->person), NAME(p->owner), wants_token ? ", token" : "", NAME(p->sessions),
+                              condition);
     }
-    charle_buf_printf(sql, "select principal, principal_id, expires_at%s from charle.session where token %s and expires_at > now()",
-                      wants_token ? ", token" : "", condition);
+    charle_buf_printf(
+        sql, "select principal, principal_id, expires_at%s from charle.session where token %s and expires_at > now()",
+        wants_token ? ", token" : "", condition);
 }
 
 static void add_insert(const struct principal *p, struct charle_buf *sql)
 {
     if (!p->sessions) {
-        charle_buf_add_text(sql, "insert into charle.session (id, principal_id, token, address, agent, principal, expires_at) "
-                                 "values ($1, $2, $3, $4, $5, $6, now() + " LIFE_SQL ") returning expires_at");
+        charle_buf_add_text(
+            sql, "insert into charle.session (id, principal_id, token, address, agent, principal, expires_at) "
+                 "values ($1, $2, $3, $4, $5, $6, now() + " LIFE_SQL ") returning expires_at");
         return;
     }
-    charle_buf_printf(sql, "insert into \"%.*s\" (\"%.*s\", \"%.*s\", token%s%s, expires_at) values ($1, $2, $3", NAME(p->sessions),
-                      KEY(p->sessions), NAME(p->owner), p->has_address ? ", ip_address" : "", p->has_agent ? ", user_agent" : "");
+    charle_buf_printf(sql, "insert into \"%.*s\" (\"%.*s\", \"%.*s\", token%s%s, expires_at) values ($1, $2, $3",
+                      NAME(p->sessions), KEY(p->sessions), NAME(p->owner), p->has_address ? ", ip_address" : "",
+                      p->has_agent ? ", user_agent" : "");
     int next = 4;
     if (p->has_address)
         charle_buf_printf(sql, ", $%d", next++);
@@ -132,34 +143,43 @@ static void add_person(const struct charle_schema *schema, const struct principa
         const struct charle_table *table = schema->tables[i];
         const struct charle_column *password = column_of(table, "password"), *owner = reference_to(table, p->person);
         if (password && password->is_server_only && owner)
-            charle_buf_printf(sql, ", (select a.password from \"%.*s\" a where a.\"%.*s\" = p.\"%.*s\" and a.password is not null order by 1 limit 1)",
+            charle_buf_printf(sql,
+                              ", (select a.password from \"%.*s\" a where a.\"%.*s\" = p.\"%.*s\" and a.password is "
+                              "not null order by 1 limit 1)",
                               NAME(table), NAME(owner), KEY(p->person));
     }
-    charle_buf_printf(sql, ") from \"%.*s\" p left join charle.credential c on c.principal = '%.*s' and c.principal_id = p.\"%.*s\" where p.email = $1",
+    charle_buf_printf(sql,
+                      ") from \"%.*s\" p left join charle.credential c on c.principal = '%.*s' and c.principal_id = "
+                      "p.\"%.*s\" where p.email = $1",
                       NAME(p->person), NAME(p->person), KEY(p->person));
 }
 
 // Moves the finished text into the store's arena and empties the buffer.
 static const char *keep(struct ch_session_store *store, struct charle_buf *sql)
 {
-    struct charle_str text = sql->failed ? (struct charle_str){0} : charle_arena_str(&store->arena, charle_buf_str(sql));
+    struct charle_str text =
+        sql->failed ? (struct charle_str){0} : charle_arena_str(&store->arena, charle_buf_str(sql));
     charle_buf_reset(sql);
     return text.ptr;
 }
 
-static void write_table_statements(struct ch_session_store *store, const char *quoted, bool is_ours, struct charle_buf *sql)
+static void write_table_statements(struct ch_session_store *store, const char *quoted, bool is_ours,
+                                   struct charle_buf *sql)
 {
     size_t i = store->table_count++;
     charle_buf_printf(sql, "delete from %s where token = $1", quoted);
     store->delete_sql[i] = keep(store, sql);
     charle_buf_printf(sql, "delete from %s where expires_at <= now()", quoted);
     store->purge_sql[i] = keep(store, sql);
-    charle_buf_printf(sql, "update %s set expires_at = now() + " LIFE_SQL "%s where token = any($1) and expires_at > now() and expires_at < now() + " RENEW_SQL,
+    charle_buf_printf(sql,
+                      "update %s set expires_at = now() + " LIFE_SQL
+                      "%s where token = any($1) and expires_at > now() and expires_at < now() + " RENEW_SQL,
                       quoted, is_ours ? ", updated_at = now()" : "");
     store->renew_sql[i] = keep(store, sql);
 }
 
-static enum charle_err write_statements(struct ch_session_store *store, const struct charle_schema *schema, struct charle_error *err)
+static enum charle_err write_statements(struct ch_session_store *store, const struct charle_schema *schema,
+                                        struct charle_error *err)
 {
     struct charle_buf sql;
     charle_buf_init(&sql, SQL_SIZE_MAX);
@@ -181,10 +201,12 @@ static enum charle_err write_statements(struct ch_session_store *store, const st
     add_find(store, &sql, "= any($1)", true);
     store->check_sql = keep(store, &sql);
     charle_buf_deinit(&sql);
-    return store->check_sql && store->find_sql ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    return store->check_sql && store->find_sql ? CHARLE_OK
+                                               : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
 }
 
-enum charle_err ch_session_store_new(const struct charle_schema *schema, struct ch_session_store **out, struct charle_error *err)
+enum charle_err ch_session_store_new(const struct charle_schema *schema, struct ch_session_store **out,
+                                     struct charle_error *err)
 {
     struct ch_session_store *store = ch_alloc_zeroed(1, sizeof(*store));
     if (!store)
@@ -213,10 +235,11 @@ bool ch_session_store_has_principal(const struct ch_session_store *store, struct
     return find_principal((struct ch_session_store *)(uintptr_t)store, principal) != NULL;
 }
 
-// --- sessions ---------------------------------------------------------------------------------------------------------
+// --- sessions
+// ---------------------------------------------------------------------------------------------------------
 
-static enum charle_err read_text(struct charle_rows *rows, size_t column, struct charle_arena *arena, struct charle_str *out,
-                                 struct charle_error *err)
+static enum charle_err read_text(struct charle_rows *rows, size_t column, struct charle_arena *arena,
+                                 struct charle_str *out, struct charle_error *err)
 {
     struct charle_value value;
     enum charle_err rc = charle_rows_value(rows, column, CHARLE_TYPE_TEXT, false, &value, err);
@@ -236,8 +259,9 @@ static enum charle_err read_ts(struct charle_rows *rows, size_t column, struct c
     return rc;
 }
 
-enum charle_err ch_session_store_find(struct ch_session_store *store, struct charle_db *db, struct charle_str token_hash,
-                                      struct charle_arena *arena, struct ch_session_row *out, struct charle_error *err)
+enum charle_err ch_session_store_find(struct ch_session_store *store, struct charle_db *db,
+                                      struct charle_str token_hash, struct charle_arena *arena,
+                                      struct ch_session_row *out, struct charle_error *err)
 {
     struct charle_value param = charle_text(token_hash);
     struct charle_rows *rows = NULL;
@@ -263,10 +287,12 @@ static void mark(const struct charle_str *hashes, size_t count, struct charle_st
         out_live[i] |= charle_str_equal(hashes[i], hash);
 }
 
-enum charle_err ch_session_store_check(struct ch_session_store *store, struct charle_db *db, const struct charle_str *hashes,
-                                       size_t count, bool *out_live, struct charle_error *err)
+enum charle_err ch_session_store_check(struct ch_session_store *store, struct charle_db *db,
+                                       const struct charle_str *hashes, size_t count, bool *out_live,
+                                       struct charle_error *err)
 {
-    struct charle_value param = {.type = CHARLE_TYPE_TEXT, .is_array = true, .array = {.items = hashes, .count = count, .has = true}};
+    struct charle_value param = {
+        .type = CHARLE_TYPE_TEXT, .is_array = true, .array = {.items = hashes, .count = count, .has = true}};
     struct charle_rows *rows = NULL;
     int64_t soonest_us = INT64_MAX;
     memset(out_live, 0, count * sizeof(*out_live));
@@ -306,14 +332,16 @@ static struct charle_str new_id(struct charle_arena *arena)
     return charle_context_new_id(&context);
 }
 
-enum charle_err ch_session_store_insert(struct ch_session_store *store, struct charle_db *db, const struct ch_session_new *session,
-                                        struct charle_arena *arena, struct charle_ts *out_expires_at, struct charle_error *err)
+enum charle_err ch_session_store_insert(struct ch_session_store *store, struct charle_db *db,
+                                        const struct ch_session_new *session, struct charle_arena *arena,
+                                        struct charle_ts *out_expires_at, struct charle_error *err)
 {
     const struct principal *p = find_principal(store, session->principal);
     struct charle_str id = new_id(arena);
     if (!p || !id.ptr)
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while making a session");
-    struct charle_value params[6] = {charle_text(id), charle_text(session->principal_id), charle_text(session->token_hash)};
+    struct charle_value params[6] = {charle_text(id), charle_text(session->principal_id),
+                                     charle_text(session->token_hash)};
     size_t count = 3;
     if (!p->sessions || p->has_address)
         params[count++] = text_or_null(session->address);
@@ -331,8 +359,8 @@ enum charle_err ch_session_store_insert(struct ch_session_store *store, struct c
     return rc;
 }
 
-enum charle_err ch_session_store_delete(struct ch_session_store *store, struct charle_db *db, struct charle_str token_hash,
-                                        struct charle_error *err)
+enum charle_err ch_session_store_delete(struct ch_session_store *store, struct charle_db *db,
+                                        struct charle_str token_hash, struct charle_error *err)
 {
     struct charle_value param = charle_text(token_hash);
     enum charle_err rc = CHARLE_OK;
@@ -349,11 +377,12 @@ enum charle_err ch_session_store_purge(struct ch_session_store *store, struct ch
     return rc;
 }
 
-// --- people -----------------------------------------------------------------------------------------------------------
+// --- people
+// -----------------------------------------------------------------------------------------------------------
 
-enum charle_err ch_session_store_person(struct ch_session_store *store, struct charle_db *db, struct charle_str principal,
-                                        struct charle_str email, struct charle_arena *arena, struct ch_person *out,
-                                        struct charle_error *err)
+enum charle_err ch_session_store_person(struct ch_session_store *store, struct charle_db *db,
+                                        struct charle_str principal, struct charle_str email,
+                                        struct charle_arena *arena, struct ch_person *out, struct charle_error *err)
 {
     const struct principal *p = find_principal(store, principal);
     struct charle_value param = charle_text(email);

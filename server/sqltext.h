@@ -6,8 +6,8 @@
 
 #define CH_SQL_CHECKSUM_SIZE 65 // 64 hex digits and a NUL
 
-// BLAKE2b-256 of the text with comments left out and white space between words made one blank, so that a comment added to an old
-// migration is not taken for a change of it. Quoted parts count as they stand.
+// BLAKE2b-256 of the text with comments left out and white space between words made one blank, so that a comment added
+// to an old migration is not taken for a change of it. Quoted parts count as they stand.
 void ch_sql_checksum(struct charle_str sql, char out[CH_SQL_CHECKSUM_SIZE]);
 
 // The schema hash that a migration leads to, from its line "-- schema NAME 0123456789abcdef". False when there is none.

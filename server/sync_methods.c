@@ -1,8 +1,9 @@
 // The methods of charle.Sync: Open, Hash and Push like any other call, Copy and Pull as streams.
 //
-// What they do is in server/sync; here they meet a session, a connection and the wire. A live Pull does not keep its thread: when it has
-// caught up it is handed to the live streams (live.c).
+// What they do is in server/sync; here they meet a session, a connection and the wire. A live Pull does not keep its
+// thread: when it has caught up it is handed to the live streams (live.c).
 #include "charle/sync.charle.h"
+
 #include "server/engine_parts.h"
 #include "services/crud.h"
 
@@ -16,10 +17,12 @@ static struct ch_sync_peer peer_of(const struct charle_context *context)
     return (struct ch_sync_peer){.principal = context->identity->principal, .id = context->identity->id};
 }
 
-static enum charle_err open_device(struct charle_context *context, const void *request, void *reply, struct charle_error *err)
+static enum charle_err open_device(struct charle_context *context, const void *request, void *reply,
+                                   struct charle_error *err)
 {
     struct ch_sync_peer peer = peer_of(context);
-    return ch_sync_open(engine_of(context)->sync, context->db, &peer, request, context->now, context->arena, reply, err);
+    return ch_sync_open(engine_of(context)->sync, context->db, &peer, request, context->now, context->arena, reply,
+                        err);
 }
 
 static enum charle_err hash(struct charle_context *context, const void *request, void *reply, struct charle_error *err)
@@ -28,12 +31,15 @@ static enum charle_err hash(struct charle_context *context, const void *request,
     return ch_hash(engine_of(context)->sync, context->db, &peer, request, context->arena, reply, err);
 }
 
-static enum charle_err push(struct charle_context *context, const void *request_ptr, void *reply, struct charle_error *err)
+static enum charle_err push(struct charle_context *context, const void *request_ptr, void *reply,
+                            struct charle_error *err)
 {
     const struct charle_push_request *request = request_ptr;
     struct ch_engine *engine = engine_of(context);
-    struct ch_push_options options = {
-        .peer = peer_of(context), .crud = context->crud, .runtime = context->runtime, .deadline_mono_us = context->deadline_mono_us};
+    struct ch_push_options options = {.peer = peer_of(context),
+                                      .crud = context->crud,
+                                      .runtime = context->runtime,
+                                      .deadline_mono_us = context->deadline_mono_us};
     enum charle_err rc = ch_push(engine->sync, context->db, &options, request, context->arena, reply, err);
     if (rc == CHARLE_OK) {
         atomic_fetch_add(&engine->figures.pushed_calls, request->call.count);
@@ -42,7 +48,8 @@ static enum charle_err push(struct charle_context *context, const void *request_
     return rc;
 }
 
-static enum charle_err copy(struct charle_context *context, const void *request, struct charle_stream *stream, struct charle_error *err)
+static enum charle_err copy(struct charle_context *context, const void *request, struct charle_stream *stream,
+                            struct charle_error *err)
 {
     struct ch_sync_peer peer = peer_of(context);
     return ch_copy(engine_of(context)->sync, context->db, &peer, request, stream->send, stream->ctx, err);
@@ -55,10 +62,8 @@ size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX])
         charle_unary_handler unary;
         charle_stream_handler stream;
     } table[] = {
-        {&charle_sync_open_method, open_device, NULL},
-        {&charle_sync_hash_method, hash, NULL},
-        {&charle_sync_push_method, push, NULL},
-        {&charle_sync_copy_method, NULL, copy},
+        {&charle_sync_open_method, open_device, NULL},  {&charle_sync_hash_method, hash, NULL},
+        {&charle_sync_push_method, push, NULL},         {&charle_sync_copy_method, NULL, copy},
         {&charle_sync_pull_method, NULL, ch_live_pull},
     };
     size_t count = sizeof(table) / sizeof(table[0]);

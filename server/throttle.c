@@ -21,7 +21,8 @@ struct ch_throttle {
     struct entry sets[SET_COUNT][SET_SIZE];
 };
 
-enum charle_err ch_throttle_new(uint32_t failures_max, int64_t window_us, struct ch_throttle **out, struct charle_error *err)
+enum charle_err ch_throttle_new(uint32_t failures_max, int64_t window_us, struct ch_throttle **out,
+                                struct charle_error *err)
 {
     struct ch_throttle *throttle = ch_alloc_zeroed(1, sizeof(*throttle));
     if (!throttle)
@@ -74,7 +75,8 @@ int64_t ch_throttle_wait_us(struct ch_throttle *throttle, struct charle_str name
     uint64_t hash = hash_name(throttle, name);
     pthread_mutex_lock(&throttle->mutex);
     const struct entry *entry = find(throttle, hash);
-    int64_t wait_us = entry && entry->failures >= throttle->failures_max ? entry->since_us + throttle->window_us - now_us : 0;
+    int64_t wait_us =
+        entry && entry->failures >= throttle->failures_max ? entry->since_us + throttle->window_us - now_us : 0;
     pthread_mutex_unlock(&throttle->mutex);
     return wait_us > 0 ? wait_us : 0;
 }

@@ -1,8 +1,9 @@
-// Counting failures by name, so that guessing gets slow: after `failures_max` within the window a name has to wait until the window
-// is over. Used for accounts and for addresses; unknown accounts are counted like known ones, or the difference would tell.
+// Counting failures by name, so that guessing gets slow: after `failures_max` within the window a name has to wait
+// until the window is over. Used for accounts and for addresses; unknown accounts are counted like known ones, or the
+// difference would tell.
 //
-// A fixed table: a flood of made-up names pushes out the oldest entries, and can only make the server forgetful, not large.
-// Thread-safe.
+// A fixed table: a flood of made-up names pushes out the oldest entries, and can only make the server forgetful, not
+// large. Thread-safe.
 #ifndef CHARLE_SERVER_THROTTLE_H
 #define CHARLE_SERVER_THROTTLE_H
 

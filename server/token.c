@@ -22,7 +22,8 @@ bool ch_token_is_well_formed(struct charle_str token)
         return false;
     for (size_t i = sizeof(PREFIX) - 1; i < token.len; i++) {
         char c = token.ptr[i];
-        bool is_digit = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+        bool is_digit =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
         if (!is_digit)
             return false;
     }

@@ -11,7 +11,8 @@ enum {
     CALL_ARENA_SIZE_MAX = 48 << 20 // a List of a thousand rows and its reply
 };
 
-// --- the thread -------------------------------------------------------------------------------------------------------
+// --- the thread
+// -------------------------------------------------------------------------------------------------------
 
 void *ch_worker_open(void *ctx, uint32_t index)
 {
@@ -77,7 +78,8 @@ void ch_workers_cancel_overdue(struct ch_engine *engine)
     pthread_mutex_unlock(&engine->workers_mutex);
 }
 
-// --- one call ---------------------------------------------------------------------------------------------------------
+// --- one call
+// ---------------------------------------------------------------------------------------------------------
 
 enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db, struct charle_error *err)
 {
@@ -119,7 +121,8 @@ static enum charle_err run_method(struct charle_db *db, void *ctx, struct charle
     charle_arena_reset(&worker->arena);
     charle_buf_reset(&worker->reply);
     ch_call_context(attempt->call, db, &worker->arena, &runtime, &context);
-    return charle_method_run(attempt->call->route->method, &context, ch_call_request(attempt->call), &worker->reply, err);
+    return charle_method_run(attempt->call->route->method, &context, ch_call_request(attempt->call), &worker->reply,
+                             err);
 }
 
 static enum charle_err send_message(void *ctx, struct charle_bytes message, struct charle_error *err)
@@ -129,7 +132,8 @@ static enum charle_err send_message(void *ctx, struct charle_bytes message, stru
     return rc ? charle_fail(err, rc, "the stream ended: %s", charle_err_text(rc)) : CHARLE_OK;
 }
 
-static enum charle_err run_stream(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, struct charle_error *err)
+static enum charle_err run_stream(struct ch_worker *worker, struct ch_call *call, struct charle_db *db,
+                                  struct charle_error *err)
 {
     struct charle_context context;
     struct ch_runtime runtime;
@@ -142,7 +146,8 @@ static enum charle_err run_stream(struct ch_worker *worker, struct ch_call *call
     return rc;
 }
 
-static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, struct charle_error *err)
+static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call, struct charle_db *db,
+                                  struct charle_error *err)
 {
     struct attempt attempt = {worker, call};
     struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};

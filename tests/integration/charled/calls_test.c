@@ -1,14 +1,15 @@
-// Calls to the real server over tcp: signing in and being refused, ordinary calls, reads, deadlines, faults of the database, draining.
-#include "process.h"
-#include "support/pg_cluster.h"
-
+// Calls to the real server over tcp: signing in and being refused, ordinary calls, reads, deadlines, faults of the
+// database, draining.
 #include "charle/admin.channel.charle.h"
+
 #include "charleos/auth.channel.charle.h"
 #include "charleos/core.channel.charle.h"
 #include "msg/wire.h"
+#include "process.h"
 #include "rpc/rpc.h"
 #include "server/password.h"
 #include "server/token.h"
+#include "support/pg_cluster.h"
 
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -41,10 +42,11 @@ static struct charle_channel *open_channel(const char *token)
     return channel;
 }
 
-static enum charle_err sign_in(struct charle_channel *channel, const char *principal, const char *email, const char *password,
-                               struct charle_login_reply *reply, struct charle_error *err)
+static enum charle_err sign_in(struct charle_channel *channel, const char *principal, const char *email,
+                               const char *password, struct charle_login_reply *reply, struct charle_error *err)
 {
-    struct charle_login_request request = {.principal = charle_str(principal), .email = charle_str(email), .password = charle_str(password)};
+    struct charle_login_request request = {
+        .principal = charle_str(principal), .email = charle_str(email), .password = charle_str(password)};
     return charle_session_login_rpc(channel, &request, &arena, reply, NULL, err);
 }
 
@@ -53,14 +55,18 @@ static void make_people(void)
     char hash[CH_PASSWORD_HASH_SIZE], sql[3000];
     struct charle_error err = {0};
     assert_ok(ch_password_hash(charle_str("secret horse"), hash, &err), &err);
-    snprintf(sql, sizeof(sql),
-             "insert into \"user\" (id, name, email, status, access_level) values"
-             " ('u1', 'Ann', 'ann@agency.test', 'active', 'admin'), ('u2', 'Bob', 'bob@agency.test', 'active', 'staff');"
-             "insert into client (id, name, slug) values ('c1', 'Acme', 'acme');"
-             "insert into client_user (id, client_id, name, email, status) values ('p1', 'c1', 'Cy', 'cy@acme.test', 'active');"
-             "insert into client_account (id, client_user_id, provider_id, account_id, password) values ('a1', 'p1', 'credential', 'p1', '%s');"
-             "insert into charle.credential (principal, principal_id, hash) values ('user', 'u1', '%s'), ('user', 'u2', '%s')",
-             hash, hash, hash);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into \"user\" (id, name, email, status, access_level) values"
+        " ('u1', 'Ann', 'ann@agency.test', 'active', 'admin'), ('u2', 'Bob', 'bob@agency.test', 'active', 'staff');"
+        "insert into client (id, name, slug) values ('c1', 'Acme', 'acme');"
+        "insert into client_user (id, client_id, name, email, status) values ('p1', 'c1', 'Cy', 'cy@acme.test', "
+        "'active');"
+        "insert into client_account (id, client_user_id, provider_id, account_id, password) values ('a1', 'p1', "
+        "'credential', 'p1', '%s');"
+        "insert into charle.credential (principal, principal_id, hash) values ('user', 'u1', '%s'), ('user', 'u2', "
+        "'%s')",
+        hash, hash, hash);
     run_sql(database_url, sql);
 }
 
@@ -95,7 +101,8 @@ static int stop_all(void **state)
     return code;
 }
 
-// --- sessions ---------------------------------------------------------------------------------------------------------
+// --- sessions
+// ---------------------------------------------------------------------------------------------------------
 
 static void people_sign_in_and_out(void **state)
 {
@@ -104,13 +111,16 @@ static void people_sign_in_and_out(void **state)
     struct charle_login_reply reply;
     struct charle_who_am_i_reply who;
     struct charle_error err = {0};
-    assert_int_equal(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(
+        charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err),
+        CHARLE_UNAUTHENTICATED);
     assert_contains(err.text, "sign in first");
     assert_ok(sign_in(channel, "client_user", "cy@acme.test", "secret horse", &reply, &err), &err);
     char token[60];
     snprintf(token, sizeof(token), "%.*s", CHARLE_FMT(reply.token));
     charle_channel_set_token(channel, token);
-    assert_ok(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err), &err);
+    assert_ok(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err),
+              &err);
     assert_true(charle_str_equal(who.principal_id, charle_str("p1")));
     bool holds_portal = false;
     for (size_t i = 0; i < who.scope.count; i++)
@@ -118,9 +128,12 @@ static void people_sign_in_and_out(void **state)
     assert_true(holds_portal);
     struct charle_logout_reply out;
     assert_ok(charle_session_logout_rpc(channel, &(struct charle_logout_request){0}, &arena, &out, NULL, &err), &err);
-    assert_int_equal(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(
+        charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err),
+        CHARLE_UNAUTHENTICATED);
     assert_contains(err.text, "sign in again");
-    assert_ok(sign_in(channel, "client_user", "cy@acme.test", "secret horse", &reply, &err), &err); // though the old token is still sent
+    assert_ok(sign_in(channel, "client_user", "cy@acme.test", "secret horse", &reply, &err),
+              &err); // though the old token is still sent
     charle_channel_close(channel);
 }
 
@@ -132,7 +145,8 @@ static void guessing_is_stopped(void **state)
     struct charle_error err = {0};
     for (int i = 0; i < 5; i++)
         assert_int_equal(sign_in(channel, "user", "bob@agency.test", "guess", &reply, &err), CHARLE_UNAUTHENTICATED);
-    assert_int_equal(sign_in(channel, "user", "bob@agency.test", "secret horse", &reply, &err), CHARLE_RESOURCE_EXHAUSTED);
+    assert_int_equal(sign_in(channel, "user", "bob@agency.test", "secret horse", &reply, &err),
+                     CHARLE_RESOURCE_EXHAUSTED);
     assert_contains(err.text, "try again in 15 minutes");
     charle_channel_close(channel);
 }
@@ -148,7 +162,8 @@ static void a_revoked_session_is_refused_within_a_second(void **state)
     assert_ok(sign_in(channel, "user", "ann@agency.test", "secret horse", &reply, &err), &err);
     snprintf(token, sizeof(token), "%.*s", CHARLE_FMT(reply.token));
     charle_channel_set_token(channel, token);
-    assert_ok(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err), &err);
+    assert_ok(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err),
+              &err);
     char hash[CH_TOKEN_HASH_SIZE], sql[200];
     ch_token_hash(charle_str(token), hash);
     snprintf(sql, sizeof(sql), "delete from session where token = '%s'", hash);
@@ -172,12 +187,15 @@ static void forged_tokens_open_nothing(void **state)
     for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
         struct charle_error err = {0};
         struct charle_channel *channel = open_channel(tokens[i]);
-        assert_int_equal(charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err), CHARLE_UNAUTHENTICATED);
+        assert_int_equal(
+            charle_session_who_am_i_rpc(channel, &(struct charle_who_am_i_request){0}, &arena, &who, NULL, &err),
+            CHARLE_UNAUTHENTICATED);
         charle_channel_close(channel);
     }
 }
 
-// --- ordinary calls ---------------------------------------------------------------------------------------------------
+// --- ordinary calls
+// ---------------------------------------------------------------------------------------------------
 
 static void echo_needs_no_session(void **state)
 {
@@ -191,7 +209,9 @@ static void echo_needs_no_session(void **state)
     assert_memory_equal(reply.payload.value.ptr, "hello", 5);
     assert_ok(charle_admin_echo_rpc(channel, &(struct charle_echo_message){0}, &arena, &reply, NULL, &err), &err);
     assert_false(reply.payload.has);
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charle.Admin/Echo"), charle_bytes("\xff\xff\xff", 3), &buf, NULL, &err), CHARLE_MALFORMED);
+    assert_int_equal(
+        charle_call_bytes(channel, CHARLE_STR("charle.Admin/Echo"), charle_bytes("\xff\xff\xff", 3), &buf, NULL, &err),
+        CHARLE_MALFORMED);
     charle_buf_deinit(&buf);
     charle_channel_close(channel);
 }
@@ -203,13 +223,18 @@ static void unknown_and_malformed_requests_get_sentences(void **state)
     struct charle_error err = {0};
     struct charle_buf buf = {0};
     struct charle_bytes none = {0};
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.TaskService/Frobnicate"), none, &buf, NULL, &err), CHARLE_UNIMPLEMENTED);
+    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.TaskService/Frobnicate"), none, &buf, NULL, &err),
+                     CHARLE_UNIMPLEMENTED);
     assert_contains(err.text, "there is no method");
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.NoTableService/Get"), none, &buf, NULL, &err), CHARLE_UNIMPLEMENTED);
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charle.Session/Login"), none, &buf, NULL, &err), CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.NoTableService/Get"), none, &buf, NULL, &err),
+                     CHARLE_UNIMPLEMENTED);
+    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charle.Session/Login"), none, &buf, NULL, &err),
+                     CHARLE_INVALID_ARGUMENT);
     assert_contains(err.text, "is required and missing");
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.ClientService/Get"), none, &buf, NULL, &err), CHARLE_INVALID_ARGUMENT);
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.ClientService/Get"), charle_bytes("\x0a\x7fx", 3), &buf, NULL, &err),
+    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.ClientService/Get"), none, &buf, NULL, &err),
+                     CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("charleos.ClientService/Get"), charle_bytes("\x0a\x7fx", 3),
+                                       &buf, NULL, &err),
                      CHARLE_MALFORMED);
     charle_buf_deinit(&buf);
     charle_channel_close(channel);
@@ -246,12 +271,14 @@ static void rows_are_written_and_read(void **state)
     assert_true(charle_str_equal(got.name.value, charle_str("Design")));
     key.id = charle_str("nobody");
     assert_int_equal(charleos_department_service_get_rpc(channel, &key, &arena, &got, NULL, &err), CHARLE_NOT_FOUND);
-    assert_int_equal(charleos_department_service_create_rpc(channel, &insert, &arena, &made, NULL, &err), CHARLE_UNIQUE_VIOLATION);
+    assert_int_equal(charleos_department_service_create_rpc(channel, &insert, &arena, &made, NULL, &err),
+                     CHARLE_UNIQUE_VIOLATION);
     assert_null(strstr(err.text, "insert into")); // no SQL reaches callers
     charle_channel_close(channel);
 }
 
-// --- the reads lane ---------------------------------------------------------------------------------------------------
+// --- the reads lane
+// ---------------------------------------------------------------------------------------------------
 
 struct reads {
     atomic_int left, right, wrong;
@@ -284,7 +311,9 @@ static void many_reads_at_once_are_all_answered(void **state)
         struct charle_rpc *rpc;
         struct charleos_user_key key = {.id = charle_str(i % 5 ? "u1" : "nobody")}; // every fifth finds nothing
         charle_message_write(&charleos_user_key_message, &key, &request);
-        assert_ok(charle_rpc_start(channel, CHARLE_STR("charleos.UserService/Get"), charle_buf_bytes(&request), NULL, &events, &rpc, &err), &err);
+        assert_ok(charle_rpc_start(channel, CHARLE_STR("charleos.UserService/Get"), charle_buf_bytes(&request), NULL,
+                                   &events, &rpc, &err),
+                  &err);
         charle_buf_deinit(&request);
     }
     for (int i = 0; i < PATIENCE_MS && atomic_load(&reads.left); i++)
@@ -295,7 +324,8 @@ static void many_reads_at_once_are_all_answered(void **state)
     charle_channel_close(channel);
 }
 
-// --- status -----------------------------------------------------------------------------------------------------------
+// --- status
+// -----------------------------------------------------------------------------------------------------------
 
 static void status_has_figures_and_no_secrets(void **state)
 {
@@ -312,7 +342,8 @@ static void status_has_figures_and_no_secrets(void **state)
     charle_channel_close(channel);
 }
 
-// --- deadlines and draining -------------------------------------------------------------------------------------------
+// --- deadlines and draining
+// -------------------------------------------------------------------------------------------
 
 // Another program's transaction that holds the row of department d1.
 static PGconn *hold_row(void)
@@ -325,7 +356,8 @@ static PGconn *hold_row(void)
     return conn;
 }
 
-static enum charle_err rename_department(struct charle_channel *channel, const char *name, uint32_t timeout_ms, struct charle_error *err)
+static enum charle_err rename_department(struct charle_channel *channel, const char *name, uint32_t timeout_ms,
+                                         struct charle_error *err)
 {
     struct charleos_department_key key = {.id = charle_str("d1")};
     struct charleos_department_patch set = {.name = {charle_str(name), true}}, reply;
@@ -338,7 +370,8 @@ static void wait_for_locks(const char *expected)
 {
     char count[20];
     for (int i = 0; i < PATIENCE_MS / 10; i++) {
-        read_sql(database_url, "select count(*) from pg_stat_activity where wait_event_type = 'Lock'", count, sizeof(count));
+        read_sql(database_url, "select count(*) from pg_stat_activity where wait_event_type = 'Lock'", count,
+                 sizeof(count));
         if (strcmp(count, expected) == 0)
             return;
         pause_ms(10);
@@ -397,7 +430,8 @@ static void stopping_lets_calls_finish(void **state)
     server_wait_ready(&server);
 }
 
-// --- faults of the database -------------------------------------------------------------------------------------------
+// --- faults of the database
+// -------------------------------------------------------------------------------------------
 
 static void calls_fail_while_the_database_is_away_and_work_again(void **state)
 {

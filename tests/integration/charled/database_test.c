@@ -1,7 +1,7 @@
-// What an operator reads when a database cannot be used: every way of failing on a real PostgreSQL, and things that are none.
+// What an operator reads when a database cannot be used: every way of failing on a real PostgreSQL, and things that are
+// none.
 #include "server/database.h"
 #include "support/pg_cluster.h"
-
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// --- helpers ----------------------------------------------------------------------------------------------------------
+// --- helpers
+// ----------------------------------------------------------------------------------------------------------
 
 static struct ch_pg_cluster *server;
 static int server_port;
@@ -69,8 +70,9 @@ static int start_server(void **state)
     PGconn *conn = NULL;
     assert_ok(ch_database_open(ch_pg_cluster_url(server), 10000, &conn, &err), &err);
     assert_ok(ch_database_run(conn, "test",
-                              "create role ann login password 'hunter2'; create role tls login; create role crowd login connection limit 0", NULL, 0,
-                              NULL, &err),
+                              "create role ann login password 'hunter2'; create role tls login; create role crowd "
+                              "login connection limit 0",
+                              NULL, 0, NULL, &err),
               &err);
     snprintf(path, sizeof(path), "%s/data/pg_hba.conf", ch_pg_cluster_directory(server));
     FILE *hba = fopen(path, "w");
@@ -82,11 +84,14 @@ static int start_server(void **state)
     fclose(hba);
     assert_ok(ch_database_run(conn, "test", "select pg_reload_conf()", NULL, 0, NULL, &err), &err);
     assert_true(ch_pg_cluster_database(server, "latin", url));
-    assert_ok(ch_database_run(conn, "test", "create database latin1 encoding 'LATIN1' locale 'C' template template0", NULL, 0, NULL, &err), &err);
+    assert_ok(ch_database_run(conn, "test", "create database latin1 encoding 'LATIN1' locale 'C' template template0",
+                              NULL, 0, NULL, &err),
+              &err);
     // The reload is done when a rule of the new file holds.
     for (int i = 0; i < 200; i++) {
         PGconn *probe = NULL;
-        enum charle_err rc = ch_database_open(url_of("postgresql://tls@127.0.0.1:%d/postgres", server_port), 3000, &probe, &err);
+        enum charle_err rc =
+            ch_database_open(url_of("postgresql://tls@127.0.0.1:%d/postgres", server_port), 3000, &probe, &err);
         PQfinish(probe);
         if (rc)
             break;
@@ -103,31 +108,40 @@ static int stop_server(void **state)
     return 0;
 }
 
-// --- a PostgreSQL that refuses ----------------------------------------------------------------------------------------
+// --- a PostgreSQL that refuses
+// ----------------------------------------------------------------------------------------
 
 static void refusals_are_explained(void **state)
 {
     (void)state;
-    expect(url_of("postgresql://ann:wrong-hunter2@127.0.0.1:%d/postgres", server_port), CHARLE_UNAUTHENTICATED, "refused the password");
+    expect(url_of("postgresql://ann:wrong-hunter2@127.0.0.1:%d/postgres", server_port), CHARLE_UNAUTHENTICATED,
+           "refused the password");
     expect(url_of("postgresql://ann@127.0.0.1:%d/postgres", server_port), CHARLE_UNAUTHENTICATED, "wants a password");
-    expect(url_of("postgresql://ghost:hunter2@127.0.0.1:%d/postgres", server_port), CHARLE_UNAUTHENTICATED, "has no such user");
+    expect(url_of("postgresql://ghost:hunter2@127.0.0.1:%d/postgres", server_port), CHARLE_UNAUTHENTICATED,
+           "has no such user");
     expect(url_of("postgresql://postgres@127.0.0.1:%d/nowhere", server_port), CHARLE_NOT_FOUND, "has no such database");
-    expect(url_of("postgresql://stranger@127.0.0.1:%d/postgres", server_port), CHARLE_FAILED_PRECONDITION, "sslmode=require");
-    expect(url_of("postgresql://crowd@127.0.0.1:%d/postgres", server_port), CHARLE_RESOURCE_EXHAUSTED, "no connection left");
+    expect(url_of("postgresql://stranger@127.0.0.1:%d/postgres", server_port), CHARLE_FAILED_PRECONDITION,
+           "sslmode=require");
+    expect(url_of("postgresql://crowd@127.0.0.1:%d/postgres", server_port), CHARLE_RESOURCE_EXHAUSTED,
+           "no connection left");
 }
 
 static void encryption_is_explained(void **state)
 {
     (void)state;
-    expect(url_of("postgresql://tls@127.0.0.1:%d/postgres", server_port), CHARLE_FAILED_PRECONDITION, "takes only encrypted connections");
-    expect(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres?sslmode=require", server_port), CHARLE_FAILED_PRECONDITION, "does not speak SSL");
-    expect(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres?sslmode=always", server_port), CHARLE_INVALID_ARGUMENT, "unknown sslmode");
+    expect(url_of("postgresql://tls@127.0.0.1:%d/postgres", server_port), CHARLE_FAILED_PRECONDITION,
+           "takes only encrypted connections");
+    expect(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres?sslmode=require", server_port),
+           CHARLE_FAILED_PRECONDITION, "does not speak SSL");
+    expect(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres?sslmode=always", server_port),
+           CHARLE_INVALID_ARGUMENT, "unknown sslmode");
 }
 
 static void unfit_databases_are_explained(void **state)
 {
     (void)state;
-    expect(url_of("postgresql://postgres@127.0.0.1:%d/latin1", server_port), CHARLE_FAILED_PRECONDITION, "ENCODING 'UTF8'");
+    expect(url_of("postgresql://postgres@127.0.0.1:%d/latin1", server_port), CHARLE_FAILED_PRECONDITION,
+           "ENCODING 'UTF8'");
 }
 
 static void a_good_one_opens(void **state)
@@ -135,11 +149,14 @@ static void a_good_one_opens(void **state)
     (void)state;
     struct charle_error err = {0};
     PGconn *conn = NULL;
-    assert_ok(ch_database_open(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres?sslmode=prefer", server_port), 3000, &conn, &err), &err);
+    assert_ok(ch_database_open(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres?sslmode=prefer", server_port),
+                               3000, &conn, &err),
+              &err);
     PQfinish(conn);
 }
 
-// --- nothing, or something else, at the address -----------------------------------------------------------------------
+// --- nothing, or something else, at the address
+// -----------------------------------------------------------------------
 
 struct impostor {
     int fd;
@@ -186,15 +203,18 @@ static void what_is_not_postgresql_is_told(void **state)
 {
     (void)state;
     static const char http[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
-    expect_impostor((struct impostor){.answer = http, .size = sizeof(http) - 1}, CHARLE_FAILED_PRECONDITION, "is not PostgreSQL");
-    expect_impostor((struct impostor){.answer = "R", .size = 0}, CHARLE_UNAVAILABLE, "closed the connection without a word");
+    expect_impostor((struct impostor){.answer = http, .size = sizeof(http) - 1}, CHARLE_FAILED_PRECONDITION,
+                    "is not PostgreSQL");
+    expect_impostor((struct impostor){.answer = "R", .size = 0}, CHARLE_UNAVAILABLE,
+                    "closed the connection without a word");
 }
 
 static void an_old_server_is_told(void **state)
 {
     (void)state;
-    static const char old[] = "R\0\0\0\x08\0\0\0\0"                // AuthenticationOk
-                              "S\0\0\0\x1aserver_version\0" "9.6.24\0"
+    static const char old[] = "R\0\0\0\x08\0\0\0\0" // AuthenticationOk
+                              "S\0\0\0\x1aserver_version\0"
+                              "9.6.24\0"
                               "Z\0\0\0\x05I"; // ReadyForQuery
     expect_impostor((struct impostor){.answer = old, .size = sizeof(old) - 1}, CHARLE_FAILED_PRECONDITION, "too old");
 }
@@ -202,8 +222,10 @@ static void an_old_server_is_told(void **state)
 static void nobody_there_is_told(void **state)
 {
     (void)state;
-    expect(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres", free_port()), CHARLE_UNAVAILABLE, "nothing listens there");
-    expect("postgresql:///postgres?host=%2Fnowhere%2Fat%2Fall&password=hunter2", CHARLE_UNAVAILABLE, "there is no such socket");
+    expect(url_of("postgresql://ann:hunter2@127.0.0.1:%d/postgres", free_port()), CHARLE_UNAVAILABLE,
+           "nothing listens there");
+    expect("postgresql:///postgres?host=%2Fnowhere%2Fat%2Fall&password=hunter2", CHARLE_UNAVAILABLE,
+           "there is no such socket");
     expect("postgresql://ann:hunter2@host.invalid/postgres", CHARLE_UNAVAILABLE, "host name is unknown");
 }
 
@@ -215,7 +237,8 @@ static void silence_is_bounded(void **state)
     close(fd);
 }
 
-// --- addresses --------------------------------------------------------------------------------------------------------
+// --- addresses
+// --------------------------------------------------------------------------------------------------------
 
 static void wrong_addresses_are_told_without_the_password(void **state)
 {
@@ -233,7 +256,8 @@ static void addresses_are_shown_without_secrets(void **state)
     (void)state;
     char display[CH_DATABASE_DISPLAY_SIZE];
     struct charle_error err = {0};
-    assert_ok(ch_database_describe("postgresql://ann:hunter2@db.example:5433/shop?sslmode=require", display, &err), &err);
+    assert_ok(ch_database_describe("postgresql://ann:hunter2@db.example:5433/shop?sslmode=require", display, &err),
+              &err);
     assert_string_equal(display, "db.example:5433/shop");
     assert_ok(ch_database_describe("host=db user=ann password=hunter2", display, &err), &err);
     assert_string_equal(display, "db:5432/ann");

@@ -1,10 +1,10 @@
-// Migrations against a real PostgreSQL: applied once, refused when the past was changed, and equal to what the descriptors say.
+// Migrations against a real PostgreSQL: applied once, refused when the past was changed, and equal to what the
+// descriptors say.
 #include "charleos.schema.charle.h"
 #include "server/ddl.h"
 #include "server/migrate.h"
 #include "server/sync/sync.h"
 #include "support/pg_cluster.h"
-
 #include "test.h"
 
 #include <pthread.h>
@@ -17,7 +17,8 @@ static const struct ch_migration two[] = {
     {"0001_initial", "-- schema shop 000000000000000a\ncreate table item (id text primary key);"},
     {"0002_price", "-- schema shop 000000000000000b\nalter table item add price int4 not null default 0; -- pence"},
 };
-static const struct ch_migration_list shop_list = {.platform_sql = "create table if not exists charle.probe (x int4)", .schema = &shop, .items = two, .count = 2};
+static const struct ch_migration_list shop_list = {
+    .platform_sql = "create table if not exists charle.probe (x int4)", .schema = &shop, .items = two, .count = 2};
 
 struct database {
     PGconn *conn;
@@ -56,7 +57,8 @@ static void refuse(PGconn *conn, const struct ch_migration_list *list, bool may_
     assert_contains(err.text, words);
 }
 
-// --- cases ------------------------------------------------------------------------------------------------------------
+// --- cases
+// ------------------------------------------------------------------------------------------------------------
 
 static void an_empty_database_is_brought_up_once(void **state)
 {
@@ -66,9 +68,11 @@ static void an_empty_database_is_brought_up_once(void **state)
     size_t applied = 0;
     assert_ok(ch_migrate(database.conn, &shop_list, true, &applied, &err), &err);
     assert_int_equal(applied, 3);
-    assert_text(database.conn, "select string_agg(name || coalesce('<' || parent, ''), ' ' order by name) from charle.migration",
+    assert_text(database.conn,
+                "select string_agg(name || coalesce('<' || parent, ''), ' ' order by name) from charle.migration",
                 "0001_initial 0002_price<0001_initial platform");
-    assert_text(database.conn, "select schema_hash from charle.migration where name = '0002_price'", "000000000000000b");
+    assert_text(database.conn, "select schema_hash from charle.migration where name = '0002_price'",
+                "000000000000000b");
     assert_ok(ch_migrate(database.conn, &shop_list, true, &applied, &err), &err);
     assert_int_equal(applied, 0);
     assert_ok(ch_migrate(database.conn, &shop_list, false, &applied, &err), &err);
@@ -115,7 +119,8 @@ static void a_gap_and_a_newer_database_are_refused(void **state)
     assert_ok(ch_migrate(database.conn, &shop_list, true, NULL, &err), &err);
     run(database.conn, "delete from charle.migration where name = '0001_initial'");
     refuse(database.conn, &shop_list, true, "has 0002_price but lacks 0001_initial");
-    run(database.conn, "insert into charle.migration (name, checksum, schema_hash, applied_by) values ('0003_later', '', '', 'test')");
+    run(database.conn,
+        "insert into charle.migration (name, checksum, schema_hash, applied_by) values ('0003_later', '', '', 'test')");
     refuse(database.conn, &shop_list, true, "newer than this program");
     run(database.conn, "update charle.migration set name = '0001_other' where name = '0003_later'");
     refuse(database.conn, &shop_list, true, "another branch");
@@ -126,8 +131,10 @@ static void a_failing_migration_leaves_nothing_and_says_where(void **state)
 {
     (void)state;
     struct database database = open_database("failing");
-    struct ch_migration broken[] = {two[0],
-                                    {"0002_price", "-- schema shop 000000000000000b\ncreate table kept (id text);\nalter table nowhere add x int4;"}};
+    struct ch_migration broken[] = {
+        two[0],
+        {"0002_price",
+         "-- schema shop 000000000000000b\ncreate table kept (id text);\nalter table nowhere add x int4;"}};
     struct ch_migration_list list = shop_list;
     list.items = broken;
     refuse(database.conn, &list, true, "0002_price");
@@ -206,7 +213,8 @@ static void servers_that_start_together_migrate_once(void **state)
     PQfinish(database.conn);
 }
 
-// --- an application without migrations --------------------------------------------------------------------------------
+// --- an application without migrations
+// --------------------------------------------------------------------------------
 
 static const struct charle_table thing = {.id = 1,
                                           .name = CHARLE_STR_INIT("thing"),
@@ -220,7 +228,8 @@ static void descriptors_make_a_schema_in_an_empty_database(void **state)
 {
     (void)state;
     struct database database = open_database("bare");
-    struct charle_schema bare = {.name = CHARLE_STR("bare"), .hash = 1, .tables = things, .table_count = 1, .create_order = things};
+    struct charle_schema bare = {
+        .name = CHARLE_STR("bare"), .hash = 1, .tables = things, .table_count = 1, .create_order = things};
     struct ch_migration_list list = {.schema = &bare};
     struct charle_error err = {0};
     size_t applied = 0;
@@ -230,7 +239,8 @@ static void descriptors_make_a_schema_in_an_empty_database(void **state)
     assert_ok(ch_migrate(database.conn, &list, false, &applied, &err), &err);
     assert_text(database.conn, "select to_regclass('thing_idx') is not null", "t");
     bare.hash = 2;
-    refuse(database.conn, &list, true, "another version of the schema bare (0000000000000001, this program has 0000000000000002)");
+    refuse(database.conn, &list, true,
+           "another version of the schema bare (0000000000000001, this program has 0000000000000002)");
     PQfinish(database.conn);
 }
 
@@ -238,7 +248,8 @@ static void tables_of_others_are_left_alone(void **state)
 {
     (void)state;
     struct database database = open_database("theirs");
-    struct charle_schema bare = {.name = CHARLE_STR("bare"), .hash = 1, .tables = things, .table_count = 1, .create_order = things};
+    struct charle_schema bare = {
+        .name = CHARLE_STR("bare"), .hash = 1, .tables = things, .table_count = 1, .create_order = things};
     struct ch_migration_list list = {.schema = &bare};
     run(database.conn, "create table precious (id text)");
     refuse(database.conn, &list, true, "already has tables (precious)");
@@ -246,7 +257,8 @@ static void tables_of_others_are_left_alone(void **state)
     PQfinish(database.conn);
 }
 
-// --- CharleOS ---------------------------------------------------------------------------------------------------------
+// --- CharleOS
+// ---------------------------------------------------------------------------------------------------------
 
 extern const struct ch_migration charleos_migrations[];
 extern const size_t charleos_migrations_count;
@@ -255,16 +267,21 @@ extern const size_t charleos_migrations_count;
 static const char catalog_sql[] =
     "select coalesce(md5(string_agg(line, e'\\n' order by line)), '') || ' ' || count(*) from ("
     "select format('%s %s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, "
-    "  pg_get_expr(d.adbin, d.adrelid)) || coalesce((select collname from pg_collation k where k.oid = a.attcollation), '') as line "
+    "  pg_get_expr(d.adbin, d.adrelid)) || coalesce((select collname from pg_collation k where k.oid = "
+    "a.attcollation), '') as line "
     "  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
     "  left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum "
     "  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'S') "
-    "union all select format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint where connamespace = 'public'::regnamespace "
-    "union all select pg_get_indexdef(indexrelid) from pg_index i join pg_class c on c.oid = i.indrelid where c.relnamespace = 'public'::regnamespace "
-    "union all select pg_get_triggerdef(t.oid) || t.tgenabled::text from pg_trigger t join pg_class c on c.oid = t.tgrelid "
+    "union all select format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint where "
+    "connamespace = 'public'::regnamespace "
+    "union all select pg_get_indexdef(indexrelid) from pg_index i join pg_class c on c.oid = i.indrelid where "
+    "c.relnamespace = 'public'::regnamespace "
+    "union all select pg_get_triggerdef(t.oid) || t.tgenabled::text from pg_trigger t join pg_class c on c.oid = "
+    "t.tgrelid "
     "  where c.relnamespace = 'public'::regnamespace and not t.tgisinternal "
     "union all select format('%s %s %s', objoid::regclass, objsubid, description) from pg_description "
-    "  where classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = 'public'::regnamespace)) catalog";
+    "  where classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = "
+    "'public'::regnamespace)) catalog";
 
 static void migrations_equal_the_descriptors(void **state)
 {
@@ -272,7 +289,10 @@ static void migrations_equal_the_descriptors(void **state)
     struct database migrated = open_database("by_migrations"), made = open_database("by_descriptors");
     struct charle_error err = {0};
     PGresult *a = NULL, *b = NULL;
-    struct ch_migration_list list = {.platform_sql = ch_platform_sql, .schema = &charleos_schema_tables, .items = charleos_migrations, .count = charleos_migrations_count};
+    struct ch_migration_list list = {.platform_sql = ch_platform_sql,
+                                     .schema = &charleos_schema_tables,
+                                     .items = charleos_migrations,
+                                     .count = charleos_migrations_count};
     struct ch_migration_list bare = {.platform_sql = ch_platform_sql, .schema = &charleos_schema_tables};
     if (charleos_migrations_count == 0)
         fail_msg("there are no migrations: build the target refresh_initial_migration");
@@ -281,7 +301,9 @@ static void migrations_equal_the_descriptors(void **state)
     assert_ok(ch_database_run(migrated.conn, "catalog", catalog_sql, NULL, 0, &a, &err), &err);
     assert_ok(ch_database_run(made.conn, "catalog", catalog_sql, NULL, 0, &b, &err), &err);
     assert_string_equal(PQgetvalue(a, 0, 0), PQgetvalue(b, 0, 0));
-    assert_text(migrated.conn, "select count(*) >= 47 from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'", "t");
+    assert_text(migrated.conn,
+                "select count(*) >= 47 from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'",
+                "t");
     PQclear(a);
     PQclear(b);
     PQfinish(migrated.conn);

@@ -1,7 +1,8 @@
 // The real charled as a child of the test: started, watched through its log, signalled, waited for.
 //
-// Every server gets a port of its own and a log file in its folder. A server that does not do what is waited for within a minute fails
-// the test with its log. Servers that a failed test leaves behind get SIGKILL at exit; their PostgreSQL then stops by itself.
+// Every server gets a port of its own and a log file in its folder. A server that does not do what is waited for within
+// a minute fails the test with its log. Servers that a failed test leaves behind get SIGKILL at exit; their PostgreSQL
+// then stops by itself.
 #ifndef CHARLE_TESTS_CHARLED_PROCESS_H
 #define CHARLE_TESTS_CHARLED_PROCESS_H
 
@@ -20,8 +21,8 @@ struct server {
 
 // A fresh folder name below a fresh folder in /tmp or /dev/shm; nothing is started.
 void server_init(struct server *server);
-// Starts charled with --data-dir, --listen tcp://127.0.0.1:0 unless the arguments have a --listen, and these arguments (NULL-terminated;
-// NULL: none). `database_url` NULL: a private cluster.
+// Starts charled with --data-dir, --listen tcp://127.0.0.1:0 unless the arguments have a --listen, and these arguments
+// (NULL-terminated; NULL: none). `database_url` NULL: a private cluster.
 void server_start(struct server *server, const char *database_url, const char *const *arguments);
 void server_wait_ready(struct server *server);
 bool server_has_said(const struct server *server, const char *words); // in this run

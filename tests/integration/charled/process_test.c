@@ -58,7 +58,8 @@ static void replace_file(const char *path, const char *text)
     fclose(file);
 }
 
-// --- a private cluster ------------------------------------------------------------------------------------------------
+// --- a private cluster
+// ------------------------------------------------------------------------------------------------
 
 static struct server private;
 
@@ -84,7 +85,8 @@ static void it_makes_a_cluster_and_takes_it_down(void **state)
     server_wait_ready(&private);
     assert_true(server_has_said(&private, "making a private PostgreSQL"));
     server_private_url(&private, url, sizeof(url));
-    read_sql(url, "select count(*) >= 47 from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'", answer, sizeof(answer));
+    read_sql(url, "select count(*) >= 47 from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'",
+             answer, sizeof(answer));
     assert_string_equal(answer, "t");
     read_sql(url, "select current_setting('listen_addresses') || current_setting('fsync')", answer, sizeof(answer));
     assert_string_equal(answer, "on");
@@ -214,7 +216,8 @@ static void a_broken_setting_of_postgresql_is_quoted(void **state)
     assert_true(server_has_said(&private, "PostgreSQL did not start: "));
 }
 
-// --- places that will not do ------------------------------------------------------------------------------------------
+// --- places that will not do
+// ------------------------------------------------------------------------------------------
 
 static void a_folder_of_others_is_refused(void **state)
 {
@@ -277,7 +280,8 @@ static void a_full_disk_is_refused(void **state)
     assert_contains(out, "MiB left and PostgreSQL needs");
 }
 
-// --- DATABASE_URL -----------------------------------------------------------------------------------------------------
+// --- DATABASE_URL
+// -----------------------------------------------------------------------------------------------------
 
 static void a_database_of_others_is_migrated_only_when_told(void **state)
 {
@@ -346,7 +350,8 @@ static void a_taken_address_is_told(void **state)
     server_remove(&server);
 }
 
-// --- the log and the command line -------------------------------------------------------------------------------------
+// --- the log and the command line
+// -------------------------------------------------------------------------------------
 
 static void the_log_moves_on_sighup(void **state)
 {

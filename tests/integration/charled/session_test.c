@@ -7,7 +7,6 @@
 #include "server/session.h"
 #include "server/token.h"
 #include "support/pg_cluster.h"
-
 #include "test.h"
 
 #include <sodium.h>
@@ -22,7 +21,8 @@ struct fixture {
 
 // Everybody who is active is in "staff"; enough to tell who may sign in, and how often it was asked.
 static enum charle_err staff_only(void *ctx, struct charle_db *db, struct charle_str principal, struct charle_str id,
-                                  struct charle_arena *arena, const struct charle_str **out_scopes, size_t *out_count, struct charle_error *err)
+                                  struct charle_arena *arena, const struct charle_str **out_scopes, size_t *out_count,
+                                  struct charle_error *err)
 {
     static const struct charle_str staff = CHARLE_STR_INIT("staff");
     struct fixture *fixture = ctx;
@@ -30,8 +30,9 @@ static enum charle_err staff_only(void *ctx, struct charle_db *db, struct charle
     struct charle_rows *rows = NULL;
     (void)arena;
     fixture->scope_calls++;
-    const char *sql = charle_str_equal(principal, CHARLE_STR("user")) ? "select 1 from \"user\" where id = $1 and status = 'active'"
-                                                                     : "select 1 from client_user where id = $1 and status = 'active'";
+    const char *sql = charle_str_equal(principal, CHARLE_STR("user"))
+                          ? "select 1 from \"user\" where id = $1 and status = 'active'"
+                          : "select 1 from client_user where id = $1 and status = 'active'";
     enum charle_err rc = charle_query(db, sql, &param, 1, &rows, err);
     if (rc == CHARLE_OK)
         rc = charle_rows_next(rows, err);
@@ -54,11 +55,15 @@ static void make_people(struct charle_db *db)
     struct charle_error err = {0};
     assert_ok(ch_password_hash(charle_str("secret horse"), hash, &err), &err);
     snprintf(sql, sizeof(sql),
-             "insert into \"user\" (id, name, email, status) values ('u1', 'Ann', 'ann@agency.test', 'active'), ('u2', 'Bob', 'bob@agency.test', 'deactivated');"
+             "insert into \"user\" (id, name, email, status) values ('u1', 'Ann', 'ann@agency.test', 'active'), ('u2', "
+             "'Bob', 'bob@agency.test', 'deactivated');"
              "insert into client (id, name, slug) values ('c1', 'Acme', 'acme');"
-             "insert into client_user (id, client_id, name, email, status) values ('p1', 'c1', 'Cy', 'cy@acme.test', 'active');"
-             "insert into client_account (id, client_user_id, provider_id, account_id, password) values ('a1', 'p1', 'credential', 'p1', '%s');"
-             "insert into charle.credential (principal, principal_id, hash) values ('user', 'u1', '%s'), ('user', 'u2', '%s');",
+             "insert into client_user (id, client_id, name, email, status) values ('p1', 'c1', 'Cy', 'cy@acme.test', "
+             "'active');"
+             "insert into client_account (id, client_user_id, provider_id, account_id, password) values ('a1', 'p1', "
+             "'credential', 'p1', '%s');"
+             "insert into charle.credential (principal, principal_id, hash) values ('user', 'u1', '%s'), ('user', "
+             "'u2', '%s');",
              hash, hash, hash);
     run(db, sql);
 }
@@ -97,8 +102,8 @@ static int close_fixture(void **state)
     return 0;
 }
 
-static enum charle_err sign_in(struct fixture *fixture, const char *principal, const char *email, const char *password, struct ch_login_result *out,
-                               struct charle_error *err)
+static enum charle_err sign_in(struct fixture *fixture, const char *principal, const char *email, const char *password,
+                               struct ch_login_result *out, struct charle_error *err)
 {
     struct ch_login login = {.principal = charle_str(principal),
                              .email = charle_str(email),
@@ -131,7 +136,8 @@ static void team_and_portal_sign_in(void **state)
     assert_ok(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &session, &err), &err);
     assert_true(charle_str_equal(ch_session_identity(session)->principal, charle_str("client_user")));
     ch_session_release(session);
-    run(fixture->db, "do $$ begin assert (select count(*) from client_session where ip_address = '10.1.2.3' and length(token) = 64) = 1; end $$");
+    run(fixture->db, "do $$ begin assert (select count(*) from client_session where ip_address = '10.1.2.3' and "
+                     "length(token) = 64) = 1; end $$");
 }
 
 static void wrong_ones_are_refused_alike(void **state)
@@ -140,12 +146,16 @@ static void wrong_ones_are_refused_alike(void **state)
     struct ch_login_result result;
     struct charle_error wrong = {0}, unknown = {0}, err = {0};
     assert_int_equal(sign_in(fixture, "user", "ann@agency.test", "wrong", &result, &wrong), CHARLE_UNAUTHENTICATED);
-    assert_int_equal(sign_in(fixture, "user", "nobody@agency.test", "wrong", &result, &unknown), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(sign_in(fixture, "user", "nobody@agency.test", "wrong", &result, &unknown),
+                     CHARLE_UNAUTHENTICATED);
     assert_string_equal(wrong.text, unknown.text);
-    assert_int_equal(sign_in(fixture, "user", "bob@agency.test", "secret horse", &result, &err), CHARLE_PERMISSION_DENIED);
+    assert_int_equal(sign_in(fixture, "user", "bob@agency.test", "secret horse", &result, &err),
+                     CHARLE_PERMISSION_DENIED);
     assert_contains(err.text, "not active");
-    assert_int_equal(sign_in(fixture, "client_user", "ann@agency.test", "secret horse", &result, &err), CHARLE_UNAUTHENTICATED);
-    assert_int_equal(sign_in(fixture, "client", "ann@agency.test", "secret horse", &result, &err), CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(sign_in(fixture, "client_user", "ann@agency.test", "secret horse", &result, &err),
+                     CHARLE_UNAUTHENTICATED);
+    assert_int_equal(sign_in(fixture, "client", "ann@agency.test", "secret horse", &result, &err),
+                     CHARLE_INVALID_ARGUMENT);
 }
 
 static void guessing_closes_the_account_known_or_not(void **state)
@@ -156,8 +166,10 @@ static void guessing_closes_the_account_known_or_not(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct charle_error err = {0};
         for (int n = 0; n < 5; n++)
-            assert_int_equal(sign_in(fixture, "client_user", emails[i], "guess", &result, &err), CHARLE_UNAUTHENTICATED);
-        assert_int_equal(sign_in(fixture, "client_user", emails[i], "secret horse", &result, &err), CHARLE_RESOURCE_EXHAUSTED);
+            assert_int_equal(sign_in(fixture, "client_user", emails[i], "guess", &result, &err),
+                             CHARLE_UNAUTHENTICATED);
+        assert_int_equal(sign_in(fixture, "client_user", emails[i], "secret horse", &result, &err),
+                         CHARLE_RESOURCE_EXHAUSTED);
         assert_contains(err.text, "try again in 15 minutes");
     }
 }
@@ -184,7 +196,8 @@ static void a_revoked_session_ends_for_everyone_who_holds_it(void **state)
     assert_true(ch_session_is_revoked(session));
     assert_null(ch_sessions_find(fixture->sessions, charle_str(result.token)));
     struct ch_session *none = NULL;
-    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &none, &err), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &none, &err),
+                     CHARLE_UNAUTHENTICATED);
     ch_session_release(held);
     ch_session_release(session);
 }
@@ -200,7 +213,8 @@ static void logout_ends_a_session(void **state)
     assert_ok(ch_sessions_logout(fixture->sessions, fixture->db, session, &err), &err);
     assert_true(ch_session_is_revoked(session));
     ch_session_release(session);
-    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &none, &err), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &none, &err),
+                     CHARLE_UNAUTHENTICATED);
 }
 
 static void rubbish_and_expired_tokens_open_nothing(void **state)
@@ -210,14 +224,18 @@ static void rubbish_and_expired_tokens_open_nothing(void **state)
     struct ch_session *none = NULL;
     struct charle_error err = {0};
     char forged[CH_TOKEN_SIZE];
-    static const char *const rubbish[] = {"", "ct_", "ct_short", "x", "ct_' or true or token = '00000000000000000000000000000"};
+    static const char *const rubbish[] = {"", "ct_", "ct_short", "x",
+                                          "ct_' or true or token = '00000000000000000000000000000"};
     for (size_t i = 0; i < sizeof(rubbish) / sizeof(rubbish[0]); i++)
-        assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(rubbish[i]), &none, &err), CHARLE_UNAUTHENTICATED);
+        assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(rubbish[i]), &none, &err),
+                         CHARLE_UNAUTHENTICATED);
     ch_token_new(forged);
-    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(forged), &none, &err), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(forged), &none, &err),
+                     CHARLE_UNAUTHENTICATED);
     assert_ok(sign_in(fixture, "user", "ann@agency.test", "secret horse", &result, &err), &err);
     run(fixture->db, "update session set expires_at = now() - interval '1 second'");
-    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &none, &err), CHARLE_UNAUTHENTICATED);
+    assert_int_equal(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &none, &err),
+                     CHARLE_UNAUTHENTICATED);
     assert_contains(err.text, "sign in again");
 }
 
@@ -235,21 +253,27 @@ static void use_renews_a_session_after_a_day(void **state)
     ch_session_release(session);
 }
 
-// --- a schema without session tables ----------------------------------------------------------------------------------
+// --- a schema without session tables
+// ----------------------------------------------------------------------------------
 
 static void other_applications_use_the_platforms_table(void **state)
 {
     struct fixture *fixture = *state;
     const struct charle_schema *full = &charleos_schema_tables;
     const struct charle_table *only[] = {charle_schema_table_named(full, charle_str("user"))};
-    struct charle_schema small = {.name = CHARLE_STR("small"), .tables = only, .table_count = 1, .grants = full->grants, .grant_count = full->grant_count};
+    struct charle_schema small = {.name = CHARLE_STR("small"),
+                                  .tables = only,
+                                  .table_count = 1,
+                                  .grants = full->grants,
+                                  .grant_count = full->grant_count};
     struct ch_sessions *sessions = fixture->sessions;
     struct ch_login_result result;
     struct ch_session *session = NULL;
     struct charle_error err = {0};
     assert_ok(ch_sessions_new(&small, staff_only, fixture, &fixture->sessions, &err), &err);
     assert_ok(sign_in(fixture, "user", "ann@agency.test", "secret horse", &result, &err), &err);
-    run(fixture->db, "do $$ begin assert (select count(*) from charle.session where principal = 'user' and principal_id = 'u1') = 1; end $$");
+    run(fixture->db, "do $$ begin assert (select count(*) from charle.session where principal = 'user' and "
+                     "principal_id = 'u1') = 1; end $$");
     assert_ok(ch_sessions_load(fixture->sessions, fixture->db, charle_str(result.token), &session, &err), &err);
     assert_ok(ch_sessions_sweep(fixture->sessions, fixture->db, &err), &err);
     assert_false(ch_session_is_revoked(session));

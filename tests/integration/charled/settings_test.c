@@ -1,11 +1,11 @@
-// Settings from flags, environment and file; and the small parts that need no database: checksums, tokens, passwords, counters, lanes.
+// Settings from flags, environment and file; and the small parts that need no database: checksums, tokens, passwords,
+// counters, lanes.
 #include "server/config.h"
 #include "server/lane.h"
 #include "server/password.h"
 #include "server/sqltext.h"
 #include "server/throttle.h"
 #include "server/token.h"
-
 #include "test.h"
 
 #include <fcntl.h>
@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// --- settings ---------------------------------------------------------------------------------------------------------
+// --- settings
+// ---------------------------------------------------------------------------------------------------------
 
 struct setting_case {
     const char *argv[8];
@@ -29,7 +30,8 @@ static enum charle_err read_settings(const struct setting_case *c, struct ch_con
     int argc = 0;
     while (c->argv[argc])
         argc++;
-    return ch_config_init(config, argc, (char *const *)(uintptr_t)c->argv, (char *const *)(uintptr_t)c->environment, err);
+    return ch_config_init(config, argc, (char *const *)(uintptr_t)c->argv, (char *const *)(uintptr_t)c->environment,
+                          err);
 }
 
 static void refuse(const struct setting_case *c, const char *words)
@@ -44,8 +46,9 @@ static void refuse(const struct setting_case *c, const char *words)
 static void flags_beat_the_environment(void **state)
 {
     (void)state;
-    struct setting_case c = {{"charled", "--pool-size", "3", "--data-dir=/tmp/none/x", NULL},
-                             {"CHARLE_POOL_SIZE=9", "CHARLE_LOG_LEVEL=debug", "CHARLE_LISTEN=tcp://127.0.0.1:1,ipc:///tmp/a.sock", NULL}};
+    struct setting_case c = {
+        {"charled", "--pool-size", "3", "--data-dir=/tmp/none/x", NULL},
+        {"CHARLE_POOL_SIZE=9", "CHARLE_LOG_LEVEL=debug", "CHARLE_LISTEN=tcp://127.0.0.1:1,ipc:///tmp/a.sock", NULL}};
     struct ch_config config;
     struct charle_error err = {0};
     assert_ok(read_settings(&c, &config, &err), &err);
@@ -72,7 +75,8 @@ static void defaults_are_for_one_machine(void **state)
 static void a_database_of_others_is_not_migrated(void **state)
 {
     (void)state;
-    struct setting_case c = {{"charled", "--data-dir", "/tmp/none/x", NULL}, {"DATABASE_URL=postgresql://u:p@h/d", NULL}};
+    struct setting_case c = {{"charled", "--data-dir", "/tmp/none/x", NULL},
+                             {"DATABASE_URL=postgresql://u:p@h/d", NULL}};
     struct ch_config config;
     struct charle_error err = {0};
     assert_ok(read_settings(&c, &config, &err), &err);
@@ -95,20 +99,24 @@ static void mistakes_are_explained(void **state)
     refuse(&(struct setting_case){{"charled", "--pool-size=0", NULL}, {NULL}}, "1 to 200");
     refuse(&(struct setting_case){{"charled", "--log-format=xml", NULL}, {NULL}}, "text or json");
     refuse(&(struct setting_case){{"charled", NULL}, {"HOME=/x", "CHARLE_MIGRATE=maybe", NULL}}, "CHARLE_MIGRATE");
-    refuse(&(struct setting_case){{"charled", "--config", "/nowhere/at/all", NULL}, {"HOME=/x", NULL}}, "cannot be opened");
+    refuse(&(struct setting_case){{"charled", "--config", "/nowhere/at/all", NULL}, {"HOME=/x", NULL}},
+           "cannot be opened");
 }
 
 static void the_password_is_never_a_flag(void **state)
 {
     (void)state;
-    refuse(&(struct setting_case){{"charled", "--database-url=postgresql://u:secret@h/d", NULL}, {NULL}}, "command line");
+    refuse(&(struct setting_case){{"charled", "--database-url=postgresql://u:secret@h/d", NULL}, {NULL}},
+           "command line");
 }
 
 static void clear_text_stays_on_the_machine(void **state)
 {
     (void)state;
-    refuse(&(struct setting_case){{"charled", "--listen", "tcp://0.0.0.0:4317", NULL}, {"HOME=/x", NULL}}, "clear text");
-    refuse(&(struct setting_case){{"charled", "--listen", "tls+tcp://0.0.0.0:4317", NULL}, {"HOME=/x", NULL}}, "--tls-cert");
+    refuse(&(struct setting_case){{"charled", "--listen", "tcp://0.0.0.0:4317", NULL}, {"HOME=/x", NULL}},
+           "clear text");
+    refuse(&(struct setting_case){{"charled", "--listen", "tls+tcp://0.0.0.0:4317", NULL}, {"HOME=/x", NULL}},
+           "--tls-cert");
     assert_true(ch_config_is_exposed("tcp://10.0.0.1:1"));
     assert_true(ch_config_is_exposed("tcp://[::]:1"));
     assert_false(ch_config_is_exposed("tcp://[::1]:1"));
@@ -153,7 +161,8 @@ static void the_file_is_read_last(void **state)
     rmdir(folder);
 }
 
-// --- checksums --------------------------------------------------------------------------------------------------------
+// --- checksums
+// --------------------------------------------------------------------------------------------------------
 
 static bool same_checksum(const char *a, const char *b)
 {
@@ -190,7 +199,8 @@ static void the_schema_hash_is_in_the_head(void **state)
     assert_false(ch_sql_schema_hash(charle_str(""), &hash));
 }
 
-// --- tokens, passwords, counters --------------------------------------------------------------------------------------
+// --- tokens, passwords, counters
+// --------------------------------------------------------------------------------------
 
 static void tokens_are_well_formed_and_differ(void **state)
 {
@@ -266,7 +276,8 @@ static void a_flood_of_names_stays_small(void **state)
     ch_throttle_free(throttle);
 }
 
-// --- lanes ------------------------------------------------------------------------------------------------------------
+// --- lanes
+// ------------------------------------------------------------------------------------------------------------
 
 struct lane_probe {
     pthread_mutex_t gate; // held: items wait inside run
@@ -304,8 +315,14 @@ static void a_lane_refuses_what_does_not_fit_and_finishes_the_rest(void **state)
 {
     (void)state;
     struct lane_probe probe = {.gate = PTHREAD_MUTEX_INITIALIZER};
-    struct ch_lane_options options = {
-        .name = "probe", .thread_count = 1, .queue_max = 4, .batch_max = 3, .run = probe_run, .open_worker = probe_open, .close_worker = probe_close, .ctx = &probe};
+    struct ch_lane_options options = {.name = "probe",
+                                      .thread_count = 1,
+                                      .queue_max = 4,
+                                      .batch_max = 3,
+                                      .run = probe_run,
+                                      .open_worker = probe_open,
+                                      .close_worker = probe_close,
+                                      .ctx = &probe};
     struct ch_lane *lane = NULL;
     struct charle_error err = {0};
     pthread_mutex_lock(&probe.gate);

@@ -1,14 +1,15 @@
-// Streams of the real server: first copy, live pulls woken by services and by strangers, slow peers, revoked sessions, stopping.
-#include "process.h"
-#include "support/pg_cluster.h"
-
+// Streams of the real server: first copy, live pulls woken by services and by strangers, slow peers, revoked sessions,
+// stopping.
 #include "charle/admin.channel.charle.h"
 #include "charle/sync.channel.charle.h"
+
 #include "charleos.schema.charle.h"
 #include "charleos/core.channel.charle.h"
 #include "msg/wire.h"
+#include "process.h"
 #include "rpc/rpc.h"
 #include "server/password.h"
+#include "support/pg_cluster.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -39,7 +40,9 @@ static struct charle_channel *open_channel(void)
 
 static void sign_in(void)
 {
-    struct charle_login_request request = {.principal = charle_str("user"), .email = charle_str("ann@agency.test"), .password = charle_str("secret horse")};
+    struct charle_login_request request = {.principal = charle_str("user"),
+                                           .email = charle_str("ann@agency.test"),
+                                           .password = charle_str("secret horse")};
     struct charle_login_reply reply;
     struct charle_error err = {0};
     ann_token[0] = '\0';
@@ -60,7 +63,8 @@ static int start_all(void **state)
     server_wait_ready(&server);
     assert_ok(ch_password_hash(charle_str("secret horse"), hash, &err), &err);
     snprintf(sql, sizeof(sql),
-             "insert into \"user\" (id, name, email, status, access_level) values ('u1', 'Ann', 'ann@agency.test', 'active', 'admin');"
+             "insert into \"user\" (id, name, email, status, access_level) values ('u1', 'Ann', 'ann@agency.test', "
+             "'active', 'admin');"
              "insert into charle.credential (principal, principal_id, hash) values ('user', 'u1', '%s');"
              "insert into department (id, name) select 'd' || i, 'Department ' || i from generate_series(1, 20) i",
              hash);
@@ -77,7 +81,8 @@ static int stop_all(void **state)
     return 0;
 }
 
-// --- a stream and what came through it --------------------------------------------------------------------------------
+// --- a stream and what came through it
+// --------------------------------------------------------------------------------
 
 struct stream {
     struct charle_rpc *rpc;
@@ -118,7 +123,8 @@ static void on_done(void *ctx, struct charle_rpc *rpc, const struct charle_statu
     pthread_mutex_unlock(&stream->mutex);
 }
 
-static struct stream *stream_start(struct charle_channel *channel, const struct charle_method *method, const void *request, bool is_lazy)
+static struct stream *stream_start(struct charle_channel *channel, const struct charle_method *method,
+                                   const void *request, bool is_lazy)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
     struct charle_buf buf = {0};
@@ -129,7 +135,8 @@ static struct stream *stream_start(struct charle_channel *channel, const struct 
     pthread_cond_init(&stream->changed, NULL);
     stream->is_lazy = is_lazy;
     charle_message_write(method->request, request, &buf);
-    assert_ok(charle_rpc_start(channel, method->name, charle_buf_bytes(&buf), &options, &events, &stream->rpc, &err), &err);
+    assert_ok(charle_rpc_start(channel, method->name, charle_buf_bytes(&buf), &options, &events, &stream->rpc, &err),
+              &err);
     charle_buf_deinit(&buf);
     return stream;
 }
@@ -145,7 +152,8 @@ static bool stream_next(struct stream *stream, const struct charle_message *type
     while (stream->seen == stream->count && !stream->is_over && !late)
         late = pthread_cond_timedwait(&stream->changed, &stream->mutex, &until);
     bool has = stream->seen < stream->count;
-    struct charle_bytes bytes = has ? charle_arena_bytes(&arena, stream->messages[stream->seen++]) : (struct charle_bytes){0};
+    struct charle_bytes bytes =
+        has ? charle_arena_bytes(&arena, stream->messages[stream->seen++]) : (struct charle_bytes){0};
     pthread_mutex_unlock(&stream->mutex);
     if (late && !has)
         fail_msg("nothing came through the stream");
@@ -174,13 +182,15 @@ static void stream_free(struct stream *stream)
     free(stream);
 }
 
-// --- what tests ask for -----------------------------------------------------------------------------------------------
+// --- what tests ask for
+// -----------------------------------------------------------------------------------------------
 
 static const char device_id[] = "01AAAAAAAAAAAAAAAAAAAAAAAA";
 
 static void open_device(struct charle_channel *channel)
 {
-    struct charle_open_request request = {.device_id = charle_str(device_id), .schema_hash = charleos_schema_tables.hash};
+    struct charle_open_request request = {.device_id = charle_str(device_id),
+                                          .schema_hash = charleos_schema_tables.hash};
     struct charle_open_reply reply;
     struct charle_error err = {0};
     assert_ok(charle_sync_open_rpc(channel, &request, &arena, &reply, NULL, &err), &err);
@@ -190,9 +200,10 @@ static void open_device(struct charle_channel *channel)
 // Copies the departments and returns the cursor of their scope.
 static struct charle_cursor copy_departments(struct charle_channel *channel, size_t *out_rows)
 {
-    struct charle_copy_request request = {.scope = charle_str("staff"),
-                                          .table = charle_schema_table_named(&charleos_schema_tables, charle_str("department"))->id,
-                                          .schema_hash = charleos_schema_tables.hash};
+    struct charle_copy_request request = {
+        .scope = charle_str("staff"),
+        .table = charle_schema_table_named(&charleos_schema_tables, charle_str("department"))->id,
+        .schema_hash = charleos_schema_tables.hash};
     struct stream *stream = stream_start(channel, &charle_sync_copy_method, &request, false);
     struct charle_cursor cursor = {0};
     struct charle_copy_page page;
@@ -208,7 +219,8 @@ static struct charle_cursor copy_departments(struct charle_channel *channel, siz
     return cursor;
 }
 
-static struct stream *pull(struct charle_channel *channel, const struct charle_cursor *cursor, bool is_live, bool is_lazy)
+static struct stream *pull(struct charle_channel *channel, const struct charle_cursor *cursor, bool is_live,
+                           bool is_lazy)
 {
     const struct charle_cursor *const cursors[] = {cursor};
     struct charle_pull_request request = {.cursor = {.items = cursors, .count = 1},
@@ -247,7 +259,8 @@ static void wait_first_moment(struct stream *stream)
     } while (!page.is_last);
 }
 
-// --- cases ------------------------------------------------------------------------------------------------------------
+// --- cases
+// ------------------------------------------------------------------------------------------------------------
 
 static void changes_of_anybody_reach_a_live_stream(void **state)
 {
@@ -273,7 +286,8 @@ static void changes_of_anybody_reach_a_live_stream(void **state)
     stream_free(stream);
     for (int i = 0; i < PATIENCE_MS / 20 && status.live_streams; i++) { // the peer's leaving is noticed
         pause_ms(20);
-        assert_ok(charle_admin_status_rpc(channel, &(struct charle_status_request){0}, &arena, &status, NULL, &err), &err);
+        assert_ok(charle_admin_status_rpc(channel, &(struct charle_status_request){0}, &arena, &status, NULL, &err),
+                  &err);
     }
     assert_int_equal(status.live_streams, 0);
     charle_channel_close(channel);
@@ -290,7 +304,8 @@ static void a_change_of_grants_is_told_and_the_stream_goes_on(void **state)
     struct stream *stream = pull(channel, &cursor, true, false);
     wait_first_moment(stream);
     // Ann gets somebody to report to her: a new scope, told by the pull that the server makes in place of the stream.
-    run_sql(database_url, "insert into \"user\" (id, name, email, status, reports_to_id) values ('u9', 'Dan', 'dan@agency.test', 'active', 'u1')");
+    run_sql(database_url, "insert into \"user\" (id, name, email, status, reports_to_id) values ('u9', 'Dan', "
+                          "'dan@agency.test', 'active', 'u1')");
     bool is_told = false;
     while (!is_told) {
         if (!stream_next(stream, &charle_pull_page_message, &page))
@@ -313,7 +328,8 @@ static void a_slow_peer_gets_everything_in_the_end(void **state)
     struct charle_cursor cursor = copy_departments(channel, &rows);
     struct stream *stream = pull(channel, &cursor, true, true); // never gives credit back: 256 KiB and it is full
     wait_first_moment(stream);
-    run_sql(database_url, "do $$ begin for i in 1..60 loop update department set name = 'Round ' || i || ' ' || id; commit; perform pg_sleep(0.02); end loop; end $$");
+    run_sql(database_url, "do $$ begin for i in 1..60 loop update department set name = 'Round ' || i || ' ' || id; "
+                          "commit; perform pg_sleep(0.02); end loop; end $$");
     run_sql(database_url, "update department set name = 'The end' where id = 'd20'");
     pthread_mutex_lock(&stream->mutex);
     stream->is_lazy = false;
@@ -372,7 +388,8 @@ static void an_idle_pull_is_answered_from_memory(void **state)
         for (size_t i = 0; i < page.gained.count && count < 64; i++) {
             struct charle_cursor *cursor = CHARLE_ARENA_NEW(&arena, struct charle_cursor);
             struct charle_str scope = ((const struct charle_str *)page.gained.items)[i];
-            struct charle_copy_request request = {.scope = scope, .table = table_of_scope(scope), .schema_hash = charleos_schema_tables.hash};
+            struct charle_copy_request request = {
+                .scope = scope, .table = table_of_scope(scope), .schema_hash = charleos_schema_tables.hash};
             cursor->scope = scope;
             if (!request.table) {
                 cursors[count++] = cursor;
@@ -403,7 +420,8 @@ static void an_idle_pull_is_answered_from_memory(void **state)
         stream_free(stream);
     }
     assert_ok(charle_admin_status_rpc(channel, &(struct charle_status_request){0}, &arena, &after, NULL, &err), &err);
-    print_message("%zu scopes, pulls %lu, idle %lu\n", count, (unsigned long)(after.pulls - before.pulls), (unsigned long)(after.pulls_idle - before.pulls_idle));
+    print_message("%zu scopes, pulls %lu, idle %lu\n", count, (unsigned long)(after.pulls - before.pulls),
+                  (unsigned long)(after.pulls_idle - before.pulls_idle));
     assert_int_equal(after.pulls - before.pulls, 5);
     assert_true(after.pulls_idle - before.pulls_idle >= 3); // the first may have to ask
     charle_channel_close(channel);

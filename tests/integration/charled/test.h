@@ -2,6 +2,9 @@
 #ifndef CHARLE_TESTS_CHARLED_TEST_H
 #define CHARLE_TESTS_CHARLED_TEST_H
 
+#include "base/err.h"
+
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,22 +12,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "base/err.h"
-
 // The error's sentence is what one wants to see when something fails.
-#define assert_ok(call, err)                                                                                             \
-    do {                                                                                                                 \
-        enum charle_err rc_ = (call);                                                                                    \
-        if (rc_ != CHARLE_OK)                                                                                            \
-            fail_msg("%s: %s: %s", #call, charle_err_name(rc_), (err)->text);                                            \
+#define assert_ok(call, err)                                                  \
+    do {                                                                      \
+        enum charle_err rc_ = (call);                                         \
+        if (rc_ != CHARLE_OK)                                                 \
+            fail_msg("%s: %s: %s", #call, charle_err_name(rc_), (err)->text); \
     } while (0)
 
-#define assert_contains(text, part)                                                                                      \
-    do {                                                                                                                 \
-        if (!strstr((text), (part)))                                                                                     \
-            fail_msg("\"%s\" does not contain \"%s\"", (text), (part));                                                  \
+#define assert_contains(text, part)                                     \
+    do {                                                                \
+        if (!strstr((text), (part)))                                    \
+            fail_msg("\"%s\" does not contain \"%s\"", (text), (part)); \
     } while (0)
 
 #endif
