@@ -3,7 +3,8 @@
 // The generator emits one constant per table:
 //   static const struct { struct charle_col_text id; struct charle_coln_ts due_at; … } task = {…};
 // The query builder (query.h) picks by these types with _Generic. A handle is an address and a position: free to copy.
-// An aggregate of a column is a handle, too: sum(task.days) is a charle_coln_numeric whose position carries the function.
+// An aggregate of a column is a handle, too: sum(task.days) is a charle_coln_numeric whose position carries the
+// function.
 #ifndef CHARLE_DB_COLUMN_H
 #define CHARLE_DB_COLUMN_H
 
@@ -29,15 +30,15 @@ enum charle_function {
 
 #define CHARLE_ALIAS_EXCLUDED 0xffff // the row that an upsert could not insert
 
-#define CHARLE_COL_STRUCT(NAME, number, c_type, suffix)                                            \
-    struct charle_col_##suffix {                                                                   \
-        struct charle_colref ref;                                                                  \
-    };                                                                                             \
-    struct charle_coln_##suffix {                                                                  \
-        struct charle_colref ref;                                                                  \
-    };                                                                                             \
-    struct charle_cola_##suffix {                                                                  \
-        struct charle_colref ref;                                                                  \
+#define CHARLE_COL_STRUCT(NAME, number, c_type, suffix) \
+    struct charle_col_##suffix {                        \
+        struct charle_colref ref;                       \
+    };                                                  \
+    struct charle_coln_##suffix {                       \
+        struct charle_colref ref;                       \
+    };                                                  \
+    struct charle_cola_##suffix {                       \
+        struct charle_colref ref;                       \
     }; /* an array column */
 CHARLE_TYPES(CHARLE_COL_STRUCT)
 #undef CHARLE_COL_STRUCT

@@ -1,11 +1,10 @@
 // The driver-independent half of a database handle: tracing, nesting of transactions, retries. Statements are cached in
 // statement.c.
 //
-// A transaction's depth is what the caller believes. The database may have ended the transaction by itself (a full disk in
-// SQLite, a lost connection in PostgreSQL); then commit says ABORTED and rollback succeeds, at every depth.
-#include "db/driver.h"
-
+// A transaction's depth is what the caller believes. The database may have ended the transaction by itself (a full disk
+// in SQLite, a lost connection in PostgreSQL); then commit says ABORTED and rollback succeeds, at every depth.
 #include "base/limits.h"
+#include "db/driver.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -59,8 +58,8 @@ void charle_db_set_service(struct charle_db *db, const char *service)
 static enum charle_err check_params(const struct charle_value *params, size_t param_count, struct charle_error *err)
 {
     if (param_count > CH_PARAMS_MAX)
-        return charle_fail(err, CHARLE_TOO_LARGE, "a statement was given %zu values; at most %d can be bound", param_count,
-                           CH_PARAMS_MAX);
+        return charle_fail(err, CHARLE_TOO_LARGE, "a statement was given %zu values; at most %d can be bound",
+                           param_count, CH_PARAMS_MAX);
     size_t size = 0;
     for (size_t i = 0; i < param_count; i++)
         if (!params[i].is_null && !params[i].is_array &&
@@ -93,14 +92,18 @@ static enum charle_err run(struct charle_db *db, const char *sql, const struct c
     if (out_changed && !rc)
         *out_changed = changed;
     if (db->trace)
-        db->trace(&(struct charle_trace){.sql = charle_str(sql), .params = params, .param_count = param_count,
-                                         .duration_us = ch_clock_mono_us() - began_us, .changed = changed, .rc = rc},
+        db->trace(&(struct charle_trace){.sql = charle_str(sql),
+                                         .params = params,
+                                         .param_count = param_count,
+                                         .duration_us = ch_clock_mono_us() - began_us,
+                                         .changed = changed,
+                                         .rc = rc},
                   db->trace_ctx);
     return rc;
 }
 
-enum charle_err charle_exec(struct charle_db *db, const char *sql, const struct charle_value *params, size_t param_count,
-                            int64_t *out_changed, struct charle_error *err)
+enum charle_err charle_exec(struct charle_db *db, const char *sql, const struct charle_value *params,
+                            size_t param_count, int64_t *out_changed, struct charle_error *err)
 {
     return run(db, sql, params, param_count, CH_FETCH_NOTHING, out_changed, NULL, err);
 }
@@ -110,8 +113,9 @@ enum charle_err charle_exec_script(struct charle_db *db, const char *sql, struct
     int64_t began_us = db->trace ? ch_clock_mono_us() : 0;
     enum charle_err rc = db->driver->script(db, sql, err);
     if (db->trace)
-        db->trace(&(struct charle_trace){.sql = charle_str(sql), .duration_us = ch_clock_mono_us() - began_us, .rc = rc},
-                  db->trace_ctx);
+        db->trace(
+            &(struct charle_trace){.sql = charle_str(sql), .duration_us = ch_clock_mono_us() - began_us, .rc = rc},
+            db->trace_ctx);
     return rc;
 }
 

@@ -1,7 +1,8 @@
 // What a driver gives to core/db: one table of functions, and handles that begin with the structs below.
 //
 // db.c keeps everything that is the same in both databases: the cache of prepared statements, nesting of transactions,
-// retries, tracing. A driver keeps a connection and knows how to prepare, run and read. Only drivers and db.c include this.
+// retries, tracing. A driver keeps a connection and knows how to prepare, run and read. Only drivers and db.c include
+// this.
 #ifndef CHARLE_DB_DRIVER_H
 #define CHARLE_DB_DRIVER_H
 
@@ -9,8 +10,8 @@
 
 enum { CH_STATEMENT_POINTER_SLOTS = 64, CH_STATEMENT_HASH_SLOTS = 256 };
 
-// A prepared statement. While cached it is in the handle's list of use and hash table; while `is_busy` its rows are open.
-// A statement that is asked for while it is busy gets a twin that is not cached and goes with its rows.
+// A prepared statement. While cached it is in the handle's list of use and hash table; while `is_busy` its rows are
+// open. A statement that is asked for while it is busy gets a twin that is not cached and goes with its rows.
 struct ch_statement {
     struct ch_statement *newer, *older; // order of use
     struct ch_statement *chain;         // same hash slot
@@ -44,8 +45,9 @@ struct ch_driver {
     // Frees a statement; also when the connection is broken. Never called while it is busy.
     void (*discard)(struct charle_db *db, struct ch_statement *statement);
 
-    // Runs a statement. With CH_FETCH_NOTHING out_rows is NULL and the statement is idle afterwards. Otherwise *out_rows
-    // begins with a struct charle_rows whose db and statement are filled in by db.c. out_changed is never NULL.
+    // Runs a statement. With CH_FETCH_NOTHING out_rows is NULL and the statement is idle afterwards. Otherwise
+    // *out_rows begins with a struct charle_rows whose db and statement are filled in by db.c. out_changed is never
+    // NULL.
     enum charle_err (*execute)(struct charle_db *db, struct ch_statement *statement, const struct charle_value *params,
                                size_t param_count, enum ch_fetch fetch, int64_t *out_changed,
                                struct charle_rows **out_rows, struct charle_error *err);
@@ -65,8 +67,8 @@ struct ch_driver {
                              struct charle_error *err);
     enum charle_err (*commit)(struct charle_db *db, struct charle_error *err);
     enum charle_err (*rollback)(struct charle_db *db, struct charle_error *err);
-    // Whether the database still has the transaction that the handle believes in: SQLite ends it by itself when the disk is
-    // full, PostgreSQL when the connection breaks.
+    // Whether the database still has the transaction that the handle believes in: SQLite ends it by itself when the
+    // disk is full, PostgreSQL when the connection breaks.
     bool (*in_transaction)(const struct charle_db *db);
 
     // Stops what is running on the handle; called from any thread, the handle staying open meanwhile.
@@ -75,12 +77,12 @@ struct ch_driver {
 
 struct charle_db {
     const struct ch_driver *driver;
-    int depth;                            // of transactions
-    bool is_closing;                      // statements need not be taken back one by one
+    int depth;                             // of transactions
+    bool is_closing;                       // statements need not be taken back one by one
     struct charle_begin_options outermost; // what the open transaction was begun with
-    uint64_t jitter;                      // state of the small generator behind retries
-    int64_t statement_count;              // cached
-    struct ch_statement *newest, *oldest; // the cache, in order of use
+    uint64_t jitter;                       // state of the small generator behind retries
+    int64_t statement_count;               // cached
+    struct ch_statement *newest, *oldest;  // the cache, in order of use
     struct ch_statement *by_hash[CH_STATEMENT_HASH_SLOTS];
     // The statement that a text at this address was last found as; a hint that is checked against the text itself.
     struct {

@@ -1,6 +1,6 @@
-// JSON in the form in which PostgreSQL's jsonb prints it, so that a value written on a laptop equals the same value read from
-// the server: keys ordered by length and then bytes, the last of equal keys kept, `", "` and `": "` as separators, numbers
-// without exponents, escapes only where needed.
+// JSON in the form in which PostgreSQL's jsonb prints it, so that a value written on a laptop equals the same value
+// read from the server: keys ordered by length and then bytes, the last of equal keys kept, `", "` and `": "` as
+// separators, numbers without exponents, escapes only where needed.
 #ifndef CHARLE_DB_JSON_CANONICAL_H
 #define CHARLE_DB_JSON_CANONICAL_H
 

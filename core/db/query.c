@@ -57,8 +57,8 @@ static enum charle_err reader_init(struct reader *reader, const struct charle_qu
     return CHARLE_OK;
 }
 
-static enum charle_err read_row(const struct reader *reader, struct charle_rows *rows, struct charle_arena *arena, void *row,
-                                struct charle_error *err)
+static enum charle_err read_row(const struct reader *reader, struct charle_rows *rows, struct charle_arena *arena,
+                                void *row, struct charle_error *err)
 {
     const struct charle_table *table = reader->query->table.table;
     enum charle_err rc = CHARLE_OK;
@@ -78,13 +78,15 @@ static enum charle_err read_row(const struct reader *reader, struct charle_rows 
 typedef enum charle_err (*on_row_fn)(struct charle_rows *rows, void *ctx, struct charle_error *err);
 
 // Runs one statement and hands its rows to on_row, which returns DONE to stop early.
-static enum charle_err run_rows(struct charle_db *db, const struct charle_query *query, size_t first_row, size_t row_count,
-                                bool is_streamed, on_row_fn on_row, void *ctx, struct charle_error *err)
+static enum charle_err run_rows(struct charle_db *db, const struct charle_query *query, size_t first_row,
+                                size_t row_count, bool is_streamed, on_row_fn on_row, void *ctx,
+                                struct charle_error *err)
 {
     struct charle_arena arena = {0};
     struct charle_rows *rows = NULL;
     struct ch_sql sql;
-    enum charle_err rc = ch_sql_build(&sql, charle_db_dialect(db), db->service, query, first_row, row_count, &arena, err);
+    enum charle_err rc =
+        ch_sql_build(&sql, charle_db_dialect(db), db->service, query, first_row, row_count, &arena, err);
     const char *text = (const char *)sql.text.data;
     if (!rc)
         rc = is_streamed ? charle_query_streamed(db, text, sql.values, sql.value_count, &rows, err)
@@ -97,12 +99,13 @@ static enum charle_err run_rows(struct charle_db *db, const struct charle_query 
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-static enum charle_err run_changes(struct charle_db *db, const struct charle_query *query, size_t first_row, size_t row_count,
-                                   int64_t *out_changed, struct charle_error *err)
+static enum charle_err run_changes(struct charle_db *db, const struct charle_query *query, size_t first_row,
+                                   size_t row_count, int64_t *out_changed, struct charle_error *err)
 {
     struct charle_arena arena = {0};
     struct ch_sql sql;
-    enum charle_err rc = ch_sql_build(&sql, charle_db_dialect(db), db->service, query, first_row, row_count, &arena, err);
+    enum charle_err rc =
+        ch_sql_build(&sql, charle_db_dialect(db), db->service, query, first_row, row_count, &arena, err);
     if (!rc)
         rc = charle_exec(db, (const char *)sql.text.data, sql.values, sql.value_count, out_changed, err);
     ch_sql_deinit(&sql);
@@ -116,8 +119,8 @@ typedef enum charle_err (*on_run_fn)(struct charle_db *db, const struct charle_q
                                      void *ctx, struct charle_error *err);
 
 // Cuts the rows into statements; more than one are a transaction, so that all rows are inserted or none.
-static enum charle_err insert_in_runs(struct charle_db *db, const struct charle_query *query, on_run_fn on_run, void *ctx,
-                                      struct charle_error *err)
+static enum charle_err insert_in_runs(struct charle_db *db, const struct charle_query *query, on_run_fn on_run,
+                                      void *ctx, struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
     bool is_whole = query->rows_count == 0 || ch_sql_insert_run(query, 0) == query->rows_count;
@@ -138,8 +141,8 @@ static enum charle_err insert_in_runs(struct charle_db *db, const struct charle_
     return rc;
 }
 
-static enum charle_err count_run(struct charle_db *db, const struct charle_query *query, size_t first, size_t count, void *ctx,
-                                 struct charle_error *err)
+static enum charle_err count_run(struct charle_db *db, const struct charle_query *query, size_t first, size_t count,
+                                 void *ctx, struct charle_error *err)
 {
     int64_t changed = 0;
     enum charle_err rc = run_changes(db, query, first, count, &changed, err);
@@ -178,8 +181,10 @@ static enum charle_err fetch_row(struct charle_rows *rows, void *ctx, struct cha
         size_t capacity = f->capacity ? f->capacity * 2 : 16;
         char *more = charle_arena_array(f->arena, capacity, f->row_size);
         if (!more)
-            return charle_fail(err, CHARLE_TOO_LARGE, "an answer of more than %zu rows does not fit into the memory it was given; "
-                               "use limit() or fetch_each", f->count);
+            return charle_fail(err, CHARLE_TOO_LARGE,
+                               "an answer of more than %zu rows does not fit into the memory it was given; "
+                               "use limit() or fetch_each",
+                               f->count);
         if (f->count)
             memcpy(more, f->rows, f->count * f->row_size);
         f->rows = more;
@@ -192,8 +197,8 @@ static enum charle_err fetch_row(struct charle_rows *rows, void *ctx, struct cha
     return rc;
 }
 
-static enum charle_err fetch_run(struct charle_db *db, const struct charle_query *query, size_t first, size_t count, void *ctx,
-                                 struct charle_error *err)
+static enum charle_err fetch_run(struct charle_db *db, const struct charle_query *query, size_t first, size_t count,
+                                 void *ctx, struct charle_error *err)
 {
     return run_rows(db, query, first, count, false, fetch_row, ctx, err);
 }
@@ -249,8 +254,8 @@ static enum charle_err walk_row(struct charle_rows *rows, void *ctx, struct char
     return rc ? rc : w->each(w->row, w->ctx, err);
 }
 
-enum charle_err charle_fetch_each_(struct charle_db *db, const struct charle_query *query, charle_each_fn each, void *ctx,
-                                   struct charle_error *err)
+enum charle_err charle_fetch_each_(struct charle_db *db, const struct charle_query *query, charle_each_fn each,
+                                   void *ctx, struct charle_error *err)
 {
     struct charle_arena row = {0};
     struct walking w = {.each = each, .ctx = ctx};
@@ -319,8 +324,8 @@ static void write_value(struct charle_buf *buf, const struct charle_value *value
     charle_buf_printf(buf, "a %s", charle_type_name((enum charle_type)value->type));
 }
 
-enum charle_err charle_query_text_(enum charle_dialect dialect, const struct charle_query *query, struct charle_buf *buf,
-                                   struct charle_error *err)
+enum charle_err charle_query_text_(enum charle_dialect dialect, const struct charle_query *query,
+                                   struct charle_buf *buf, struct charle_error *err)
 {
     struct charle_arena arena = {0};
     struct ch_sql sql;

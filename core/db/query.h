@@ -7,17 +7,19 @@
 //   CHARLE_SHAPE(task_page, TASK_PAGE)       makes struct task_page
 //
 //   struct task_page *rows; size_t count;
-//   rc = charle_fetch_all(db, &arena, charle_select(task_page, from(task), left_join(client, eq(client.id, task.client_id)),
-//                             where(and(eq(task.client_id, id), like(task.title, pattern), gte(task.created_at, since))),
-//                             order_by(desc(task.created_at)), limit(20), offset(40)), &rows, &count, &err);
+//   rc = charle_fetch_all(db, &arena, charle_select(task_page, from(task), left_join(client, eq(client.id,
+//   task.client_id)),
+//                             where(and(eq(task.client_id, id), like(task.title, pattern), gte(task.created_at,
+//                             since))), order_by(desc(task.created_at)), limit(20), offset(40)), &rows, &count, &err);
 //
 // Short words such as eq and where come from db/query_words.h; this header has them as charle_eq, charle_where.
 //
-// Everything is a value that lives in the block it is written in: build and run a query in one block, or gather conditions in a
-// struct charle_conditions, which copies. Values are always bound; SQL text never holds one. Where the two databases differ, the
-// builder makes them agree as PostgreSQL does it (place of NULLs, case in LIKE, order of text, exact decimals) or refuses
-// when the statement is built, before the database sees it: INVALID_ARGUMENT with a sentence. So are a column of a table that is not in
-// FROM, an update or delete whose condition turned out empty, and a column that is neither grouped nor aggregated.
+// Everything is a value that lives in the block it is written in: build and run a query in one block, or gather
+// conditions in a struct charle_conditions, which copies. Values are always bound; SQL text never holds one. Where the
+// two databases differ, the builder makes them agree as PostgreSQL does it (place of NULLs, case in LIKE, order of
+// text, exact decimals) or refuses when the statement is built, before the database sees it: INVALID_ARGUMENT with a
+// sentence. So are a column of a table that is not in FROM, an update or delete whose condition turned out empty, and a
+// column that is neither grouped nor aggregated.
 #ifndef CHARLE_DB_QUERY_H
 #define CHARLE_DB_QUERY_H
 
@@ -120,16 +122,16 @@ enum charle_conflict { CHARLE_CONFLICT_ERROR, CHARLE_CONFLICT_NOTHING, CHARLE_CO
 
 struct charle_query {
     enum charle_statement statement;
-    charle_shape_fn shape;      // of the answer; NULL: whole rows (select_rows), or no answer
-    bool has_rows;              // gives an answer
-    size_t row_size;            // of the struct of `shape`
+    charle_shape_fn shape; // of the answer; NULL: whole rows (select_rows), or no answer
+    bool has_rows;         // gives an answer
+    size_t row_size;       // of the struct of `shape`
     const struct charle_clause *clauses;
     size_t clause_count;
-    struct charle_colref table; // of insert, update, delete and whole rows
-    struct charle_expr where;   // of update and delete
+    struct charle_colref table;                  // of insert, update, delete and whole rows
+    struct charle_expr where;                    // of update and delete
     const struct charle_assignment *assignments; // of update, and of an upsert's update
     size_t assignment_count;
-    const void *rows;           // insert: structs of table->insert
+    const void *rows; // insert: structs of table->insert
     size_t rows_count, rows_size;
     enum charle_conflict conflict;
     const struct charle_colref *targets; // of the conflict
@@ -148,7 +150,8 @@ CHARLE_MUST_CHECK enum charle_err charle_fetch_one_(struct charle_db *db, struct
 CHARLE_MUST_CHECK enum charle_err charle_run_(struct charle_db *db, const struct charle_query *query,
                                               int64_t *out_changed, struct charle_error *err);
 
-// Calls `each` for every row, with the memory of one row; stops at the first one that does not return OK, and returns that.
+// Calls `each` for every row, with the memory of one row; stops at the first one that does not return OK, and returns
+// that.
 typedef enum charle_err (*charle_each_fn)(const void *row, void *ctx, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err charle_fetch_each_(struct charle_db *db, const struct charle_query *query,
                                                      charle_each_fn each, void *ctx, struct charle_error *err);
@@ -159,7 +162,8 @@ CHARLE_MUST_CHECK enum charle_err charle_query_text_(enum charle_dialect dialect
 
 // --- conditions gathered one by one ----------------------------------------------------------------------------------
 
-// All of the conditions must hold; none: no condition. Conditions are copied into the arena, so they may be made in inner blocks.
+// All of the conditions must hold; none: no condition. Conditions are copied into the arena, so they may be made in
+// inner blocks.
 struct charle_conditions {
     struct charle_arena *arena;
     struct charle_expr *list;
@@ -173,6 +177,7 @@ static inline struct charle_conditions charle_conditions(struct charle_arena *ar
 void charle_conditions_add(struct charle_conditions *filter, struct charle_expr condition);
 struct charle_expr charle_conditions_all(const struct charle_conditions *filter);
 
+#include "db/query_statement.h"
 #include "db/query_typed.h"
 
 #endif

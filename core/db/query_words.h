@@ -1,9 +1,12 @@
-// Short names for the words of a query: eq for charle_eq, where for charle_where, and so on. For .c files that mostly query; they are
-// function-like macros, so `limit` alone still is an ordinary name.
+// Short names for the words of a query: eq for charle_eq, where for charle_where, and so on. For .c files that mostly
+// query; they are function-like macros, so `limit` alone still is an ordinary name.
 #ifndef CHARLE_DB_QUERY_WORDS_H
 #define CHARLE_DB_QUERY_WORDS_H
 
 #include "db/query.h"
+
+// and, or and not are operators to clang-format.
+// clang-format off
 
 #define eq(...) charle_eq(__VA_ARGS__)
 #define ne(...) charle_ne(__VA_ARGS__)

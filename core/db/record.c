@@ -108,9 +108,8 @@ enum charle_err charle_record_read(struct charle_rows *rows, const struct charle
         if (!charle_column_set_has(columns, i))
             continue;
         const struct charle_column *column = &table->columns[i];
-        const struct charle_field *field = message == table->row
-                                               ? column->field
-                                               : charle_message_field(message, column->field->number);
+        const struct charle_field *field =
+            message == table->row ? column->field : charle_message_field(message, column->field->number);
         struct charle_value value;
         if (!field)
             return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s has no field for column %.*s", message->name,

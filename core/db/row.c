@@ -61,7 +61,8 @@ enum charle_err ch_row_enum_names(const struct charle_field *field, const struct
                                   struct charle_arena *arena, struct charle_array *out, struct charle_error *err)
 {
     struct charle_str *names = charle_arena_array(arena, numbers->count ? numbers->count : 1, sizeof(*names));
-    enum charle_err rc = names ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no room for %.*s", CHARLE_FMT(field->name));
+    enum charle_err rc =
+        names ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no room for %.*s", CHARLE_FMT(field->name));
     for (size_t i = 0; !rc && i < numbers->count; i++)
         rc = ch_row_enum_name(field, ((const int32_t *)numbers->items)[i], &names[i], err);
     *out = (struct charle_array){.items = names, .count = numbers->count, .has = true};
@@ -72,7 +73,8 @@ enum charle_err ch_row_enum_numbers(const struct charle_field *field, const stru
                                     struct charle_arena *arena, struct charle_array *out, struct charle_error *err)
 {
     int32_t *numbers = charle_arena_array(arena, names->count ? names->count : 1, sizeof(*numbers));
-    enum charle_err rc = numbers ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no room for %.*s", CHARLE_FMT(field->name));
+    enum charle_err rc =
+        numbers ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no room for %.*s", CHARLE_FMT(field->name));
     for (size_t i = 0; !rc && i < names->count; i++)
         rc = ch_row_enum_number(field, ((const struct charle_str *)names->items)[i], &numbers[i], err);
     *out = (struct charle_array){.items = numbers, .count = names->count, .has = true};
@@ -270,8 +272,8 @@ static bool walk_array(const struct charle_field *field, struct charle_bytes row
         if (here == SIZE_MAX)
             return false;
         char *to = items ? items + count * item_size : NULL;
-        if (to && !(packed ? set_packed(field, piece.bytes, to, item_size)
-                           : set_item(field, piece.value, piece.bytes, to)))
+        if (to &&
+            !(packed ? set_packed(field, piece.bytes, to, item_size) : set_item(field, piece.value, piece.bytes, to)))
             return false;
         count += here;
     }

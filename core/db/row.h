@@ -1,9 +1,9 @@
 // Rows as protobuf bytes, and the values in them, without a C struct between.
 //
-// The canonical bytes of a row: fields in ascending order of number; a NULL is absent; an array that is NULL and one that is
-// empty are both absent; -0.0 is 0.0; numeric and jsonb in canonical text; NULL elements of arrays are left out, because a
-// message cannot hold them. The same row gives the same bytes whichever database it was read from: replicas are verified by
-// hashing them.
+// The canonical bytes of a row: fields in ascending order of number; a NULL is absent; an array that is NULL and one
+// that is empty are both absent; -0.0 is 0.0; numeric and jsonb in canonical text; NULL elements of arrays are left
+// out, because a message cannot hold them. The same row gives the same bytes whichever database it was read from:
+// replicas are verified by hashing them.
 #ifndef CHARLE_DB_ROW_H
 #define CHARLE_DB_ROW_H
 
@@ -51,8 +51,8 @@ CHARLE_MUST_CHECK enum charle_err ch_row_array(const struct charle_column *colum
                                                struct charle_arena *arena, struct charle_array *out,
                                                struct charle_error *err);
 
-// The values of a row or a key in bytes, one for each column of the set in the order of positions; absent ones are NULL,
-// except absent arrays of NOT NULL columns, which are empty. `out` has room for the set's count.
+// The values of a row or a key in bytes, one for each column of the set in the order of positions; absent ones are
+// NULL, except absent arrays of NOT NULL columns, which are empty. `out` has room for the set's count.
 CHARLE_MUST_CHECK enum charle_err charle_row_values(const struct charle_table *table,
                                                     const struct charle_column_set *columns, struct charle_bytes row,
                                                     struct charle_arena *arena, struct charle_value *out,
@@ -65,8 +65,8 @@ void ch_row_add_bytes(struct charle_buf *buf, const struct charle_field *field, 
 void ch_row_add_uuid(struct charle_buf *buf, const struct charle_field *field, const uint8_t bytes[16]);
 void ch_row_add_array(struct charle_buf *buf, const struct charle_field *field, const struct charle_array *array);
 
-// The number of an enum's name: SCHEMA_MISMATCH with the field and the name when it is unknown. And arrays of them: numbers are
-// int32_t, names struct charle_str; the results are from the arena.
+// The number of an enum's name: SCHEMA_MISMATCH with the field and the name when it is unknown. And arrays of them:
+// numbers are int32_t, names struct charle_str; the results are from the arena.
 CHARLE_MUST_CHECK enum charle_err ch_row_enum_number(const struct charle_field *field, struct charle_str name,
                                                      int32_t *out_number, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err ch_row_enum_name(const struct charle_field *field, int32_t number,

@@ -1,4 +1,5 @@
-// What a compiled schema looks like at run time: tables, columns, audiences, services. The generator emits it as constants.
+// What a compiled schema looks like at run time: tables, columns, audiences, services. The generator emits it as
+// constants.
 //
 // Identity is by number: a table's id and a column's field number never change; names may. Every engine (query builder,
 // generated services, replica, deltas, studio) reads these descriptors; nothing else knows a table.
@@ -44,7 +45,7 @@ struct charle_default {
 };
 
 struct charle_transition { // one legal step of an FSM column
-    int32_t from, to; // enum numbers
+    int32_t from, to;      // enum numbers
 };
 
 struct charle_column {
@@ -52,15 +53,15 @@ struct charle_column {
     const struct charle_field *field; // of the row message: number, type, offset
     bool is_nullable;
     bool is_array;
-    bool is_server_only;   // never leaves the server, whatever the audience (secrets)
-    uint8_t generate;      // enum charle_generate
-    uint8_t merge;         // enum charle_merge
-    uint8_t merge_group;   // 1.. : columns of one table with the same number change together; 0: none
-    uint16_t index;        // position in the table's columns
+    bool is_server_only; // never leaves the server, whatever the audience (secrets)
+    uint8_t generate;    // enum charle_generate
+    uint8_t merge;       // enum charle_merge
+    uint8_t merge_group; // 1.. : columns of one table with the same number change together; 0: none
+    uint16_t index;      // position in the table's columns
     struct charle_default default_sql;
-    const struct charle_table *references; // NULL: none
-    uint16_t references_column;            // index in that table
-    uint8_t on_delete, on_update;          // enum charle_action
+    const struct charle_table *references;       // NULL: none
+    uint16_t references_column;                  // index in that table
+    uint8_t on_delete, on_update;                // enum charle_action
     const struct charle_transition *transitions; // FSM; every other step is refused
     size_t transition_count;
 };
@@ -83,7 +84,7 @@ enum charle_audience_kind {
 struct charle_audience {
     struct charle_str name; // "portal"
     uint8_t kind;
-    uint16_t column;        // COLUMN: index of the key column
+    uint16_t column;                  // COLUMN: index of the key column
     struct charle_column_set columns; // what it shows; always has the primary key (and the key column)
     // A condition on the row itself, NULL: every row. Same meaning in both dialects.
     const char *where_pg;     // columns qualified with the alias `r`
@@ -103,8 +104,8 @@ struct charle_index {
 
 struct charle_table {
     uint32_t id;
-    struct charle_str name;      // SQL name, unquoted
-    struct charle_str group;     // "Core"
+    struct charle_str name;  // SQL name, unquoted
+    struct charle_str group; // "Core"
     const char *comment;
     const struct charle_message *row; // the row message; its C struct is the row struct
     // The same columns with every field optional: what an update carries.
@@ -126,29 +127,29 @@ struct charle_table {
     const char *const *allow_create, *const *allow_update, *const *allow_delete; // each NULL-terminated
     bool is_offline; // the generated Create/Update/Delete may run on a replica
     // DDL, each one or more complete statements.
-    const char *pg_create;      // table, its sequences, checks, comments; without foreign keys
+    const char *pg_create;       // table, its sequences, checks, comments; without foreign keys
     const char *pg_foreign_keys; // alter table … add constraint …; may be empty
     const char *pg_indexes;
-    const char *pg_triggers;    // stamping; empty for tables that are not replicated
-    const char *sqlite_create;  // a plain SQLite database with everything
+    const char *pg_triggers;   // stamping; empty for tables that are not replicated
+    const char *sqlite_create; // a plain SQLite database with everything
     const char *sqlite_indexes;
     const char *replica_create; // the replica's table: replica_columns only, no foreign keys, no uniques but the key
     const char *replica_indexes;
 };
 
-// How a principal gets scopes: the server runs `sql` with the principal's id as $1; each row is one key (a row with NULL for
-// a constant audience).
+// How a principal gets scopes: the server runs `sql` with the principal's id as $1; each row is one key (a row with
+// NULL for a constant audience).
 struct charle_grant {
     struct charle_str audience;
     struct charle_str principal; // table name: "user" or "client_user"
     const char *sql;
-    const uint32_t *depends_on;  // ids of the tables that the SQL reads: a change in one of them changes grants
+    const uint32_t *depends_on; // ids of the tables that the SQL reads: a change in one of them changes grants
     size_t depends_count;
 };
 
 struct charle_schema {
-    struct charle_str name;    // "charleos"
-    uint64_t hash;             // of everything that a replica or a server must agree on
+    struct charle_str name;                   // "charleos"
+    uint64_t hash;                            // of everything that a replica or a server must agree on
     const struct charle_table *const *tables; // in ascending order of id
     size_t table_count;
     const struct charle_table *const *create_order; // parents before children where references allow
@@ -156,7 +157,7 @@ struct charle_schema {
     size_t grant_count;
     const struct charle_service *const *services; // hand-written ones first, then the generated ones
     size_t service_count;
-    const char *pg_extra;      // extensions, views; may be empty
+    const char *pg_extra; // extensions, views; may be empty
     const char *sqlite_extra;
 };
 

@@ -53,8 +53,9 @@ void ch_sql_bind(struct ch_sql *sql, const struct charle_value *value)
 
 const struct charle_column *ch_sql_column(struct charle_colref ref)
 {
-    return ref.table && charle_colref_index(ref) < ref.table->column_count ? &ref.table->columns[charle_colref_index(ref)]
-                                                                           : NULL;
+    return ref.table && charle_colref_index(ref) < ref.table->column_count
+               ? &ref.table->columns[charle_colref_index(ref)]
+               : NULL;
 }
 
 enum charle_type ch_sql_type(struct charle_colref ref)
@@ -118,9 +119,11 @@ static void plain_column(struct ch_sql *sql, struct charle_colref ref)
         return;
     }
     if (!ch_sql_find(sql, ref)) {
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "%.*s.%.*s is used%s, and \"%.*s\" is not among the statement's tables; "
-                    "add from(%.*s) or a join", CHARLE_FMT(ref.table->name), CHARLE_FMT(column->name),
-                    ref.alias ? " under an alias" : "", CHARLE_FMT(ref.table->name), CHARLE_FMT(ref.table->name));
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "%.*s.%.*s is used%s, and \"%.*s\" is not among the statement's tables; "
+                    "add from(%.*s) or a join",
+                    CHARLE_FMT(ref.table->name), CHARLE_FMT(column->name), ref.alias ? " under an alias" : "",
+                    CHARLE_FMT(ref.table->name), CHARLE_FMT(ref.table->name));
         return;
     }
     if (ref.alias == CHARLE_ALIAS_EXCLUDED)
@@ -147,8 +150,8 @@ static enum number_kind kind_of(enum charle_type type)
                                                                 : NO_NUMBERS;
 }
 
-// An average is a sum over a count, so that both databases fail and round alike. In PostgreSQL a division of numerics keeps as
-// many digits as the longer operand: the long 1.000 gives it 32 behind the point before it is rounded to 16.
+// An average is a sum over a count, so that both databases fail and round alike. In PostgreSQL a division of numerics
+// keeps as many digits as the longer operand: the long 1.000 gives it 32 behind the point before it is rounded to 16.
 static const struct aggregate sums[2][3] = {
     {{{"sum(", ")::bigint"}}, {{"sum(", ")"}}, {{"sum(", ")"}}},
     {{{"sum(", ")"}}, {{"charle_float_sum(", ")"}}, {{"charle_numeric_sum(", ")"}}},
@@ -200,7 +203,8 @@ void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref)
         return;
     }
     if (!sql->may_aggregate) {
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "an aggregate stands where rows are not grouped yet; put the condition into having()");
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "an aggregate stands where rows are not grouped yet; put the condition into having()");
         return;
     }
     if (fn == CHARLE_FN_COUNT_ROWS) {
@@ -210,12 +214,15 @@ void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref)
     enum charle_type type = column ? (enum charle_type)column->field->type : CHARLE_TYPE_INT8;
     const struct aggregate *aggregate = aggregate_of(sql->dialect, fn, type);
     if (!aggregate) {
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "an aggregate of an aggregate, or of %s, cannot be made", charle_type_name(type));
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "an aggregate of an aggregate, or of %s, cannot be made",
+                    charle_type_name(type));
         return;
     }
     if (fn == CHARLE_FN_COUNT_DISTINCT && column && (type == CHARLE_TYPE_JSONB || column->is_array)) {
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "distinct values of %.*s cannot be counted: the databases compare JSON and "
-                    "arrays differently", CHARLE_FMT(column->name));
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "distinct values of %.*s cannot be counted: the databases compare JSON and "
+                    "arrays differently",
+                    CHARLE_FMT(column->name));
         return;
     }
     ref.column = charle_colref_index(ref);

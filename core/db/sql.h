@@ -34,8 +34,8 @@ struct ch_sql {
     struct charle_error *err;
 };
 
-// Makes the statement; sql->text and values belong to the caller, who calls ch_sql_deinit in any case. For inserts, the rows
-// [first_row, first_row + row_count) of the query.
+// Makes the statement; sql->text and values belong to the caller, who calls ch_sql_deinit in any case. For inserts, the
+// rows [first_row, first_row + row_count) of the query.
 CHARLE_MUST_CHECK enum charle_err ch_sql_build(struct ch_sql *sql, enum charle_dialect dialect, const char *service,
                                                const struct charle_query *query, size_t first_row, size_t row_count,
                                                struct charle_arena *arena, struct charle_error *err);
@@ -47,7 +47,8 @@ size_t ch_sql_insert_run(const struct charle_query *query, size_t first);
 // What a column handle gives: the type, also of aggregates.
 enum charle_type ch_sql_type(struct charle_colref ref);
 
-// --- between the files of the builder ---------------------------------------------------------------------------------
+// --- between the files of the builder
+// ---------------------------------------------------------------------------------
 
 void ch_sql_fail(struct ch_sql *sql, enum charle_err code, const char *format, ...) CHARLE_PRINTF(3, 4);
 void ch_sql_add(struct ch_sql *sql, const char *text);
@@ -56,7 +57,7 @@ const struct charle_column *ch_sql_column(struct charle_colref ref);    // NULL 
 const struct ch_sql_table *ch_sql_find(const struct ch_sql *sql, struct charle_colref ref);
 bool ch_sql_may_be_null(const struct ch_sql *sql, struct charle_colref ref);
 void ch_sql_table_name(struct ch_sql *sql, const struct charle_table *table, uint16_t alias);
-void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref);          // a column or aggregate; checked
+void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref); // a column or aggregate; checked
 void ch_sql_operand(struct ch_sql *sql, struct charle_colref target, const struct charle_operand *operand);
 void ch_sql_expr(struct ch_sql *sql, const struct charle_expr *expr);
 bool ch_sql_is_always(const struct charle_expr *expr, bool truth); // true, or false, for every row, whatever it holds

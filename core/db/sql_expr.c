@@ -1,7 +1,6 @@
 // Conditions as SQL.
-#include "db/sql.h"
-
 #include "base/limits.h"
+#include "db/sql.h"
 
 // Numerics are text in SQLite: equality is equality of canonical texts, order needs the collation.
 static bool needs_numeric_order(const struct ch_sql *sql, struct charle_colref ref)
@@ -32,7 +31,8 @@ static bool ends_in_lone_backslash(const struct charle_operand *pattern)
 static void like(struct ch_sql *sql, const struct charle_expr *expr)
 {
     if (ends_in_lone_backslash(&expr->right)) {
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "the pattern \"%.*s\" ends in a backslash; write two for the character itself",
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "the pattern \"%.*s\" ends in a backslash; write two for the character itself",
                     CHARLE_FMT(expr->right.value.text));
         return;
     }
@@ -147,8 +147,8 @@ static void raw(struct ch_sql *sql, const struct charle_expr *expr)
             for (at++; *at >= '0' && *at <= '9' && number < CH_PARAMS_MAX; at++)
                 number = number * 10 + (size_t)(*at - '0');
             if (number > expr->count) {
-                ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "the raw condition has $%zu, and %zu values were given", number,
-                            expr->count);
+                ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "the raw condition has $%zu, and %zu values were given",
+                            number, expr->count);
                 return;
             }
             charle_buf_printf(&sql->text, "$%zu", base + number);

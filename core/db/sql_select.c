@@ -1,7 +1,6 @@
 // SELECT: tables, the shape of the answer, grouping, order, limits.
-#include "db/sql.h"
-
 #include "base/limits.h"
+#include "db/sql.h"
 
 static void add_table(struct ch_sql *sql, struct ch_sql_scope *scope, struct charle_colref ref, bool is_outer)
 {
@@ -13,7 +12,8 @@ static void add_table(struct ch_sql *sql, struct ch_sql_scope *scope, struct cha
     }
     for (size_t i = 0; i < scope->count; i++)
         if (scope->tables[i].table == ref.table && scope->tables[i].alias == ref.alias) {
-            ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "\"%.*s\" is joined twice; give one of them an alias", CHARLE_FMT(ref.table->name));
+            ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "\"%.*s\" is joined twice; give one of them an alias",
+                        CHARLE_FMT(ref.table->name));
             return;
         }
     if (scope->count == CH_QUERY_TABLES_MAX) {
@@ -67,10 +67,10 @@ static void write_from(struct ch_sql *sql, const struct charle_query *query)
                 continue;
             if (is_first && !is_from)
                 ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "a join needs a from() to be joined with");
-            ch_sql_add(sql, is_first                                      ? ""
+            ch_sql_add(sql, is_first                                              ? ""
                             : is_from || clause->kind == CHARLE_CLAUSE_CROSS_JOIN ? " cross join "
-                            : clause->kind == CHARLE_CLAUSE_LEFT_JOIN     ? " left join "
-                                                                          : " join ");
+                            : clause->kind == CHARLE_CLAUSE_LEFT_JOIN             ? " left join "
+                                                                                  : " join ");
             is_first = false;
             write_table(sql, clause->table);
             if (clause->kind == CHARLE_CLAUSE_INNER_JOIN || clause->kind == CHARLE_CLAUSE_LEFT_JOIN) {
@@ -112,15 +112,17 @@ static void check_grouped(struct ch_sql *sql, const struct charle_clause *group_
     for (size_t i = 0; group_by && i < group_by->count; i++)
         if (same(group_by->columns[i], ref))
             return;
-    ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "%.*s.%.*s is neither in group_by() nor in an aggregate", CHARLE_FMT(ref.table->name),
-                CHARLE_FMT(column->name));
+    ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "%.*s.%.*s is neither in group_by() nor in an aggregate",
+                CHARLE_FMT(ref.table->name), CHARLE_FMT(column->name));
 }
 
 static void check_presence(struct ch_sql *sql, const struct charle_shape_field *field)
 {
     const struct ch_sql_table *table = ch_sql_find(sql, field->ref);
-    if (table && table->is_outer && field->presence == CHARLE_PLAIN && charle_colref_function(field->ref) == CHARLE_FN_NONE)
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "%.*s.%s comes from a left join and may be missing; take it as OUTER(%s, …)",
+    if (table && table->is_outer && field->presence == CHARLE_PLAIN &&
+        charle_colref_function(field->ref) == CHARLE_FN_NONE)
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "%.*s.%s comes from a left join and may be missing; take it as OUTER(%s, …)",
                     CHARLE_FMT(field->ref.table->name), field->name, field->name);
 }
 
@@ -174,7 +176,8 @@ static void write_group_by(struct ch_sql *sql, const struct charle_clause *claus
     for (size_t i = 0; i < clause->count && !sql->failed; i++) {
         ch_sql_add(sql, i ? ", " : "");
         if (!is_comparable(clause->columns[i]))
-            ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "rows cannot be grouped by JSON or an array: the databases compare them differently");
+            ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                        "rows cannot be grouped by JSON or an array: the databases compare them differently");
         ch_sql_ref(sql, clause->columns[i]);
     }
 }
@@ -226,7 +229,8 @@ static void check_distinct(struct ch_sql *sql, const struct charle_query *query)
     size_t count = query->shape ? query->shape(fields) : 0;
     for (size_t i = 0; i < count; i++)
         if (!is_comparable(fields[i].ref))
-            ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "distinct rows cannot hold JSON or an array: the databases compare them differently");
+            ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                        "distinct rows cannot hold JSON or an array: the databases compare them differently");
     if (!query->shape)
         ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "whole rows are distinct already");
 }
@@ -256,7 +260,8 @@ static void check_once(struct ch_sql *sql, const struct charle_query *query)
     for (size_t i = 0; i < query->clause_count; i++)
         for (size_t k = i + 1; k < query->clause_count; k++)
             if (query->clauses[i].kind == query->clauses[k].kind && query->clauses[i].kind >= CHARLE_CLAUSE_WHERE)
-                ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "a select has the same kind of clause twice; join conditions with and()");
+                ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                            "a select has the same kind of clause twice; join conditions with and()");
 }
 
 static void write_filter(struct ch_sql *sql, const char *word, const struct charle_clause *clause)

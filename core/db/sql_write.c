@@ -1,7 +1,6 @@
 // INSERT, UPDATE and DELETE, and the door to all statements.
-#include "db/sql.h"
-
 #include "base/limits.h"
+#include "db/sql.h"
 
 // --- insert ---------------------------------------------------------------------------------------------------------
 
@@ -74,7 +73,8 @@ static bool insert_columns(struct ch_sql *sql, const struct charle_query *query,
 {
     bool is_first = true;
     for (size_t i = 0; i < message->field_count; i++) {
-        const struct charle_column *column = charle_table_column_numbered(query->table.table, message->fields[i].number);
+        const struct charle_column *column =
+            charle_table_column_numbered(query->table.table, message->fields[i].number);
         if (!column || !is_present(&message->fields[i], row))
             continue;
         ch_sql_add(sql, is_first ? " (" : ", ");
@@ -136,8 +136,10 @@ static void insert(struct ch_sql *sql, const struct charle_query *query, size_t 
     const struct charle_message *message = row_message(query);
     const struct charle_table *table = query->table.table;
     if (!message) {
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "an insert into %.*s was given structs of %zu bytes; it takes the table's insert "
-                    "message, which has %zu", CHARLE_FMT(table->name), query->rows_size, table->insert ? table->insert->size : table->row->size);
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "an insert into %.*s was given structs of %zu bytes; it takes the table's insert "
+                    "message, which has %zu",
+                    CHARLE_FMT(table->name), query->rows_size, table->insert ? table->insert->size : table->row->size);
         return;
     }
     ch_sql_add(sql, "insert into ");
@@ -153,13 +155,16 @@ static void insert(struct ch_sql *sql, const struct charle_query *query, size_t 
         on_conflict(sql, query);
 }
 
-// --- update and delete ------------------------------------------------------------------------------------------------
+// --- update and delete
+// ------------------------------------------------------------------------------------------------
 
 static void condition(struct ch_sql *sql, const struct charle_query *query, const char *verb)
 {
     if (ch_sql_is_always(&query->where, true) && query->where.op != CHARLE_OP_EVERY_ROW)
-        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT, "the condition of %s of %.*s is empty, so it would hit every row; write every_row() "
-                    "if that is meant", verb, CHARLE_FMT(query->table.table->name));
+        ch_sql_fail(sql, CHARLE_INVALID_ARGUMENT,
+                    "the condition of %s of %.*s is empty, so it would hit every row; write every_row() "
+                    "if that is meant",
+                    verb, CHARLE_FMT(query->table.table->name));
     ch_sql_add(sql, " where ");
     ch_sql_expr(sql, &query->where);
 }
@@ -219,7 +224,7 @@ enum charle_err ch_sql_build(struct ch_sql *sql, enum charle_dialect dialect, co
     else
         write_statement(sql, query, first_row, row_count);
     if (!sql->failed && (sql->text.failed || !charle_buf_text(&sql->text)))
-        ch_sql_fail(sql, sql->text.failed ? sql->text.failed : CHARLE_NO_MEMORY, "the text of a statement is larger than %zu KiB",
-                    CH_QUERY_TEXT_MAX >> 10);
+        ch_sql_fail(sql, sql->text.failed ? sql->text.failed : CHARLE_NO_MEMORY,
+                    "the text of a statement is larger than %zu KiB", CH_QUERY_TEXT_MAX >> 10);
     return sql->failed;
 }

@@ -1,11 +1,10 @@
 // The cache of prepared statements: bounded, least recently used goes first.
 //
-// A caller gives SQL as a C string, mostly the same constant again and again. So the address is looked at first; since a
-// buffer may be filled with another text, the text is always compared. Otherwise the text's hash decides.
-#include "db/driver.h"
-
+// A caller gives SQL as a C string, mostly the same constant again and again. So the address is looked at first; since
+// a buffer may be filled with another text, the text is always compared. Otherwise the text's hash decides.
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "db/driver.h"
 
 static uint64_t hash_of(const char *text, size_t len)
 {

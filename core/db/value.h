@@ -26,13 +26,37 @@ static inline struct charle_value charle_null(enum charle_type type)
 {
     return (struct charle_value){.type = (uint8_t)type, .is_null = true};
 }
-static inline struct charle_value charle_bool(bool v) { return (struct charle_value){.type = CHARLE_TYPE_BOOL, .boolean = v}; }
-static inline struct charle_value charle_int4(int32_t v) { return (struct charle_value){.type = CHARLE_TYPE_INT4, .int4 = v}; }
-static inline struct charle_value charle_int8(int64_t v) { return (struct charle_value){.type = CHARLE_TYPE_INT8, .int8 = v}; }
-static inline struct charle_value charle_float8(double v) { return (struct charle_value){.type = CHARLE_TYPE_FLOAT8, .float8 = v}; }
-static inline struct charle_value charle_text(struct charle_str v) { return (struct charle_value){.type = CHARLE_TYPE_TEXT, .text = v}; }
-static inline struct charle_value charle_blob(struct charle_bytes v) { return (struct charle_value){.type = CHARLE_TYPE_BYTES, .bytes = v}; }
-static inline struct charle_value charle_timestamp(struct charle_ts v) { return (struct charle_value){.type = CHARLE_TYPE_TIMESTAMPTZ, .ts = v}; }
-static inline struct charle_value charle_day(struct charle_date v) { return (struct charle_value){.type = CHARLE_TYPE_DATE, .date = v}; }
+static inline struct charle_value charle_bool(bool v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_BOOL, .boolean = v};
+}
+static inline struct charle_value charle_int4(int32_t v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_INT4, .int4 = v};
+}
+static inline struct charle_value charle_int8(int64_t v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_INT8, .int8 = v};
+}
+static inline struct charle_value charle_float8(double v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_FLOAT8, .float8 = v};
+}
+static inline struct charle_value charle_text(struct charle_str v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_TEXT, .text = v};
+}
+static inline struct charle_value charle_blob(struct charle_bytes v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_BYTES, .bytes = v};
+}
+static inline struct charle_value charle_timestamp(struct charle_ts v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_TIMESTAMPTZ, .ts = v};
+}
+static inline struct charle_value charle_day(struct charle_date v)
+{
+    return (struct charle_value){.type = CHARLE_TYPE_DATE, .date = v};
+}
 
 #endif

@@ -30,7 +30,7 @@ enum {
 #define DIRECTORY_PREFIX "charle-pg-"
 
 struct ch_pg_cluster {
-    char bin[PATH_SIZE];       // of PostgreSQL's programs
+    char bin[PATH_SIZE]; // of PostgreSQL's programs
     char directory[PATH_SIZE];
     char url[CH_PG_CLUSTER_URL_SIZE];
     char **settings; // "name=value", owned, NULL-terminated
@@ -176,9 +176,9 @@ static bool find_user(struct ch_pg_cluster *cluster)
     return true;
 }
 
-static bool make_directory(struct ch_pg_cluster *cluster)
+static bool make_directory(struct ch_pg_cluster *cluster, const struct ch_pg_cluster_options *options)
 {
-    const char *root = root_folder();
+    const char *root = options->root ? options->root : root_folder();
     sweep(root);
     snprintf(cluster->directory, sizeof(cluster->directory), "%s/" DIRECTORY_PREFIX "%ld-XXXXXX", root, (long)getpid());
     if (!mkdtemp(cluster->directory))
@@ -221,8 +221,8 @@ static bool init_data(const struct ch_pg_cluster *cluster)
     char program[PATH_SIZE], data[PATH_SIZE];
     snprintf(program, sizeof(program), "%.200s/initdb", cluster->bin);
     path_of(cluster, "data", data);
-    const char *const args[] = {program,   "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
-                                "--no-sync", NULL};
+    const char *const args[] = {program, "-D", data,   "-U",         "postgres",  "-A",
+                                "trust", "-E", "UTF8", "--locale=C", "--no-sync", NULL};
     return run(cluster, args);
 }
 
@@ -241,8 +241,9 @@ struct ch_pg_cluster *ch_pg_cluster_start(const struct ch_pg_cluster_options *op
     struct ch_pg_cluster *cluster = calloc(1, sizeof(*cluster));
     if (!cluster)
         return NULL;
-    if (find_programs(cluster) && find_user(cluster) && make_directory(cluster) &&
-        take_settings(cluster, options ? options : &none) && init_data(cluster) && ch_pg_cluster_resume(cluster))
+    options = options ? options : &none;
+    if (find_programs(cluster) && find_user(cluster) && make_directory(cluster, options) &&
+        take_settings(cluster, options) && init_data(cluster) && ch_pg_cluster_resume(cluster))
         return cluster;
     ch_pg_cluster_stop(cluster);
     return NULL;

@@ -1,10 +1,10 @@
 // A throw-away PostgreSQL cluster for a test program.
 //
 // The cluster lives in one directory (in /dev/shm when there is room, else in /tmp), listens on a unix socket in that
-// directory and runs as the user `postgres` when the test runs as root, since PostgreSQL refuses to be root. It is a child of
-// the test: it is shut down when the test stops it or exits, and also when the test is killed. Directories that killed tests
-// left behind are removed by the next start. Start clusters from the main thread: the kernel ties the child to the thread
-// that made it.
+// directory and runs as the user `postgres` when the test runs as root, since PostgreSQL refuses to be root. It is a
+// child of the test: it is shut down when the test stops it or exits, and also when the test is killed. Directories
+// that killed tests left behind are removed by the next start. Start clusters from the main thread: the kernel ties the
+// child to the thread that made it.
 //
 //   struct ch_pg_cluster *pg = ch_pg_cluster_shared();
 //   struct charle_db *db; ch_pg_open(ch_pg_cluster_url(pg), …)
@@ -21,6 +21,7 @@ struct ch_pg_cluster_options {   // all zero is right for most tests
     const char *const *settings; // "work_mem=64MB", …, NULL-terminated; later ones win over the defaults
     bool is_durable;             // fsync and full_page_writes on; needed only by tests that cut the power
     int tcp_port;                // also listen on 127.0.0.1 at this port; 0: unix socket only
+    const char *root;            // folder to make the directory in: a real disk for benchmarks; NULL: as said above
 };
 
 #define CH_PG_CLUSTER_URL_SIZE 512
@@ -30,8 +31,8 @@ struct ch_pg_cluster *ch_pg_cluster_start(const struct ch_pg_cluster_options *op
 // Ends the server and removes the directory. NULL is fine.
 void ch_pg_cluster_stop(struct ch_pg_cluster *cluster);
 
-// One cluster for the whole test program, made at the first call and stopped when the program exits. Prints and exits with
-// status 1 when it cannot be made, so that callers need no check.
+// One cluster for the whole test program, made at the first call and stopped when the program exits. Prints and exits
+// with status 1 when it cannot be made, so that callers need no check.
 struct ch_pg_cluster *ch_pg_cluster_shared(void);
 
 // A URL for libpq as superuser, of the database `postgres`. Valid as long as the cluster.

@@ -1,9 +1,8 @@
-// Values into PostgreSQL's binary parameters. What PostgreSQL inferred for a parameter decides the form; a value of another,
-// fitting type is converted without loss or refused.
-#include "db/pg/internal.h"
-
+// Values into PostgreSQL's binary parameters. What PostgreSQL inferred for a parameter decides the form; a value of
+// another, fitting type is converted without loss or refused.
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "db/pg/internal.h"
 #include "msg/scalar.h"
 #include "msg/wire.h"
 
@@ -29,9 +28,11 @@ void ch_pg_add64(struct charle_buf *buf, uint64_t value)
 
 static enum charle_err type_differs(const struct charle_value *value, Oid oid, struct charle_error *err)
 {
-    return charle_fail(err, CHARLE_INVALID_ARGUMENT, "PostgreSQL wants %s here, and a value of type %s%s was given; if that is "
-                       "meant, write a cast behind the parameter, as in $1::bigint", ch_pg_type_name(oid),
-                       charle_type_name((enum charle_type)value->type), value->is_array ? "[]" : "");
+    return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                       "PostgreSQL wants %s here, and a value of type %s%s was given; if that is "
+                       "meant, write a cast behind the parameter, as in $1::bigint",
+                       ch_pg_type_name(oid), charle_type_name((enum charle_type)value->type),
+                       value->is_array ? "[]" : "");
 }
 
 static bool whole_number(const struct charle_value *value, int64_t *out)
@@ -52,7 +53,8 @@ static enum charle_err add_int(struct charle_buf *buf, Oid oid, int64_t number, 
                 : oid == CH_PG_OID  ? number >= 0 && number <= UINT32_MAX
                                     : true;
     if (!fits)
-        return charle_fail(err, CHARLE_OUT_OF_RANGE, "%lld does not fit into %s", (long long)number, ch_pg_type_name(oid));
+        return charle_fail(err, CHARLE_OUT_OF_RANGE, "%lld does not fit into %s", (long long)number,
+                           ch_pg_type_name(oid));
     if (oid == CH_PG_INT2)
         ch_pg_add16(buf, (uint16_t)number);
     else if (oid == CH_PG_INT8)
@@ -198,8 +200,8 @@ static struct charle_value item_value(const struct charle_value *array, size_t i
     return item;
 }
 
-// int32 dimensions, int32 has NULLs, oid of the elements; per dimension int32 length and lower bound; then int32 length and
-// bytes of each element.
+// int32 dimensions, int32 has NULLs, oid of the elements; per dimension int32 length and lower bound; then int32 length
+// and bytes of each element.
 static enum charle_err add_array(struct charle_buf *buf, const struct charle_value *value, Oid oid,
                                  struct charle_error *err)
 {
@@ -278,13 +280,16 @@ enum charle_err ch_pg_bind(struct ch_pg *db, const struct ch_pg_statement *state
         else
             rc = add_scalar(&db->bound, &params[i], statement->types[i], err);
         if (!rc && db->bound.failed)
-            rc = charle_fail(err, db->bound.failed, "the values are larger than %zu MiB together", CH_BIND_SIZE_MAX >> 20);
+            rc = charle_fail(err, db->bound.failed, "the values are larger than %zu MiB together",
+                             CH_BIND_SIZE_MAX >> 20);
         if (rc)
             rc = charle_error_prefix(err, rc, "value $%zu", i + 1);
         db->lengths[i] = (int)(db->bound.size - (params[i].is_null ? db->bound.size : db->offsets[i]));
     }
     static const char empty[1] = "";
     for (size_t i = 0; !rc && i < count; i++) // the buffer does not move any more
-        db->values[i] = params[i].is_null ? NULL : db->bound.data ? (const char *)db->bound.data + db->offsets[i] : empty;
+        db->values[i] = params[i].is_null ? NULL
+                        : db->bound.data  ? (const char *)db->bound.data + db->offsets[i]
+                                          : empty;
     return rc;
 }

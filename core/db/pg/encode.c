@@ -1,7 +1,6 @@
-// Rows from PostgreSQL's binary tuples to canonical protobuf bytes, without a struct between. The schema says what each column
-// must be; a value of another width means that the database is not the one this program was built for.
+// Rows from PostgreSQL's binary tuples to canonical protobuf bytes, without a struct between. The schema says what each
+// column must be; a value of another width means that the database is not the one this program was built for.
 #include "db/pg/internal.h"
-
 #include "msg/scalar.h"
 
 static enum charle_err differs(const struct charle_table *table, const struct charle_column *column, size_t len,
@@ -46,10 +45,10 @@ static bool add_float(struct charle_buf *buf, const struct charle_field *field, 
 static Oid array_type(enum charle_type type)
 {
     static const Oid oids[] = {
-        [CHARLE_TYPE_BOOL] = 1000,  [CHARLE_TYPE_INT4] = 1007,        [CHARLE_TYPE_INT8] = 1016,
-        [CHARLE_TYPE_FLOAT8] = 1022, [CHARLE_TYPE_TEXT] = 1009,       [CHARLE_TYPE_BYTES] = 1001,
-        [CHARLE_TYPE_ENUM] = 1009,  [CHARLE_TYPE_TIMESTAMPTZ] = 1185, [CHARLE_TYPE_DATE] = 1182,
-        [CHARLE_TYPE_NUMERIC] = 1231, [CHARLE_TYPE_UUID] = 2951,      [CHARLE_TYPE_JSONB] = 3807,
+        [CHARLE_TYPE_BOOL] = 1000,    [CHARLE_TYPE_INT4] = 1007,        [CHARLE_TYPE_INT8] = 1016,
+        [CHARLE_TYPE_FLOAT8] = 1022,  [CHARLE_TYPE_TEXT] = 1009,        [CHARLE_TYPE_BYTES] = 1001,
+        [CHARLE_TYPE_ENUM] = 1009,    [CHARLE_TYPE_TIMESTAMPTZ] = 1185, [CHARLE_TYPE_DATE] = 1182,
+        [CHARLE_TYPE_NUMERIC] = 1231, [CHARLE_TYPE_UUID] = 2951,        [CHARLE_TYPE_JSONB] = 3807,
     };
     return type < sizeof(oids) / sizeof(oids[0]) ? oids[type] : 0;
 }

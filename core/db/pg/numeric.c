@@ -1,5 +1,5 @@
-// PostgreSQL's binary numeric: int16 count of digits, int16 weight of the first digit, uint16 sign, uint16 display scale, then
-// digits to the base 10000, each an int16; all big-endian. value = sum of digit[i] * 10000^(weight - i).
+// PostgreSQL's binary numeric: int16 count of digits, int16 weight of the first digit, uint16 sign, uint16 display
+// scale, then digits to the base 10000, each an int16; all big-endian. value = sum of digit[i] * 10000^(weight - i).
 #include "db/pg/internal.h"
 
 #include <stdio.h>
@@ -113,7 +113,8 @@ bool ch_pg_numeric_add(struct charle_buf *buf, struct charle_str text)
             return false;
     }
     size_t scale = point < digits.len ? digits.len - point - 1 : 0;
-    long whole_groups = (long)(point + DIGIT_LEN - 1) / DIGIT_LEN, part_groups = (long)(scale + DIGIT_LEN - 1) / DIGIT_LEN;
+    long whole_groups = (long)(point + DIGIT_LEN - 1) / DIGIT_LEN,
+         part_groups = (long)(scale + DIGIT_LEN - 1) / DIGIT_LEN;
     if (digits.len == 0 || whole_groups + part_groups > WEIGHT_MAX)
         return false;
     ch_pg_add16(buf, (uint16_t)(whole_groups + part_groups));

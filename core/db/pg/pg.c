@@ -1,8 +1,7 @@
-#include "db/pg/internal.h"
-
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "db/pg/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +10,10 @@ struct ch_pg_rows {
     struct charle_rows head;
     PGconn *connection;
     PGcancel *cancel;
-    PGresult *result; // the whole, or the row that stands
-    int row;          // in result; -1 before the first
-    bool is_streamed; // libpq gives one row at a time
-    bool is_done;     // nothing more comes from the server
+    PGresult *result;          // the whole, or the row that stands
+    int row;                   // in result; -1 before the first
+    bool is_streamed;          // libpq gives one row at a time
+    bool is_done;              // nothing more comes from the server
     struct charle_arena arena; // values made from the present row
 };
 
@@ -57,7 +56,8 @@ static enum charle_err prepare_on_server(struct ch_pg *db, struct ch_pg_statemen
     char name[sizeof(statement->name)];
     snprintf(name, sizeof(name), "c%llu", (unsigned long long)++db->next_name);
     PGresult *result = PQprepare(db->connection, name, sql, 0, NULL);
-    enum charle_err rc = PQresultStatus(result) == PGRES_COMMAND_OK ? CHARLE_OK : ch_pg_fail(db->connection, result, err);
+    enum charle_err rc =
+        PQresultStatus(result) == PGRES_COMMAND_OK ? CHARLE_OK : ch_pg_fail(db->connection, result, err);
     PQclear(result);
     if (rc)
         return rc;
@@ -109,8 +109,8 @@ enum charle_err ch_pg_statement(struct ch_pg *db, const char *sql, struct ch_pg_
 
 // --- running --------------------------------------------------------------------------------------------------------
 
-// After DDL a plan may give other columns ("cached plan must not change result type"), and a pooler may have forgotten the
-// statement. Outside a transaction both are cured by preparing again.
+// After DDL a plan may give other columns ("cached plan must not change result type"), and a pooler may have forgotten
+// the statement. Outside a transaction both are cured by preparing again.
 static bool is_stale(struct ch_pg *db, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -158,14 +158,15 @@ static enum charle_err check_result(PGconn *connection, const PGresult *result, 
 static int64_t changed_rows(PGresult *result)
 {
     const char *tag = PQcmdStatus(result);
-    bool is_write = strncmp(tag, "INSERT", 6) == 0 || strncmp(tag, "UPDATE", 6) == 0 || strncmp(tag, "DELETE", 6) == 0 ||
-                    strncmp(tag, "MERGE", 5) == 0;
+    bool is_write = strncmp(tag, "INSERT", 6) == 0 || strncmp(tag, "UPDATE", 6) == 0 ||
+                    strncmp(tag, "DELETE", 6) == 0 || strncmp(tag, "MERGE", 5) == 0;
     return is_write ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
 }
 
 static PGresult *exec_prepared(struct ch_pg *db, const struct ch_pg_statement *statement)
 {
-    return PQexecPrepared(db->connection, statement->name, statement->param_count, db->values, db->lengths, db->formats, 1);
+    return PQexecPrepared(db->connection, statement->name, statement->param_count, db->values, db->lengths, db->formats,
+                          1);
 }
 
 static enum charle_err run_whole(struct ch_pg *db, struct ch_pg_statement *statement, PGresult **out_result,
@@ -194,8 +195,8 @@ static enum charle_err run_whole(struct ch_pg *db, struct ch_pg_statement *state
 static enum charle_err run_streamed(struct ch_pg *db, struct ch_pg_statement *statement, PGresult **out_result,
                                     struct charle_error *err)
 {
-    if (!PQsendQueryPrepared(db->connection, statement->name, statement->param_count, db->values, db->lengths, db->formats,
-                             1) ||
+    if (!PQsendQueryPrepared(db->connection, statement->name, statement->param_count, db->values, db->lengths,
+                             db->formats, 1) ||
         !PQsetSingleRowMode(db->connection))
         return ch_pg_fail(db->connection, NULL, err);
     *out_result = PQgetResult(db->connection);
@@ -307,7 +308,8 @@ enum charle_err ch_pg_result_value(const PGresult *result, int row, int column, 
 {
     struct ch_pg_datum datum = {0};
     if (!PQgetisnull(result, row, column))
-        datum = (struct ch_pg_datum){(const uint8_t *)PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
+        datum = (struct ch_pg_datum){(const uint8_t *)PQgetvalue(result, row, column),
+                                     (size_t)PQgetlength(result, row, column)};
     enum charle_err rc = ch_pg_datum_value(datum, PQftype(result, column), type, is_array, arena, out, err);
     return rc ? charle_error_prefix(err, rc, "column %s", PQfname(result, column)) : CHARLE_OK;
 }
@@ -351,7 +353,8 @@ static enum charle_err commit(struct charle_db *handle, struct charle_error *err
 {
     struct ch_pg *db = ch_pg_of(handle);
     PGresult *result = PQexec(db->connection, "commit");
-    enum charle_err rc = PQresultStatus(result) == PGRES_COMMAND_OK ? CHARLE_OK : ch_pg_fail(db->connection, result, err);
+    enum charle_err rc =
+        PQresultStatus(result) == PGRES_COMMAND_OK ? CHARLE_OK : ch_pg_fail(db->connection, result, err);
     // COMMIT of a failed transaction "succeeds" as a rollback, and says so only in its tag.
     if (!rc && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         rc = charle_fail(err, CHARLE_ABORTED, "a statement of the transaction had failed; nothing of it was kept");
@@ -441,7 +444,8 @@ static enum charle_err set_up_session(struct ch_pg *db, struct charle_error *err
 {
     struct charle_buf sql = {0};
     const struct ch_pg_options *o = &db->options;
-    charle_buf_add_text(&sql, "set timezone = 'UTC'; set client_min_messages = warning; set standard_conforming_strings = on;");
+    charle_buf_add_text(
+        &sql, "set timezone = 'UTC'; set client_min_messages = warning; set standard_conforming_strings = on;");
     if (o->statement_timeout_ms)
         charle_buf_printf(&sql, "set statement_timeout = %d;", o->statement_timeout_ms);
     if (o->lock_timeout_ms)
@@ -449,7 +453,8 @@ static enum charle_err set_up_session(struct ch_pg *db, struct charle_error *err
     if (o->idle_in_transaction_timeout_ms)
         charle_buf_printf(&sql, "set idle_in_transaction_session_timeout = %d;", o->idle_in_transaction_timeout_ms);
     const char *text = charle_buf_text(&sql);
-    enum charle_err rc = text ? ch_pg_simple(db, text, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while connecting");
+    enum charle_err rc =
+        text ? ch_pg_simple(db, text, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while connecting");
     charle_buf_deinit(&sql);
     return rc;
 }

@@ -1,5 +1,5 @@
-// A pipeline counts what is on its way: statements whose results are still on the wire come after those in the stash, where
-// results are put when a new statement must be prepared in between.
+// A pipeline counts what is on its way: statements whose results are still on the wire come after those in the stash,
+// where results are put when a new statement must be prepared in between.
 #include "db/pg/pipeline.h"
 
 #include "base/alloc.h"
@@ -47,8 +47,8 @@ enum charle_err ch_pg_pipeline_flush(struct ch_pg_pipeline *pipeline, struct cha
     return CHARLE_OK;
 }
 
-// The next statement's result; NULL when the connection is lost. libpq closes each statement with a NULL and gives syncs as
-// results of their own.
+// The next statement's result; NULL when the connection is lost. libpq closes each statement with a NULL and gives
+// syncs as results of their own.
 static PGresult *read_one(struct ch_pg_pipeline *pipeline)
 {
     PGconn *connection = connection_of(pipeline);
@@ -129,8 +129,8 @@ enum charle_err ch_pg_pipeline_add(struct ch_pg_pipeline *pipeline, const char *
         rc = ch_pg_bind(db, statement, params, param_count, err);
     if (rc)
         return rc;
-    if (!PQsendQueryPrepared(db->connection, statement->name, statement->param_count, db->values, db->lengths, db->formats,
-                             1) ||
+    if (!PQsendQueryPrepared(db->connection, statement->name, statement->param_count, db->values, db->lengths,
+                             db->formats, 1) ||
         (pipeline->is_separate && !PQpipelineSync(db->connection)))
         return ch_pg_fail(db->connection, NULL, err);
     pipeline->on_wire++;

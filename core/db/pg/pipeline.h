@@ -6,8 +6,9 @@
 //   for each:  ch_pg_pipeline_next(pipeline, &result, err); …; PQclear(result)
 //   ch_pg_pipeline_close(pipeline)
 //
-// Between open and close the handle takes no other calls. Outside a transaction everything between two flushes is one implicit
-// transaction: when a statement fails, those behind it are not run and report ABORTED, unless each is its own transaction.
+// Between open and close the handle takes no other calls. Outside a transaction everything between two flushes is one
+// implicit transaction: when a statement fails, those behind it are not run and report ABORTED, unless each is its own
+// transaction.
 #ifndef CHARLE_DB_PG_PIPELINE_H
 #define CHARLE_DB_PG_PIPELINE_H
 
@@ -26,8 +27,8 @@ CHARLE_MUST_CHECK enum charle_err ch_pg_pipeline_add(struct ch_pg_pipeline *pipe
                                                      struct charle_error *err);
 // Sends what is queued. May be called again for more.
 CHARLE_MUST_CHECK enum charle_err ch_pg_pipeline_flush(struct ch_pg_pipeline *pipeline, struct charle_error *err);
-// The next result, in binary format; flushes when needed. DONE when there are no more. A failed statement gives its error
-// and no result; the next call goes on with the one behind it. The caller clears the result.
+// The next result, in binary format; flushes when needed. DONE when there are no more. A failed statement gives its
+// error and no result; the next call goes on with the one behind it. The caller clears the result.
 CHARLE_MUST_CHECK enum charle_err ch_pg_pipeline_next(struct ch_pg_pipeline *pipeline, PGresult **out_result,
                                                       struct charle_error *err);
 size_t ch_pg_pipeline_pending(const struct ch_pg_pipeline *pipeline); // added and not read

@@ -1,6 +1,7 @@
-// One mutex guards everything; it is never held while talking to PostgreSQL. A connection is in exactly one place: the stack of
-// idle ones (the warmest on top), with a caller, or on its way (counted in `connecting`). Callers who must wait stand in a list,
-// each with its own condition; only the first may take or connect, and whoever leaves wakes the next.
+// One mutex guards everything; it is never held while talking to PostgreSQL. A connection is in exactly one place: the
+// stack of idle ones (the warmest on top), with a caller, or on its way (counted in `connecting`). Callers who must
+// wait stand in a list, each with its own condition; only the first may take or connect, and whoever leaves wakes the
+// next.
 #include "db/pg/pool.h"
 
 #include "base/alloc.h"
@@ -40,8 +41,8 @@ struct ch_pg_pool {
     struct waiter *first, *last;
     int waiting;
     bool is_closed;
-    int backoff_ms;       // 0: the last attempt went well
-    int64_t retry_at_us;  // no attempt before
+    int backoff_ms;      // 0: the last attempt went well
+    int64_t retry_at_us; // no attempt before
     uint64_t jitter;
     struct charle_error trouble; // why the last attempt failed
     struct ch_pg_pool_figures figures;
@@ -135,7 +136,8 @@ static enum charle_err gave_up(struct ch_pg_pool *pool, int timeout_ms, struct c
             *err = pool->trouble;
         return pool->trouble.code;
     }
-    return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "all %d connections to PostgreSQL were busy for %d ms; %d callers wait",
+    return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED,
+                       "all %d connections to PostgreSQL were busy for %d ms; %d callers wait",
                        pool->options.connections_max, timeout_ms, pool->waiting);
 }
 
@@ -220,7 +222,8 @@ enum charle_err ch_pg_pool_take(struct ch_pg_pool *pool, int timeout_ms, struct 
     if (!pool->first)
         rc = try_take(pool, out_db, err);
     if (rc == CHARLE_DONE && pool->waiting >= CH_POOL_WAITERS_MAX)
-        rc = charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "%d callers wait for a connection to PostgreSQL already", pool->waiting);
+        rc = charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "%d callers wait for a connection to PostgreSQL already",
+                         pool->waiting);
     if (rc == CHARLE_DONE)
         rc = wait_and_take(pool, timeout_ms, out_db, err);
     if (!rc)

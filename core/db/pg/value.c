@@ -1,6 +1,5 @@
 // Values out of PostgreSQL's binary form.
 #include "db/pg/internal.h"
-
 #include "msg/scalar.h"
 
 #include <math.h>
@@ -36,13 +35,16 @@ Oid ch_pg_element_type(Oid array)
 
 static enum charle_err mismatch(Oid oid, enum charle_type type, bool is_array, struct charle_error *err)
 {
-    return charle_fail(err, CHARLE_INVALID_ARGUMENT, "PostgreSQL gave %s (type %u), which cannot be read as %s%s; cast the column "
-                       "in the statement", ch_pg_type_name(oid), oid, charle_type_name(type), is_array ? "[]" : "");
+    return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                       "PostgreSQL gave %s (type %u), which cannot be read as %s%s; cast the column "
+                       "in the statement",
+                       ch_pg_type_name(oid), oid, charle_type_name(type), is_array ? "[]" : "");
 }
 
 static enum charle_err malformed(Oid oid, size_t len, struct charle_error *err)
 {
-    return charle_fail(err, CHARLE_MALFORMED, "PostgreSQL sent %zu bytes for a value of type %s", len, ch_pg_type_name(oid));
+    return charle_fail(err, CHARLE_MALFORMED, "PostgreSQL sent %zu bytes for a value of type %s", len,
+                       ch_pg_type_name(oid));
 }
 
 static bool is_text_type(Oid oid)

@@ -1,8 +1,7 @@
-// Arrays in SQLite: JSON text, compact. Numbers and booleans are JSON's own; bytes are hexadecimal; timestamps are numbers;
-// everything else is a string. What is not a finite number is a string too ("NaN").
-#include "db/sqlite/internal.h"
-
+// Arrays in SQLite: JSON text, compact. Numbers and booleans are JSON's own; bytes are hexadecimal; timestamps are
+// numbers; everything else is a string. What is not a finite number is a string too ("NaN").
 #include "db/json_canonical.h"
+#include "db/sqlite/internal.h"
 #include "msg/json.h"
 #include "msg/json_text.h"
 #include "msg/scalar.h"
@@ -125,7 +124,10 @@ static bool read_hex(struct charle_str text, struct charle_arena *arena, struct 
         return false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0)
             return false;
         bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | digit);

@@ -57,7 +57,8 @@ enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, str
     const struct meaning *meaning = meaning_of(code);
     enum charle_err ours = meaning ? meaning->ours : CHARLE_INTERNAL;
     const char *file = handle ? sqlite3_db_filename(handle, "main") : NULL;
-    const char *words = handle && sqlite3_extended_errcode(handle) == code ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+    const char *words =
+        handle && sqlite3_extended_errcode(handle) == code ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
     bool has_name = file && *file;
     if (is_out_of_range(code, words))
         ours = CHARLE_OUT_OF_RANGE;

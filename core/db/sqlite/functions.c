@@ -1,24 +1,23 @@
 // Functions and the collation that make SQLite agree with PostgreSQL about exact decimals.
 //
-// A numeric is text in canonical form, so equality is equality of text. Order, sums and averages need these. Sums are held in
-// 128 bits, which is 38 digits; a larger sum is an error, never a rounded number.
-#include "db/sqlite/internal.h"
-
+// A numeric is text in canonical form, so equality is equality of text. Order, sums and averages need these. Sums are
+// held in 128 bits, which is 38 digits; a larger sum is an error, never a rounded number.
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "db/sqlite/internal.h"
 #include "msg/scalar.h"
 
 #include <math.h>
 #include <stdio.h>
 
-__extension__ typedef __int128 ch_int128; // ISO C has no name for it
+__extension__ typedef __int128 ch_int128;                    // ISO C has no name for it
 typedef ch_int128 stored_int128 __attribute__((aligned(8))); // SQLite's memory is aligned to 8 bytes only
 
 enum {
     SCRATCH_SIZE_MAX = 1 << 16,
-    SUM_SCALE_MAX = 30,  // digits behind the point that a sum keeps exactly
-    AVG_SCALE = 16,      // as PostgreSQL gives at least
-    DECIMAL_SIZE = 128,  // text of a sum or an average
+    SUM_SCALE_MAX = 30, // digits behind the point that a sum keeps exactly
+    AVG_SCALE = 16,     // as PostgreSQL gives at least
+    DECIMAL_SIZE = 128, // text of a sum or an average
 };
 
 // The order of the kinds of numbers; each is the first byte of a key.
@@ -67,7 +66,7 @@ static int collate(void *ctx, int a_len, const void *a, int b_len, const void *b
     struct charle_arena arena = {.size_max = SCRATCH_SIZE_MAX};
     // Text that is no number orders before all numbers, by its bytes: a collation cannot fail.
     bool has_left = canonical(x, &arena, &left), has_right = canonical(y, &arena, &right);
-    int order = has_left && has_right ? compare(left, right)
+    int order = has_left && has_right   ? compare(left, right)
                 : has_left || has_right ? (has_left ? 1 : -1)
                                         : charle_str_compare(x, y);
     charle_arena_deinit(&arena);
@@ -96,8 +95,8 @@ static void numeric_cmp(sqlite3_context *context, int count, sqlite3_value **arg
     charle_arena_deinit(&arena);
 }
 
-// Key of a number other than zero: rank, place of the first digit, digits; for negative ones all of it inverted and closed by
-// 0xff, so that of two that agree the longer one comes first.
+// Key of a number other than zero: rank, place of the first digit, digits; for negative ones all of it inverted and
+// closed by 0xff, so that of two that agree the longer one comes first.
 static size_t write_key(struct charle_str text, bool negative, uint8_t *key)
 {
     size_t size = 1, point = text.len, first = text.len, digits = 0;
@@ -342,10 +341,13 @@ int ch_sqlite_register_functions(sqlite3 *handle)
     if (!rc)
         rc = sqlite3_create_function_v2(handle, "charle_numeric_avg", 1, pure, NULL, NULL, sum_step, avg_final, NULL);
     if (!rc)
-        rc = sqlite3_create_function_v2(handle, "charle_float_sum", 1, pure, NULL, NULL, float_step, float_sum_final, NULL);
+        rc = sqlite3_create_function_v2(handle, "charle_float_sum", 1, pure, NULL, NULL, float_step, float_sum_final,
+                                        NULL);
     if (!rc)
-        rc = sqlite3_create_function_v2(handle, "charle_float_avg", 1, pure, NULL, NULL, float_step, float_avg_final, NULL);
+        rc = sqlite3_create_function_v2(handle, "charle_float_avg", 1, pure, NULL, NULL, float_step, float_avg_final,
+                                        NULL);
     if (!rc)
-        rc = sqlite3_create_function_v2(handle, "charle_now", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL, now, NULL, NULL, NULL);
+        rc = sqlite3_create_function_v2(handle, "charle_now", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL, now, NULL, NULL,
+                                        NULL);
     return rc;
 }

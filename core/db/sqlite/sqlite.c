@@ -1,7 +1,6 @@
-#include "db/sqlite/internal.h"
-
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "db/sqlite/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +12,7 @@
 struct ch_sqlite_rows {
     struct charle_rows head;
     sqlite3_stmt *handle;
-    bool on_row;              // step has been called ahead and stands on a row
+    bool on_row; // step has been called ahead and stands on a row
     bool is_done;
     struct charle_arena bound; // of the parameters: SQLite points into it while it steps
     struct charle_arena row;   // values made from the present row
@@ -68,12 +67,14 @@ static enum charle_err prepare(struct charle_db *db, struct charle_str sql, stru
     const char *tail = "";
     if (!statement)
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while preparing a statement");
-    int code = sqlite3_prepare_v3(handle, sql.ptr, (int)sql.len + 1, SQLITE_PREPARE_PERSISTENT, &statement->handle, &tail);
+    int code =
+        sqlite3_prepare_v3(handle, sql.ptr, (int)sql.len + 1, SQLITE_PREPARE_PERSISTENT, &statement->handle, &tail);
     enum charle_err rc = code ? ch_sqlite_fail(handle, code, NULL, err) : CHARLE_OK;
     if (!rc && !statement->handle)
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "there is no statement in the text");
     if (!rc && !is_blank(tail))
-        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "one statement at a time; this text goes on behind it: %.60s", tail);
+        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "one statement at a time; this text goes on behind it: %.60s",
+                         tail);
     if (!rc)
         rc = number_parameters(statement, err);
     if (rc)
@@ -87,7 +88,8 @@ static enum charle_err bind_all(struct ch_sqlite_statement *statement, const str
                                 size_t param_count, struct charle_arena *arena, struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
-    if ((size_t)statement->number_max > param_count || (!statement->numbers && (size_t)statement->parameter_count > param_count))
+    if ((size_t)statement->number_max > param_count ||
+        (!statement->numbers && (size_t)statement->parameter_count > param_count))
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the statement has $%d, and %zu values were given",
                            statement->numbers ? statement->number_max : statement->parameter_count, param_count);
     for (int i = 0; !rc && i < statement->parameter_count; i++) {
@@ -231,7 +233,8 @@ static enum charle_err set_query_only(struct ch_sqlite *db, bool on, struct char
     return script(&db->base, on ? "pragma query_only = on" : "pragma query_only = off", err);
 }
 
-// A transaction that writes takes the write lock at once: one that reads first and then finds the lock taken could never go on.
+// A transaction that writes takes the write lock at once: one that reads first and then finds the lock taken could
+// never go on.
 static enum charle_err begin(struct charle_db *db, const struct charle_begin_options *options, struct charle_error *err)
 {
     enum charle_err rc = script(db, options->is_read_only ? "begin deferred" : "begin immediate", err);
@@ -314,7 +317,8 @@ enum charle_err ch_sqlite_set_sync_normal(struct charle_db *db, bool is_normal, 
     return script(db, is_normal ? "pragma synchronous = normal" : "pragma synchronous = full", err);
 }
 
-// SQLite makes files as the umask says; a replica holds what only its user may read. The -wal and -shm files take over the mode.
+// SQLite makes files as the umask says; a replica holds what only its user may read. The -wal and -shm files take over
+// the mode.
 static enum charle_err make_private(const char *path, const struct ch_sqlite_options *options, struct charle_error *err)
 {
     bool in_memory = strcmp(path, ":memory:") == 0 || *path == '\0' || strncmp(path, "file:", 5) == 0;
@@ -331,8 +335,8 @@ static enum charle_err make_private(const char *path, const struct ch_sqlite_opt
         close(fd);
     else if (errno == ENOSPC || errno == EROFS || errno == EACCES || errno == ENOENT)
         return charle_fail_foreign(err,
-                                   errno == ENOSPC  ? CHARLE_DISK_FULL
-                                   : errno == EROFS ? CHARLE_READ_ONLY
+                                   errno == ENOSPC   ? CHARLE_DISK_FULL
+                                   : errno == EROFS  ? CHARLE_READ_ONLY
                                    : errno == EACCES ? CHARLE_PERMISSION_DENIED
                                                      : CHARLE_NOT_FOUND,
                                    CHARLE_DOMAIN_POSIX, errno, "%s cannot be made: %s", path, strerror(errno));
@@ -350,13 +354,16 @@ static enum charle_err set_wal(struct ch_sqlite *db, struct charle_error *err)
     if (!mode)
         rc = ch_sqlite_fail(db->handle, code, "opening", err);
     else if (strcmp(mode, "wal") != 0 && strcmp(mode, "memory") != 0)
-        rc = charle_fail(err, CHARLE_FAILED_PRECONDITION, "%s is in the journal mode %s and cannot be put into WAL mode; "
-                         "a network file system cannot hold it", sqlite3_db_filename(db->handle, "main"), mode);
+        rc = charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                         "%s is in the journal mode %s and cannot be put into WAL mode; "
+                         "a network file system cannot hold it",
+                         sqlite3_db_filename(db->handle, "main"), mode);
     sqlite3_finalize(statement);
     return rc;
 }
 
-static enum charle_err configure(struct ch_sqlite *db, const struct ch_sqlite_options *options, struct charle_error *err)
+static enum charle_err configure(struct ch_sqlite *db, const struct ch_sqlite_options *options,
+                                 struct charle_error *err)
 {
     char pragmas[512];
     sqlite3_extended_result_codes(db->handle, 1);

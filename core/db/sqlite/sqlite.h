@@ -1,8 +1,8 @@
 // The SQLite driver.
 //
-// A handle is one connection, used by one thread at a time. Files are opened in WAL mode and never memory-mapped (a torn file
-// would kill the process instead of giving an error). LIKE is case-sensitive, as in PostgreSQL. $1, $2, … are bound by their
-// numbers. Beside SQLite's own, statements may use
+// A handle is one connection, used by one thread at a time. Files are opened in WAL mode and never memory-mapped (a
+// torn file would kill the process instead of giving an error). LIKE is case-sensitive, as in PostgreSQL. $1, $2, … are
+// bound by their numbers. Beside SQLite's own, statements may use
 //   collate charle_numeric          orders canonical decimals by value
 //   charle_numeric_cmp(a, b)        -1, 0, 1; NULL when one is
 //   charle_numeric_key(a)           a blob that orders as the number does
@@ -28,26 +28,29 @@ struct ch_sqlite_options {
 };
 
 // Opens a database file, or makes it (mode 0600). ":memory:" is a database of its own. NULL options are all zero.
-// Errors: NOT_FOUND, READ_ONLY, PERMISSION_DENIED, DATA_LOSS (not a database, or damaged), BUSY, IO, DISK_FULL, NO_MEMORY.
+// Errors: NOT_FOUND, READ_ONLY, PERMISSION_DENIED, DATA_LOSS (not a database, or damaged), BUSY, IO, DISK_FULL,
+// NO_MEMORY.
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_open(const char *path, const struct ch_sqlite_options *options,
                                                  struct charle_db **out_db, struct charle_error *err);
 
 // The connection itself, for hooks and backups. Not to be closed.
 sqlite3 *ch_sqlite_handle(struct charle_db *db);
 
-// FULL (false) makes every commit durable; NORMAL (true) is for pages that can be fetched again. Not inside a transaction.
+// FULL (false) makes every commit durable; NORMAL (true) is for pages that can be fetched again. Not inside a
+// transaction.
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_set_sync_normal(struct charle_db *db, bool is_normal,
                                                             struct charle_error *err);
 
-// The prepared and cached statement of a text, reset and ready to bind; for paths that step by themselves. Valid until the next
-// call with another text on this handle; reset it after use.
-CHARLE_MUST_CHECK enum charle_err ch_sqlite_statement(struct charle_db *db, const char *sql, sqlite3_stmt **out_statement,
-                                                      struct charle_error *err);
+// The prepared and cached statement of a text, reset and ready to bind; for paths that step by themselves. Valid until
+// the next call with another text on this handle; reset it after use.
+CHARLE_MUST_CHECK enum charle_err ch_sqlite_statement(struct charle_db *db, const char *sql,
+                                                      sqlite3_stmt **out_statement, struct charle_error *err);
 
 // What a failed call of SQLite means, as a sentence with the file's name in it. `doing` is "applying a page" or NULL.
 enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, struct charle_error *err);
 
-// Binds one value by parameter number, as charle_exec does. Text is not copied: it must live until the statement is reset.
+// Binds one value by parameter number, as charle_exec does. Text is not copied: it must live until the statement is
+// reset.
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_bind(sqlite3_stmt *statement, int number, const struct charle_value *value,
                                                  struct charle_arena *arena, struct charle_error *err);
 

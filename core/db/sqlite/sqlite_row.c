@@ -141,7 +141,8 @@ static enum charle_err add_checked(sqlite3_stmt *statement, int at, const struct
     const struct charle_field *field = column->field;
     struct charle_value value;
     int32_t number = 0;
-    enum charle_err rc = ch_sqlite_column(statement, at, (enum charle_type)field->type, column->is_array, arena, &value, err);
+    enum charle_err rc =
+        ch_sqlite_column(statement, at, (enum charle_type)field->type, column->is_array, arena, &value, err);
     if (rc)
         return rc;
     if (column->is_array && field->type == CHARLE_TYPE_ENUM)
@@ -172,7 +173,8 @@ static enum charle_err add_checked(sqlite3_stmt *statement, int at, const struct
         else if (!rc)
             ch_row_add_bytes(buf, field, value.text.ptr, value.text.len);
         break;
-    default: // NUMERIC, JSONB, BYTES; INT8 and TIMESTAMPTZ come here only when they are not integers, which failed above
+    default: // NUMERIC, JSONB, BYTES; INT8 and TIMESTAMPTZ come here only when they are not integers, which failed
+             // above
         ch_row_add_bytes(buf, field, value.text.ptr, value.text.len);
     }
     return rc;
@@ -277,8 +279,8 @@ enum charle_err ch_sqlite_writer_open(struct ch_sqlite_writer *writer, struct ch
                                       struct charle_error *err)
 {
     struct charle_buf sql = {0};
-    *writer = (struct ch_sqlite_writer){.table = table, .columns = *columns, .key = charle_table_key_set(table),
-                                        .handle = ch_sqlite_handle(db)};
+    *writer = (struct ch_sqlite_writer){
+        .table = table, .columns = *columns, .key = charle_table_key_set(table), .handle = ch_sqlite_handle(db)};
     write_upsert(writer, &sql);
     enum charle_err rc = prepare(writer->handle, &sql, &writer->upsert, err);
     charle_buf_reset(&sql);

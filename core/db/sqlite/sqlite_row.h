@@ -1,5 +1,5 @@
-// Rows straight from protobuf bytes into SQLite and back, without a struct between. For replicas: a page's rows are bound where
-// they lie.
+// Rows straight from protobuf bytes into SQLite and back, without a struct between. For replicas: a page's rows are
+// bound where they lie.
 #ifndef CHARLE_DB_SQLITE_SQLITE_ROW_H
 #define CHARLE_DB_SQLITE_SQLITE_ROW_H
 
@@ -7,17 +7,17 @@
 #include "db/row.h"
 #include "db/sqlite/sqlite.h"
 
-// Binds the columns of the set, in the order of positions, to the parameters first_parameter, first_parameter + 1, …; absent fields
-// are bound as NULL, absent NOT NULL arrays as '[]'. Text and bytes are not copied: `row` must live until the statement is
-// reset. What has another form in SQLite (dates, arrays) comes from the arena and lives as long. Works for keys as well, with
-// the key's columns as the set.
+// Binds the columns of the set, in the order of positions, to the parameters first_parameter, first_parameter + 1, …;
+// absent fields are bound as NULL, absent NOT NULL arrays as '[]'. Text and bytes are not copied: `row` must live until
+// the statement is reset. What has another form in SQLite (dates, arrays) comes from the arena and lives as long. Works
+// for keys as well, with the key's columns as the set.
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_bind_row(sqlite3_stmt *statement, int first_parameter,
                                                      const struct charle_table *table,
                                                      const struct charle_column_set *columns, struct charle_bytes row,
                                                      struct charle_arena *arena, struct charle_error *err);
 
-// Appends the canonical bytes of the present row of a statement whose columns from first_column on are those of the set, in the
-// order of positions. The arena is for arrays; reset it when convenient.
+// Appends the canonical bytes of the present row of a statement whose columns from first_column on are those of the
+// set, in the order of positions. The arena is for arrays; reset it when convenient.
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_read_row(sqlite3_stmt *statement, int first_column,
                                                      const struct charle_table *table,
                                                      const struct charle_column_set *columns,

@@ -1,7 +1,6 @@
 // Values into SQLite's parameters and out of its columns. How each type is stored: core/db/db.h.
-#include "db/sqlite/internal.h"
-
 #include "db/json_canonical.h"
+#include "db/sqlite/internal.h"
 #include "msg/scalar.h"
 #include "msg/wire.h"
 
@@ -45,7 +44,8 @@ static enum charle_err text_form(const struct charle_value *value, struct charle
     case CHARLE_TYPE_DATE:
         charle_date_parts(value->date, &year, &month, &day);
         if (year < 1 || year > YEAR_MAX)
-            return charle_fail(err, CHARLE_OUT_OF_RANGE, "a date is in the year %d; SQLite keeps 1 to %d", year, YEAR_MAX);
+            return charle_fail(err, CHARLE_OUT_OF_RANGE, "a date is in the year %d; SQLite keeps 1 to %d", year,
+                               YEAR_MAX);
         charle_date_write(value->date, text);
         *out = charle_arena_str(arena, charle_str(text));
         break;
@@ -59,7 +59,8 @@ static enum charle_err text_form(const struct charle_value *value, struct charle
             break;
         }
         if (!charle_numeric_read(value->text, arena, &numeric))
-            return charle_fail(err, CHARLE_INVALID_ARGUMENT, "\"%.*s\" is not a decimal number", CHARLE_FMT(value->text));
+            return charle_fail(err, CHARLE_INVALID_ARGUMENT, "\"%.*s\" is not a decimal number",
+                               CHARLE_FMT(value->text));
         *out = numeric.text;
         break;
     case CHARLE_TYPE_JSONB:
@@ -153,8 +154,8 @@ static void read_natural(sqlite3_stmt *statement, int column, struct charle_valu
         *out = charle_float8(sqlite3_column_double(statement, column));
         break;
     case SQLITE_BLOB:
-        *out = charle_blob(charle_bytes(sqlite3_column_blob(statement, column),
-                                        (size_t)sqlite3_column_bytes(statement, column)));
+        *out = charle_blob(
+            charle_bytes(sqlite3_column_blob(statement, column), (size_t)sqlite3_column_bytes(statement, column)));
         break;
     default:
         *out = charle_text(column_text(statement, column));

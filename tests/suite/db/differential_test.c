@@ -1,18 +1,26 @@
-// Random statements on both databases, on the same random rows: the answers must be equal, row by row and byte by byte, and so must
-// what the writes leave behind. A failure prints the statement and its number; the seed is fixed, so it happens again. Another seed:
-// CHARLE_SEED=7 db_differential_test
-#include "fixture.h"
-
+// Random statements on both databases, on the same random rows: the answers must be equal, row by row and byte by byte,
+// and so must what the writes leave behind. A failure prints the statement and its number; the seed is fixed, so it
+// happens again. Another seed: CHARLE_SEED=7 db_differential_test
 #include "agency.h"
 #include "db/query.h"
 #include "db/record.h"
 #include "db/sqlite/sqlite.h"
+#include "fixture.h"
 #include "sample.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { CLIENTS = 30, TASKS = 240, ENTRIES = 200, SELECTS = 1500, GROUPS = 600, WRITES = 250, MEMBERS_MAX = 8, SLOT_SIZE = 32 };
+enum {
+    CLIENTS = 30,
+    TASKS = 240,
+    ENTRIES = 200,
+    SELECTS = 1500,
+    GROUPS = 600,
+    WRITES = 250,
+    MEMBERS_MAX = 8,
+    SLOT_SIZE = 32
+};
 static const uint64_t seed = 20261122;
 
 static uint64_t random_state;
@@ -35,12 +43,16 @@ static void *new_array(size_t count, size_t size)
     return memory;
 }
 
-// --- values: few of each, so that conditions hit -----------------------------------------------------------------------
+// --- values: few of each, so that conditions hit
+// -----------------------------------------------------------------------
 
 static struct charle_value pick_value(enum charle_type type)
 {
-    static const char *const texts[] = {"", "a", "A", "ab", "aB", "b%", "a_b", "\xc3\xa4", "\xc3\x84", "a\\b", "Zebra", "zebra", "\xf0\x9f\x9a\x82", " "};
-    static const char *const numbers[] = {"0", "1", "-1", "0.5", "-0.25", "9", "10", "100.5", "99.99", "-1000", "12345678901234567890.5"};
+    static const char *const texts[] = {
+        "", "a", "A", "ab", "aB", "b%", "a_b", "\xc3\xa4", "\xc3\x84", "a\\b", "Zebra", "zebra", "\xf0\x9f\x9a\x82",
+        " "};
+    static const char *const numbers[] = {
+        "0", "1", "-1", "0.5", "-0.25", "9", "10", "100.5", "99.99", "-1000", "12345678901234567890.5"};
     static const double floats[] = {0, 1, -1, 0.5, 2.25, 1000, (double)NAN, (double)INFINITY, -(double)INFINITY, 1e300};
     static const int64_t integers[] = {0, 1, -1, 2, 3, 5, 100, -100, 2147483647, -2147483648};
     static const int64_t moments[] = {0, -1, 1000000, 946684800000000, 1700000000123456, -86400000000};
@@ -143,7 +155,8 @@ static void fill(struct charle_db *dbs[2])
     charle_arena_reset(&arena);
 }
 
-// --- random conditions ------------------------------------------------------------------------------------------------
+// --- random conditions
+// ------------------------------------------------------------------------------------------------
 
 struct tables { // what a statement may use
     struct charle_colref refs[4];
@@ -205,7 +218,8 @@ static struct charle_expr pick_exists(const struct tables *tables, int depth)
     struct charle_expr *both = new_array(2, sizeof(*both));
     if (inside.count < 4)
         inside.refs[inside.count++] = entry.id.ref;
-    both[0] = charle_compare_(CHARLE_OP_EQ, entry.task_id.ref, (struct charle_operand){.is_column = true, .ref = task.id.ref});
+    both[0] = charle_compare_(CHARLE_OP_EQ, entry.task_id.ref,
+                              (struct charle_operand){.is_column = true, .ref = task.id.ref});
     both[1] = pick_expr(&inside, depth + 1);
     clauses[0] = charle_from(entry);
     clauses[1] = charle_where(charle_list_(CHARLE_OP_AND, both, 2));
@@ -215,7 +229,8 @@ static struct charle_expr pick_exists(const struct tables *tables, int depth)
 
 static struct charle_expr pick_pattern(struct charle_colref ref)
 {
-    static const char *const patterns[] = {"%", "a%", "%B", "_", "__", "%\\%", "a\\_b", "%\xc3\xa4%", "", "ZEB%", "%e_ra", "\\\\", "_\\\\_"};
+    static const char *const patterns[] = {"%",          "a%", "%B",   "_",     "__",   "%\\%",  "a\\_b",
+                                           "%\xc3\xa4%", "",   "ZEB%", "%e_ra", "\\\\", "_\\\\_"};
     return charle_compare_(chance(50) ? CHARLE_OP_LIKE : CHARLE_OP_ILIKE, ref, charle_of_cstr_(patterns[below(13)]));
 }
 
@@ -249,7 +264,8 @@ static struct charle_expr pick_expr(const struct tables *tables, int depth)
     if (dice >= 78)
         return pick_not(tables, depth);
     if (dice >= 70)
-        return tables->refs[0].table == &task_table && depth < 2 ? pick_exists(tables, depth) : pick_list(tables, depth);
+        return tables->refs[0].table == &task_table && depth < 2 ? pick_exists(tables, depth)
+                                                                 : pick_list(tables, depth);
     if (is_array)
         return charle_compare_(CHARLE_OP_HAS, ref, charle_of_value_(pick_value(type)));
     if (dice < 10 || type == CHARLE_TYPE_JSONB)
@@ -259,7 +275,8 @@ static struct charle_expr pick_expr(const struct tables *tables, int depth)
     return dice < 30 ? pick_in(ref) : pick_comparison(tables, ref);
 }
 
-// --- shapes chosen at run time ------------------------------------------------------------------------------------------
+// --- shapes chosen at run time
+// ------------------------------------------------------------------------------------------
 
 // A member is a struct charle_opt_<t> or a struct charle_array in a slot of its own.
 static struct charle_colref chosen[MEMBERS_MAX];
@@ -269,8 +286,11 @@ static size_t chosen_shape(struct charle_shape_field *out)
 {
     for (size_t i = 0; out && i < chosen_count; i++) {
         bool is_array = chosen[i].table && column_of(chosen[i])->is_array && !charle_colref_function(chosen[i]);
-        out[i] = (struct charle_shape_field){.ref = chosen[i], .name = "member", .offset = (uint32_t)(i * SLOT_SIZE),
-                                             .presence = is_array ? CHARLE_ARRAY : CHARLE_OPT, .is_outer = true};
+        out[i] = (struct charle_shape_field){.ref = chosen[i],
+                                             .name = "member",
+                                             .offset = (uint32_t)(i * SLOT_SIZE),
+                                             .presence = is_array ? CHARLE_ARRAY : CHARLE_OPT,
+                                             .is_outer = true};
     }
     return chosen_count;
 }
@@ -313,7 +333,8 @@ static void write_member(struct charle_buf *buf, const char *slot, struct charle
         charle_buf_printf(buf, "%lld", charle_type_size(type) == 4 ? (long long)value.int4 : (long long)value.int8);
 }
 
-static enum charle_err answer(struct charle_db *db, const struct charle_query *query, struct charle_buf *buf, struct charle_error *err)
+static enum charle_err answer(struct charle_db *db, const struct charle_query *query, struct charle_buf *buf,
+                              struct charle_error *err)
 {
     struct charle_arena rows_arena = {0};
     char *rows = NULL;
@@ -356,7 +377,8 @@ static size_t compare(struct charle_db *dbs[2], const struct charle_query *query
     if (!same || rcs[0]) {
         print_statement(query, number);
         for (int i = 0; i < 2; i++)
-            print_error("%s: %s %s\n%s\n", i ? "sqlite" : "pg", charle_err_name(rcs[i]), errs[i].text, (char *)answers[i].data);
+            print_error("%s: %s %s\n%s\n", i ? "sqlite" : "pg", charle_err_name(rcs[i]), errs[i].text,
+                        (char *)answers[i].data);
     }
     assert_true(same);
     assert_int_equal(rcs[0], CHARLE_OK);
@@ -366,7 +388,8 @@ static size_t compare(struct charle_db *dbs[2], const struct charle_query *query
     return lines;
 }
 
-// --- selects ------------------------------------------------------------------------------------------------------------
+// --- selects
+// ------------------------------------------------------------------------------------------------------------
 
 static bool can_sort(struct charle_colref ref)
 {
@@ -376,7 +399,8 @@ static bool can_sort(struct charle_colref ref)
 static void add_order(struct charle_order *orders, size_t *count, struct charle_colref ref)
 {
     if (can_sort(ref))
-        orders[(*count)++] = (struct charle_order){.ref = ref, .is_descending = chance(50), .nulls = (int8_t)((int)below(6) % 4 - 1)};
+        orders[(*count)++] =
+            (struct charle_order){.ref = ref, .is_descending = chance(50), .nulls = (int8_t)((int)below(6) % 4 - 1)};
     if (*count && orders[*count - 1].nulls > 1)
         orders[*count - 1].nulls = 0;
 }
@@ -412,8 +436,12 @@ static struct charle_query pick_select(void)
     chosen_count = 1 + below(MEMBERS_MAX - 1);
     for (size_t i = 0; i < chosen_count; i++)
         chosen[i] = pick_column(&tables);
-    return (struct charle_query){.statement = CHARLE_SELECT, .shape = chosen_shape, .has_rows = true,
-                                 .row_size = MEMBERS_MAX * SLOT_SIZE, .clauses = clauses, .clause_count = count};
+    return (struct charle_query){.statement = CHARLE_SELECT,
+                                 .shape = chosen_shape,
+                                 .has_rows = true,
+                                 .row_size = MEMBERS_MAX * SLOT_SIZE,
+                                 .clauses = clauses,
+                                 .clause_count = count};
 }
 
 static struct charle_colref pick_aggregate(const struct tables *tables)
@@ -421,9 +449,10 @@ static struct charle_colref pick_aggregate(const struct tables *tables)
     struct charle_colref ref = pick_column(tables);
     const struct charle_column *column = column_of(ref);
     enum charle_type type = (enum charle_type)column->field->type;
-    bool is_number = !column->is_array && (type == CHARLE_TYPE_INT4 || type == CHARLE_TYPE_INT8 || type == CHARLE_TYPE_FLOAT8 ||
-                                           type == CHARLE_TYPE_NUMERIC);
-    bool has_minimum = is_number || (!column->is_array && (type == CHARLE_TYPE_TEXT || type == CHARLE_TYPE_DATE || type == CHARLE_TYPE_TIMESTAMPTZ));
+    bool is_number = !column->is_array && (type == CHARLE_TYPE_INT4 || type == CHARLE_TYPE_INT8 ||
+                                           type == CHARLE_TYPE_FLOAT8 || type == CHARLE_TYPE_NUMERIC);
+    bool has_minimum = is_number || (!column->is_array && (type == CHARLE_TYPE_TEXT || type == CHARLE_TYPE_DATE ||
+                                                           type == CHARLE_TYPE_TIMESTAMPTZ));
     switch (below(6)) {
     case 0:
         return charle_count_rows().ref;
@@ -468,17 +497,24 @@ static struct charle_query pick_groups(void)
         for (size_t i = 1 + below(4); i > 0; i--)
             chosen[chosen_count++] = pick_aggregate(&tables);
         if (group_count)
-            clauses[count++] = (struct charle_clause){.kind = CHARLE_CLAUSE_GROUP_BY, .columns = groups, .count = group_count};
+            clauses[count++] =
+                (struct charle_clause){.kind = CHARLE_CLAUSE_GROUP_BY, .columns = groups, .count = group_count};
         if (group_count && chance(40))
             clauses[count++] = charle_having(charle_gt(charle_count_rows(), (int)below(4)));
     }
     if (group_count)
-        clauses[count++] = (struct charle_clause){.kind = CHARLE_CLAUSE_ORDER_BY, .order = orders, .count = group_count};
-    return (struct charle_query){.statement = CHARLE_SELECT, .shape = chosen_shape, .has_rows = true,
-                                 .row_size = MEMBERS_MAX * SLOT_SIZE, .clauses = clauses, .clause_count = count};
+        clauses[count++] =
+            (struct charle_clause){.kind = CHARLE_CLAUSE_ORDER_BY, .order = orders, .count = group_count};
+    return (struct charle_query){.statement = CHARLE_SELECT,
+                                 .shape = chosen_shape,
+                                 .has_rows = true,
+                                 .row_size = MEMBERS_MAX * SLOT_SIZE,
+                                 .clauses = clauses,
+                                 .clause_count = count};
 }
 
-// --- writes -------------------------------------------------------------------------------------------------------------
+// --- writes
+// -------------------------------------------------------------------------------------------------------------
 
 static struct charle_query pick_write(void)
 {
@@ -508,8 +544,12 @@ static struct charle_query all_tasks(void)
     *order = (struct charle_order){.ref = task.id.ref};
     clauses[0] = charle_from(task);
     clauses[1] = (struct charle_clause){.kind = CHARLE_CLAUSE_ORDER_BY, .order = order, .count = 1};
-    return (struct charle_query){.statement = CHARLE_SELECT, .shape = chosen_shape, .has_rows = true,
-                                 .row_size = MEMBERS_MAX * SLOT_SIZE, .clauses = clauses, .clause_count = 2};
+    return (struct charle_query){.statement = CHARLE_SELECT,
+                                 .shape = chosen_shape,
+                                 .has_rows = true,
+                                 .row_size = MEMBERS_MAX * SLOT_SIZE,
+                                 .clauses = clauses,
+                                 .clause_count = 2};
 }
 
 static void write_both(struct charle_db *dbs[2], int number)
@@ -529,7 +569,8 @@ static void write_both(struct charle_db *dbs[2], int number)
     assert_int_equal(changed[0], changed[1]);
     for (uint16_t first = 0; first < task_table.column_count; first = (uint16_t)(first + MEMBERS_MAX)) {
         struct charle_query all = all_tasks();
-        for (chosen_count = 0; chosen_count < MEMBERS_MAX && first + chosen_count < task_table.column_count; chosen_count++)
+        for (chosen_count = 0; chosen_count < MEMBERS_MAX && first + chosen_count < task_table.column_count;
+             chosen_count++)
             chosen[chosen_count] = (struct charle_colref){&task_table, (uint16_t)(first + chosen_count), 0};
         compare(dbs, &all, number);
     }
@@ -537,7 +578,8 @@ static void write_both(struct charle_db *dbs[2], int number)
         assert_ok(charle_rollback(dbs[i], &err), &err);
 }
 
-// --- the test -----------------------------------------------------------------------------------------------------------
+// --- the test
+// -----------------------------------------------------------------------------------------------------------
 
 static void test_both_databases_agree(struct charle_db *db)
 {

@@ -77,8 +77,9 @@ void suite_drop_all(struct charle_db *db)
     struct charle_error err;
     struct charle_value name;
     must_exec(db, "pragma foreign_keys = off");
-    assert_ok(charle_query(db, "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'", NULL, 0,
-                           &rows, &err), &err);
+    assert_ok(charle_query(db, "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'", NULL,
+                           0, &rows, &err),
+              &err);
     while (charle_rows_next(rows, &err) == CHARLE_OK && count < 64) {
         assert_ok(charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &name, &err), &err);
         snprintf(names[count++], NAME_SIZE, "drop table \"%.*s\"", CHARLE_FMT(name.text));

@@ -1,8 +1,8 @@
-// What a database handle promises, whatever the driver: statements, parameters, transactions, errors, cancel, streaming.
-#include "fixture.h"
-
-#include "db/driver.h"
+// What a database handle promises, whatever the driver: statements, parameters, transactions, errors, cancel,
+// streaming.
 #include "base/limits.h"
+#include "db/driver.h"
+#include "fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -50,10 +50,12 @@ static void test_parameters_go_by_their_numbers(struct charle_db *db)
     make_account(db);
     const struct charle_value values[] = {charle_int8(7), charle_text(CHARLE_STR("it's $1; --"))};
     assert_ok(charle_exec(db, "update account set name = $2, amount = $1 where amount = 100 or amount = $1", values, 2,
-                          &changed, &err), &err);
+                          &changed, &err),
+              &err);
     assert_int_equal(changed, 1);
-    assert_ok(charle_query(db, "select name, amount, owner, amount as again from account where amount = $1", values, 1, &rows,
-                           &err), &err);
+    assert_ok(charle_query(db, "select name, amount, owner, amount as again from account where amount = $1", values, 1,
+                           &rows, &err),
+              &err);
     assert_int_equal(charle_rows_column_count(rows), 4);
     assert_true(charle_str_equal(charle_rows_column_name(rows, 3), CHARLE_STR("again")));
     assert_ok(charle_rows_next(rows, &err), &err);
@@ -61,8 +63,10 @@ static void test_parameters_go_by_their_numbers(struct charle_db *db)
     assert_true(charle_str_equal(got.text, CHARLE_STR("it's $1; --")));
     assert_ok(charle_rows_value(rows, 2, CHARLE_TYPE_INT8, false, &got, &err), &err);
     assert_true(got.is_null);
-    assert_fails(charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &got, &err), CHARLE_INVALID_ARGUMENT, &err, "name");
-    assert_fails(charle_rows_value(rows, 4, CHARLE_TYPE_INT8, false, &got, &err), CHARLE_INVALID_ARGUMENT, &err, "column 4");
+    assert_fails(charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &got, &err), CHARLE_INVALID_ARGUMENT, &err,
+                 "name");
+    assert_fails(charle_rows_value(rows, 4, CHARLE_TYPE_INT8, false, &got, &err), CHARLE_INVALID_ARGUMENT, &err,
+                 "column 4");
     assert_ok(charle_rows_value(rows, 1, (enum charle_type)0, false, &got, &err), &err);
     assert_int_equal(got.type, CHARLE_TYPE_INT8);
     assert_int_equal(charle_rows_next(rows, &err), CHARLE_DONE);
@@ -76,11 +80,11 @@ static void test_wrong_parameters_are_refused(struct charle_db *db)
     make_account(db);
     const struct charle_value one = charle_int8(1), bad = charle_text(charle_str_n("a\xff", 2));
     assert_fails(charle_exec(db, insert_sql, &one, 1, NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "$4");
-    assert_fails(charle_exec(db, "delete from account where name = $1", &bad, 1, NULL, &err), CHARLE_INVALID_ARGUMENT, &err,
-                 "UTF-8");
+    assert_fails(charle_exec(db, "delete from account where name = $1", &bad, 1, NULL, &err), CHARLE_INVALID_ARGUMENT,
+                 &err, "UTF-8");
     if (is_pg(db)) // SQLite compares a text with a number without a word
-        assert_fails(charle_exec(db, "delete from account where name = $1", &one, 1, NULL, &err), CHARLE_INVALID_ARGUMENT,
-                     &err, "TEXT");
+        assert_fails(charle_exec(db, "delete from account where name = $1", &one, 1, NULL, &err),
+                     CHARLE_INVALID_ARGUMENT, &err, "TEXT");
     static char huge[(16 << 20) + 1];
     const struct charle_value large = charle_blob(charle_bytes(huge, sizeof(huge)));
     assert_fails(charle_exec(db, "select $1", &large, 1, NULL, &err), CHARLE_TOO_LARGE, &err, "16 MiB");
@@ -91,7 +95,8 @@ static void test_smaller_integers_fit_larger_columns(struct charle_db *db)
 {
     struct charle_error err = {0};
     make_account(db);
-    const struct charle_value values[] = {charle_int4(3), charle_text(CHARLE_STR("three")), charle_int4(9), charle_null(0)};
+    const struct charle_value values[] = {charle_int4(3), charle_text(CHARLE_STR("three")), charle_int4(9),
+                                          charle_null(0)};
     assert_ok(charle_exec(db, insert_sql, values, 4, NULL, &err), &err);
     assert_int_equal(amount_of(db, 3), 9);
 }
@@ -126,7 +131,8 @@ static void test_a_statement_outlives_a_change_of_its_table(struct charle_db *db
         assert_ok(charle_query(db, all, NULL, 0, &rows, &err), &err);
         assert_int_equal(charle_rows_column_count(rows), columns);
         charle_rows_close(rows);
-        must_exec(db, columns == 4 ? "alter table account add column more text" : "alter table account add column most text");
+        must_exec(db, columns == 4 ? "alter table account add column more text"
+                                   : "alter table account add column most text");
         if (columns == 5)
             break;
     }
@@ -247,7 +253,8 @@ static void test_a_failed_transaction_is_not_kept(struct charle_db *db)
     assert_ok(charle_begin(db, NULL, &err), &err);
     assert_ok(charle_begin(db, NULL, &err), &err);
     assert_int_equal(insert(db, 1, "again", 1, 0, &err), CHARLE_UNIQUE_VIOLATION);
-    assert_fails(charle_commit(db, &err), CHARLE_FAILED_PRECONDITION, &err, NULL); // of the inner level, which is undone
+    assert_fails(charle_commit(db, &err), CHARLE_FAILED_PRECONDITION, &err,
+                 NULL); // of the inner level, which is undone
     assert_ok(insert(db, 3, "three", 1, 0, &err), &err);
     assert_ok(charle_commit(db, &err), &err);
     assert_int_equal(must_count(db, "select count(*) from account"), 3);
@@ -307,7 +314,8 @@ static void test_a_function_that_fails_leaves_nothing(struct charle_db *db)
     assert_int_equal(must_count(db, "select count(*) from account"), 2);
 }
 
-// Adds 1 to an amount that it read, while another handle does the same between the reading and the writing of the first try.
+// Adds 1 to an amount that it read, while another handle does the same between the reading and the writing of the first
+// try.
 struct contest {
     struct charle_db *other;
     int tries;

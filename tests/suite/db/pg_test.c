@@ -1,8 +1,7 @@
 // What only PostgreSQL has: connecting, pipelines, the pool, and servers that go away.
-#include "fixture.h"
-
 #include "db/pg/pipeline.h"
 #include "db/pg/pool.h"
+#include "fixture.h"
 #include "support/pg_cluster.h"
 
 #include <pthread.h>
@@ -43,10 +42,14 @@ static void test_a_session_is_set_up(void **state)
 {
     struct charle_db *db = NULL;
     struct charle_error err = {0};
-    const struct ch_pg_options options = {.application_name = "suite", .statement_timeout_ms = 100, .lock_timeout_ms = 50};
+    const struct ch_pg_options options = {
+        .application_name = "suite", .statement_timeout_ms = 100, .lock_timeout_ms = 50};
     (void)state;
     assert_ok(ch_pg_open(suite_pg_url(), &options, &db, &err), &err);
-    assert_int_equal(must_count(db, "select count(*) from pg_stat_activity where pid = pg_backend_pid() and application_name = 'suite'"), 1);
+    assert_int_equal(
+        must_count(db,
+                   "select count(*) from pg_stat_activity where pid = pg_backend_pid() and application_name = 'suite'"),
+        1);
     assert_int_equal(must_count(db, "select (current_setting('timezone') = 'UTC')::int"), 1);
     assert_int_equal(must_count(db, "select (current_setting('lock_timeout') = '50ms')::int"), 1);
     assert_fails(charle_exec(db, "select pg_sleep(5)", NULL, 0, NULL, &err), CHARLE_DEADLINE_EXCEEDED, &err, "timeout");
@@ -95,7 +98,8 @@ static void test_values_of_unknown_type_want_a_cast(void **state)
     (void)state;
     assert_fails(charle_exec(db, "select $1", &one, 1, NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "cast");
     assert_ok(charle_exec(db, "select $1::bigint", &one, 1, NULL, &err), &err);
-    assert_fails(charle_exec(db, "copy (select 1) to stdout", NULL, 0, NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "COPY");
+    assert_fails(charle_exec(db, "copy (select 1) to stdout", NULL, 0, NULL, &err), CHARLE_INVALID_ARGUMENT, &err,
+                 "COPY");
     assert_int_equal(must_count(db, "select 1"), 1);
     charle_db_close(db);
 }
@@ -178,8 +182,8 @@ static void test_a_failure_in_a_pipeline(void **state)
 {
     struct charle_db *db = open_db(suite_pg_url());
     (void)state;
-    assert_int_equal(divide_all(db, 0, 10, 4), 4);                        // those behind it are not run
-    assert_int_equal(divide_all(db, CH_PG_PIPELINE_SEPARATE, 10, 4), 9);  // those behind it do not care
+    assert_int_equal(divide_all(db, 0, 10, 4), 4);                       // those behind it are not run
+    assert_int_equal(divide_all(db, CH_PG_PIPELINE_SEPARATE, 10, 4), 9); // those behind it do not care
     assert_int_equal(divide_all(db, 0, 10, 100), 10);
     assert_int_equal(must_count(db, "select 1"), 1);
     charle_db_close(db);

@@ -1,14 +1,13 @@
 // The query builder on both databases: what each word means, and what is refused before a database sees it.
-#include "fixture.h"
-
 #include "agency.h"
 #include "db/query_words.h"
+#include "fixture.h"
 
 #include <math.h>
 #include <stdio.h>
 
-#define S(text) CHARLE_STR(text)
-#define AT(seconds) ((struct charle_ts){(int64_t)(seconds) * 1000000})
+#define S(text)     CHARLE_STR(text)
+#define AT(seconds) ((struct charle_ts){(int64_t)(seconds)*1000000})
 
 static void make_tables(struct charle_db *db)
 {
@@ -19,8 +18,13 @@ static void make_tables(struct charle_db *db)
 
 static struct task new_task(const char *id, const char *client_id, const char *title, int status)
 {
-    return (struct task){.id = charle_str(id), .client_id = charle_str(client_id), .title = charle_str(title),
-                         .status = status, .priority = 3, .estimate = {S("1.5")}, .created_at = AT(1000)};
+    return (struct task){.id = charle_str(id),
+                         .client_id = charle_str(client_id),
+                         .title = charle_str(title),
+                         .status = status,
+                         .priority = 3,
+                         .estimate = {S("1.5")},
+                         .created_at = AT(1000)};
 }
 
 static void add(struct charle_db *db, struct task row)
@@ -37,7 +41,11 @@ static void fill(struct charle_db *db)
     struct charle_error err = {0};
     static const struct charle_str tags[] = {CHARLE_STR_INIT("red"), CHARLE_STR_INIT("blue")};
     const struct client clients[] = {
-        {.id = S("a"), .name = S("Alpha"), .phone = {S("+49 1"), true}, .budget = {{S("100.5")}, true}, .is_active = true},
+        {.id = S("a"),
+         .name = S("Alpha"),
+         .phone = {S("+49 1"), true},
+         .budget = {{S("100.5")}, true},
+         .is_active = true},
         {.id = S("b"), .name = S("beta"), .rating = {4.5, true}, .is_active = true},
         {.id = S("c"), .name = S("Gamma%"), .budget = {{S("99")}, true}, .rating = {-1, true}},
     };
@@ -71,7 +79,8 @@ static void fill(struct charle_db *db)
     t = new_task("t6", "nobody", "back\\slash", TASK_OPEN);
     t.ratio = (struct charle_opt_float8){0.5, true};
     add(db, t);
-    const struct entry entries[] = {{1, S("t1"), 30, {{0}, false}}, {2, S("t1"), 45, {S("x"), true}}, {3, S("t3"), 60, {{0}, false}}};
+    const struct entry entries[] = {
+        {1, S("t1"), 30, {{0}, false}}, {2, S("t1"), 45, {S("x"), true}}, {3, S("t3"), 60, {{0}, false}}};
     assert_ok(charle_run(db, charle_insert_many(entry, entries, 3), NULL, &err), &err);
 }
 
@@ -118,7 +127,8 @@ static void test_comparisons(struct charle_db *db)
     assert_string_equal(HOLDS(db, between(task.points, -3, 4)), "t3");
     assert_string_equal(HOLDS(db, not_between(task.points, -3, 4)), "t1 t4");
     assert_string_equal(HOLDS(db, eq(task.title, "")), "t5");
-    assert_string_equal(HOLDS(db, gt(task.title, "a")), "t2 t4 t6"); // by bytes: capitals before small letters, Ä behind both
+    assert_string_equal(HOLDS(db, gt(task.title, "a")),
+                        "t2 t4 t6"); // by bytes: capitals before small letters, Ä behind both
 }
 
 static void test_decimals_compare_by_value(struct charle_db *db)
@@ -143,7 +153,7 @@ static void test_patterns(struct charle_db *db)
     assert_string_equal(HOLDS(db, not_ilike(task.title, "%A%")), "t3 t4 t5");
     assert_string_equal(HOLDS(db, like(task.title, "100\\%%")), "t3");
     assert_string_equal(HOLDS(db, like(task.title, "%cotton\\_w__l")), "t3");
-    assert_string_equal(HOLDS(db, like(task.title, "_rger")), "t4"); // one character, not one byte
+    assert_string_equal(HOLDS(db, like(task.title, "_rger")), "t4");       // one character, not one byte
     assert_string_equal(HOLDS(db, ilike(task.title, "\xc3\xa4rger")), ""); // only ASCII is folded
     assert_string_equal(HOLDS(db, like(task.title, "back\\\\%")), "t6");
     assert_string_equal(HOLDS(db, like(task.title, "")), "t5");
@@ -175,19 +185,22 @@ static void test_conditions_combine(struct charle_db *db)
     struct charle_arena arena = {0};
     struct charle_conditions filter = charle_conditions(&arena);
     fill(db);
-    assert_string_equal(HOLDS(db, and(eq(task.client_id, "b"), or(eq(task.status, TASK_OPEN), gt(task.due_at, AT(0))))), "t4 t5");
+    assert_string_equal(
+        HOLDS(db, and(eq(task.client_id, "b"), or (eq(task.status, TASK_OPEN), gt(task.due_at, AT(0))))), "t4 t5");
     assert_string_equal(HOLDS(db, not(and(eq(task.client_id, "b"), eq(task.status, TASK_OPEN)))), "t1 t2 t3 t5 t6");
     assert_string_equal(HOLDS(db, and()), "t1 t2 t3 t4 t5 t6");
-    assert_string_equal(HOLDS(db, or()), "");
+    assert_string_equal(HOLDS(db, or ()), "");
     assert_string_equal(HOLDS(db, exists(from(entry), where(eq(entry.task_id, task.id)))), "t1 t3");
     assert_string_equal(HOLDS(db, not_exists(from(client), where(eq(client.id, task.client_id)))), "t6");
     assert_string_equal(HOLDS(db, raw("length(\"task\".\"title\") > $2 and \"task\".\"id\" <> $1 and '$3' = '$3'",
-                                      charle_text(S("t1")), charle_int4(14))), "t3");
+                                      charle_text(S("t1")), charle_int4(14))),
+                        "t3");
     for (int i = 0; i < 3; i++) { // conditions made in an inner block
         if (i == 1)
-            charle_conditions_add(&filter, or(in(task.client_id, "a", "b"), eq(task.id, "t6")));
+            charle_conditions_add(&filter, or (in(task.client_id, "a", "b"), eq(task.id, "t6")));
         if (i == 2)
-            charle_conditions_add(&filter, exists(from(entry), where(and(eq(entry.task_id, task.id), gt(entry.minutes, 50)))));
+            charle_conditions_add(&filter,
+                                  exists(from(entry), where(and(eq(entry.task_id, task.id), gt(entry.minutes, 50)))));
     }
     assert_string_equal(HOLDS(db, charle_conditions_all(&filter)), "t3");
     charle_arena_deinit(&arena);
@@ -197,28 +210,34 @@ static void test_order_and_pages(struct charle_db *db)
 {
     fill(db);
     // PostgreSQL's place for NULLs: as if they were larger than everything.
-    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.due_at), asc(task.id)))), "t3 t1 t5 t2 t4 t6");
-    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(desc(task.due_at), asc(task.id)))), "t2 t4 t6 t5 t1 t3");
-    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(nulls_first(asc(task.due_at)), desc(task.id)))),
-                        "t6 t4 t2 t3 t1 t5");
-    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(nulls_last(desc(task.due_at)), desc(task.id)))),
-                        "t5 t1 t3 t6 t4 t2");
+    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.due_at), asc(task.id)))),
+                        "t3 t1 t5 t2 t4 t6");
+    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(desc(task.due_at), asc(task.id)))),
+                        "t2 t4 t6 t5 t1 t3");
+    assert_string_equal(
+        ids(db, charle_select(task_id, from(task), order_by(nulls_first(asc(task.due_at)), desc(task.id)))),
+        "t6 t4 t2 t3 t1 t5");
+    assert_string_equal(
+        ids(db, charle_select(task_id, from(task), order_by(nulls_last(desc(task.due_at)), desc(task.id)))),
+        "t5 t1 t3 t6 t4 t2");
     assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.title)))), "t5 t3 t1 t6 t2 t4");
-    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.status), asc(task.id)))), "t5 t2 t3 t1 t4 t6");
-    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.id)), limit(2), offset(3))), "t4 t5");
+    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.status), asc(task.id)))),
+                        "t5 t2 t3 t1 t4 t6");
+    assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.id)), limit(2), offset(3))),
+                        "t4 t5");
     assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.id)), offset(4))), "t5 t6");
     assert_string_equal(ids(db, charle_select(task_id, from(task), order_by(asc(task.id)), limit(0))), "");
     assert_non_null(strstr(ids(db, charle_select(task_id, from(task), limit(-1))), "negative"));
 }
 
-#define TASK_PAGE(FIELD, OUTER)                                                                                        \
-    FIELD(id, task.id)                                                                                                 \
-    FIELD(status, task.status)                                                                                         \
-    FIELD(points, task.points)                                                                                         \
-    FIELD(tags, task.tags)                                                                                             \
-    FIELD(estimate, task.estimate)                                                                                     \
-    OUTER(client, client.name)                                                                                         \
-    OUTER(phone, client.phone)                                                                                         \
+#define TASK_PAGE(FIELD, OUTER)    \
+    FIELD(id, task.id)             \
+    FIELD(status, task.status)     \
+    FIELD(points, task.points)     \
+    FIELD(tags, task.tags)         \
+    FIELD(estimate, task.estimate) \
+    OUTER(client, client.name)     \
+    OUTER(phone, client.phone)     \
     OUTER(is_active, client.is_active)
 CHARLE_SHAPE(task_page, TASK_PAGE);
 
@@ -229,8 +248,11 @@ static void test_joins_and_typed_rows(struct charle_db *db)
     struct task_page *rows, one;
     size_t count;
     fill(db);
-    assert_ok(charle_fetch_all(db, &arena, charle_select(task_page, from(task), left_join(client, eq(client.id, task.client_id)),
-                                                         order_by(asc(task.id))), &rows, &count, &err), &err);
+    assert_ok(charle_fetch_all(db, &arena,
+                               charle_select(task_page, from(task), left_join(client, eq(client.id, task.client_id)),
+                                             order_by(asc(task.id))),
+                               &rows, &count, &err),
+              &err);
     assert_int_equal(count, 6);
     assert_true(charle_str_equal(rows[0].client.value, S("Alpha")) && rows[0].client.has);
     assert_true(rows[0].phone.has && rows[0].is_active.has && rows[0].is_active.value);
@@ -241,16 +263,24 @@ static void test_joins_and_typed_rows(struct charle_db *db)
     assert_true(charle_str_equal(rows[2].estimate.text, S("-2.25")));
     assert_true(rows[2].client.has && !rows[2].phone.has);
     assert_false(rows[5].client.has || rows[5].phone.has || rows[5].is_active.has || rows[5].points.has);
-    assert_ok(charle_fetch_one(db, &arena, charle_select(task_page, from(task), inner_join(client, eq(client.id, task.client_id)),
-                                                         order_by(desc(task.id))), &one, &err), &err);
+    assert_ok(charle_fetch_one(db, &arena,
+                               charle_select(task_page, from(task), inner_join(client, eq(client.id, task.client_id)),
+                                             order_by(desc(task.id))),
+                               &one, &err),
+              &err);
     assert_true(charle_str_equal(one.id, S("t5")));
-    assert_fails(charle_fetch_one(db, &arena, charle_select(task_page, from(task), left_join(client, eq(client.id, task.client_id)),
-                                                            where(eq(task.id, "none"))), &one, &err), CHARLE_NOT_FOUND, &err, NULL);
+    assert_fails(charle_fetch_one(db, &arena,
+                                  charle_select(task_page, from(task), left_join(client, eq(client.id, task.client_id)),
+                                                where(eq(task.id, "none"))),
+                                  &one, &err),
+                 CHARLE_NOT_FOUND, &err, NULL);
     // NULLs of a left join, ordered; and rows for which the join found nothing.
     assert_string_equal(ids(db, charle_select(task_id, from(task), left_join(client, eq(client.id, task.client_id)),
-                                              order_by(desc(client.name), asc(task.id)))), "t6 t3 t4 t5 t1 t2");
+                                              order_by(desc(client.name), asc(task.id)))),
+                        "t6 t3 t4 t5 t1 t2");
     assert_string_equal(ids(db, charle_select(task_id, from(task), left_join(client, eq(client.id, task.client_id)),
-                                              where(is_missing(client.id)))), "t6");
+                                              where(is_missing(client.id)))),
+                        "t6");
     charle_arena_deinit(&arena);
 }
 
@@ -265,26 +295,28 @@ static void test_self_joins(struct charle_db *db)
     struct pair *rows;
     size_t count;
     fill(db);
-    assert_ok(charle_fetch_all(db, &arena, charle_select(pair, from(task), inner_join(parent, eq(parent.id, task.parent_id)),
-                                                         where(eq(parent.status, TASK_OPEN)), order_by(asc(task.id))),
-                               &rows, &count, &err), &err);
+    assert_ok(charle_fetch_all(db, &arena,
+                               charle_select(pair, from(task), inner_join(parent, eq(parent.id, task.parent_id)),
+                                             where(eq(parent.status, TASK_OPEN)), order_by(asc(task.id))),
+                               &rows, &count, &err),
+              &err);
     assert_int_equal(count, 2);
     assert_true(charle_str_equal(rows[0].id, S("t2")) && charle_str_equal(rows[0].parent, S("Paint the wall")));
     charle_arena_deinit(&arena);
 }
 
-#define TOTALS(FIELD, OUTER)                                                                                           \
-    FIELD(client_id, task.client_id)                                                                                   \
-    FIELD(tasks, count_rows())                                                                                         \
-    FIELD(scored, count_of(task.points))                                                                               \
-    FIELD(kinds, count_distinct(task.points))                                                                          \
-    FIELD(points, sum_of(task.points))                                                                                 \
-    FIELD(mean, avg_of(task.points))                                                                                   \
-    FIELD(priorities, sum_of(task.priority))                                                                           \
-    FIELD(estimate, sum_of(task.estimate))                                                                             \
-    FIELD(mean_estimate, avg_of(task.estimate))                                                                        \
-    FIELD(smallest, min_of(task.estimate))                                                                             \
-    FIELD(latest, max_of(task.due_at))                                                                                 \
+#define TOTALS(FIELD, OUTER)                    \
+    FIELD(client_id, task.client_id)            \
+    FIELD(tasks, count_rows())                  \
+    FIELD(scored, count_of(task.points))        \
+    FIELD(kinds, count_distinct(task.points))   \
+    FIELD(points, sum_of(task.points))          \
+    FIELD(mean, avg_of(task.points))            \
+    FIELD(priorities, sum_of(task.priority))    \
+    FIELD(estimate, sum_of(task.estimate))      \
+    FIELD(mean_estimate, avg_of(task.estimate)) \
+    FIELD(smallest, min_of(task.estimate))      \
+    FIELD(latest, max_of(task.due_at))          \
     FIELD(last_title, max_of(task.title))
 CHARLE_SHAPE(totals, TOTALS);
 
@@ -295,9 +327,11 @@ static void test_groups(struct charle_db *db)
     struct totals *rows;
     size_t count;
     fill(db);
-    assert_ok(charle_fetch_all(db, &arena, charle_select(totals, from(task), group_by(by(task.client_id)),
-                                                         having(gt(count_rows(), 1)), order_by(desc(count_rows()))),
-                               &rows, &count, &err), &err);
+    assert_ok(charle_fetch_all(db, &arena,
+                               charle_select(totals, from(task), group_by(by(task.client_id)),
+                                             having(gt(count_rows(), 1)), order_by(desc(count_rows()))),
+                               &rows, &count, &err),
+              &err);
     assert_int_equal(count, 2);
     assert_true(charle_str_equal(rows[0].client_id, S("b")));
     assert_int_equal(rows[0].tasks, 3);
@@ -313,16 +347,19 @@ static void test_groups(struct charle_db *db)
     assert_true(charle_str_equal(rows[1].last_title.value, S("paint the DOOR")));
     assert_true(charle_str_equal(rows[1].mean_estimate.value.text, S("9.5")));
     // Of no rows: no groups, or one group of nothing.
-    assert_ok(charle_fetch_all(db, &arena, charle_select(totals, from(task), where(eq(task.id, "none")), group_by(by(task.client_id))),
-                               &rows, &count, &err), &err);
+    assert_ok(
+        charle_fetch_all(db, &arena,
+                         charle_select(totals, from(task), where(eq(task.id, "none")), group_by(by(task.client_id))),
+                         &rows, &count, &err),
+        &err);
     assert_int_equal(count, 0);
     charle_arena_deinit(&arena);
 }
 
-#define OVERALL(FIELD, OUTER)                                                                                          \
-    FIELD(rows, count_rows())                                                                                          \
-    FIELD(points, sum_of(task.points))                                                                                 \
-    FIELD(mean, avg_of(task.ratio))                                                                                    \
+#define OVERALL(FIELD, OUTER)          \
+    FIELD(rows, count_rows())          \
+    FIELD(points, sum_of(task.points)) \
+    FIELD(mean, avg_of(task.ratio))    \
     FIELD(third, avg_of(task.estimate))
 CHARLE_SHAPE(overall, OVERALL);
 #define STATUSES(FIELD, OUTER) FIELD(status, task.status)
@@ -336,21 +373,25 @@ static void test_aggregates_of_everything_and_distinct(struct charle_db *db)
     struct statuses *rows;
     size_t count;
     fill(db);
-    assert_ok(charle_fetch_one(db, &arena, charle_select(overall, from(task), where(in(task.id, "t1", "t2", "t3"))), &all, &err), &err);
+    assert_ok(charle_fetch_one(db, &arena, charle_select(overall, from(task), where(in(task.id, "t1", "t2", "t3"))),
+                               &all, &err),
+              &err);
     assert_int_equal(all.rows, 3);
     assert_int_equal(all.points.value, 2);
     assert_false(all.mean.has);
     assert_true(charle_str_equal(all.third.value.text, S("5.5833333333333333")));
-    assert_ok(charle_fetch_one(db, &arena, charle_select(overall, from(task), where(eq(task.id, "none"))), &all, &err), &err);
+    assert_ok(charle_fetch_one(db, &arena, charle_select(overall, from(task), where(eq(task.id, "none"))), &all, &err),
+              &err);
     assert_int_equal(all.rows, 0);
     assert_false(all.points.has || all.third.has);
-    assert_ok(charle_fetch_all(db, &arena, charle_select(statuses, from(task), distinct(), order_by(desc(task.status))), &rows, &count,
-                               &err), &err);
+    assert_ok(charle_fetch_all(db, &arena, charle_select(statuses, from(task), distinct(), order_by(desc(task.status))),
+                               &rows, &count, &err),
+              &err);
     assert_int_equal(count, 4);
     assert_int_equal(rows[0].status, TASK_OPEN);
     must_exec(db, "update task set points = 9223372036854775807 where id in ('t1', 't4')");
-    assert_fails(charle_fetch_one(db, &arena, charle_select(overall, from(task)), &all, &err),
-                 CHARLE_OUT_OF_RANGE, &err, NULL);
+    assert_fails(charle_fetch_one(db, &arena, charle_select(overall, from(task)), &all, &err), CHARLE_OUT_OF_RANGE,
+                 &err, NULL);
     charle_arena_deinit(&arena);
 }
 
@@ -362,15 +403,20 @@ static void test_whole_rows(struct charle_db *db)
     struct client wrong;
     size_t count;
     fill(db);
-    assert_ok(charle_fetch_rows(db, &arena, charle_select_rows(task, where(eq(task.client_id, "b")), order_by(asc(task.id))), &rows,
-                                &count, &err), &err);
+    assert_ok(charle_fetch_rows(db, &arena,
+                                charle_select_rows(task, where(eq(task.client_id, "b")), order_by(asc(task.id))), &rows,
+                                &count, &err),
+              &err);
     assert_int_equal(count, 3);
     assert_true(charle_str_equal(rows[1].title, S("\xc3\x84rger")));
     assert_true(rows[1].is_urgent.has && rows[1].is_urgent.value);
     assert_ok(charle_fetch_row(db, &arena, charle_select_rows(task, where(eq(task.id, "t1"))), &row, &err), &err);
     assert_int_equal(row.tags.count, 2);
-    assert_ok(charle_fetch_row(db, &arena, charle_select_rows(task, inner_join(entry, eq(entry.task_id, task.id)),
-                                                              where(eq(entry.id, 3))), &row, &err), &err);
+    assert_ok(charle_fetch_row(
+                  db, &arena,
+                  charle_select_rows(task, inner_join(entry, eq(entry.task_id, task.id)), where(eq(entry.id, 3))), &row,
+                  &err),
+              &err);
     assert_true(charle_str_equal(row.id, S("t3")));
     assert_fails(charle_fetch_row(db, &arena, charle_select_rows(task, where(eq(task.id, "t1"))), &wrong, &err),
                  CHARLE_INVALID_ARGUMENT, &err, "do not fit");
@@ -404,19 +450,24 @@ static void test_updates_and_deletes(struct charle_db *db)
     int64_t changed = 0;
     const struct charle_opt_ts none = {0};
     fill(db);
-    assert_ok(charle_run(db, charle_update(task, eq(task.id, "t1"), set(task.title, "New"), set(task.status, TASK_DONE),
-                                           set_null(task.points), set(task.due_at, none), set(task.ratio, 2),
-                                           set(task.meta, ((struct charle_json){S("{\"b\": 1, \"a\": [true]}")}))),
-                         &changed, &err), &err);
+    assert_ok(charle_run(db,
+                         charle_update(task, eq(task.id, "t1"), set(task.title, "New"), set(task.status, TASK_DONE),
+                                       set_null(task.points), set(task.due_at, none), set(task.ratio, 2),
+                                       set(task.meta, ((struct charle_json){S("{\"b\": 1, \"a\": [true]}")}))),
+                         &changed, &err),
+              &err);
     assert_int_equal(changed, 1);
-    assert_string_equal(HOLDS(db, and(eq(task.title, "New"), eq(task.status, TASK_DONE), is_null(task.points), is_null(task.due_at),
-                                      eq(task.ratio, 2.0), is_not_null(task.meta))), "t1");
+    assert_string_equal(HOLDS(db, and(eq(task.title, "New"), eq(task.status, TASK_DONE), is_null(task.points),
+                                      is_null(task.due_at), eq(task.ratio, 2.0), is_not_null(task.meta))),
+                        "t1");
     assert_ok(charle_run(db, charle_update(task, every_row(), set(task.title, task.id)), &changed, &err), &err);
     assert_int_equal(changed, 6);
     assert_string_equal(HOLDS(db, eq(task.title, "t4")), "t4");
     assert_ok(charle_run(db, charle_delete(task, in(task.id, "t1", "t2", "gone")), &changed, &err), &err);
     assert_int_equal(changed, 2);
-    assert_ok(charle_run(db, charle_delete(task, exists(from(client), where(eq(client.id, task.client_id)))), &changed, &err), &err);
+    assert_ok(
+        charle_run(db, charle_delete(task, exists(from(client), where(eq(client.id, task.client_id)))), &changed, &err),
+        &err);
     assert_string_equal(HOLDS(db, and()), "t6");
 }
 
@@ -427,14 +478,17 @@ static void test_an_empty_condition_is_refused(struct charle_db *db)
     struct charle_error err = {0};
     const char *const no_ids[] = {"x"};
     fill(db);
-    assert_fails(charle_run(db, charle_delete(task, charle_conditions_all(&nothing)), NULL, &err), CHARLE_INVALID_ARGUMENT, &err,
-                 "every_row()");
+    assert_fails(charle_run(db, charle_delete(task, charle_conditions_all(&nothing)), NULL, &err),
+                 CHARLE_INVALID_ARGUMENT, &err, "every_row()");
     assert_fails(charle_run(db, charle_delete(task, and()), NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "every_row()");
-    assert_fails(charle_run(db, charle_delete(task, or(eq(task.id, "t1"), and())), NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "a delete");
-    assert_fails(charle_run(db, charle_delete(task, not_in_array(task.id, no_ids, 0)), NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "empty");
-    assert_fails(charle_run(db, charle_update(task, and(and(), not(or())), set(task.title, "x")), NULL, &err),
+    assert_fails(charle_run(db, charle_delete(task, or (eq(task.id, "t1"), and())), NULL, &err),
+                 CHARLE_INVALID_ARGUMENT, &err, "a delete");
+    assert_fails(charle_run(db, charle_delete(task, not_in_array(task.id, no_ids, 0)), NULL, &err),
+                 CHARLE_INVALID_ARGUMENT, &err, "empty");
+    assert_fails(charle_run(db, charle_update(task, and(and(), not(or ())), set(task.title, "x")), NULL, &err),
                  CHARLE_INVALID_ARGUMENT, &err, "an update of task");
-    assert_fails(charle_run(db, charle_update(task, eq(task.id, "t1")), NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "set");
+    assert_fails(charle_run(db, charle_update(task, eq(task.id, "t1")), NULL, &err), CHARLE_INVALID_ARGUMENT, &err,
+                 "set");
     assert_int_equal(must_count(db, "select count(*) from task"), 6);
 }
 
@@ -450,15 +504,21 @@ static void test_upserts_and_returning(struct charle_db *db)
     assert_fails(charle_run(db, charle_insert(task, row), NULL, &err), CHARLE_UNIQUE_VIOLATION, &err, NULL);
     assert_ok(charle_run(db, on_conflict_do_nothing(charle_insert(task, row)), &changed, &err), &err);
     assert_int_equal(changed, 0);
-    assert_ok(charle_run(db, on_conflict_do_update(charle_insert(task, row), target(by(task.id)),
-                                                   set(task.title, excluded(task.title)), set(task.priority, 8)),
-                         &changed, &err), &err);
+    assert_ok(charle_run(db,
+                         on_conflict_do_update(charle_insert(task, row), target(by(task.id)),
+                                               set(task.title, excluded(task.title)), set(task.priority, 8)),
+                         &changed, &err),
+              &err);
     assert_int_equal(changed, 1);
     assert_string_equal(HOLDS(db, and(eq(task.title, "Again"), eq(task.priority, 8), eq(task.client_id, "a"))), "t1");
-    assert_ok(charle_fetch_all(db, &arena, returning(task_id, charle_update(task, eq(task.client_id, "b"), set(task.priority, 7))),
-                               &rows, &count, &err), &err);
+    assert_ok(charle_fetch_all(db, &arena,
+                               returning(task_id, charle_update(task, eq(task.client_id, "b"), set(task.priority, 7))),
+                               &rows, &count, &err),
+              &err);
     assert_int_equal(count, 3);
-    assert_ok(charle_fetch_all(db, &arena, returning(task_id, charle_delete(task, eq(task.priority, 7))), &rows, &count, &err), &err);
+    assert_ok(charle_fetch_all(db, &arena, returning(task_id, charle_delete(task, eq(task.priority, 7))), &rows, &count,
+                               &err),
+              &err);
     assert_int_equal(count, 3);
     row.id = S("t9");
     assert_ok(charle_fetch_all(db, &arena, returning(task_id, charle_insert(task, row)), &rows, &count, &err), &err);
@@ -481,7 +541,8 @@ static void test_many_rows_at_once(struct charle_db *db)
     assert_int_equal(must_count(db, "select sum(minutes) from entry"), 499500);
     assert_int_equal(must_count(db, "select count(*) from entry where note is not null"), 143);
     must_exec(db, "delete from entry where id < 1000");
-    assert_fails(charle_run(db, charle_insert_many(entry, rows, 1000), &changed, &err), CHARLE_UNIQUE_VIOLATION, &err, NULL);
+    assert_fails(charle_run(db, charle_insert_many(entry, rows, 1000), &changed, &err), CHARLE_UNIQUE_VIOLATION, &err,
+                 NULL);
     assert_int_equal(must_count(db, "select count(*) from entry"), 1);
 }
 
@@ -510,34 +571,58 @@ static void test_wrong_statements_never_reach_the_database(struct charle_db *db)
     size_t n;
     struct charle_db *const d = db;
     struct charle_arena *const a = &arena;
-    refused(charle_fetch_all(d, a, charle_select(one_client, from(task)), &clients, &n, &err), &err, "add from(client)");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(client.name, "x"))), &id, &n, &err), &err, "client.name");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task_alias(2).id, "x"))), &id, &n, &err), &err, "under an alias");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), order_by(asc(client.id))), &id, &n, &err), &err, "client.id");
+    refused(charle_fetch_all(d, a, charle_select(one_client, from(task)), &clients, &n, &err), &err,
+            "add from(client)");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(client.name, "x"))), &id, &n, &err),
+            &err, "client.name");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task_alias(2).id, "x"))), &id, &n, &err),
+            &err, "under an alias");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), order_by(asc(client.id))), &id, &n, &err), &err,
+            "client.id");
     refused(charle_fetch_all(d, a, charle_select(task_id, where(eq(task.id, "x"))), &id, &n, &err), &err, "from");
     refused(charle_fetch_all(d, a, charle_select(task_id, from(task), cross_join(task)), &id, &n, &err), &err, "twice");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(gt(count_rows(), 1))), &id, &n, &err), &err, "having");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(and()), where(and())), &id, &n, &err), &err, "twice");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(gt(count_rows(), 1))), &id, &n, &err), &err,
+            "having");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(and()), where(and())), &id, &n, &err), &err,
+            "twice");
     refused(charle_fetch_all(d, a, charle_select(mixed, from(task)), &mixed, &n, &err), &err, "group_by");
-    refused(charle_fetch_all(d, a, charle_select(double_sum, from(task)), &sums, &n, &err), &err, "aggregate of an aggregate");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.status, 77))), &id, &n, &err), &err, "77");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.is_urgent, 2))), &id, &n, &err), &err, "bool");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), distinct(), order_by(asc(task.title))), &id, &n, &err), &err, "distinct");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(raw("$2 = $1", charle_int4(1)))), &id, &n, &err), &err, "$2");
-    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.estimate, ((struct charle_numeric){S("1,5")})))),
-                             &id, &n, &err), &err, "decimal");
-    refused(charle_run(d, charle_update(task, eq(task.id, "x"), set(client.name, "y")), NULL, &err), &err, "cannot be set");
-    refused(charle_run(d, charle_update(task, eq(task.id, "x"), set(task.title, "y"), set(task.title, "z")), NULL, &err), &err, "set twice");
+    refused(charle_fetch_all(d, a, charle_select(double_sum, from(task)), &sums, &n, &err), &err,
+            "aggregate of an aggregate");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.status, 77))), &id, &n, &err), &err,
+            "77");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.is_urgent, 2))), &id, &n, &err),
+            &err, "bool");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), distinct(), order_by(asc(task.title))), &id, &n,
+                             &err),
+            &err, "distinct");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(raw("$2 = $1", charle_int4(1)))), &id, &n,
+                             &err),
+            &err, "$2");
+    refused(charle_fetch_all(
+                d, a, charle_select(task_id, from(task), where(eq(task.estimate, ((struct charle_numeric){S("1,5")})))),
+                &id, &n, &err),
+            &err, "decimal");
+    refused(charle_run(d, charle_update(task, eq(task.id, "x"), set(client.name, "y")), NULL, &err), &err,
+            "cannot be set");
+    refused(
+        charle_run(d, charle_update(task, eq(task.id, "x"), set(task.title, "y"), set(task.title, "z")), NULL, &err),
+        &err, "set twice");
     refused(charle_run(d, charle_delete(task, eq(client.id, "x")), NULL, &err), &err, "client.id");
-    assert_fails(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.priority, 5000000000))), &id, &n, &err),
-                 CHARLE_OUT_OF_RANGE, &err, "int4");
-    assert_fails(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.points, UINT64_MAX))), &id, &n, &err),
-                 CHARLE_OUT_OF_RANGE, &err, "int8");
+    assert_fails(
+        charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.priority, 5000000000))), &id, &n, &err),
+        CHARLE_OUT_OF_RANGE, &err, "int4");
+    assert_fails(
+        charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.points, UINT64_MAX))), &id, &n, &err),
+        CHARLE_OUT_OF_RANGE, &err, "int8");
     // The client's not null columns are taken as OUTER; a shape that takes them plain does not fit a left join.
-    refused(charle_fetch_all(d, a, charle_select(one_client, from(task), left_join(client, eq(client.id, task.client_id))), &clients, &n,
-                             &err), &err, "OUTER(name");
-    assert_fails(charle_fetch_all(d, a, charle_select(task_page, from(task), inner_join(client, eq(client.id, task.client_id))), &pages,
-                                  &n, &err), CHARLE_INVALID_ARGUMENT, &err, NULL); // there are no tables yet
+    refused(charle_fetch_all(d, a,
+                             charle_select(one_client, from(task), left_join(client, eq(client.id, task.client_id))),
+                             &clients, &n, &err),
+            &err, "OUTER(name");
+    assert_fails(
+        charle_fetch_all(d, a, charle_select(task_page, from(task), inner_join(client, eq(client.id, task.client_id))),
+                         &pages, &n, &err),
+        CHARLE_INVALID_ARGUMENT, &err, NULL); // there are no tables yet
     assert_int_not_equal(err.domain, CHARLE_DOMAIN_CHARLE);
     charle_arena_deinit(&arena);
 }
@@ -554,20 +639,30 @@ static void test_what_it_says(struct charle_db *db)
     char sql[400] = "";
     bool is_pg = charle_db_dialect(db) == CHARLE_PG;
     fill(db);
-    assert_ok(charle_query_text(charle_db_dialect(db), charle_select(task_id, from(task), where(and(eq(task.title, "it's"),
-                                gt(task.due_at, AT(0)), in(task.points, 1, 2, 3))), order_by(desc(task.due_at)), limit(5)), &buf, &err), &err);
+    assert_ok(charle_query_text(
+                  charle_db_dialect(db),
+                  charle_select(task_id, from(task),
+                                where(and(eq(task.title, "it's"), gt(task.due_at, AT(0)), in(task.points, 1, 2, 3))),
+                                order_by(desc(task.due_at)), limit(5)),
+                  &buf, &err),
+              &err);
     assert_string_equal(charle_buf_text(&buf), is_pg
-        ? "select \"task\".\"id\" from \"task\" where (\"task\".\"title\" = $1 and \"task\".\"due_at\" > $2 and \"task\".\"points\" in "
-          "($3, $4, $5, $6)) order by \"task\".\"due_at\" desc limit $7 -- $1 = 'it's', $2 = '1970-01-01T00:00:00Z', $3 = 1, $4 = 2, $5 = 3,"
-          " $6 = 3, $7 = 5"
-        : "select \"task\".\"id\" from \"task\" where (\"task\".\"title\" = $1 and \"task\".\"due_at\" > $2 and \"task\".\"points\" in "
-          "($3, $4, $5, $6)) order by \"task\".\"due_at\" desc nulls first limit $7 -- $1 = 'it's', $2 = '1970-01-01T00:00:00Z', $3 = 1,"
-          " $4 = 2, $5 = 3, $6 = 3, $7 = 5");
+                                                   ? "select \"task\".\"id\" from \"task\" where (\"task\".\"title\" = "
+                                                     "$1 and \"task\".\"due_at\" > $2 and \"task\".\"points\" in "
+                                                     "($3, $4, $5, $6)) order by \"task\".\"due_at\" desc limit $7 -- "
+                                                     "$1 = 'it's', $2 = '1970-01-01T00:00:00Z', $3 = 1, $4 = 2, $5 = 3,"
+                                                     " $6 = 3, $7 = 5"
+                                                   : "select \"task\".\"id\" from \"task\" where (\"task\".\"title\" = "
+                                                     "$1 and \"task\".\"due_at\" > $2 and \"task\".\"points\" in "
+                                                     "($3, $4, $5, $6)) order by \"task\".\"due_at\" desc nulls first "
+                                                     "limit $7 -- $1 = 'it's', $2 = '1970-01-01T00:00:00Z', $3 = 1,"
+                                                     " $4 = 2, $5 = 3, $6 = 3, $7 = 5");
     charle_db_set_trace(db, keep_sql, sql);
     charle_db_set_service(db, "agency.TaskService/List */ drop");
     assert_string_equal(HOLDS(db, eq(task.id, "t1")), "t1");
-    assert_string_equal(sql, "/* agency.TaskService/List/drop */ select \"task\".\"id\" from \"task\" where \"task\".\"id\" = $1"
-                             " order by \"task\".\"id\"");
+    assert_string_equal(
+        sql, "/* agency.TaskService/List/drop */ select \"task\".\"id\" from \"task\" where \"task\".\"id\" = $1"
+             " order by \"task\".\"id\"");
     charle_db_set_trace(db, NULL, NULL);
     charle_db_set_service(db, NULL);
     charle_buf_deinit(&buf);
@@ -578,13 +673,15 @@ static void test_floats_agree(struct charle_db *db)
     fill(db);
     struct charle_error err = {0};
     assert_ok(charle_run(db, charle_update(task, eq(task.id, "t1"), set(task.ratio, (double)NAN)), NULL, &err), &err);
-    assert_ok(charle_run(db, charle_update(task, eq(task.id, "t2"), set(task.ratio, (double)INFINITY)), NULL, &err), &err);
+    assert_ok(charle_run(db, charle_update(task, eq(task.id, "t2"), set(task.ratio, (double)INFINITY)), NULL, &err),
+              &err);
     assert_ok(charle_run(db, charle_update(task, eq(task.id, "t3"), set(task.ratio, -0.0)), NULL, &err), &err);
     assert_string_equal(HOLDS(db, eq(task.ratio, (double)NAN)), "t1");
     assert_string_equal(HOLDS(db, gt(task.ratio, 0.5)), "t1 t2");
     assert_string_equal(HOLDS(db, eq(task.ratio, 0.0)), "t3");
-    assert_string_equal(ids(db, charle_select(task_id, from(task), where(is_not_null(task.ratio)), order_by(desc(task.ratio)))),
-                        "t1 t2 t6 t3");
+    assert_string_equal(
+        ids(db, charle_select(task_id, from(task), where(is_not_null(task.ratio)), order_by(desc(task.ratio)))),
+        "t1 t2 t6 t3");
 }
 
 int main(void)

@@ -1,8 +1,7 @@
 // Values and rows of every type: what goes in comes out, the same from both databases, as structs and as bytes.
-#include "fixture.h"
-
 #include "db/pg/pg.h"
 #include "db/sqlite/sqlite_row.h"
+#include "fixture.h"
 #include "msg/wire.h"
 #include "sample.h"
 
@@ -47,7 +46,8 @@ static void encode_struct(const struct sample *row, struct charle_buf *buf)
     assert_int_equal(buf->failed, CHARLE_OK);
 }
 
-// The wire form of a struct is the canonical form of the row, but for what the row form settles: -0.0 and JSON's spelling.
+// The wire form of a struct is the canonical form of the row, but for what the row form settles: -0.0 and JSON's
+// spelling.
 static void settle(struct sample *row)
 {
     row->ratio = row->ratio == 0 ? 0 : row->ratio;
@@ -186,8 +186,9 @@ static void assert_same_bytes(const struct bytes *a, const struct bytes *b)
         while (same < x.len && same < y.len && x.ptr[same] == y.ptr[same])
             same++;
         if (same < x.len || same < y.len)
-            print_error("row %zu differs at byte %zu: …%.*s… and …%.*s…\n", i, same, (int)(x.len - same < 40 ? x.len - same : 40),
-                        (const char *)x.ptr + same, (int)(y.len - same < 40 ? y.len - same : 40), (const char *)y.ptr + same);
+            print_error("row %zu differs at byte %zu: …%.*s… and …%.*s…\n", i, same,
+                        (int)(x.len - same < 40 ? x.len - same : 40), (const char *)x.ptr + same,
+                        (int)(y.len - same < 40 ? y.len - same : 40), (const char *)y.ptr + same);
         assert_int_equal(x.len, y.len);
         assert_memory_equal(x.ptr, y.ptr, x.len);
     }
@@ -330,11 +331,12 @@ static void test_partial_rows_and_keys(struct charle_db *db)
     charle_column_set_add(&some, 13);
     row.n_text = (struct charle_opt_text){CHARLE_STR("changed"), true};
     encode_struct(&row, &whole.buf);
-    // The writer of two columns takes these two out of a whole row, and leaves the others alone. The row exists, so that the NOT NULL
-    // columns it does not give are there.
+    // The writer of two columns takes these two out of a whole row, and leaves the others alone. The row exists, so
+    // that the NOT NULL columns it does not give are there.
     assert_ok(ch_sqlite_writer_open(&writer, db, &sample_table, &some, &err), &err);
     enum charle_err rc = ch_sqlite_writer_put(&writer, charle_buf_bytes(&whole.buf), &err);
-    assert_fails(rc, CHARLE_NOT_NULL_VIOLATION, &err, "sample.flag"); // SQLite checks NOT NULL before it looks for the conflict
+    assert_fails(rc, CHARLE_NOT_NULL_VIOLATION, &err,
+                 "sample.flag"); // SQLite checks NOT NULL before it looks for the conflict
     ch_sqlite_writer_close(&writer);
     must_exec(db, "update sample set n_text = 'changed'");
     sqlite3_stmt *statement;

@@ -15,9 +15,15 @@ static const struct charle_enum state_enum = {"test.State", states, 3};
 #define HAS_REQUIRED(name) 0
 #define HAS_OPTIONAL(name) offsetof(struct sample, name.has)
 #define HAS_REPEATED(name) offsetof(struct sample, name.has)
-#define FIELD(n, column, TYPE, opt_type, c_type, w, l)                                                                   \
-    {.number = n, .name = CHARLE_STR_INIT(#column), .type = CHARLE_TYPE_##TYPE, .wire = CHARLE_WIRE_##w,               \
-     .label = CHARLE_##l, .packed = CHARLE_WIRE_##w < CHARLE_WIRE_STRING, .offset = offsetof(struct sample, column), .has_offset = HAS_##l(column),    \
+#define FIELD(n, column, TYPE, opt_type, c_type, w, l) \
+    {.number = n,                                      \
+     .name = CHARLE_STR_INIT(#column),                 \
+     .type = CHARLE_TYPE_##TYPE,                       \
+     .wire = CHARLE_WIRE_##w,                          \
+     .label = CHARLE_##l,                              \
+     .packed = CHARLE_WIRE_##w < CHARLE_WIRE_STRING,   \
+     .offset = offsetof(struct sample, column),        \
+     .has_offset = HAS_##l(column),                    \
      .enumeration = CHARLE_TYPE_##TYPE == CHARLE_TYPE_ENUM ? &state_enum : NULL},
 static const struct charle_field fields[] = {SAMPLE_FIELDS(FIELD)};
 static const struct charle_message message = {"test.Sample", sizeof(struct sample), fields, SAMPLE_FIELD_COUNT};
@@ -25,8 +31,11 @@ static const struct charle_message message = {"test.Sample", sizeof(struct sampl
 #define NULLABLE_REQUIRED(name) false
 #define NULLABLE_OPTIONAL(name) true
 #define NULLABLE_REPEATED(name) (SAMPLE_##name == SAMPLE_na_text)
-#define COLUMN(at, n)                                                                                                  \
-    {.name = CHARLE_STR_INIT(#n), .field = &fields[SAMPLE_##n], .index = at, .is_nullable = SAMPLE_IS_NULLABLE_##n,     \
+#define COLUMN(at, n)                       \
+    {.name = CHARLE_STR_INIT(#n),           \
+     .field = &fields[SAMPLE_##n],          \
+     .index = at,                           \
+     .is_nullable = SAMPLE_IS_NULLABLE_##n, \
      .is_array = SAMPLE_##n >= SAMPLE_a_flag},
 enum {
 #define IS_NULLABLE(n, column, TYPE, opt_type, c_type, w, l) SAMPLE_IS_NULLABLE_##column = NULLABLE_##l(column),
@@ -37,12 +46,13 @@ enum {
 // In the order of the fields, but a_text comes third: somebody added it late and put it where it belongs.
 static const struct charle_column columns[] = {
     COLUMN(0, id) COLUMN(1, flag) COLUMN(2, a_text) COLUMN(3, small) COLUMN(4, big) COLUMN(5, ratio) COLUMN(6, data)
-    COLUMN(7, state) COLUMN(8, moment) COLUMN(9, day) COLUMN(10, price) COLUMN(11, tag) COLUMN(12, doc) COLUMN(13, n_text)
-    COLUMN(14, n_flag) COLUMN(15, n_small) COLUMN(16, n_big) COLUMN(17, n_ratio) COLUMN(18, n_data) COLUMN(19, n_state)
-    COLUMN(20, n_moment) COLUMN(21, n_day) COLUMN(22, n_price) COLUMN(23, n_tag) COLUMN(24, n_doc) COLUMN(25, a_flag)
-    COLUMN(26, a_small) COLUMN(27, a_big) COLUMN(28, a_ratio) COLUMN(29, a_data) COLUMN(30, a_state) COLUMN(31, a_moment)
-    COLUMN(32, a_day) COLUMN(33, a_price) COLUMN(34, a_tag) COLUMN(35, a_doc) COLUMN(36, na_text)
-};
+        COLUMN(7, state) COLUMN(8, moment) COLUMN(9, day) COLUMN(10, price) COLUMN(11, tag) COLUMN(12, doc)
+            COLUMN(13, n_text) COLUMN(14, n_flag) COLUMN(15, n_small) COLUMN(16, n_big) COLUMN(17, n_ratio)
+                COLUMN(18, n_data) COLUMN(19, n_state) COLUMN(20, n_moment) COLUMN(21, n_day) COLUMN(22, n_price)
+                    COLUMN(23, n_tag) COLUMN(24, n_doc) COLUMN(25, a_flag) COLUMN(26, a_small) COLUMN(27, a_big)
+                        COLUMN(28, a_ratio) COLUMN(29, a_data) COLUMN(30, a_state) COLUMN(31, a_moment)
+                            COLUMN(32, a_day) COLUMN(33, a_price) COLUMN(34, a_tag) COLUMN(35, a_doc)
+                                COLUMN(36, na_text)};
 
 const struct charle_table sample_table = {
     .id = 1,
@@ -55,13 +65,16 @@ const struct charle_table sample_table = {
     .key_columns = (const uint16_t[]){0},
     .key_count = 1,
     .pg_create =
-        "create table sample (id text collate \"C\" primary key, flag boolean not null, a_text text[] not null default '{}',"
+        "create table sample (id text collate \"C\" primary key, flag boolean not null, a_text text[] not null default "
+        "'{}',"
         " small integer not null, big bigint not null, ratio double precision not null, data bytea not null,"
         " state text collate \"C\" not null, moment timestamptz not null, day date not null, price numeric not null,"
-        " tag uuid not null, doc jsonb not null, n_text text collate \"C\", n_flag boolean, n_small integer, n_big bigint,"
+        " tag uuid not null, doc jsonb not null, n_text text collate \"C\", n_flag boolean, n_small integer, n_big "
+        "bigint,"
         " n_ratio double precision, n_data bytea, n_state text collate \"C\", n_moment timestamptz, n_day date,"
         " n_price numeric, n_tag uuid, n_doc jsonb, a_flag boolean[] not null default '{}', a_small integer[] not null,"
-        " a_big bigint[] not null, a_ratio double precision[] not null, a_data bytea[] not null, a_state text[] not null,"
+        " a_big bigint[] not null, a_ratio double precision[] not null, a_data bytea[] not null, a_state text[] not "
+        "null,"
         " a_moment timestamptz[] not null, a_day date[] not null, a_price numeric[] not null, a_tag uuid[] not null,"
         " a_doc jsonb[] not null, na_text text[])",
     .sqlite_create =
@@ -70,7 +83,8 @@ const struct charle_table sample_table = {
         " moment integer not null, day text not null, price text not null, tag text not null, doc text not null,"
         " n_text text, n_flag integer, n_small integer, n_big integer, n_ratio real, n_data blob, n_state text,"
         " n_moment integer, n_day text, n_price text, n_tag text, n_doc text, a_flag text not null default '[]',"
-        " a_small text not null, a_big text not null, a_ratio text not null, a_data text not null, a_state text not null,"
+        " a_small text not null, a_big text not null, a_ratio text not null, a_data text not null, a_state text not "
+        "null,"
         " a_moment text not null, a_day text not null, a_price text not null, a_tag text not null, a_doc text not null,"
         " na_text text) without rowid",
 };
@@ -135,12 +149,18 @@ static int64_t pick_int(uint64_t *random, int64_t min, int64_t max)
     if (below(random, 3) == 0)
         return edges[below(random, sizeof(edges) / sizeof(edges[0]))];
     int64_t value = (int64_t)(sample_next(random) >> below(random, 64));
-    return value < min ? min : value > max ? max : below(random, 2) ? value : value == INT64_MIN ? 0 : -value < min ? min : -value;
+    return value < min          ? min
+           : value > max        ? max
+           : below(random, 2)   ? value
+           : value == INT64_MIN ? 0
+           : -value < min       ? min
+                                : -value;
 }
 
 static double pick_float(uint64_t *random)
 {
-    const double edges[] = {0, -0.0, 1, -1, 0.1, 1e300, -1e-300, 5e-324, (double)NAN, (double)INFINITY, -(double)INFINITY, 3, 1e15};
+    const double edges[] = {
+        0, -0.0, 1, -1, 0.1, 1e300, -1e-300, 5e-324, (double)NAN, (double)INFINITY, -(double)INFINITY, 3, 1e15};
     if (below(random, 2))
         return edges[below(random, sizeof(edges) / sizeof(edges[0]))];
     return (double)(int64_t)sample_next(random) / 1048576.0;
@@ -148,8 +168,9 @@ static double pick_float(uint64_t *random)
 
 static struct charle_str pick_text(uint64_t *random, struct charle_arena *arena)
 {
-    static const char *const pieces[] = {"",     "a",  "Z",   " ",  "'", "\"", "\\", "%",        "_",  "\n", "\t",
-                                         "über", "日", "🚂", "{}", ",", "[",  "]",  "\u00e9\u0301", "\x01", "null"};
+    static const char *const pieces[] = {
+        "",   "a", "Z",  " ", "'", "\"", "\\",           "%",    "_",   "\n", "\t", "über",
+        "日", "🚂", "{}", ",", "[", "]",  "\u00e9\u0301", "\x01", "null"};
     char text[256] = "";
     for (size_t i = below(random, 12); i > 0; i--)
         strcat(text, pieces[below(random, sizeof(pieces) / sizeof(pieces[0]))]);
@@ -167,14 +188,26 @@ static struct charle_bytes pick_bytes(uint64_t *random, struct charle_arena *are
 
 static struct charle_numeric pick_numeric(uint64_t *random, struct charle_arena *arena)
 {
-    static const char *const edges[] = {"0",     "1",      "-1",       "0.1",   "-0.00001", "10000", "9999",   "0.0001",
-                                        "12.5",  "100000000", "123456789.987654321", "-99999999999999999999.99999999",
-                                        "0.00000000000000000001", "10000.0001", "1000000000000000000000000"};
+    static const char *const edges[] = {"0",
+                                        "1",
+                                        "-1",
+                                        "0.1",
+                                        "-0.00001",
+                                        "10000",
+                                        "9999",
+                                        "0.0001",
+                                        "12.5",
+                                        "100000000",
+                                        "123456789.987654321",
+                                        "-99999999999999999999.99999999",
+                                        "0.00000000000000000001",
+                                        "10000.0001",
+                                        "1000000000000000000000000"};
     struct charle_numeric value;
     if (below(random, 2))
         return (struct charle_numeric){charle_str(edges[below(random, sizeof(edges) / sizeof(edges[0]))])};
-    struct charle_str text = charle_arena_printf(arena, "%lld.%06zu", (long long)pick_int(random, -1000000000, 1000000000),
-                                                 below(random, 1000000));
+    struct charle_str text = charle_arena_printf(
+        arena, "%lld.%06zu", (long long)pick_int(random, -1000000000, 1000000000), below(random, 1000000));
     CHARLE_ASSERT(charle_numeric_read(text, arena, &value));
     return value;
 }
@@ -189,15 +222,27 @@ static struct charle_uuid pick_uuid(uint64_t *random)
 
 static struct charle_json pick_json(uint64_t *random)
 {
-    static const char *const edges[] = {"null", "{}", "[]", "1", "-0", "1.50", "1e3", "2.5E-4", "\"a\\u00e9\\n\\/\"", "true",
-                                        "{\"b\":1,\"a\":[1,2,{\"x\":null}],\"aa\":\"\"}", "{\"a\":1,\"a\":2}",
-                                        " [ 1 , 2.0 , \"x y\" ] ", "{\"\":0,\"zz\":1,\"b\":{\"c\":[]}}"};
+    static const char *const edges[] = {"null",
+                                        "{}",
+                                        "[]",
+                                        "1",
+                                        "-0",
+                                        "1.50",
+                                        "1e3",
+                                        "2.5E-4",
+                                        "\"a\\u00e9\\n\\/\"",
+                                        "true",
+                                        "{\"b\":1,\"a\":[1,2,{\"x\":null}],\"aa\":\"\"}",
+                                        "{\"a\":1,\"a\":2}",
+                                        " [ 1 , 2.0 , \"x y\" ] ",
+                                        "{\"\":0,\"zz\":1,\"b\":{\"c\":[]}}"};
     return (struct charle_json){charle_str(edges[below(random, sizeof(edges) / sizeof(edges[0]))])};
 }
 
 static struct charle_ts pick_ts(uint64_t *random)
 {
-    const int64_t edges[] = {0, -1, 1, 946684800000000, 946684799999999, 1700000000123456, -2208988800000000, 253402300799999999};
+    const int64_t edges[] = {
+        0, -1, 1, 946684800000000, 946684799999999, 1700000000123456, -2208988800000000, 253402300799999999};
     return (struct charle_ts){below(random, 2) ? edges[below(random, 8)]
                                                : pick_int(random, -60000000000000000, 200000000000000000)};
 }

@@ -1,8 +1,7 @@
 // What only SQLite has: opening files, full and read-only disks, the functions that make it agree with PostgreSQL.
-#include "fixture.h"
-
 #include "base/alloc.h"
 #include "db/sqlite/sqlite_row.h"
+#include "fixture.h"
 #include "sample.h"
 
 #include <stdio.h>
@@ -100,7 +99,8 @@ static void test_files_that_cannot_be_opened(void **state)
     assert_fails(ch_sqlite_open(place->file, &read_only, &db, &err), CHARLE_NOT_FOUND, &err, place->file);
     assert_fails(ch_sqlite_open(place->file, &existing, &db, &err), CHARLE_NOT_FOUND, &err, place->file);
     assert_fails(ch_sqlite_open(place->directory, NULL, &db, &err), CHARLE_NOT_FOUND, &err, place->directory);
-    write_file(place->file, "this is a letter to my aunt, and longer than the hundred bytes that a header of SQLite has, I do hope");
+    write_file(place->file,
+               "this is a letter to my aunt, and longer than the hundred bytes that a header of SQLite has, I do hope");
     assert_fails(ch_sqlite_open(place->file, NULL, &db, &err), CHARLE_DATA_LOSS, &err, "not a SQLite database");
     assert_int_equal(err.domain, CHARLE_DOMAIN_SQLITE);
     assert_null(db);
@@ -116,7 +116,8 @@ static void test_a_read_only_handle(void **state)
     must_exec(db, "create table t (a); insert into t values (1)");
     assert_ok(ch_sqlite_open(place->file, &options, &reader, &err), &err);
     assert_int_equal(must_count(reader, "select a from t"), 1);
-    assert_fails(charle_exec(reader, "insert into t values (2)", NULL, 0, NULL, &err), CHARLE_READ_ONLY, &err, "permissions");
+    assert_fails(charle_exec(reader, "insert into t values (2)", NULL, 0, NULL, &err), CHARLE_READ_ONLY, &err,
+                 "permissions");
     charle_db_close(reader);
     charle_db_close(db);
 }
@@ -134,7 +135,8 @@ static void test_a_full_disk_keeps_what_was_committed(void **state)
         rc = charle_exec(db, "insert into t values (zeroblob(2000))", NULL, 0, NULL, &err);
     assert_fails(rc, CHARLE_DISK_FULL, &err, "free some space");
     assert_ok(charle_rollback(db, &err), &err);
-    enum charle_err outer = charle_commit(db, &err); // SQLite may have ended the whole transaction or just the statement
+    enum charle_err outer =
+        charle_commit(db, &err); // SQLite may have ended the whole transaction or just the statement
     assert_true(outer == CHARLE_OK || outer == CHARLE_ABORTED);
     assert_int_equal(charle_transaction_depth(db), 0);
     assert_int_equal(must_count(db, "select count(*) from t"), 1);
@@ -192,35 +194,48 @@ static void test_decimals(void **state)
     (void)state;
     struct charle_db *db = open_file(":memory:");
     struct charle_error err = {0};
-    static const char *const ascending[] = {"-Infinity", "-10000.5", "-10000", "-12", "-1.2", "-1.19", "-1", "-0.5", "-0.05", "0",
-                                            "0.0009", "0.05", "0.5", "1", "1.19", "1.2", "9", "10", "12", "100", "99999.9", "Infinity", "NaN"};
+    static const char *const ascending[] = {"-Infinity", "-10000.5", "-10000",  "-12",      "-1.2",   "-1.19",
+                                            "-1",        "-0.5",     "-0.05",   "0",        "0.0009", "0.05",
+                                            "0.5",       "1",        "1.19",    "1.2",      "9",      "10",
+                                            "12",        "100",      "99999.9", "Infinity", "NaN"};
     char sql[200];
     for (size_t a = 0; a < sizeof(ascending) / sizeof(ascending[0]); a++)
         for (size_t b = 0; b < sizeof(ascending) / sizeof(ascending[0]); b++) {
             int wanted = (a > b) - (a < b);
             snprintf(sql, sizeof(sql), "select charle_numeric_cmp('%s', '%s')", ascending[a], ascending[b]);
             assert_int_equal(must_count(db, sql), wanted);
-            snprintf(sql, sizeof(sql), "select (charle_numeric_key('%s') > charle_numeric_key('%s')) - (charle_numeric_key('%s') < charle_numeric_key('%s'))",
+            snprintf(sql, sizeof(sql),
+                     "select (charle_numeric_key('%s') > charle_numeric_key('%s')) - (charle_numeric_key('%s') < "
+                     "charle_numeric_key('%s'))",
                      ascending[a], ascending[b], ascending[a], ascending[b]);
             assert_int_equal(must_count(db, sql), wanted);
-            snprintf(sql, sizeof(sql), "select ('%s' > '%s' collate charle_numeric) - ('%s' < '%s' collate charle_numeric)",
-                     ascending[a], ascending[b], ascending[a], ascending[b]);
+            snprintf(sql, sizeof(sql),
+                     "select ('%s' > '%s' collate charle_numeric) - ('%s' < '%s' collate charle_numeric)", ascending[a],
+                     ascending[b], ascending[a], ascending[b]);
             assert_int_equal(must_count(db, sql), wanted);
         }
     assert_int_equal(must_count(db, "select charle_numeric_cmp('1.50', 1.5)"), 0); // as others may have written it
     assert_gives(db, "select charle_numeric_cmp('1', null)", NULL);
     assert_gives(db, "with t(x) as (values ('0.1'), ('0.2'), ('-0.30')) select charle_numeric_sum(x) from t", "0");
-    assert_gives(db, "with t(x) as (values ('99999999999999999999.99'), ('0.01'), (null)) select charle_numeric_sum(x) from t",
-                 "100000000000000000000");
+    assert_gives(
+        db, "with t(x) as (values ('99999999999999999999.99'), ('0.01'), (null)) select charle_numeric_sum(x) from t",
+        "100000000000000000000");
     assert_gives(db, "with t(x) as (values ('-1.5'), ('-0.25')) select charle_numeric_sum(x) from t", "-1.75");
     assert_gives(db, "with t(x) as (values ('0.004'), ('0.001')) select charle_numeric_sum(x) from t", "0.005");
     assert_gives(db, "select charle_numeric_sum(x) from (select '1' as x where 0)", NULL);
-    assert_gives(db, "with t(x) as (values ('1'), ('1'), ('2')) select charle_numeric_avg(x) from t", "1.3333333333333333");
-    assert_gives(db, "with t(x) as (values ('-1'), ('-1'), (null), ('-3')) select charle_numeric_avg(x) from t", "-1.6666666666666667");
+    assert_gives(db, "with t(x) as (values ('1'), ('1'), ('2')) select charle_numeric_avg(x) from t",
+                 "1.3333333333333333");
+    assert_gives(db, "with t(x) as (values ('-1'), ('-1'), (null), ('-3')) select charle_numeric_avg(x) from t",
+                 "-1.6666666666666667");
     assert_gives(db, "with t(x) as (values ('10'), ('30')) select charle_numeric_avg(x) from t", "20");
-    assert_fails(charle_exec(db, "select charle_numeric_key('ten')", NULL, 0, NULL, &err), CHARLE_INVALID_ARGUMENT, &err, "not a number");
-    assert_fails(charle_exec(db, "with recursive t(x, n) as (values ('99999999999999999999999999999999999999', 1) union all select x, n + 1 from t"
-                                 " where n < 9) select charle_numeric_sum(x) from t", NULL, 0, NULL, &err), CHARLE_OUT_OF_RANGE, &err, "38 digits");
+    assert_fails(charle_exec(db, "select charle_numeric_key('ten')", NULL, 0, NULL, &err), CHARLE_INVALID_ARGUMENT,
+                 &err, "not a number");
+    assert_fails(charle_exec(db,
+                             "with recursive t(x, n) as (values ('99999999999999999999999999999999999999', 1) union "
+                             "all select x, n + 1 from t"
+                             " where n < 9) select charle_numeric_sum(x) from t",
+                             NULL, 0, NULL, &err),
+                 CHARLE_OUT_OF_RANGE, &err, "38 digits");
     charle_db_close(db);
 }
 
@@ -231,7 +246,8 @@ static enum charle_err do_all(const char *path, struct charle_error *err)
     struct charle_rows *rows = NULL;
     struct charle_arena arena = {0};
     struct charle_value value;
-    const struct charle_value params[] = {charle_int8(1), charle_text(CHARLE_STR("x")), charle_day((struct charle_date){100})};
+    const struct charle_value params[] = {charle_int8(1), charle_text(CHARLE_STR("x")),
+                                          charle_day((struct charle_date){100})};
     enum charle_err rc = ch_sqlite_open(path, NULL, &db, err);
     if (!rc)
         rc = charle_exec_script(db, "drop table if exists t; create table t (a integer, b text, c text)", err);

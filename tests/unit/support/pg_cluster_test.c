@@ -1,14 +1,17 @@
-// The clusters that other tests rely on: they start, forget nothing over a halt, go back to a cold copy, and leave nothing behind.
+// The clusters that other tests rely on: they start, forget nothing over a halt, go back to a cold copy, and leave
+// nothing behind.
 #include "support/pg_cluster.h"
 
+// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
-
+// cmocka wants these before it.
 #include <cmocka.h>
 #include <libpq-fe.h>
+// clang-format on
 
 static int count_rows(const char *url)
 {

@@ -76,32 +76,32 @@ static bool copy_expr(struct charle_arena *arena, struct charle_expr *expr, int 
     return true;
 }
 
-void charle_conditions_add(struct charle_conditions *filter, struct charle_expr condition)
+void charle_conditions_add(struct charle_conditions *conditions, struct charle_expr condition)
 {
-    if (filter->failed)
+    if (conditions->failed)
         return;
-    if (filter->count == filter->capacity) {
-        size_t capacity = filter->capacity ? filter->capacity * 2 : 8;
-        struct charle_expr *list = charle_arena_array(filter->arena, capacity, sizeof(*list));
+    if (conditions->count == conditions->capacity) {
+        size_t capacity = conditions->capacity ? conditions->capacity * 2 : 8;
+        struct charle_expr *list = charle_arena_array(conditions->arena, capacity, sizeof(*list));
         if (!list) {
-            filter->failed = CHARLE_NO_MEMORY;
+            conditions->failed = CHARLE_NO_MEMORY;
             return;
         }
-        if (filter->count)
-            memcpy(list, filter->list, filter->count * sizeof(*list));
-        filter->list = list;
-        filter->capacity = capacity;
+        if (conditions->count)
+            memcpy(list, conditions->list, conditions->count * sizeof(*list));
+        conditions->list = list;
+        conditions->capacity = capacity;
     }
-    if (copy_expr(filter->arena, &condition, 0))
-        filter->list[filter->count++] = condition;
+    if (copy_expr(conditions->arena, &condition, 0))
+        conditions->list[conditions->count++] = condition;
     else
-        filter->failed = CHARLE_NO_MEMORY;
+        conditions->failed = CHARLE_NO_MEMORY;
 }
 
-struct charle_expr charle_conditions_all(const struct charle_conditions *filter)
+struct charle_expr charle_conditions_all(const struct charle_conditions *conditions)
 {
-    // A filter that lost a condition must not let more rows through: a raw text that no database takes stops it.
-    if (filter->failed)
+    // A conditions that lost a condition must not let more rows through: a raw text that no database takes stops it.
+    if (conditions->failed)
         return (struct charle_expr){.op = CHARLE_OP_RAW, .raw = "$1"};
-    return (struct charle_expr){.op = CHARLE_OP_AND, .list = filter->list, .count = filter->count};
+    return (struct charle_expr){.op = CHARLE_OP_AND, .list = conditions->list, .count = conditions->count};
 }
