@@ -522,11 +522,11 @@ static enum charle_err is_certain(struct ch_client_core *core, const struct char
     return rc;
 }
 
-static enum charle_err compare_bucket(struct ch_client_core *core, struct charle_str after, const struct charle_hash_bucket *bucket,
-                                      bool *out_same, struct charle_error *err)
+static enum charle_err compare_bucket(struct ch_client_core *core, struct charle_str after, struct charle_str until,
+                                      const struct charle_hash_bucket *bucket, bool *out_same, struct charle_error *err)
 {
     struct ch_row_sum sum = {0};
-    enum charle_err rc = sum_here(core, present_table(core), after, bucket->until_key, &sum, err);
+    enum charle_err rc = sum_here(core, present_table(core), after, until, &sum, err);
     *out_same = ch_row_sum_equals(&sum, bucket->rows, bucket->hash);
     if (*out_same)
         core->acquire.report.rows += bucket->rows;
@@ -584,19 +584,23 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
     struct ch_acquire *a = &core->acquire;
     const struct charle_hash_bucket *const *buckets = reply->bucket.items;
     struct charle_str after = bound(a->range.has_after, &a->range.after);
-    bool is_small = rows_in(reply) <= CH_VERIFY_LEAF_ROWS || is_leaf(a), all_same = true, same;
+    bool is_small = rows_in(reply) <= CH_VERIFY_LEAF_ROWS || is_leaf(a), all_same = true, same, is_to_end = false;
     for (size_t i = 0; i < reply->bucket.count; i++) {
-        enum charle_err rc = compare_bucket(core, after, buckets[i], &same, err);
+        // A last bucket without a key goes to the end of the range.
+        is_to_end = buckets[i]->until_key.len == 0;
+        struct charle_str until = is_to_end ? bound(a->range.has_until, &a->range.until) : buckets[i]->until_key;
+        enum charle_err rc = compare_bucket(core, after, until, buckets[i], &same, err);
         // What cannot be divided any more is as small as it gets.
         int64_t rows = reply->bucket.count == 1 ? 0 : buckets[i]->rows;
         if (!rc && !same && !is_small)
-            rc = push_range(a, after, buckets[i]->until_key, rows, err);
+            rc = push_range(a, after, until, rows, err);
         if (rc)
             return rc;
         all_same = all_same && same;
-        after = buckets[i]->until_key;
+        after = until;
     }
-    enum charle_err rc = compare_tail(core, after, &same, err);
+    same = true;
+    enum charle_err rc = is_to_end ? CHARLE_OK : compare_tail(core, after, &same, err);
     if (!rc && !same && !is_small)
         rc = push_range(a, after, bound(a->range.has_until, &a->range.until), 0, err);
     if (rc)

@@ -145,6 +145,7 @@ struct batch_walk {
     const struct charle_call **calls;
     int64_t *positions;    // of the calls
     bool *is_new;          // has no number yet
+    bool is_full;
     int64_t now_us;
 };
 
@@ -181,11 +182,11 @@ no_memory:
     return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a batch of calls");
 }
 
-static enum charle_err collect(struct batch_walk *walk, struct charle_error *err)
+static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id calls, struct charle_error *err)
 {
     struct ch_sql *sql = &walk->replica->sql;
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(sql, CH_SQL_OUTBOX_UNSENT, &row, err, "");
+    enum charle_err rc = ch_sql_one(sql, calls, &row, err, "");
     for (; rc == CHARLE_OK; rc = ch_sql_next(sql, row, err)) {
         bool is_numbered = sqlite3_column_type(row, 1) != SQLITE_NULL, is_held = false;
         int64_t due_at_us = sqlite3_column_int64(row, 8);
@@ -199,6 +200,7 @@ static enum charle_err collect(struct batch_walk *walk, struct charle_error *err
         if (!rc && is_held)
             continue;
         if (!rc && !ch_push_batch_add(&walk->fill, ch_sql_text(row, 2).len, ch_sql_bytes(row, 3).len)) {
+            walk->is_full = true;
             ch_sql_end(row);
             return CHARLE_OK;
         }
@@ -279,7 +281,10 @@ enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_ma
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
-    rc = collect(&walk, err);
+    // Calls that were held back are older than some that have numbers: those with numbers go first, or the numbers would jump.
+    rc = collect(&walk, CH_SQL_OUTBOX_UNJUDGED, err);
+    if (!rc && !walk.is_full)
+        rc = collect(&walk, CH_SQL_OUTBOX_UNSENT, err);
     if (!rc)
         rc = number_in_transaction(&walk, err);
     if (!rc)

@@ -67,7 +67,9 @@
                         "or (sequence is null and state = 3)) order by position")                                      \
     X(OUTBOX_CONTAIN, "update charle_outbox set state = case state when 2 then 4 else 5 end where position = ?1")       \
     X(OUTBOX_UNSENT, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "    \
-                     "where state in (1, 2, 4) order by position")                                                     \
+                     "where state in (1, 2, 4) and sequence is null order by position")                                \
+    X(OUTBOX_UNJUDGED, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "  \
+                       "where state in (2, 4) and sequence is not null order by sequence")                             \
     X(OUTBOX_BEHIND_HELD, "select exists(select 1 from charle_touch t join charle_touch o on o.tab = t.tab and o.key = t.key "  \
                           "and o.position < t.position join charle_outbox c on c.position = o.position "                \
                           "where t.position = ?1 and c.state = 1 and c.due_at > ?2)")                                  \
