@@ -170,6 +170,11 @@ static enum charle_err apply_allow_plaintext(struct ch_config *config, const cha
     return read_switch("allow-plaintext", value, &config->allow_plaintext, err);
 }
 
+static enum charle_err apply_database_only(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_switch("database-only", value, &config->database_only, err);
+}
+
 static enum charle_err apply_config(struct ch_config *config, const char *value, struct charle_error *err)
 {
     (void)config, (void)value, (void)err; // found before the others, by find_config_file
@@ -228,6 +233,8 @@ static const struct option options[] = {
      "PostgreSQL's programs, when they are in an unusual place"},
     {"config", "CHARLE_CONFIG", "FILE", true, false, apply_config,
      "settings file, `name = value` a line (default <data-dir>/charled.conf)"},
+    {"database-only", NULL, NULL, true, false, apply_database_only,
+     "run and migrate the private PostgreSQL, but answer no calls: for work on the data"},
     {"check", NULL, NULL, true, false, apply_check, "check the settings and reach the database, then leave"},
     {"help", NULL, NULL, true, false, apply_help, "this text"},
     {"version", NULL, NULL, true, false, apply_version, "version and schema"},
@@ -551,6 +558,11 @@ static enum charle_err check_file(const char *what, const char *path, struct cha
 static enum charle_err finish(struct ch_config *config, struct charle_error *err)
 {
     config->may_migrate |= config->is_development || !config->database_url;
+    if (config->database_only && config->database_url)
+        return charle_fail(
+            err, CHARLE_INVALID_ARGUMENT,
+            "--database-only is about the private PostgreSQL, and DATABASE_URL names another one: leave one of "
+            "them out");
     enum charle_err rc = CHARLE_OK;
     if (config->listen_count == 0)
         rc = apply_listen(config, "tcp://127.0.0.1:4317", err);

@@ -30,6 +30,7 @@ struct ch_config {
     bool is_development;       // --development: migrate at start, whatever the database
     bool may_migrate;          // --migrate, --development, or a private cluster
     bool allow_plaintext;      // tcp:// beyond loopback without TLS
+    bool database_only;        // run the private PostgreSQL and answer no calls
     struct charle_arena arena; // owns the texts
 };
 

@@ -1,5 +1,6 @@
 #include "server/datadir.h"
 
+#include "base/log.h"
 #include "base/str.h"
 
 #include <dirent.h>
@@ -122,6 +123,7 @@ static enum charle_err take_lock(struct ch_datadir *dir, struct charle_error *er
     if (gethostname(host, sizeof(host) - 1) != 0)
         host[0] = '\0';
     int len = snprintf(text, sizeof(text), "pid %ld on %s\n", (long)getpid(), host);
+    dir->is_locked = true;
     if (ftruncate(dir->lock_fd, 0) != 0 || pwrite(dir->lock_fd, text, (size_t)len, 0) != len)
         return fail_path(err, "cannot write", path, "");
     return CHARLE_OK;
@@ -147,6 +149,9 @@ enum charle_err ch_datadir_open(struct ch_datadir *dir, const char *path, struct
 
 void ch_datadir_close(struct ch_datadir *dir)
 {
+    // The number would soon be another process's, and somebody might take it for the server's.
+    if (dir->lock_fd >= 0 && dir->is_locked && ftruncate(dir->lock_fd, 0) != 0)
+        ch_log(CH_LOG_WARN, "server", "the lock file could not be emptied");
     if (dir->lock_fd >= 0)
         close(dir->lock_fd);
     dir->lock_fd = -1;

@@ -263,7 +263,7 @@ static enum ch_exit run_stages(struct server *server)
         code = find_database(server);
     if (code == CH_EXIT_OK)
         code = migrate(server, server->config.may_migrate);
-    if (code == CH_EXIT_OK)
+    if (code == CH_EXIT_OK && !server->config.database_only)
         code = start_engine(server);
     if (code == CH_EXIT_OK) {
         ch_log(CH_LOG_INFO, "server", "ready version=" CH_SERVER_VERSION " schema=%.*s pid=%ld start_ms=%" PRId64,

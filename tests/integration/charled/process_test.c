@@ -123,6 +123,22 @@ static void a_second_one_is_refused(void **state)
     assert_contains(out, pid);
 }
 
+static void its_database_can_run_alone(void **state)
+{
+    char url[600], answer[200];
+    (void)state;
+    assert_int_equal(server_stop(&private), 0);
+    server_start(&private, NULL, (const char *const[]){"--database-only", NULL});
+    server_wait_words(&private, "ready version=");
+    assert_false(server_has_said(&private, "listening"));
+    server_private_url(&private, url, sizeof(url));
+    read_sql(url, "select name from department where id = 'd1'", answer, sizeof(answer));
+    assert_string_equal(answer, "kept");
+    assert_int_equal(server_stop(&private), 0);
+    server_start(&private, NULL, NULL);
+    server_wait_ready(&private);
+}
+
 static void killed_it_comes_back_at_once(void **state)
 {
     char url[600], answer[200];
@@ -399,6 +415,7 @@ int main(void)
         cmocka_unit_test(it_makes_a_cluster_and_takes_it_down),
         cmocka_unit_test(it_starts_again_with_what_it_had),
         cmocka_unit_test(a_second_one_is_refused),
+        cmocka_unit_test(its_database_can_run_alone),
         cmocka_unit_test(killed_it_comes_back_at_once),
         cmocka_unit_test(a_dead_postgresql_is_started_again),
         cmocka_unit_test(killed_with_its_keeper_nothing_is_left_behind),
