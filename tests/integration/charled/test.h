@@ -4,13 +4,17 @@
 
 #include "base/err.h"
 
-#include <cmocka.h>
+// cmocka wants these before it.
+// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
+// clang-format on
 
 // The error's sentence is what one wants to see when something fails.
 #define assert_ok(call, err)                                                  \
