@@ -3,7 +3,8 @@
 // Nothing of it is shown while it goes on. Rows are staged in a spool; the scope's head at the first chunk or hash is kept; at the end the
 // pull is begun again with those heads as cursors, and its first moment is applied together with the staged rows, as one. Why this is
 // exact: every row was fetched, or found equal, at a snapshot not older than the head, and the delta since the head has every row that
-// changed after it. So whatever a later snapshot saw too early, the delta brings again.
+// changed or went after it. So whatever a later snapshot saw too early, the delta brings again; and a staged row that the delta says is
+// gone is not put at all, because it is older than what another scope has shown of the same row in the meantime.
 //
 // Comparing. The server hashes a range in buckets; each is compared with the same range here (confirmed rows: effects of waiting calls are
 // taken off for the moment of counting). Buckets that differ are divided again until they are small enough to fetch. A fetched range

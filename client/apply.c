@@ -15,6 +15,7 @@ struct application {
     struct charle_buf key;     // of the row at hand
     struct charle_buf scratch; // of a compressed page
     struct charle_arena arena; // of a page that is read back from a spool
+    bool has_going;            // temp.charle_going has rows
     bool has_news;             // the moment changes which scopes are held or trusted
 };
 
@@ -304,6 +305,29 @@ static enum charle_err each_page(struct application *a, struct ch_moment *moment
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
+// Lists what the moment says is gone, for the staged rows that are older than it.
+static enum charle_err note_going(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+{
+    const struct charle_scope_delta *const *deltas = page->delta.items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; i < page->delta.count; i++) {
+        const struct charle_table_delta *const *tables = deltas[i]->table.items;
+        for (size_t t = 0; t < deltas[i]->table.count; t++) {
+            const struct charle_gone *const *gone = tables[t]->gone.items;
+            struct ch_table *table = ch_table_by_id(a->tables, tables[t]->table);
+            for (size_t g = 0; !rc && table && g < tables[t]->gone.count; g++) {
+                a->has_going = true;
+                charle_buf_reset(&a->key);
+                rc = ch_table_key_of_wire(a->tables, table, gone[g]->key, &a->key, err);
+                if (!rc)
+                    rc = ch_sql_run(a->tables->sql, CH_SQL_GOING_ADD, err, "iss", (int64_t)tables[t]->table, charle_buf_str(&a->key),
+                                    deltas[i]->scope);
+            }
+        }
+    }
+    return rc;
+}
+
 // --- staged rows ----------------------------------------------------------------------------------------------------------
 
 // Two passes over the spool: what lies here in a fetched range and did not come is denied, then what came is put.
@@ -356,11 +380,28 @@ static enum charle_err deny_before_row(struct staging *s, struct charle_bytes ro
     return rc;
 }
 
+static enum charle_err is_row_going(struct staging *s, struct charle_bytes row, bool *out, struct charle_error *err)
+{
+    struct application *a = s->a;
+    int64_t value = 0;
+    charle_buf_reset(&a->key);
+    enum charle_err rc = ch_table_key_of_row(a->tables, s->table, row, &a->key, err);
+    if (!rc)
+        rc = ch_sql_number(a->tables->sql, CH_SQL_GOING_HAS, 0, &value, err, "iss", (int64_t)s->table->schema->id,
+                           charle_buf_str(&a->key), s->scope);
+    *out = value != 0;
+    return rc;
+}
+
 static enum charle_err stage_row(void *ctx, struct charle_bytes row, struct charle_error *err)
 {
     struct staging *s = ctx;
     if (s->is_denying)
         return deny_before_row(s, row, err);
+    bool is_going = false;
+    enum charle_err rc = s->a->has_going ? is_row_going(s, row, &is_going, err) : CHARLE_OK;
+    if (rc || is_going)
+        return rc;
     s->a->result->rows++;
     return ch_table_put(s->a->tables, s->table, s->audience, s->scope, row, err);
 }
@@ -446,11 +487,13 @@ static enum charle_err pass_over_staged(struct application *a, bool is_denying, 
     return rc;
 }
 
-static enum charle_err apply_staged(struct application *a, struct charle_error *err)
+static enum charle_err apply_staged(struct application *a, struct ch_moment *moment, struct charle_error *err)
 {
     if (!a->options->staged)
         return CHARLE_OK;
     enum charle_err rc = ch_tables_begin_denials(a->tables, err);
+    if (!rc)
+        rc = each_page(a, moment, note_going, err);
     if (!rc)
         rc = pass_over_staged(a, true, err);
     if (!rc)
@@ -531,7 +574,7 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc && a->has_news)
         rc = ch_replica_identity_changed(replica, err);
     if (!rc)
-        rc = apply_staged(a, err);
+        rc = apply_staged(a, moment, err);
     if (!rc && a->has_news) // behind the staged ones: a scope whose past was rewritten while it was copied is in doubt again
         rc = each_page(a, moment, doubt_scopes, err);
     if (!rc)

@@ -285,14 +285,15 @@ int charle_client_sync(struct charle_client *client, uint32_t timeout_ms, struct
 int charle_client_verify(struct charle_client *client, uint32_t timeout_ms, struct charle_verify_report *out, struct charle_error *err)
 {
     struct ch_edge_snapshot snapshot;
-    int rc = charle_client_sync(client, timeout_ms, err);
+    int rc = (int)need_writer(client, err);
     if (rc)
         return rc;
     ch_client_hold(client);
-    int64_t ticket = ch_edge_ask(&client->edge, CH_EDGE_VERIFY);
+    rc = charle_client_sync(client, timeout_ms, err);
+    int64_t ticket = rc ? 0 : ch_edge_ask(&client->edge, CH_EDGE_VERIFY);
     if (ticket < 0)
         rc = (int)charle_fail(err, CHARLE_FAILED_PRECONDITION, "another program synchronises this replica; let that one verify it");
-    else
+    else if (!rc)
         rc = (int)wait_ticket(client, ticket, true, timeout_ms, &snapshot, err);
     if (!rc)
         *out = snapshot.report;

@@ -4,6 +4,9 @@
 // behind its last key. Pages are collected until they are worth a transaction. A scope's cursor is the head of its first chunk (the smallest
 // of those seen: later chunks are newer, and the exact delta since the oldest covers them all). The replica is not shown as ready
 // before that delta has been applied; secondary indexes are made in between, when they are cheapest.
+//
+// Streams run side by side only for different tables: a row seen through two scopes must be written in the order of the snapshots, or an
+// older page would turn back what a newer one said, and the delta of the scope it has left since would not mend it.
 #include "client/core_parts.h"
 
 #include "base/alloc.h"
@@ -74,11 +77,10 @@ static void show_progress(struct ch_client_core *core)
 
 // --- streams --------------------------------------------------------------------------------------------------------------------
 
-static bool is_copying(const struct ch_client_core *core, struct charle_str scope, uint32_t table)
+static bool is_copying(const struct ch_client_core *core, uint32_t table)
 {
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++) {
-        const struct ch_copy_stream *stream = &core->copies[i];
-        if (stream->call && stream->table == table && charle_str_equal(scope_of(stream), scope))
+        if (core->copies[i].call && core->copies[i].table == table)
             return true;
     }
     return false;
@@ -94,7 +96,7 @@ static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stre
     for (; rc == CHARLE_OK; rc = ch_sql_next(look, row, err)) {
         struct charle_str scope = ch_sql_text(row, 0), after = ch_sql_text(row, 2);
         uint32_t table = (uint32_t)sqlite3_column_int64(row, 1);
-        if (is_copying(core, scope, table) || scope.len > CH_SCOPE_LEN_MAX || after.len > CH_KEY_TEXT_MAX)
+        if (is_copying(core, table) || scope.len > CH_SCOPE_LEN_MAX || after.len > CH_KEY_TEXT_MAX)
             continue;
         stream->table = table;
         memcpy(stream->scope, scope.ptr, scope.len);

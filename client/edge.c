@@ -1,442 +1,535 @@
 #include "client/edge.h"
 
 #include "base/alloc.h"
-#include "client/core_parts.h"
+#include "base/clock.h"
+#include "services/crud.h"
 
 #include <errno.h>
-#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { SUSPEND_LOOK_US = 1000000, SUSPEND_JUMP_US = 2000000 };
+enum { WAKE_LEAP_US = 2000000 }; // more sleep of the machine than this, and the connection is not trusted any more
 
-// One RPC of the core. Freed by the thread when the call's last event has come; a cancelled one stays until then, out of the core's sight.
-struct ch_edge_call {
-    struct ch_edge *edge;
-    struct ch_edge_call *next;
-    uint64_t id;
-    struct charle_rpc *rpc; // NULL: it could not be started
-    bool is_cancelled;
+enum edge_kind { EVENT_WISH, EVENT_CONNECTED, EVENT_MESSAGE, EVENT_DONE };
+
+// A wish that somebody waits for: on the stack of the waiting thread.
+struct edge_answer {
+    int64_t ticket;
+    bool is_taken;
 };
 
-struct ch_edge_event {
-    struct ch_edge_event *next;
-    struct ch_edge_call *call;
-    bool is_done;
+struct edge_event {
+    struct edge_event *next;
+    enum edge_kind kind;
+    enum edge_wish wish;
+    struct edge_answer *answer;
+    bool is_connected;
+    struct edge_call *call;
     enum charle_err code;
     size_t size;
-    uint8_t bytes[]; // a message, or the words of the end
+    uint8_t bytes[]; // of the message, or the status text
 };
 
-// --- the queue ----------------------------------------------------------------------------------------------------------
+// One RPC. Lives until its done event has been taken; a cancelled one has lost its id and its events are dropped.
+struct edge_call {
+    struct edge_call *next;
+    struct charle_client *client;
+    struct charle_rpc *rpc;
+    uint64_t id;
+};
 
-static void push_event(struct ch_edge *edge, struct ch_edge_event *event)
-{
-    pthread_mutex_lock(&edge->mutex);
-    if (edge->last)
-        edge->last->next = event;
-    else
-        edge->first = event;
-    edge->last = event;
-    pthread_cond_signal(&edge->wake);
-    pthread_mutex_unlock(&edge->mutex);
-}
+// --- the queue ----------------------------------------------------------------------------------------------------------------
 
-static struct ch_edge_event *new_event(struct ch_edge_call *call, struct charle_bytes bytes)
+static struct edge_event *event_new(enum edge_kind kind, const void *bytes, size_t size)
 {
-    struct ch_edge_event *event = ch_alloc(sizeof(*event) + bytes.len);
+    struct edge_event *event = ch_alloc(sizeof(*event) + size);
     if (!event)
         return NULL;
-    *event = (struct ch_edge_event){.call = call, .size = bytes.len};
-    if (bytes.len)
-        memcpy(event->bytes, bytes.ptr, bytes.len);
+    *event = (struct edge_event){.kind = kind, .size = size};
+    if (size)
+        memcpy(event->bytes, bytes, size);
     return event;
+}
+
+static void push_event(struct charle_client *client, struct edge_event *event)
+{
+    pthread_mutex_lock(&client->mutex);
+    if (client->last)
+        client->last->next = event;
+    else
+        client->first = event;
+    client->last = event;
+    pthread_cond_signal(&client->wake);
+    pthread_mutex_unlock(&client->mutex);
 }
 
 static void on_message(void *ctx, struct charle_rpc *rpc, struct charle_bytes message)
 {
-    struct ch_edge_call *call = ctx;
-    atomic_fetch_add(&call->edge->bytes_received, message.len);
-    struct ch_edge_event *event = new_event(call, message);
-    if (event)
-        push_event(call->edge, event);
-    else
-        charle_rpc_cancel(rpc); // a lost message must not pass for a whole stream
+    struct edge_call *call = ctx;
+    struct edge_event *event = event_new(EVENT_MESSAGE, message.ptr, message.len);
+    if (!event) {
+        charle_rpc_cancel(rpc); // the core sees the stream end and begins again
+        return;
+    }
+    event->call = call;
+    push_event(call->client, event);
+}
+
+// The end of a call must not get lost, so its event is made without memory for the text if need be.
+static void queue_done(struct edge_call *call, enum charle_err code, struct charle_str text)
+{
+    struct edge_event *event = event_new(EVENT_DONE, text.ptr, text.len);
+    while (!event) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        event = event_new(EVENT_DONE, NULL, 0);
+    }
+    event->call = call;
+    event->code = code;
+    push_event(call->client, event);
 }
 
 static void on_done(void *ctx, struct charle_rpc *rpc, const struct charle_status *status)
 {
-    struct ch_edge_call *call = ctx;
-    struct charle_bytes words = charle_bytes(status->text.ptr, status->text.len);
     (void)rpc;
-    struct ch_edge_event *event = new_event(call, words);
-    // The end of a call must reach the core: without memory for its words it goes without them.
-    while (!event)
-        event = new_event(call, (struct charle_bytes){0});
-    event->is_done = true;
-    event->code = status->code;
-    push_event(call->edge, event);
+    queue_done(ctx, status->code, status->text);
 }
 
 static void on_watch(void *ctx, bool is_connected)
 {
-    struct ch_edge *edge = ctx;
-    pthread_mutex_lock(&edge->mutex);
-    edge->connection_moved = true;
-    edge->is_connected = is_connected;
-    pthread_cond_signal(&edge->wake);
-    pthread_mutex_unlock(&edge->mutex);
+    struct edge_event *event = event_new(EVENT_CONNECTED, NULL, 0);
+    if (!event)
+        return; // the next call fails or works, and says the same
+    event->is_connected = is_connected;
+    push_event(ctx, event);
 }
 
-// --- the env ------------------------------------------------------------------------------------------------------------
+// --- what the core sees -------------------------------------------------------------------------------------------------------
 
-static int64_t now_mono(void *ctx)
+static int64_t env_mono(void *ctx)
 {
     (void)ctx;
     return ch_clock_mono_us();
 }
 
-static int64_t now_wall(void *ctx)
+static int64_t env_wall(void *ctx)
 {
     (void)ctx;
     return ch_clock_wall().us;
 }
 
-static void random_bytes(void *ctx, void *out, size_t size)
+static void env_random(void *ctx, void *out, size_t size)
 {
     (void)ctx;
-    randombytes_buf(out, size);
+    for (size_t at = 0; at < size;) {
+        ssize_t got = getrandom((char *)out + at, size - at, 0);
+        if (got > 0)
+            at += (size_t)got;
+    }
 }
 
-static void fail_call(struct ch_edge_call *call, const struct charle_error *err)
+static void env_start(void *ctx, uint64_t id, struct charle_str method, struct charle_bytes request, uint32_t timeout_ms)
 {
-    const struct charle_status status = {.code = err->code, .text = charle_str(err->text)};
-    on_done(call, NULL, &status);
-}
-
-static void call_start(void *ctx, uint64_t id, struct charle_str method, struct charle_bytes request, uint32_t timeout_ms)
-{
-    struct ch_edge *edge = ctx;
+    struct charle_client *client = ctx;
     struct charle_error err = {0};
-    struct ch_edge_call *call = ch_alloc_zeroed(1, sizeof(*call));
-    while (!call) // there is nobody to tell that this call ended; memory comes back when events are dealt with elsewhere
-        call = ch_alloc_zeroed(1, sizeof(*call));
-    *call = (struct ch_edge_call){.edge = edge, .next = edge->calls, .id = id};
-    edge->calls = call;
+    struct edge_call *call = ch_alloc_zeroed(1, sizeof(*call));
     const struct charle_call_options options = {.timeout_ms = timeout_ms ? timeout_ms : UINT32_MAX, .fail_fast = true};
+    while (!call) { // a call without a record could never be answered
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        call = ch_alloc_zeroed(1, sizeof(*call));
+    }
+    *call = (struct edge_call){.next = client->calls, .client = client, .id = id};
+    client->calls = call;
     const struct charle_rpc_events events = {.message = on_message, .done = on_done, .ctx = call};
-    atomic_fetch_add(&edge->bytes_sent, request.len);
-    if (!edge->channel)
-        charle_fail(&err, CHARLE_UNAVAILABLE, "no server was named");
-    else if (charle_rpc_start(edge->channel, method, request, &options, &events, &call->rpc, &err) == CHARLE_OK)
-        return;
-    call->rpc = NULL;
-    fail_call(call, &err);
+    pthread_mutex_lock(&client->mutex);
+    client->bytes_sent += request.len;
+    pthread_mutex_unlock(&client->mutex);
+    enum charle_err rc = client->channel ? charle_rpc_start(client->channel, method, request, &options, &events, &call->rpc, &err)
+                                         : charle_fail(&err, CHARLE_UNAVAILABLE, "this client was opened without a server");
+    if (rc)
+        queue_done(call, rc, charle_str(err.text));
 }
 
-static struct ch_edge_call *find_call(struct ch_edge *edge, uint64_t id)
+static struct edge_call *find_call(struct charle_client *client, uint64_t id)
 {
-    struct ch_edge_call *call = edge->calls;
-    while (call && (call->id != id || call->is_cancelled))
+    struct edge_call *call = client->calls;
+    while (call && call->id != id)
         call = call->next;
     return call;
 }
 
-static void call_cancel(void *ctx, uint64_t id)
+static void env_cancel(void *ctx, uint64_t id)
 {
-    struct ch_edge_call *call = find_call(ctx, id);
+    struct edge_call *call = find_call(ctx, id);
     if (!call)
         return;
-    call->is_cancelled = true;
+    call->id = 0;
     if (call->rpc)
         charle_rpc_cancel(call->rpc);
 }
 
-static void call_consumed(void *ctx, uint64_t id, size_t size)
+static void env_consumed(void *ctx, uint64_t id, size_t size)
 {
-    struct ch_edge_call *call = find_call(ctx, id);
+    struct edge_call *call = find_call(ctx, id);
     if (call && call->rpc)
         charle_rpc_consumed(call->rpc, size);
 }
 
-static void timer_set(void *ctx, int64_t mono_us)
+static void env_timer(void *ctx, int64_t mono_us)
 {
-    ((struct ch_edge *)ctx)->timer_at_us = mono_us;
+    struct charle_client *client = ctx;
+    pthread_mutex_lock(&client->mutex);
+    client->timer_at = mono_us;
+    pthread_mutex_unlock(&client->mutex);
 }
 
-static bool lead_take(void *ctx)
+static bool env_lead_take(void *ctx)
 {
-    return ch_lead_take(&((struct ch_edge *)ctx)->lead);
+    return ch_lead_take(&((struct charle_client *)ctx)->lead);
 }
 
-static void lead_drop(void *ctx)
+static void env_lead_drop(void *ctx)
 {
-    ch_lead_drop(&((struct ch_edge *)ctx)->lead);
+    ch_lead_drop(&((struct charle_client *)ctx)->lead);
 }
 
-static void changed(void *ctx, unsigned events, const uint32_t *tables, size_t table_count)
+static void env_changed(void *ctx, unsigned events, const uint32_t *tables, size_t table_count)
 {
-    struct ch_edge *edge = ctx;
-    if (edge->changed)
-        edge->changed(edge->changed_ctx, events, tables, table_count);
+    ch_edge_changed(ctx, events, tables, table_count);
 }
 
-void ch_edge_init(struct ch_edge *edge)
+void ch_edge_changed(struct charle_client *client, unsigned events, const uint32_t *tables, size_t table_count)
 {
-    *edge = (struct ch_edge){.timer_at_us = INT64_MAX, .lead.fd = -1};
-    edge->env = (struct ch_client_env){.ctx = edge,
-                                       .now_mono_us = now_mono,
-                                       .now_wall_us = now_wall,
-                                       .random = random_bytes,
-                                       .call_start = call_start,
-                                       .call_cancel = call_cancel,
-                                       .call_consumed = call_consumed,
-                                       .timer_set = timer_set,
-                                       .lead_take = lead_take,
-                                       .lead_drop = lead_drop,
-                                       .changed = changed};
+    pthread_mutex_lock(&client->mutex);
+    charle_watch_fn watch = client->watch;
+    void *ctx = client->watch_ctx;
+    bool was_quiet = client->events == 0;
+    client->events |= events;
+    if (was_quiet && events && client->event_fd >= 0)
+        (void)!write(client->event_fd, &(uint64_t){1}, sizeof(uint64_t));
+    pthread_mutex_unlock(&client->mutex);
+    if (watch)
+        watch(ctx, &(struct charle_client_change){.events = events, .tables = tables, .table_count = table_count});
 }
 
-// --- the thread -----------------------------------------------------------------------------------------------------------
+// --- the thread ---------------------------------------------------------------------------------------------------------------
 
-// What one round works on, taken from the queue under the mutex.
-struct round {
-    struct ch_edge_event *events;
-    unsigned wishes;
-    bool connection_moved, is_connected;
-    int64_t sync_asked, verify_asked;
-};
-
-// A laptop that slept has a connection that is dead and does not know it.
-static bool has_slept(struct ch_edge *edge)
+static void drop_call(struct charle_client *client, struct edge_call *call)
 {
-    struct timespec boot, mono;
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    int64_t away_us = (boot.tv_sec - mono.tv_sec) * 1000000 + (boot.tv_nsec - mono.tv_nsec) / 1000;
-    bool slept = away_us - edge->suspend_us > SUSPEND_JUMP_US;
-    edge->suspend_us = away_us;
-    return slept;
-}
-
-static void wait_for_work(struct ch_edge *edge, struct round *out)
-{
-    pthread_mutex_lock(&edge->mutex);
-    while (!edge->first && !edge->wishes && !edge->connection_moved) {
-        int64_t now = ch_clock_mono_us(), until = now + SUSPEND_LOOK_US;
-        if (edge->timer_at_us <= now)
-            break;
-        if (edge->timer_at_us < until)
-            until = edge->timer_at_us;
-        const struct timespec at = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
-        if (pthread_cond_timedwait(&edge->wake, &edge->mutex, &at) == ETIMEDOUT && edge->timer_at_us > ch_clock_mono_us())
-            break; // only to look whether the machine slept
-    }
-    *out = (struct round){edge->first, edge->wishes, edge->connection_moved, edge->is_connected, edge->sync_asked, edge->verify_asked};
-    edge->first = edge->last = NULL;
-    edge->wishes = 0;
-    edge->connection_moved = false;
-    pthread_mutex_unlock(&edge->mutex);
-}
-
-static void free_call(struct ch_edge *edge, struct ch_edge_call *call)
-{
-    struct ch_edge_call **at = &edge->calls;
-    while (*at != call)
-        at = &(*at)->next;
-    *at = call->next;
+    struct edge_call **link = &client->calls;
+    while (*link != call)
+        link = &(*link)->next;
+    *link = call->next;
     if (call->rpc)
         charle_rpc_release(call->rpc);
     ch_free(call);
 }
 
-static void deal_with(struct ch_edge *edge, struct ch_edge_event *event, bool is_quitting)
+static int64_t grant_wish(struct charle_client *client, enum edge_wish wish)
 {
-    struct ch_edge_call *call = event->call;
-    bool is_wanted = !call->is_cancelled && !is_quitting;
-    if (is_wanted && event->is_done) {
-        // The id is the core's no more: it may start calls from here, and must not reach this one.
-        call->is_cancelled = true;
-        ch_client_core_on_done(edge->core, call->id, event->code, charle_str_n((const char *)event->bytes, event->size));
-    } else if (is_wanted) {
-        ch_client_core_on_message(edge->core, call->id, charle_bytes(event->bytes, event->size));
-    } else if (!event->is_done && call->rpc) {
-        charle_rpc_consumed(call->rpc, event->size);
+    switch (wish) {
+    case EDGE_START:
+        ch_client_core_start(client->core);
+        return 0;
+    case EDGE_STOP:
+        ch_client_core_stop(client->core);
+        return 0;
+    case EDGE_KICK:
+        ch_client_core_kick(client->core);
+        return 0;
+    case EDGE_RETRY:
+        ch_client_core_retry(client->core);
+        return 0;
+    case EDGE_SYNC:
+        return ch_client_core_sync(client->core);
+    case EDGE_VERIFY:
+        return ch_client_core_verify(client->core);
     }
-    if (event->is_done)
-        free_call(edge, call);
-    ch_free(event);
+    return 0;
 }
 
-static void deal_with_wishes(struct ch_edge *edge, const struct round *round)
+static void take_message(struct charle_client *client, struct edge_event *event)
 {
-    if (round->connection_moved)
-        ch_client_core_on_connected(edge->core, round->is_connected);
-    if (round->wishes & CH_EDGE_START)
-        ch_client_core_start(edge->core);
-    if (round->wishes & CH_EDGE_STOP)
-        ch_client_core_stop(edge->core);
-    if (round->wishes & CH_EDGE_RETRY)
-        ch_client_core_retry(edge->core);
-    if (round->wishes & CH_EDGE_KICK)
-        ch_client_core_kick(edge->core);
-    int64_t sync = round->wishes & CH_EDGE_SYNC ? ch_client_core_sync(edge->core) : 0;
-    int64_t verify = round->wishes & CH_EDGE_VERIFY ? ch_client_core_verify(edge->core) : 0;
-    pthread_mutex_lock(&edge->mutex);
-    if (round->wishes & CH_EDGE_SYNC) {
-        edge->sync_ticket = sync;
-        edge->sync_asked = 0;
-    }
-    if (round->wishes & CH_EDGE_VERIFY) {
-        edge->verify_ticket = verify ? verify : -1;
-        edge->verify_asked = 0;
-    }
-    pthread_mutex_unlock(&edge->mutex);
+    pthread_mutex_lock(&client->mutex);
+    client->bytes_received += event->size;
+    pthread_mutex_unlock(&client->mutex);
+    if (event->call->id)
+        ch_client_core_on_message(client->core, event->call->id, charle_bytes(event->bytes, event->size));
 }
 
-static void leave_snapshot(struct ch_edge *edge)
+static void take_event(struct charle_client *client, struct edge_event *event)
 {
-    struct ch_edge_snapshot snapshot = {0};
-    ch_client_core_status(edge->core, &snapshot.status);
-    snapshot.problem_code = edge->core->problem_code;
-    snapshot.synced = ch_client_core_synced(edge->core);
-    snapshot.verified = ch_client_core_verified(edge->core, &snapshot.report);
-    pthread_mutex_lock(&edge->mutex);
-    snapshot.round = edge->snapshot.round + 1;
-    edge->snapshot = snapshot;
-    pthread_cond_broadcast(&edge->rounded);
-    pthread_mutex_unlock(&edge->mutex);
+    switch (event->kind) {
+    case EVENT_WISH: {
+        int64_t ticket = grant_wish(client, event->wish);
+        if (event->answer) {
+            pthread_mutex_lock(&client->mutex);
+            *event->answer = (struct edge_answer){ticket, true};
+            pthread_mutex_unlock(&client->mutex);
+        }
+        break;
+    }
+    case EVENT_CONNECTED:
+        ch_client_core_on_connected(client->core, event->is_connected);
+        break;
+    case EVENT_MESSAGE:
+        take_message(client, event);
+        break;
+    case EVENT_DONE: {
+        uint64_t id = event->call->id;
+        drop_call(client, event->call);
+        if (id)
+            ch_client_core_on_done(client->core, id, event->code, charle_str_n((const char *)event->bytes, event->size));
+        break;
+    }
+    }
+}
+
+// CLOCK_BOOTTIME runs on while the machine sleeps and CLOCK_MONOTONIC does not. After a sleep the peer has long given us up.
+static void notice_sleep(struct charle_client *client)
+{
+    struct timespec boot, mono;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    int64_t slept = ((int64_t)boot.tv_sec - mono.tv_sec) * 1000000 + (boot.tv_nsec - mono.tv_nsec) / 1000;
+    if (slept - client->sleep_us > WAKE_LEAP_US) {
+        if (client->channel)
+            charle_channel_redial(client->channel);
+        ch_client_core_retry(client->core);
+    }
+    client->sleep_us = slept;
+}
+
+static void publish(struct charle_client *client)
+{
+    struct charle_client_status status;
+    struct charle_verify_report report;
+    int64_t synced = ch_client_core_synced(client->core), verified = ch_client_core_verified(client->core, &report);
+    ch_client_core_status(client->core, &status);
+    pthread_mutex_lock(&client->mutex);
+    client->view = (struct edge_view){status, synced, verified, report, client->view.turns + 1};
+    pthread_cond_broadcast(&client->turned);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+// Sleeps until there is something to do; hands out the queue. False: the thread is to end.
+static bool next_turn(struct charle_client *client, struct edge_event **out)
+{
+    pthread_mutex_lock(&client->mutex);
+    while (!client->first && !client->is_quitting && ch_clock_mono_us() < client->timer_at) {
+        if (client->timer_at == INT64_MAX) {
+            pthread_cond_wait(&client->wake, &client->mutex);
+        } else {
+            struct timespec at = {client->timer_at / 1000000, client->timer_at % 1000000 * 1000};
+            pthread_cond_timedwait(&client->wake, &client->mutex, &at);
+        }
+    }
+    *out = client->first;
+    client->first = client->last = NULL;
+    bool goes_on = !client->is_quitting || *out;
+    pthread_mutex_unlock(&client->mutex);
+    return goes_on;
 }
 
 static void *run(void *ctx)
 {
-    struct ch_edge *edge = ctx;
-    bool is_quitting = false;
-    has_slept(edge);
-    while (!is_quitting || edge->calls) {
-        struct round round;
-        wait_for_work(edge, &round);
-        if (round.wishes & CH_EDGE_QUIT) {
-            is_quitting = true;
-            ch_client_core_stop(edge->core); // cancels the calls in flight; their ends are still to come
+    struct charle_client *client = ctx;
+    struct edge_event *event;
+    while (next_turn(client, &event)) {
+        notice_sleep(client);
+        while (event) {
+            struct edge_event *next = event->next;
+            take_event(client, event);
+            ch_free(event);
+            event = next;
         }
-        for (struct ch_edge_event *event = round.events, *next; event; event = next) {
-            next = event->next;
-            deal_with(edge, event, is_quitting);
-        }
-        if (is_quitting)
-            continue;
-        deal_with_wishes(edge, &round);
-        if (has_slept(edge) && edge->channel) {
-            charle_channel_redial(edge->channel);
-            ch_client_core_retry(edge->core);
-        }
-        if (edge->timer_at_us <= ch_clock_mono_us()) {
-            edge->timer_at_us = INT64_MAX;
-            ch_client_core_on_timer(edge->core);
-        }
-        leave_snapshot(edge);
+        pthread_mutex_lock(&client->mutex);
+        bool is_due = ch_clock_mono_us() >= client->timer_at;
+        pthread_mutex_unlock(&client->mutex);
+        if (is_due)
+            ch_client_core_on_timer(client->core);
+        publish(client);
     }
     return NULL;
 }
 
-// --- life -----------------------------------------------------------------------------------------------------------------
-
-static void init_conditions(struct ch_edge *edge)
+enum charle_err ch_edge_need_thread(struct charle_client *client, struct charle_error *err)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&edge->mutex, NULL);
-    pthread_cond_init(&edge->wake, &attributes);
-    pthread_cond_init(&edge->rounded, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-enum charle_err ch_edge_start(struct ch_edge *edge, struct ch_replica *replica, const char *url,
-                              const struct charle_channel_options *options, struct charle_error *err)
-{
-    init_conditions(edge);
-    edge->has_thread = true; // from here on ch_edge_stop has something to undo
-    enum charle_err rc = ch_lead_open(&edge->lead, replica->file, err);
-    edge->has_lead = rc == CHARLE_OK;
-    if (rc == CHARLE_OK)
-        rc = ch_client_core_new(&edge->env, replica, &edge->core, err);
-    if (rc == CHARLE_OK && url)
-        rc = charle_channel_open(url, options, &edge->channel, err);
-    if (rc == CHARLE_OK)
-        leave_snapshot(edge);
-    if (rc == CHARLE_OK && pthread_create(&edge->thread, NULL, run, edge) != 0)
-        rc = charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "no thread for synchronising");
-    if (rc) {
-        edge->has_thread = false;
-        if (edge->channel)
-            charle_channel_close(edge->channel);
-        ch_client_core_free(edge->core);
-        if (edge->has_lead)
-            ch_lead_close(&edge->lead);
-        edge->channel = NULL;
-        edge->core = NULL;
-        return rc;
+    pthread_mutex_lock(&client->mutex);
+    enum charle_err rc = CHARLE_OK;
+    if (!client->has_lead) {
+        rc = ch_lead_open(&client->lead, client->file, err);
+        client->has_lead = rc == CHARLE_OK;
     }
-    if (edge->channel)
-        charle_channel_watch(edge->channel, on_watch, edge);
-    return CHARLE_OK;
+    if (!rc && !client->has_thread) {
+        int code = pthread_create(&client->thread, NULL, run, client);
+        client->has_thread = code == 0;
+        if (code)
+            rc = charle_fail_foreign(err, CHARLE_NO_MEMORY, CHARLE_DOMAIN_POSIX, code, "no thread for synchronising: %s", strerror(code));
+        else if (client->channel)
+            client->is_watching = true;
+    }
+    bool watch = client->is_watching && !client->was_watching;
+    client->was_watching = client->was_watching || watch;
+    pthread_mutex_unlock(&client->mutex);
+    if (watch) {
+        charle_channel_watch(client->channel, on_watch, client);
+        if (charle_channel_is_connected(client->channel))
+            on_watch(client, true);
+    }
+    return rc;
 }
 
-void ch_edge_stop(struct ch_edge *edge)
+bool ch_edge_is_own_thread(const struct charle_client *client)
 {
-    if (!edge->has_thread)
+    return client->has_thread && pthread_equal(pthread_self(), client->thread);
+}
+
+void ch_edge_wish(struct charle_client *client, enum edge_wish wish, int64_t *out_ticket)
+{
+    struct edge_answer answer = {0};
+    struct edge_event *event = client->has_thread ? event_new(EVENT_WISH, NULL, 0) : NULL;
+    if (out_ticket)
+        *out_ticket = 0;
+    if (!event)
+        return; // without memory the poll of the file finds queued calls a moment later
+    event->wish = wish;
+    event->answer = out_ticket ? &answer : NULL;
+    push_event(client, event);
+    if (!out_ticket)
         return;
-    ch_edge_post(edge, CH_EDGE_QUIT);
-    pthread_join(edge->thread, NULL);
-    if (edge->channel)
-        charle_channel_close(edge->channel);
-    ch_client_core_free(edge->core);
-    ch_lead_close(&edge->lead);
-    pthread_cond_destroy(&edge->wake);
-    pthread_cond_destroy(&edge->rounded);
-    pthread_mutex_destroy(&edge->mutex);
-    edge->has_thread = false;
+    pthread_mutex_lock(&client->mutex);
+    while (!answer.is_taken)
+        pthread_cond_wait(&client->turned, &client->mutex);
+    pthread_mutex_unlock(&client->mutex);
+    *out_ticket = answer.ticket;
 }
 
-void ch_edge_post(struct ch_edge *edge, unsigned wishes)
+void ch_edge_view(struct charle_client *client, struct edge_view *out)
 {
-    pthread_mutex_lock(&edge->mutex);
-    edge->wishes |= wishes;
-    pthread_cond_signal(&edge->wake);
-    pthread_mutex_unlock(&edge->mutex);
+    pthread_mutex_lock(&client->mutex);
+    *out = client->view;
+    out->status.bytes_received = client->bytes_received;
+    out->status.bytes_sent = client->bytes_sent;
+    pthread_mutex_unlock(&client->mutex);
 }
 
-void ch_edge_snapshot(struct ch_edge *edge, struct ch_edge_snapshot *out)
+bool ch_edge_wait(struct charle_client *client, uint64_t turns, int64_t deadline_us, struct edge_view *out)
 {
-    pthread_mutex_lock(&edge->mutex);
-    *out = edge->snapshot;
-    pthread_mutex_unlock(&edge->mutex);
+    bool is_late = false;
+    struct timespec at = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
+    pthread_mutex_lock(&client->mutex);
+    while (client->view.turns <= turns && !is_late)
+        is_late = pthread_cond_timedwait(&client->turned, &client->mutex, &at) == ETIMEDOUT;
+    *out = client->view;
+    pthread_mutex_unlock(&client->mutex);
+    return !is_late;
 }
 
-bool ch_edge_wait(struct ch_edge *edge, uint64_t round, int64_t until_mono_us)
+// --- life ---------------------------------------------------------------------------------------------------------------------
+
+static enum charle_err open_channel(struct charle_client *client, const struct charle_client_options *options,
+                                    struct charle_error *err)
 {
-    const struct timespec at = {.tv_sec = until_mono_us / 1000000, .tv_nsec = until_mono_us % 1000000 * 1000};
-    int rc = 0;
-    pthread_mutex_lock(&edge->mutex);
-    while (edge->snapshot.round <= round && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&edge->rounded, &edge->mutex, &at);
-    bool moved = edge->snapshot.round > round;
-    pthread_mutex_unlock(&edge->mutex);
-    return moved;
+    char kept[512] = "";
+    enum charle_err rc = CHARLE_OK;
+    if (!options->url) {
+        pthread_mutex_lock(&client->replica.look_mutex);
+        rc = ch_meta_text(&client->replica.look, "url", kept, sizeof(kept), err);
+        pthread_mutex_unlock(&client->replica.look_mutex);
+    }
+    const char *url = options->url ? options->url : kept;
+    if (rc || !*url)
+        return rc;
+    const struct charle_channel_options channel = {.token = options->token, .tls_ca_file = options->tls_ca_file,
+                                                   .tls_server_name = options->tls_server_name};
+    client->url = ch_strdup_n(url, strlen(url));
+    if (!client->url)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for an address");
+    rc = charle_channel_open(url, &channel, &client->channel, err);
+    if (rc || !options->url || options->is_read_only)
+        return rc;
+    rc = ch_replica_begin(&client->replica, CH_FETCHABLE, err);
+    if (rc)
+        return rc;
+    rc = ch_meta_set_text(&client->replica.sql, "url", charle_str(url), err);
+    return ch_replica_end(&client->replica, rc, err);
 }
 
-int64_t ch_edge_ask(struct ch_edge *edge, enum ch_edge_wish wish)
+static void init_locks(struct charle_client *client)
 {
-    pthread_mutex_lock(&edge->mutex);
-    int64_t *asked = wish == CH_EDGE_SYNC ? &edge->sync_asked : &edge->verify_asked;
-    *asked = 1;
-    edge->wishes |= wish;
-    pthread_cond_signal(&edge->wake);
-    while (*asked)
-        pthread_cond_wait(&edge->rounded, &edge->mutex);
-    int64_t ticket = wish == CH_EDGE_SYNC ? edge->sync_ticket : edge->verify_ticket;
-    pthread_mutex_unlock(&edge->mutex);
-    return ticket;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&client->mutex, NULL);
+    pthread_cond_init(&client->wake, &attr);
+    pthread_cond_init(&client->turned, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+enum charle_err ch_edge_open(struct charle_client *client, const struct charle_client_options *options,
+                             struct charle_error *err)
+{
+    char host[128] = "";
+    *client = (struct charle_client){.timer_at = INT64_MAX, .event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    client->env = (struct ch_client_env){
+        .ctx = client, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random, .call_start = env_start,
+        .call_cancel = env_cancel, .call_consumed = env_consumed, .timer_set = env_timer, .lead_take = env_lead_take,
+        .lead_drop = env_lead_drop, .changed = env_changed};
+    init_locks(client);
+    if (gethostname(host, sizeof(host) - 1))
+        host[0] = '\0';
+    client->file = ch_strdup_n(options->file, strlen(options->file));
+    if (!client->file)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a path");
+    const struct ch_replica_options replica = {
+        .file = options->file, .schema = options->schema, .crud = ch_crud_run, .lock_timeout_ms = options->lock_timeout_ms,
+        .device_name = options->device_name ? options->device_name : host, .is_read_only = options->is_read_only};
+    enum charle_err rc = ch_replica_open(&client->replica, &client->env, &replica, err);
+    if (!rc)
+        rc = ch_client_core_new(&client->env, &client->replica, &client->core, err);
+    return rc ? rc : open_channel(client, options, err);
+}
+
+static void end_thread(struct charle_client *client)
+{
+    if (!client->has_thread)
+        return;
+    pthread_mutex_lock(&client->mutex);
+    client->is_quitting = true;
+    pthread_cond_signal(&client->wake);
+    pthread_mutex_unlock(&client->mutex);
+    pthread_join(client->thread, NULL);
+    client->has_thread = false;
+}
+
+// The channel is closed while the thread still runs, so that every call's done event is taken. Then the thread, then what it used.
+void ch_edge_close(struct charle_client *client)
+{
+    if (client->has_thread)
+        ch_edge_wish(client, EDGE_STOP, &(int64_t){0});
+    charle_channel_close(client->channel);
+    end_thread(client);
+    for (struct edge_event *event = client->first, *next; event; event = next) {
+        next = event->next;
+        ch_free(event);
+    }
+    while (client->calls)
+        drop_call(client, client->calls);
+    ch_client_core_free(client->core);
+    charle_db_close(client->db);
+    ch_replica_close(&client->replica);
+    if (client->has_lead)
+        ch_lead_close(&client->lead);
+    if (client->event_fd >= 0)
+        close(client->event_fd);
+    pthread_cond_destroy(&client->wake);
+    pthread_cond_destroy(&client->turned);
+    pthread_mutex_destroy(&client->mutex);
+    ch_free(client->url);
+    ch_free(client->file);
 }

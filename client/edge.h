@@ -1,85 +1,77 @@
-// The edge of the client: one thread that owns the core, an event queue in front of it, the channel and the lead behind it.
+// The program around the core: one thread that feeds it, a channel to the server, and everyone who waits.
 //
-//   channel callbacks, other threads ──event──► queue ──► thread ──► core ──► env ──► channel
+// Who owns what. The core belongs to the synchronising thread alone. It sleeps on `wake` until an event is queued or the core's timer is due;
+// then it takes the whole queue, feeds it to the core without holding `mutex`, and publishes what others look at (`seen`). Callbacks of the
+// channel run on the transport's threads and only queue events. Local calls run on their caller's thread and meet the core in the replica's
+// file, under the replica's lock. Order of locks: the replica's before `mutex`; nothing is called with `mutex` held that could wait.
 //
-// The core is touched by the thread alone. Everybody else posts an event or reads the snapshot that the thread leaves after every round. The
-// queue is bounded by what feeds it: a stream's messages by its credit (the core says what it has dealt with), other events by one of a kind.
-//
-// Life: ch_edge_start makes the thread at once; it sleeps until something is posted or the core's timer is due. ch_edge_stop ends it: calls in
-// flight are cancelled and their last events waited for, because their memory is the edge's.
+// How much is queued is bounded by the streams' credit (rpc.h): the core says when it has dealt with a message.
 #ifndef CHARLE_CLIENT_EDGE_H
 #define CHARLE_CLIENT_EDGE_H
 
 #include "client/core.h"
+#include "client/lock.h"
 #include "rpc/rpc.h"
 
-#include <stdatomic.h>
+struct edge_call;
+struct edge_event;
 
-struct ch_edge_event;
-struct ch_edge_call;
-
-// What others may read of the core. Copied under the edge's mutex.
-struct ch_edge_snapshot {
-    struct charle_client_status status;
-    enum charle_err problem_code;
+// What others may look at without asking the core.
+struct edge_view {
+    struct charle_client_status status; // the core's part
     int64_t synced, verified;
     struct charle_verify_report report;
-    uint64_t round; // grows with every round of the thread
+    uint64_t turns; // grows with every turn of the thread
 };
 
-// Requests of callers, as bits.
-enum ch_edge_wish {
-    CH_EDGE_START = 1,
-    CH_EDGE_STOP = 2,
-    CH_EDGE_KICK = 4,  // a call was queued
-    CH_EDGE_RETRY = 8, // a new token, or somebody is impatient
-    CH_EDGE_SYNC = 16,
-    CH_EDGE_VERIFY = 32,
-    CH_EDGE_QUIT = 64,
-};
-
-struct ch_edge {
+struct charle_client {
     struct ch_client_env env;
+    struct ch_replica replica;
     struct ch_client_core *core;
-    struct charle_channel *channel; // NULL: no server was named
+    struct charle_channel *channel; // NULL: no server
     struct ch_lead lead;
     bool has_lead;
-    pthread_t thread;
-    bool has_thread;
-    atomic_ulong bytes_received, bytes_sent;
-    // Told of changes, on the thread; set before ch_edge_start.
-    void (*changed)(void *ctx, unsigned events, const uint32_t *tables, size_t table_count);
-    void *changed_ctx;
+    char *url, *file;
+    struct charle_db *db;           // of charle_client_db
 
-    pthread_mutex_t mutex; // everything below
-    pthread_cond_t wake, rounded;
-    struct ch_edge_event *first, *last;
-    unsigned wishes;
-    bool connection_moved, is_connected;
-    int64_t sync_asked, sync_ticket;     // the ticket of the newest request; given by the thread
-    int64_t verify_asked, verify_ticket; // ticket -1: refused
-    struct ch_edge_snapshot snapshot;
-    // Of the thread alone.
-    int64_t timer_at_us;
-    struct ch_edge_call *calls;
-    int64_t suspend_us; // CLOCK_BOOTTIME - CLOCK_MONOTONIC when last looked
+    pthread_t thread;
+    bool has_thread, is_quitting;
+    bool is_watching, was_watching; // the channel
+    pthread_mutex_t mutex;          // all below
+    pthread_cond_t wake;            // the thread has something to do
+    pthread_cond_t turned;          // the thread has published
+    struct edge_event *first, *last;
+    int64_t timer_at;
+    struct edge_view view;
+    bool is_started;                // by charle_client_start
+    int users;                      // who need the thread's core running: sync and verify in progress
+    uint64_t bytes_received, bytes_sent;
+    charle_watch_fn watch;
+    void *watch_ctx;
+    unsigned events;                // not taken yet
+    int event_fd;
+
+    struct edge_call *calls;        // of the thread alone
+    int64_t sleep_us;               // time spent suspended, to notice more of it
 };
 
-// Fills in env for ch_replica_open and the core. Nothing is started.
-void ch_edge_init(struct ch_edge *edge);
+CHARLE_MUST_CHECK enum charle_err ch_edge_open(struct charle_client *client, const struct charle_client_options *options,
+                                               struct charle_error *err);
+void ch_edge_close(struct charle_client *client);
 
-// Starts the thread on an open replica. The channel is made when url is not NULL.
-CHARLE_MUST_CHECK enum charle_err ch_edge_start(struct ch_edge *edge, struct ch_replica *replica, const char *url,
-                                                const struct charle_channel_options *options, struct charle_error *err);
-void ch_edge_stop(struct ch_edge *edge); // of one that was not started too
+// The thread and the channel exist from the first wish on.
+CHARLE_MUST_CHECK enum charle_err ch_edge_need_thread(struct charle_client *client, struct charle_error *err);
 
-void ch_edge_post(struct ch_edge *edge, unsigned wishes); // any thread
-void ch_edge_snapshot(struct ch_edge *edge, struct ch_edge_snapshot *out);
+enum edge_wish { EDGE_START, EDGE_STOP, EDGE_KICK, EDGE_RETRY, EDGE_SYNC, EDGE_VERIFY };
+// Queues a wish. With out_ticket it waits until the core has taken it and hands out its answer. Without a thread nothing happens.
+void ch_edge_wish(struct charle_client *client, enum edge_wish wish, int64_t *out_ticket);
 
-// Waits until the thread has gone one round more than `round`, or until the time (monotonic). False: the time came.
-bool ch_edge_wait(struct ch_edge *edge, uint64_t round, int64_t until_mono_us);
+bool ch_edge_is_own_thread(const struct charle_client *client);
+// Waits for the next publication after `turns`, at most until the deadline (monotonic); false when that has passed. Takes a copy of the view.
+bool ch_edge_wait(struct charle_client *client, uint64_t turns, int64_t deadline_us, struct edge_view *out);
+void ch_edge_view(struct charle_client *client, struct edge_view *out);
 
-// Posts SYNC or VERIFY and waits until the thread has given it a ticket. -1: refused.
-int64_t ch_edge_ask(struct ch_edge *edge, enum ch_edge_wish wish);
+// Tells watchers; on the calling thread.
+void ch_edge_changed(struct charle_client *client, unsigned events, const uint32_t *tables, size_t table_count);
 
 #endif

@@ -98,6 +98,8 @@
     X(OUTBOX_COUNT, "select count(*) from charle_outbox where state < 5")                                              \
     X(OUTBOX_LIST, "select position, coalesce(ticket, position), state, at, method, request, local_error from charle_outbox "  \
                    "where state < 5 and position > ?1 order by position limit 1")                                      \
+    X(GOING_ADD, "insert or ignore into temp.charle_going(tab, key, scope) values(?1, ?2, ?3)")                        \
+    X(GOING_HAS, "select exists(select 1 from temp.charle_going where tab = ?1 and key = ?2 and scope = ?3)")          \
     X(INBOX_ADD, "insert into charle_inbox(ticket, kind, code, at, call_at, text, method, request, tab, key, row) "     \
                  "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, nullif(?9, 0), ?10, ?11)")                                               \
     X(INBOX_TRIM, "delete from charle_inbox where id <= (select max(id) from charle_inbox) - ?1")                      \

@@ -278,7 +278,9 @@ enum charle_err ch_table_leave_scope(struct ch_tables *tables, struct ch_table *
 enum charle_err ch_tables_begin_denials(struct ch_tables *tables, struct charle_error *err)
 {
     return ch_sql_script(tables->sql, "create temp table if not exists charle_denied (scope text, tab integer, key text, "
-                         "primary key (tab, key, scope)) without rowid; delete from temp.charle_denied", "comparing with the server", err);
+                         "primary key (tab, key, scope)) without rowid; delete from temp.charle_denied; "
+                         "create temp table if not exists charle_going (scope text, tab integer, key text, "
+                         "primary key (tab, key, scope)) without rowid; delete from temp.charle_going", "comparing with the server", err);
 }
 
 enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
