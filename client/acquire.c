@@ -125,7 +125,7 @@ static enum charle_err sum_here(struct ch_client_core *core, struct ch_table *ta
         rc = ch_table_walk(&replica->tables, table, ch_table_audience_of(table, scope), scope, after, until, add_row, &walk, err);
     ch_rebase_deinit(&rebase);
     ch_replica_rollback(replica);
-    (void)ch_tables_take_changed(&replica->tables, ignored);
+    (void)ch_replica_take_changed(replica, ignored);
     *out = walk.sum;
     return rc;
 }

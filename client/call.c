@@ -14,7 +14,7 @@ static enum charle_err run_method(struct ch_replica *replica, const struct ch_ca
         .db = replica->db,
         .arena = &arena,
         .schema = replica->schema,
-        .identity = &replica->identity,
+        .identity = &replica->identity.value,
         .is_replica = true,
         .crud = replica->crud,
     };
@@ -190,26 +190,76 @@ static enum charle_err check_ready(struct ch_replica *replica, struct charle_err
                                      "this replica has not been copied completely yet; connect to the server first");
 }
 
-enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
-                                struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
+// The caller may have a generated descriptor; the schema's own knows the function behind it.
+static const struct charle_method *bound_method(const struct ch_replica *replica, const struct charle_method *method)
+{
+    const struct charle_method *bound = charle_method_find(&replica->methods, method->name);
+    return bound ? bound : method;
+}
+
+static enum charle_err run_new(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
+                               struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
 {
     const struct ch_client_env *env = replica->env;
-    // The caller may have a generated descriptor; the schema's own knows the function behind it.
-    const struct charle_method *bound = charle_method_find(&replica->methods, method->name);
-    struct ch_call call = {.method = bound ? bound : method, .request = request, .at_us = env->now_wall_us(env->ctx)};
+    struct ch_call call = {.method = bound_method(replica, method), .request = request, .at_us = env->now_wall_us(env->ctx)};
     if (request.len > CH_CALL_REQUEST_SIZE_MAX)
         return charle_fail(err, CHARLE_TOO_LARGE, "the request of %.*s has %zu bytes; a queued call may have %zu",
                            CHARLE_FMT(method->name), request.len, CH_CALL_REQUEST_SIZE_MAX);
     env->random(env->ctx, &call.seed, sizeof(call.seed));
-    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
-    if (rc)
-        return rc;
-    rc = check_ready(replica, err);
+    enum charle_err rc = check_ready(replica, err);
     if (!rc)
         rc = check_room(replica, err);
     if (!rc)
         rc = ch_replica_load_identity(replica, err);
+    return rc ? rc : queue_call(replica, &call, reply, out_ticket, err);
+}
+
+enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
+                                struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
+{
+    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
+    return rc ? rc : ch_replica_end(replica, run_new(replica, method, request, reply, out_ticket, err), err);
+}
+
+static enum charle_err run_verdicts_call(struct ch_replica *replica, int64_t inbox_id, int64_t *out_ticket,
+                                         struct charle_error *err)
+{
+    struct charle_buf reply = {0};
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_INBOX_GET, &row, err, "i", inbox_id);
+    if (rc)
+        return rc == CHARLE_DONE ? charle_fail(err, CHARLE_NOT_FOUND, "there is no verdict %lld", (long long)inbox_id) : rc;
+    struct charle_str name = ch_sql_text(row, 6);
+    const struct charle_method *method = charle_method_find(&replica->methods, name);
+    rc = method ? run_new(replica, method, ch_sql_bytes(row, 7), &reply, out_ticket, err)
+                : charle_fail(err, CHARLE_UNIMPLEMENTED, "this program has no method %.*s to call again", CHARLE_FMT(name));
+    ch_sql_end(row);
+    charle_buf_deinit(&reply);
+    return rc ? rc : ch_sql_run(&replica->sql, CH_SQL_INBOX_DELETE, err, "i", inbox_id);
+}
+
+enum charle_err ch_replica_call_again(struct ch_replica *replica, int64_t inbox_id, int64_t *out_ticket,
+                                      struct charle_error *err)
+{
+    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
+    return rc ? rc : ch_replica_end(replica, run_verdicts_call(replica, inbox_id, out_ticket, err), err);
+}
+
+enum charle_err ch_replica_ask(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
+                               struct charle_buf *reply, struct charle_error *err)
+{
+    const struct ch_client_env *env = replica->env;
+    struct charle_arena arena = {0};
+    uint64_t seed;
+    env->random(env->ctx, &seed, sizeof(seed));
+    pthread_mutex_lock(&replica->look_mutex);
+    enum charle_err rc = ch_identity_load(&replica->look_identity, &replica->look, err);
+    struct charle_context context = {.db = replica->look_db, .arena = &arena, .schema = replica->schema,
+                                     .identity = &replica->look_identity.value, .is_replica = true, .crud = replica->crud};
+    charle_context_seed(&context, (struct charle_ts){env->now_wall_us(env->ctx)}, seed);
     if (!rc)
-        rc = queue_call(replica, &call, reply, out_ticket, err);
-    return ch_replica_end(replica, rc, err);
+        rc = charle_method_run(bound_method(replica, method), &context, request, reply, err);
+    pthread_mutex_unlock(&replica->look_mutex);
+    charle_arena_deinit(&arena);
+    return rc;
 }

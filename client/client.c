@@ -1,60 +1,278 @@
-#include "client/client.h"
+// The public functions around the life of a client, its status, and waiting for synchronisation. Calls are in client_call.c, the lists of
+// waiting calls and verdicts in client_lists.c, signing in in client_login.c.
+#include "client/edge.h"
 
 #include "base/alloc.h"
-#include "charle/admin.charle.h"
-#include "charle/sync.charle.h"
-#include "client/rebase.h"
-#include "msg/wire.h"
-#include "services/crud.h"
+#include "base/clock.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <sodium.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CALL_TIMEOUT_MS = 30000, POLL_US = 200000 };
-
-#define STRINGIFY(x) #x
-#define VERSION_TEXT(major, minor, patch) STRINGIFY(major) "." STRINGIFY(minor) "." STRINGIFY(patch)
+enum {
+    UNREACHABLE_US = 10000000, // with no limit of its own, sync gives up when the server has been out of reach for so long
+    FAILURES_MAX = 5,          // … or when the same trouble came back so often
+};
 
 const char *charle_version(void)
 {
-    return VERSION_TEXT(CHARLE_VERSION_MAJOR, CHARLE_VERSION_MINOR, CHARLE_VERSION_PATCH);
+#define TEXT(x) #x
+#define VERSION(a, b, c) TEXT(a) "." TEXT(b) "." TEXT(c)
+    return VERSION(CHARLE_VERSION_MAJOR, CHARLE_VERSION_MINOR, CHARLE_VERSION_PATCH);
+#undef VERSION
+#undef TEXT
 }
 
-// --- watching -----------------------------------------------------------------------------------------------------------
-
-void ch_client_tell(struct charle_client *client, unsigned events, const uint32_t *tables, size_t table_count)
+int charle_client_open(const struct charle_client_options *options, struct charle_client **out, struct charle_error *err)
 {
-    const struct charle_client_change change = {.events = events, .tables = tables, .table_count = table_count};
-    if (!events)
-        return;
-    atomic_fetch_or(&client->events, events);
-    if (client->event_fd >= 0 && eventfd_write(client->event_fd, 1) != 0) {
-        // The counter is full: the descriptor is readable already, which is all it says.
+    if (!options || !options->file || !*options->file)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a client needs the path of its replica: options.file");
+    if (!options->schema)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a client needs the schema it was built with: options.schema");
+    struct charle_client *client = ch_alloc_zeroed(1, sizeof(*client));
+    if (!client)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a client");
+    enum charle_err rc = ch_edge_open(client, options, err);
+    if (rc) {
+        ch_edge_close(client);
+        ch_free(client);
+        return rc;
     }
-    pthread_mutex_lock(&client->watch_mutex);
-    charle_watch_fn watch = client->watch;
-    void *ctx = client->watch_ctx;
-    pthread_mutex_unlock(&client->watch_mutex);
-    if (watch)
-        watch(ctx, &change);
+    *out = client;
+    return CHARLE_OK;
 }
 
-static void on_changed(void *ctx, unsigned events, const uint32_t *tables, size_t table_count)
+void charle_client_close(struct charle_client *client)
 {
-    ch_client_tell(ctx, events, tables, table_count);
+    if (!client)
+        return;
+    ch_edge_close(client);
+    ch_free(client);
+}
+
+static int check_may_sync(struct charle_client *client, struct charle_error *err)
+{
+    if (client->replica.is_read_only)
+        return charle_fail(err, CHARLE_READ_ONLY, "%s was opened for reading only, so it cannot be synchronised", client->file);
+    if (!client->channel)
+        return charle_fail(err, CHARLE_UNAVAILABLE, "%s was opened without a server and none is kept in it; give its address", client->file);
+    return CHARLE_OK;
+}
+
+int charle_client_start(struct charle_client *client, struct charle_error *err)
+{
+    int rc = check_may_sync(client, err);
+    if (!rc)
+        rc = ch_edge_need_thread(client, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&client->mutex);
+    client->is_started = true;
+    pthread_mutex_unlock(&client->mutex);
+    ch_edge_wish(client, EDGE_START, NULL);
+    return CHARLE_OK;
+}
+
+// The core runs as long as it was started or somebody is in a sync or verify.
+static void stop_if_unused(struct charle_client *client)
+{
+    int64_t answer;
+    pthread_mutex_lock(&client->mutex);
+    bool is_unused = !client->is_started && client->users == 0;
+    pthread_mutex_unlock(&client->mutex);
+    if (is_unused && client->has_thread)
+        ch_edge_wish(client, EDGE_STOP, &answer);
+}
+
+void charle_client_stop(struct charle_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    client->is_started = false;
+    pthread_mutex_unlock(&client->mutex);
+    stop_if_unused(client);
+}
+
+static int use_core(struct charle_client *client, struct charle_error *err)
+{
+    int rc = check_may_sync(client, err);
+    if (!rc && ch_edge_is_own_thread(client))
+        rc = charle_fail(err, CHARLE_FAILED_PRECONDITION, "a watch callback cannot wait for synchronisation, which it is part of");
+    if (!rc)
+        rc = ch_edge_need_thread(client, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&client->mutex);
+    client->users++;
+    pthread_mutex_unlock(&client->mutex);
+    ch_edge_wish(client, EDGE_START, NULL);
+    return CHARLE_OK;
+}
+
+static void leave_core(struct charle_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    client->users--;
+    pthread_mutex_unlock(&client->mutex);
+    stop_if_unused(client);
+}
+
+// --- waiting ------------------------------------------------------------------------------------------------------------------
+
+struct patience {
+    int64_t deadline_us;   // INT64_MAX: none
+    int64_t contact_us;    // when the server was last in reach
+    const char *what;
+};
+
+static struct patience be_patient(uint32_t timeout_ms, const char *what)
+{
+    int64_t now = ch_clock_mono_us();
+    return (struct patience){timeout_ms ? now + (int64_t)timeout_ms * 1000 : INT64_MAX, now, what};
+}
+
+// Is waiting on hopeless? Says why.
+static int check_hope(struct charle_client *client, struct patience *patience, const struct edge_view *view, struct charle_error *err)
+{
+    const struct charle_client_status *status = &view->status;
+    int64_t now = ch_clock_mono_us();
+    const char *why = status->problem[0] ? status->problem : "no answer from it yet";
+    if (status->is_connected || status->state == CHARLE_CLIENT_FOLLOWING)
+        patience->contact_us = now;
+    if (status->state == CHARLE_CLIENT_BLOCKED)
+        return charle_fail(err, view->problem_code, "%s", status->problem);
+    if (view->failures >= FAILURES_MAX && status->is_connected)
+        return charle_fail(err, view->problem_code ? view->problem_code : CHARLE_UNAVAILABLE, "%s", why);
+    if (now - patience->contact_us > UNREACHABLE_US && patience->deadline_us == INT64_MAX)
+        return charle_fail(err, CHARLE_UNAVAILABLE, "the server at %s cannot be reached (%s); what was done here is kept and sent later",
+                           client->url, why);
+    if (now >= patience->deadline_us)
+        return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "%s did not end in time: the state is %s, %s", patience->what,
+                           charle_client_state_name(status->state), why);
+    return CHARLE_OK;
+}
+
+// One wait of at most a second, so that hope is looked at again.
+static void wait_a_turn(struct charle_client *client, const struct patience *patience, struct edge_view *view)
+{
+    int64_t until = ch_clock_mono_us() + 1000000;
+    ch_edge_wait(client, view->turns, until < patience->deadline_us ? until : patience->deadline_us, view);
+}
+
+int charle_client_sync(struct charle_client *client, uint32_t timeout_ms, struct charle_error *err)
+{
+    struct patience patience = be_patient(timeout_ms, "synchronising");
+    struct edge_view view;
+    int64_t ticket;
+    int rc = use_core(client, err);
+    if (rc)
+        return rc;
+    ch_edge_wish(client, EDGE_SYNC, &ticket);
+    ch_edge_view(client, &view);
+    while (!rc && view.synced < ticket) {
+        rc = check_hope(client, &patience, &view, err);
+        if (!rc)
+            wait_a_turn(client, &patience, &view);
+    }
+    leave_core(client);
+    return rc;
+}
+
+int charle_client_verify(struct charle_client *client, uint32_t timeout_ms, struct charle_verify_report *out,
+                         struct charle_error *err)
+{
+    struct patience patience = be_patient(timeout_ms, "verifying");
+    struct edge_view view;
+    int64_t ticket = 0;
+    *out = (struct charle_verify_report){0};
+    int rc = use_core(client, err);
+    if (rc)
+        return rc;
+    ch_edge_wish(client, EDGE_VERIFY, &ticket);
+    if (!ticket)
+        rc = charle_fail(err, CHARLE_BUSY, "another program synchronises %s; verify there, or close it first", client->file);
+    ch_edge_view(client, &view);
+    while (!rc && view.verified < ticket) {
+        rc = check_hope(client, &patience, &view, err);
+        if (!rc)
+            wait_a_turn(client, &patience, &view);
+    }
+    *out = view.report;
+    leave_core(client);
+    return rc;
+}
+
+void charle_client_set_token(struct charle_client *client, const char *token)
+{
+    if (client->channel)
+        charle_channel_set_token(client->channel, token);
+    ch_edge_wish(client, EDGE_RETRY, NULL);
+}
+
+// --- reading --------------------------------------------------------------------------------------------------------------------
+
+int charle_client_db_open(struct charle_client *client, struct charle_db **out, struct charle_error *err)
+{
+    return ch_replica_open_reader(&client->replica, out, err);
+}
+
+struct charle_db *charle_client_db(struct charle_client *client)
+{
+    struct charle_error err = {0};
+    pthread_mutex_lock(&client->mutex);
+    if (!client->db && ch_replica_open_reader(&client->replica, &client->db, &err))
+        snprintf(client->view.status.problem, sizeof(client->view.status.problem), "%s", err.text);
+    struct charle_db *db = client->db;
+    pthread_mutex_unlock(&client->mutex);
+    return db;
+}
+
+// --- looking --------------------------------------------------------------------------------------------------------------------
+
+const char *charle_client_state_name(enum charle_client_state state)
+{
+    static const char *const names[] = {"stopped", "offline", "connecting", "copying", "syncing", "live", "following", "blocked"};
+    return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+static void look_into_file(struct charle_client *client, struct charle_client_status *out)
+{
+    struct ch_replica *replica = &client->replica;
+    struct charle_error err;
+    int64_t ready = 0, contact = 0;
+    struct stat info;
+    pthread_mutex_lock(&replica->look_mutex);
+    // Whatever cannot be read stays zero: a status is a view, not a promise.
+    (void)!ch_meta_number(&replica->look, "ready", 0, &ready, &err);
+    (void)!ch_meta_number(&replica->look, "contact_at", 0, &contact, &err);
+    (void)!ch_sql_number(&replica->look, CH_SQL_OUTBOX_COUNT, 0, &out->pending_calls, &err, "");
+    (void)!ch_sql_number(&replica->look, CH_SQL_INBOX_COUNT, 0, &out->inbox_count, &err, "");
+    (void)!ch_meta_text(&replica->look, "principal", out->principal, sizeof(out->principal), &err);
+    (void)!ch_meta_text(&replica->look, "principal_id", out->principal_id, sizeof(out->principal_id), &err);
+    (void)!ch_meta_text(&replica->look, "device_id", out->device_id, sizeof(out->device_id), &err);
+    pthread_mutex_unlock(&replica->look_mutex);
+    out->is_ready = ready != 0;
+    if (contact > out->contact_at_us)
+        out->contact_at_us = contact;
+    if (stat(client->file, &info) == 0)
+        out->file_size = info.st_size;
+}
+
+void charle_client_status(struct charle_client *client, struct charle_client_status *out)
+{
+    struct edge_view view;
+    ch_edge_view(client, &view);
+    *out = view.status;
+    look_into_file(client, out);
+    if (!out->is_connected && client->channel)
+        out->is_connected = charle_channel_is_connected(client->channel);
 }
 
 void charle_client_watch(struct charle_client *client, charle_watch_fn fn, void *ctx)
 {
-    pthread_mutex_lock(&client->watch_mutex);
+    pthread_mutex_lock(&client->mutex);
     client->watch = fn;
     client->watch_ctx = ctx;
-    pthread_mutex_unlock(&client->watch_mutex);
+    pthread_mutex_unlock(&client->mutex);
 }
 
 int charle_client_fd(struct charle_client *client)
@@ -64,392 +282,12 @@ int charle_client_fd(struct charle_client *client)
 
 unsigned charle_client_take_events(struct charle_client *client)
 {
-    eventfd_t ignored;
-    if (client->event_fd >= 0 && eventfd_read(client->event_fd, &ignored) != 0 && errno != EAGAIN)
-        return 0;
-    return atomic_exchange(&client->events, 0);
-}
-
-// --- life ---------------------------------------------------------------------------------------------------------------
-
-static const struct charle_method *const platform_methods[] = {
-    &charle_session_login_method, &charle_session_logout_method, &charle_session_who_am_i_method,
-    &charle_admin_status_method,  &charle_admin_echo_method,     &charle_sync_hash_method};
-enum { PLATFORM_METHODS = sizeof(platform_methods) / sizeof(platform_methods[0]) };
-
-static enum charle_err check_options(const struct charle_client_options *options, struct charle_error *err)
-{
-    if (!options->file || !*options->file)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a client needs a file for its replica");
-    if (!options->schema)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a client needs the schema it was built for");
-    return CHARLE_OK;
-}
-
-// The server's address: given now and kept for the next time, or kept from the last time. In the arena; ptr NULL: none.
-static enum charle_err settle_url(struct charle_client *client, const struct charle_client_options *options, char out[256],
-                                  struct charle_error *err)
-{
-    struct ch_sql *sql = &client->replica.sql;
-    char kept[256];
-    enum charle_err rc = ch_meta_text(&client->replica.look, "url", kept, sizeof(kept), err);
-    if (rc)
-        return rc;
-    snprintf(out, 256, "%s", options->url ? options->url : kept);
-    if (!options->url || strcmp(options->url, kept) == 0)
-        return CHARLE_OK;
-    rc = ch_replica_begin(&client->replica, CH_FETCHABLE, err);
-    if (rc)
-        return rc;
-    rc = ch_meta_set_text(sql, "url", charle_str(options->url), err);
-    return ch_replica_end(&client->replica, rc, err);
-}
-
-static enum charle_err open_parts(struct charle_client *client, const struct charle_client_options *options, struct charle_error *err)
-{
-    char host[64] = "", url[256] = "";
-    if (!options->device_name && gethostname(host, sizeof(host) - 1) != 0)
-        host[0] = '\0';
-    const struct ch_replica_options replica = {.file = options->file,
-                                               .schema = options->schema,
-                                               .crud = ch_crud_run,
-                                               .device_name = options->device_name ? options->device_name : host,
-                                               .lock_timeout_ms = options->lock_timeout_ms,
-                                               .is_read_only = options->is_read_only};
-    enum charle_err rc = ch_replica_open(&client->replica, &client->edge.env, &replica, err);
-    if (rc || options->is_read_only)
-        return rc;
-    rc = settle_url(client, options, url, err);
-    if (rc)
-        return rc;
-    const struct charle_channel_options channel = {
-        .token = options->token, .tls_ca_file = options->tls_ca_file, .tls_server_name = options->tls_server_name};
-    return ch_edge_start(&client->edge, &client->replica, url[0] ? url : NULL, &channel, err);
-}
-
-int charle_client_open(const struct charle_client_options *options, struct charle_client **out, struct charle_error *err)
-{
-    enum charle_err rc = check_options(options, err);
-    struct charle_client *client = rc ? NULL : ch_alloc_zeroed(1, sizeof(*client));
-    if (rc)
-        return (int)rc;
-    if (!client || sodium_init() < 0)
-        return (int)charle_fail(err, CHARLE_NO_MEMORY, "no memory for a client");
-    ch_edge_init(&client->edge);
-    client->edge.changed = on_changed;
-    client->edge.changed_ctx = client;
-    client->is_read_only = options->is_read_only;
-    client->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pthread_mutex_init(&client->reader_mutex, NULL);
-    pthread_mutex_init(&client->watch_mutex, NULL);
-    rc = open_parts(client, options, err);
-    if (rc)
-        charle_client_close(client);
-    else
-        *out = client;
-    return (int)rc;
-}
-
-void charle_client_close(struct charle_client *client)
-{
-    if (!client)
-        return;
-    ch_edge_stop(&client->edge);
-    charle_db_close(client->reader);
-    ch_replica_close(&client->replica);
+    uint64_t count;
+    pthread_mutex_lock(&client->mutex);
+    unsigned events = client->events;
+    client->events = 0;
     if (client->event_fd >= 0)
-        close(client->event_fd);
-    pthread_mutex_destroy(&client->reader_mutex);
-    pthread_mutex_destroy(&client->watch_mutex);
-    ch_free(client);
-}
-
-static enum charle_err need_writer(const struct charle_client *client, struct charle_error *err)
-{
-    return client->is_read_only ? charle_fail(err, CHARLE_READ_ONLY, "this replica was opened for reading only") : CHARLE_OK;
-}
-
-void ch_client_hold(struct charle_client *client)
-{
-    atomic_fetch_add(&client->syncing, 1);
-    ch_edge_post(&client->edge, CH_EDGE_START);
-}
-
-void ch_client_release(struct charle_client *client)
-{
-    if (atomic_fetch_sub(&client->syncing, 1) == 1 && !atomic_load(&client->is_started))
-        ch_edge_post(&client->edge, CH_EDGE_STOP);
-}
-
-int charle_client_start(struct charle_client *client, struct charle_error *err)
-{
-    enum charle_err rc = need_writer(client, err);
-    if (rc == CHARLE_OK) {
-        atomic_store(&client->is_started, true);
-        ch_edge_post(&client->edge, CH_EDGE_START);
-    }
-    return (int)rc;
-}
-
-void charle_client_stop(struct charle_client *client)
-{
-    struct ch_edge_snapshot snapshot;
-    if (client->is_read_only)
-        return;
-    atomic_store(&client->is_started, false);
-    if (atomic_load(&client->syncing))
-        return; // whoever waits for a sync stops it in the end
-    ch_edge_snapshot(&client->edge, &snapshot);
-    ch_edge_post(&client->edge, CH_EDGE_STOP);
-    while (snapshot.status.state != CHARLE_CLIENT_STOPPED && !atomic_load(&client->is_started)) {
-        ch_edge_wait(&client->edge, snapshot.round, ch_clock_mono_us() + POLL_US);
-        ch_edge_snapshot(&client->edge, &snapshot);
-    }
-}
-
-void charle_client_set_token(struct charle_client *client, const char *token)
-{
-    if (!client->edge.channel)
-        return;
-    charle_channel_set_token(client->edge.channel, token);
-    ch_edge_post(&client->edge, CH_EDGE_RETRY);
-}
-
-// --- waiting ------------------------------------------------------------------------------------------------------------
-
-enum charle_err ch_client_hope(const struct ch_edge_snapshot *snapshot, int64_t *offline_since_us, struct charle_error *err)
-{
-    const struct charle_client_status *status = &snapshot->status;
-    int64_t now = ch_clock_mono_us();
-    bool is_away = status->state == CHARLE_CLIENT_OFFLINE || status->state == CHARLE_CLIENT_STOPPED;
-    if (status->state == CHARLE_CLIENT_BLOCKED)
-        return charle_fail(err, snapshot->problem_code ? snapshot->problem_code : CHARLE_FAILED_PRECONDITION, "%s", status->problem);
-    if (!is_away)
-        *offline_since_us = 0;
-    else if (!*offline_since_us)
-        *offline_since_us = now;
-    else if (now - *offline_since_us > CH_CLIENT_PATIENCE_US)
-        return charle_fail(err, CHARLE_UNAVAILABLE, "the server cannot be reached%s%s", status->problem[0] ? ": " : "", status->problem);
-    return CHARLE_OK;
-}
-
-static int64_t end_of(uint32_t timeout_ms)
-{
-    return timeout_ms ? ch_clock_mono_us() + (int64_t)timeout_ms * 1000 : INT64_MAX;
-}
-
-static enum charle_err too_late(const struct ch_edge_snapshot *snapshot, struct charle_error *err)
-{
-    const struct charle_client_status *status = &snapshot->status;
-    if (status->state == CHARLE_CLIENT_COPYING)
-        return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the time was over after %lld rows were copied; what arrived is kept",
-                           (long long)status->rows_copied);
-    return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the time was over while %s%s%s", charle_client_state_name(status->state),
-                       status->problem[0] ? ": " : "", status->problem);
-}
-
-// Waits until synced (or verified) has reached the ticket.
-static enum charle_err wait_ticket(struct charle_client *client, int64_t ticket, bool is_verify, uint32_t timeout_ms,
-                                   struct ch_edge_snapshot *snapshot, struct charle_error *err)
-{
-    int64_t until = end_of(timeout_ms), offline_since = 0;
-    for (;;) {
-        ch_edge_snapshot(&client->edge, snapshot);
-        if ((is_verify ? snapshot->verified : snapshot->synced) >= ticket)
-            return CHARLE_OK;
-        enum charle_err rc = ch_client_hope(snapshot, &offline_since, err);
-        if (rc)
-            return rc;
-        int64_t now = ch_clock_mono_us();
-        if (now >= until)
-            return too_late(snapshot, err);
-        ch_edge_wait(&client->edge, snapshot->round, until - now > POLL_US ? now + POLL_US : until);
-    }
-}
-
-int charle_client_sync(struct charle_client *client, uint32_t timeout_ms, struct charle_error *err)
-{
-    struct ch_edge_snapshot snapshot;
-    enum charle_err rc = need_writer(client, err);
-    if (rc)
-        return (int)rc;
-    if (!client->edge.channel)
-        return (int)charle_fail(err, CHARLE_UNAVAILABLE, "no server was named; give its address when opening the replica");
-    ch_client_hold(client);
-    ch_edge_post(&client->edge, CH_EDGE_RETRY);
-    rc = wait_ticket(client, ch_edge_ask(&client->edge, CH_EDGE_SYNC), false, timeout_ms, &snapshot, err);
-    ch_client_release(client);
-    return (int)rc;
-}
-
-int charle_client_verify(struct charle_client *client, uint32_t timeout_ms, struct charle_verify_report *out, struct charle_error *err)
-{
-    struct ch_edge_snapshot snapshot;
-    int rc = (int)need_writer(client, err);
-    if (rc)
-        return rc;
-    ch_client_hold(client);
-    rc = charle_client_sync(client, timeout_ms, err);
-    int64_t ticket = rc ? 0 : ch_edge_ask(&client->edge, CH_EDGE_VERIFY);
-    if (ticket < 0)
-        rc = (int)charle_fail(err, CHARLE_FAILED_PRECONDITION, "another program synchronises this replica; let that one verify it");
-    else if (!rc)
-        rc = (int)wait_ticket(client, ticket, true, timeout_ms, &snapshot, err);
-    if (!rc)
-        *out = snapshot.report;
-    ch_client_release(client);
-    return rc;
-}
-
-// --- reading ------------------------------------------------------------------------------------------------------------
-
-struct charle_db *charle_client_db(struct charle_client *client)
-{
-    pthread_mutex_lock(&client->reader_mutex);
-    if (!client->reader && ch_replica_open_reader(&client->replica, &client->reader, NULL))
-        client->reader = NULL;
-    struct charle_db *reader = client->reader;
-    pthread_mutex_unlock(&client->reader_mutex);
-    return reader;
-}
-
-int charle_client_db_open(struct charle_client *client, struct charle_db **out, struct charle_error *err)
-{
-    return (int)ch_replica_open_reader(&client->replica, out, err);
-}
-
-// --- calling ------------------------------------------------------------------------------------------------------------
-
-const struct charle_method *charle_client_method(const struct charle_client *client, const char *name)
-{
-    for (size_t i = 0; i < PLATFORM_METHODS; i++) {
-        if (charle_str_equal(platform_methods[i]->name, charle_str(name)))
-            return platform_methods[i];
-    }
-    return charle_method_find(&client->replica.methods, charle_str(name));
-}
-
-static bool is_ready(struct charle_client *client)
-{
-    int64_t ready = 0;
-    pthread_mutex_lock(&client->replica.look_mutex);
-    if (ch_meta_number(&client->replica.look, "ready", 0, &ready, NULL))
-        ready = 0;
-    pthread_mutex_unlock(&client->replica.look_mutex);
-    return ready != 0;
-}
-
-static enum charle_err call_server(struct charle_client *client, const struct charle_method *method, const void *request,
-                                   struct charle_arena *arena, void *reply, const struct charle_client_call_options *options,
-                                   struct charle_error *err)
-{
-    const struct charle_call_options call = {
-        .timeout_ms = options->timeout_ms ? options->timeout_ms : method->deadline_ms ? method->deadline_ms : CALL_TIMEOUT_MS};
-    if (!client->edge.channel)
-        return charle_fail(err, CHARLE_UNAVAILABLE, "%.*s needs a server, and none was named", CHARLE_FMT(method->name));
-    enum charle_err rc = charle_call(client->edge.channel, method, request, arena, reply, &call, err);
-    if (options->outcome && rc == CHARLE_OK)
-        *options->outcome = (struct charle_client_outcome){.verdict = CHARLE_VERDICT_APPLIED, .is_confirmed = true};
-    return rc;
-}
-
-static enum charle_err call_here(struct charle_client *client, const struct charle_method *method, const void *request,
-                                 struct charle_arena *arena, void *reply, int64_t *out_ticket, struct charle_error *err)
-{
-    struct charle_buf bytes = {0}, answer = {0};
-    charle_message_write(method->request, request, &bytes);
-    enum charle_err rc = bytes.failed ? charle_fail(err, bytes.failed, "the request is too large")
-                                      : ch_replica_call(&client->replica, method, charle_buf_bytes(&bytes), &answer, out_ticket, err);
-    if (rc == CHARLE_OK) {
-        ch_edge_post(&client->edge, CH_EDGE_KICK);
-        ch_client_tell(client, CHARLE_EVENT_ROWS | CHARLE_EVENT_CALLS, NULL, 0);
-        struct charle_bytes kept = charle_arena_bytes(arena, charle_buf_bytes(&answer)); // the reply's strings point into it
-        rc = kept.ptr ? charle_message_read(method->reply, kept, arena, reply, err)
-                      : charle_fail(err, CHARLE_NO_MEMORY, "the call was made, but there is no memory for its reply");
-    }
-    charle_buf_deinit(&bytes);
-    charle_buf_deinit(&answer);
-    return rc;
-}
-
-int charle_client_call(struct charle_client *client, const struct charle_method *method, const void *request, struct charle_arena *arena,
-                       void *reply, const struct charle_client_call_options *given, struct charle_error *err)
-{
-    const struct charle_client_call_options options = given ? *given : (struct charle_client_call_options){0};
-    struct charle_client_outcome outcome = {0};
-    if (options.outcome)
-        *options.outcome = outcome;
-    enum charle_err rc = need_writer(client, err);
-    if (rc)
-        return (int)rc;
-    if (!method->is_offline || options.is_online || !is_ready(client))
-        return (int)call_server(client, method, request, arena, reply, &options, err);
-    rc = call_here(client, method, request, arena, reply, &outcome.ticket, err);
-    if (rc == CHARLE_OK && options.wait_for_verdict) {
-        int64_t ticket = outcome.ticket;
-        rc = (enum charle_err)charle_client_wait(client, ticket, options.timeout_ms ? options.timeout_ms : CALL_TIMEOUT_MS, &outcome, err);
-        if (rc == CHARLE_OK && outcome.verdict == CHARLE_VERDICT_REJECTED)
-            rc = charle_fail(err, (enum charle_err)outcome.code, "%s", outcome.text);
-    }
-    if (options.outcome)
-        *options.outcome = outcome;
-    return (int)rc;
-}
-
-// --- status -------------------------------------------------------------------------------------------------------------
-
-static void look(struct charle_client *client, struct charle_client_status *out)
-{
-    struct ch_sql *sql = &client->replica.look;
-    int64_t ready = 0, contact = 0;
-    struct stat info;
-    pthread_mutex_lock(&client->replica.look_mutex);
-    enum charle_err rc = ch_meta_number(sql, "ready", 0, &ready, NULL);
-    rc = rc ? rc : ch_meta_number(sql, "contact_at", 0, &contact, NULL);
-    rc = rc ? rc : ch_sql_number(sql, CH_SQL_OUTBOX_COUNT, 0, &out->pending_calls, NULL, "");
-    rc = rc ? rc : ch_sql_number(sql, CH_SQL_INBOX_COUNT, 0, &out->inbox_count, NULL, "");
-    rc = rc ? rc : ch_meta_text(sql, "principal", out->principal, sizeof(out->principal), NULL);
-    rc = rc ? rc : ch_meta_text(sql, "principal_id", out->principal_id, sizeof(out->principal_id), NULL);
-    rc = rc ? rc : ch_meta_text(sql, "device_id", out->device_id, sizeof(out->device_id), NULL);
-    pthread_mutex_unlock(&client->replica.look_mutex);
-    out->is_ready = ready != 0;
-    if (contact > out->contact_at_us)
-        out->contact_at_us = contact;
-    out->file_size = stat(client->replica.file, &info) == 0 ? (int64_t)info.st_size : 0;
-    if (rc && !out->problem[0])
-        snprintf(out->problem, sizeof(out->problem), "the replica cannot be read: %s", charle_err_text(rc));
-}
-
-void charle_client_status(struct charle_client *client, struct charle_client_status *out)
-{
-    struct ch_edge_snapshot snapshot = {0};
-    if (!client->is_read_only)
-        ch_edge_snapshot(&client->edge, &snapshot);
-    *out = snapshot.status;
-    out->bytes_received = atomic_load(&client->edge.bytes_received);
-    out->bytes_sent = atomic_load(&client->edge.bytes_sent);
-    look(client, out);
-}
-
-const char *charle_client_state_name(enum charle_client_state state)
-{
-    switch (state) {
-    case CHARLE_CLIENT_STOPPED:
-        return "stopped";
-    case CHARLE_CLIENT_OFFLINE:
-        return "offline";
-    case CHARLE_CLIENT_CONNECTING:
-        return "connecting";
-    case CHARLE_CLIENT_COPYING:
-        return "copying";
-    case CHARLE_CLIENT_SYNCING:
-        return "syncing";
-    case CHARLE_CLIENT_LIVE:
-        return "live";
-    case CHARLE_CLIENT_FOLLOWING:
-        return "following";
-    case CHARLE_CLIENT_BLOCKED:
-        return "blocked";
-    }
-    return "unknown";
+        (void)!read(client->event_fd, &count, sizeof(count));
+    pthread_mutex_unlock(&client->mutex);
+    return events;
 }

@@ -35,7 +35,7 @@ void ch_core_changed(struct ch_client_core *core, unsigned events)
 {
     uint32_t tables[CH_TABLES_MAX];
     CHARLE_ASSERT(core->replica->tables.count <= CH_TABLES_MAX);
-    size_t count = events & CHARLE_EVENT_ROWS ? ch_tables_take_changed(&core->replica->tables, tables) : 0;
+    size_t count = events & CHARLE_EVENT_ROWS ? ch_replica_take_changed(core->replica, tables) : 0;
     if (core->env->changed)
         core->env->changed(core->env->ctx, events, tables, count);
 }
@@ -599,6 +599,12 @@ void ch_client_core_free(struct ch_client_core *core)
     ch_free(core);
 }
 
+enum charle_err ch_client_core_problem(const struct ch_client_core *core, int *out_failures)
+{
+    *out_failures = core->failures;
+    return core->problem_code;
+}
+
 void ch_client_core_status(const struct ch_client_core *core, struct charle_client_status *out)
 {
     static const uint8_t states[] = {
@@ -615,6 +621,7 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
         .rows_total = core->rows_total,
         .eta_ms = -1,
         .contact_at_us = core->contact_at_us,
+        .pages_applied = core->pages_applied,
     };
     if (core->phase == CH_PHASE_LIVE && core->acquire.step != CH_ACQUIRE_IDLE && !core->acquire.is_verify)
         out->state = CHARLE_CLIENT_COPYING;

@@ -60,6 +60,8 @@ void ch_client_core_on_timer(struct ch_client_core *core);
 // --- looking ------------------------------------------------------------------------------------------------------------
 
 // What the core itself knows: state, problem, contact, progress. Everything about the file is left zero.
+// The code behind the status' problem, and how many sessions have ended since the last one that went live.
+enum charle_err ch_client_core_problem(const struct ch_client_core *core, int *out_failures);
 void ch_client_core_status(const struct ch_client_core *core, struct charle_client_status *out);
 
 #endif

@@ -310,8 +310,11 @@ static void publish(struct charle_client *client)
     struct charle_verify_report report;
     int64_t synced = ch_client_core_synced(client->core), verified = ch_client_core_verified(client->core, &report);
     ch_client_core_status(client->core, &status);
+    struct edge_view view = {.status = status, .synced = synced, .verified = verified, .report = report};
+    view.problem_code = ch_client_core_problem(client->core, &view.failures);
     pthread_mutex_lock(&client->mutex);
-    client->view = (struct edge_view){status, synced, verified, report, client->view.turns + 1};
+    view.turns = client->view.turns + 1;
+    client->view = view;
     pthread_cond_broadcast(&client->turned);
     pthread_mutex_unlock(&client->mutex);
 }

@@ -19,6 +19,8 @@ struct edge_event;
 // What others may look at without asking the core.
 struct edge_view {
     struct charle_client_status status; // the core's part
+    enum charle_err problem_code;
+    int failures; // sessions that ended since the last one that went live
     int64_t synced, verified;
     struct charle_verify_report report;
     uint64_t turns; // grows with every turn of the thread

@@ -207,7 +207,7 @@ enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_clie
                                 const struct ch_replica_options *options, struct charle_error *err)
 {
     *replica = (struct ch_replica){.env = env, .schema = options->schema, .crud = options->crud,
-                                   .is_read_only = options->is_read_only, .identity_version = -1, .checkpoint_pages = CH_WAL_PAGES_TARGET};
+                                   .is_read_only = options->is_read_only, .identity.version = -1, .look_identity.version = -1, .checkpoint_pages = CH_WAL_PAGES_TARGET};
     pthread_mutex_init(&replica->look_mutex, NULL);
     replica->lock.fd = -1;
     replica->file = ch_strdup_n(options->file, strlen(options->file));
@@ -257,7 +257,8 @@ void ch_replica_close(struct ch_replica *replica)
     ch_sql_close_statements(&replica->sql);
     charle_db_close(replica->db);
     charle_method_table_deinit(&replica->methods);
-    charle_arena_deinit(&replica->identity_arena);
+    charle_arena_deinit(&replica->identity.arena);
+    charle_arena_deinit(&replica->look_identity.arena);
     ch_lock_close(&replica->lock);
     pthread_mutex_destroy(&replica->look_mutex);
     ch_free(replica->file);
@@ -354,54 +355,68 @@ enum charle_err ch_replica_identity_changed(struct ch_replica *replica, struct c
     return rc ? rc : ch_meta_set_number(&replica->sql, "identity_version", version + 1, err);
 }
 
-static enum charle_err load_meta(struct ch_replica *replica, const char *key, struct charle_str *out, struct charle_error *err)
+static enum charle_err load_meta(struct ch_identity *identity, struct ch_sql *sql, const char *key, struct charle_str *out,
+                                 struct charle_error *err)
 {
     char text[256];
-    enum charle_err rc = ch_meta_text(&replica->sql, key, text, sizeof(text), err);
+    enum charle_err rc = ch_meta_text(sql, key, text, sizeof(text), err);
     if (rc)
         return rc;
-    *out = charle_arena_str(&replica->identity_arena, charle_str(text));
+    *out = charle_arena_str(&identity->arena, charle_str(text));
     return out->ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the identity");
 }
 
-static enum charle_err load_scopes(struct ch_replica *replica, struct charle_error *err)
+static enum charle_err load_scopes(struct ch_identity *identity, struct ch_sql *sql, struct charle_error *err)
 {
-    struct charle_str *scopes = charle_arena_array(&replica->identity_arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*scopes));
+    struct charle_str *scopes = charle_arena_array(&identity->arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*scopes));
     size_t count = 0;
     sqlite3_stmt *row;
     if (!scopes)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_CURSOR_ALL, &row, err, "");
-    for (; rc == CHARLE_OK; rc = ch_sql_next(&replica->sql, row, err)) {
-        struct charle_str scope = charle_arena_str(&replica->identity_arena, ch_sql_text(row, 0));
+    enum charle_err rc = ch_sql_one(sql, CH_SQL_CURSOR_ALL, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_sql_next(sql, row, err)) {
+        struct charle_str scope = charle_arena_str(&identity->arena, ch_sql_text(row, 0));
         if (!scope.ptr || count == CH_SCOPES_PER_SESSION_MAX) {
             ch_sql_end(row);
             return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu scopes", count);
         }
         scopes[count++] = scope;
     }
-    replica->identity.scopes = scopes;
-    replica->identity.scope_count = count;
+    identity->value.scopes = scopes;
+    identity->value.scope_count = count;
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+enum charle_err ch_identity_load(struct ch_identity *identity, struct ch_sql *sql, struct charle_error *err)
+{
+    int64_t version;
+    enum charle_err rc = ch_meta_number(sql, "identity_version", 0, &version, err);
+    if (rc || version == identity->version)
+        return rc;
+    identity->version = -1;
+    charle_arena_reset(&identity->arena);
+    identity->value = (struct charle_identity){0};
+    rc = load_meta(identity, sql, "principal", &identity->value.principal, err);
+    if (!rc)
+        rc = load_meta(identity, sql, "principal_id", &identity->value.id, err);
+    if (!rc)
+        rc = load_meta(identity, sql, "device_id", &identity->value.device_id, err);
+    if (!rc)
+        rc = load_scopes(identity, sql, err);
+    if (!rc)
+        identity->version = version;
+    return rc;
 }
 
 enum charle_err ch_replica_load_identity(struct ch_replica *replica, struct charle_error *err)
 {
-    int64_t version;
-    enum charle_err rc = ch_meta_number(&replica->sql, "identity_version", 0, &version, err);
-    if (rc || version == replica->identity_version)
-        return rc;
-    replica->identity_version = -1;
-    charle_arena_reset(&replica->identity_arena);
-    replica->identity = (struct charle_identity){0};
-    rc = load_meta(replica, "principal", &replica->identity.principal, err);
-    if (!rc)
-        rc = load_meta(replica, "principal_id", &replica->identity.id, err);
-    if (!rc)
-        rc = load_meta(replica, "device_id", &replica->identity.device_id, err);
-    if (!rc)
-        rc = load_scopes(replica, err);
-    if (!rc)
-        replica->identity_version = version;
-    return rc;
+    return ch_identity_load(&replica->identity, &replica->sql, err);
+}
+
+size_t ch_replica_take_changed(struct ch_replica *replica, uint32_t *out)
+{
+    pthread_mutex_lock(&replica->lock.mutex);
+    size_t count = ch_tables_take_changed(&replica->tables, out);
+    pthread_mutex_unlock(&replica->lock.mutex);
+    return count;
 }

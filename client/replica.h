@@ -40,6 +40,13 @@ struct ch_replica_options {
     bool is_read_only;
 };
 
+// Who the replica belongs to, as services see it; reloaded when the file says that it changed.
+struct ch_identity {
+    struct charle_identity value;
+    struct charle_arena arena;
+    int64_t version; // of charle_meta; -1: not loaded
+};
+
 struct ch_replica {
     const struct ch_client_env *env;
     const struct charle_schema *schema;
@@ -57,14 +64,12 @@ struct ch_replica {
     int wal_pages;               // in the log after the last commit
     int64_t seen_version;        // of ch_replica_was_changed
     int calls_until_check;       // of the outbox's size
-    // Who the replica belongs to, as services see it; reloaded when the file says that it changed.
-    struct charle_identity identity;
-    struct charle_arena identity_arena;
-    int64_t identity_version;
+    struct ch_identity identity; // of the writing connection
     // For looking without waiting for writers; its own lock, because any thread may look.
     pthread_mutex_t look_mutex;
     struct charle_db *look_db;
     struct ch_sql look;
+    struct ch_identity look_identity;
 };
 
 // Opens or makes the file. `env` must outlive the replica. On failure nothing is left open.
@@ -91,9 +96,15 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_was_changed(struct ch_replica *repl
 CHARLE_MUST_CHECK enum charle_err ch_replica_open_reader(struct ch_replica *replica, struct charle_db **out,
                                                          struct charle_error *err);
 
-// The caller's identity as the last contact with the server left it; inside a transaction. Marks it as changed for all programs.
+// Loads the caller's identity as the last contact with the server left it, through a connection whose lock is held.
+CHARLE_MUST_CHECK enum charle_err ch_identity_load(struct ch_identity *identity, struct ch_sql *sql, struct charle_error *err);
+// The identity of the writing connection; inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_replica_load_identity(struct ch_replica *replica, struct charle_error *err);
+// Marks it as changed for all connections of all programs; inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_replica_identity_changed(struct ch_replica *replica, struct charle_error *err);
+
+// ch_tables_take_changed under the replica's lock.
+size_t ch_replica_take_changed(struct ch_replica *replica, uint32_t *out);
 
 // --- layout (layout.c) ------------------------------------------------------------------------------------------------
 
