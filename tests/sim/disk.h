@@ -1,0 +1,28 @@
+// A laptop's disk in memory, as a VFS of SQLite's: what was written and what is safe are two things.
+//
+// Every write goes to the file's present content and to a list of writes that a power cut may undo; a sync makes the list safe. A killed
+// program leaves the present content behind; a power cut leaves the safe content and any of the later writes, whole or torn.
+// A disk can be set to die after a number of writes: from then on everything fails, until the laptop starts again.
+#ifndef CHARLE_TESTS_SIM_DISK_H
+#define CHARLE_TESTS_SIM_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim_disk;
+typedef uint64_t (*sim_disk_random)(void *ctx);
+typedef int64_t (*sim_disk_wall)(void *ctx); // microseconds since 1970
+
+// Registers a VFS of this name. The name must outlive it.
+struct sim_disk *sim_disk_new(const char *name, sim_disk_random random, sim_disk_wall wall, void *ctx);
+void sim_disk_free(struct sim_disk *disk); // all files must be closed; NULL is fine
+
+void sim_disk_die_after(struct sim_disk *disk, int writes); // 0: now
+bool sim_disk_is_dead(const struct sim_disk *disk);
+// The laptop starts again; all files must be closed. With a power cut what was not synced may be lost.
+void sim_disk_revive(struct sim_disk *disk, bool is_power_cut);
+void sim_disk_set_full(struct sim_disk *disk, bool is_full);
+void sim_disk_calm(struct sim_disk *disk); // not full, and it does not die any more
+
+#endif

@@ -1,0 +1,233 @@
+// A small world that is the same every time: several laptops, a server, a network that lies, foreign writers and a demon that breaks things.
+//
+// Everything runs in one thread. What happens next is the earliest entry of one queue; when, and what, is drawn from one generator that starts
+// at the seed. The clients are the real client core and the real replica on SQLite over a disk in memory (disk.c); the server is the real
+// server core on a real PostgreSQL (serve.c). Only time, randomness, network and disk are the world's.
+//
+//   world.c     queue, clock, dice, trace          net.c       calls and messages between laptops and server
+//   disk.c      SQLite's files, with power cuts    serve.c     the server and its database
+//   laptop.c    a client: env, life, user          writer.c    people with psql
+//   oracle.c    what must be true                  nemesis.c   what goes wrong
+//
+// A run fails by world_fail(): it says what, at which step, and how to see it again.
+#ifndef CHARLE_TESTS_SIM_WORLD_H
+#define CHARLE_TESTS_SIM_WORLD_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "client/core.h"
+#include "client/env.h"
+#include "client/replica.h"
+#include "db/db.h"
+#include "server/sync/sync.h"
+
+enum {
+    WORLD_LAPTOPS = 5,
+    WORLD_PEOPLE = 4,
+    WORLD_NAME_SIZE = 16,
+};
+
+// Faults of the world itself, planted to see that the oracle finds them.
+enum world_plant {
+    PLANT_NONE,
+    PLANT_LOSE_ROW,        // a page loses one row on its way
+    PLANT_HALF_MOMENT,     // the pages of a moment are cut: the first says it is the last
+    PLANT_KEEP_LOST,       // the client is not told that it lost a scope
+    PLANT_FORGET_NUMBERS,  // the server forgets a device's last calls, as if they were remembered outside the transaction
+    PLANT_LOSE_OUTBOX,     // a crash takes the newest call away
+    PLANT_SILENT_WRITER,   // a foreign writer's change is not stamped
+    PLANT_EARLY_CURSOR,    // a page's cursor arrives without its rows
+    PLANT_COUNT,
+};
+
+struct world_shared; // the cluster and the template, made once for all runs
+
+struct world_options {
+    struct world_shared *shared;
+    uint64_t seed;
+    int steps;
+    bool is_traced;            // every step is printed
+    bool may_restart_postgres; // costs a second each
+    bool may_restore;          // a cold copy is put back once
+    enum world_plant plant;
+    const char *program;       // for the command that repeats a run
+};
+
+struct world_result {
+    bool has_failed;
+    char problem[600];
+    uint64_t trace_hash;
+    // Figures.
+    int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected, calls_merged;
+    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs;
+};
+
+enum event_kind {
+    EVENT_REQUEST = 1, // a call's request reaches the server
+    EVENT_MESSAGE,     // a message reaches the client
+    EVENT_DONE,        // the end of a call reaches the client
+    EVENT_TIMEOUT,     // the client's own limit of a call
+    EVENT_TIMER,       // the core asked for it
+    EVENT_LINK,        // the connection of a laptop comes or goes
+    EVENT_BOOT,        // a laptop starts again
+    EVENT_USER,        // its user does something
+    EVENT_WRITER,      // somebody writes past the services
+    EVENT_NEMESIS,
+    EVENT_PUMP,        // the server looks for news for its live streams
+};
+
+struct event {
+    int64_t at;
+    uint64_t order;          // of equal times: first come, first served
+    enum event_kind kind;
+    int laptop;
+    uint64_t token;          // of timers, links and boots: an older one than the present is void
+    struct net_call *call;
+    uint8_t *bytes;          // owned
+    size_t size;
+    enum charle_err code;
+    bool flag;
+};
+
+// --- laptop.c ---------------------------------------------------------------------------------------------------------------
+
+struct sim_disk;
+
+struct laptop {
+    struct world *world;
+    int index;
+    char name[WORLD_NAME_SIZE];   // "A1": person A's first device
+    char person[WORLD_NAME_SIZE]; // id of the person
+    struct sim_disk *disk;
+    char vfs[WORLD_NAME_SIZE];
+    struct ch_client_env env;
+    struct ch_replica replica;
+    struct ch_client_core *core;
+    bool is_on;
+    bool is_linked;
+    bool is_dead_end;             // messages vanish without anybody being told
+    uint64_t link;                // number of the present connection; calls belong to one
+    uint64_t timer_token, link_token, boot_token;
+    int64_t timer_at;
+    unsigned events;              // that the core told since the last look
+    int64_t moment;               // index of the newest version it can be at, for the oracle
+    // Calls whose success the user has seen: they must never vanish.
+    struct seen_call {
+        int64_t ticket;
+        uint64_t hash;            // of method and request
+    } *seen;
+    size_t seen_count, seen_capacity;
+};
+
+void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person);
+void laptop_deinit(struct laptop *laptop);
+void laptop_boot(struct laptop *laptop);               // opens the replica and starts the core
+void laptop_crash(struct laptop *laptop, bool is_power_cut);
+void laptop_act(struct laptop *laptop);                // the user does something
+void laptop_after(struct laptop *laptop);              // after each event that its core got
+bool laptop_is_idle(struct laptop *laptop);            // live, nothing waits, nothing is being fetched
+void laptop_describe(struct laptop *laptop, struct charle_buf *out);
+
+// --- net.c ------------------------------------------------------------------------------------------------------------------
+
+enum net_method { NET_OPEN, NET_PULL, NET_COPY, NET_HASH, NET_PUSH, NET_UNKNOWN };
+
+struct net_stream;
+struct net_call {
+    struct laptop *laptop;
+    uint64_t id;             // the core's
+    uint64_t link;           // the connection it belongs to
+    enum net_method method;
+    uint8_t *request;
+    size_t size;
+    bool is_over;            // cancelled or done at the client: nothing more is given to it
+    bool is_copy;            // delivered once more by the network: nobody waits for its answer
+    bool is_ended;           // the server has said its last word
+    int64_t last_at;         // messages of one call stay in order
+    struct net_stream *stream; // live: what the server knows about it
+};
+
+void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_bytes request, uint32_t timeout_ms);
+void net_cancel(void *ctx, uint64_t id);
+void net_reply(struct net_call *call, struct charle_bytes message);
+void net_end(struct net_call *call, enum charle_err code);
+void net_cut(struct laptop *laptop, int64_t notice_us, int64_t away_us); // vanishes now, is noticed later, comes back later
+void net_break(struct laptop *laptop);    // the connection is noticed to be lost
+void net_event(struct world *world, struct event *event);
+void net_forget_all(struct laptop *laptop); // the program is gone
+
+// --- serve.c ----------------------------------------------------------------------------------------------------------------
+
+struct server;
+struct server *server_new(struct world *world);
+void server_free(struct server *server);
+void server_handle(struct server *server, struct net_call *call);
+void server_pump(struct server *server);
+void server_restart(struct server *server);                      // everything in memory is lost
+bool server_restart_postgres(struct server *server, bool restore); // stop -m immediate, maybe an old copy, start
+bool server_save(struct server *server);                         // a cold copy of the database
+struct charle_db *server_db(struct server *server);              // the oracle's handle
+struct charle_db *server_writer(struct server *server, int index);
+
+// --- the others -------------------------------------------------------------------------------------------------------------
+
+void writer_act(struct world *world);
+void writer_stop(struct world *world); // the slow one's transaction is given up
+void nemesis_act(struct world *world);
+
+struct oracle;
+struct oracle *oracle_new(struct world *world);
+void oracle_free(struct oracle *oracle);
+void oracle_commit(struct oracle *oracle, const char *by);        // something may have been committed
+void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply);
+void oracle_told_foreign_tally(struct oracle *oracle, const char *id, int64_t delta); // committed with the next oracle_commit
+void oracle_saved(struct oracle *oracle);
+void oracle_restored(struct oracle *oracle);
+void oracle_check_laptop(struct oracle *oracle, struct laptop *laptop, bool must_be_newest);
+bool oracle_is_newest(struct oracle *oracle, struct laptop *laptop);
+void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop);
+void oracle_check_seen(struct oracle *oracle, struct laptop *laptop);
+void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop); // at the end: everything judged, as the server said
+
+// --- world.c ----------------------------------------------------------------------------------------------------------------
+
+struct world {
+    struct world_options options;
+    struct world_result result;
+    uint64_t dice[4];
+    int64_t now;                  // monotonic, microseconds
+    int64_t wall_offset;
+    struct event *queue;          // a heap
+    size_t queue_count, queue_capacity;
+    uint64_t next_order;
+    uint64_t next_token;
+    struct net_call **calls;
+    size_t call_count, call_capacity;
+    struct laptop laptops[WORLD_LAPTOPS];
+    int laptop_count;
+    struct server *server;
+    struct oracle *oracle;
+    bool is_healing;              // the end phase: no more faults, no more work
+    bool is_copied;               // a cold copy of the database was taken
+    // How bad this world is; drawn once.
+    int drop_percent, duplicate_percent, slow_percent, user_us, writer_us, nemesis_us;
+};
+
+struct world_shared *world_shared_new(void);
+void world_shared_free(struct world_shared *shared);
+void world_run(const struct world_options *options, struct world_result *out);
+
+// For serve.c.
+const char *world_database_url(struct world *world);
+struct ch_pg_cluster *world_cluster(struct world *world);
+
+void world_fail(struct world *world, const char *format, ...) CHARLE_PRINTF(2, 3);
+void world_trace(struct world *world, const char *format, ...) CHARLE_PRINTF(2, 3);
+struct event *world_schedule(struct world *world, int64_t delay_us, enum event_kind kind); // valid until the next call
+uint64_t world_random(struct world *world);
+int64_t world_below(struct world *world, int64_t bound);                 // 0 … bound - 1
+bool world_chance(struct world *world, int percent);
+int64_t world_delay(struct world *world, int64_t mean_us);               // around the mean, now and then much longer
+int64_t world_wall(const struct world *world);
+
+#endif
