@@ -36,8 +36,7 @@ struct option {
     const char *help;
 };
 
-// --- values
-// -----------------------------------------------------------------------------------------------------------
+// --- values --------------------------------------------------------------------------------------------------------
 
 static enum charle_err copy(struct ch_config *config, const char *value, const char **out, struct charle_error *err)
 {
@@ -202,8 +201,7 @@ static enum charle_err apply_version(struct ch_config *config, const char *value
     return CHARLE_OK;
 }
 
-// --- the table
-// --------------------------------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------------------------
 
 static const struct option options[] = {
     {"listen", "CHARLE_LISTEN", "ADDRESS", true, true, apply_listen,
@@ -308,8 +306,7 @@ static enum charle_err put(struct reader *reader, const struct option *option, c
     return option->apply(reader->config, value, err);
 }
 
-// --- flags
-// ------------------------------------------------------------------------------------------------------------
+// --- flags ---------------------------------------------------------------------------------------------------------
 
 static enum charle_err unknown_flag(const char *text, const char *name, struct charle_error *err)
 {
@@ -365,8 +362,7 @@ static enum charle_err read_flags(struct reader *reader, int argc, char *const *
     return CHARLE_OK;
 }
 
-// --- environment
-// ------------------------------------------------------------------------------------------------------
+// --- environment ---------------------------------------------------------------------------------------------------
 
 static const char *environment_value(char *const *environment, const char *name)
 {
@@ -399,8 +395,7 @@ static enum charle_err read_environment(struct reader *reader, char *const *envi
     return CHARLE_OK;
 }
 
-// --- the file
-// ---------------------------------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------------------------
 
 static char *trim(char *text)
 {
@@ -497,8 +492,7 @@ static enum charle_err read_config_file(struct reader *reader, int argc, char *c
     return len > 0 && (size_t)len < sizeof(standard) ? read_file(reader, standard, false, err) : CHARLE_OK;
 }
 
-// --- all together
-// -----------------------------------------------------------------------------------------------------
+// --- all together --------------------------------------------------------------------------------------------------
 
 static enum charle_err default_data_dir(struct ch_config *config, char *const *environment, struct charle_error *err)
 {

@@ -14,8 +14,7 @@ enum {
     MESSAGE_LEN_MAX = 150       // of PostgreSQL's own words in a sentence of ours
 };
 
-// --- describing
-// -------------------------------------------------------------------------------------------------------
+// --- describing ----------------------------------------------------------------------------------------------------
 
 static const char *option_value(const PQconninfoOption *options, const char *keyword)
 {
@@ -69,8 +68,7 @@ enum charle_err ch_database_describe(const char *url, char out[CH_DATABASE_DISPL
     return rc;
 }
 
-// --- explaining
-// -------------------------------------------------------------------------------------------------------
+// --- explaining ----------------------------------------------------------------------------------------------------
 
 struct explanation {
     const char *sqlstate; // NULL: by words
@@ -161,8 +159,7 @@ static enum charle_err explain(const char *display, const char *message, struct 
                        message);
 }
 
-// --- connecting
-// -------------------------------------------------------------------------------------------------------
+// --- connecting ----------------------------------------------------------------------------------------------------
 
 // Drives the connection to its end. False when the time is up.
 static bool connect_within(PGconn *conn, int64_t deadline_us)
@@ -266,8 +263,7 @@ enum charle_err ch_database_open(const char *url, int timeout_ms, PGconn **out, 
     return CHARLE_OK;
 }
 
-// --- statements
-// -------------------------------------------------------------------------------------------------------
+// --- statements ----------------------------------------------------------------------------------------------------
 
 enum charle_err ch_database_run(PGconn *conn, const char *what, const char *sql, const char *const *params,
                                 int param_count, PGresult **out_result, struct charle_error *err)

@@ -20,7 +20,7 @@ struct ch_datadir {
     const char *path; // the caller's
     int lock_fd;      // -1: not open
     bool is_locked;
-    uid_t uid;        // whom PostgreSQL's processes run as
+    uid_t uid; // whom PostgreSQL's processes run as
     gid_t gid;
 };
 

@@ -17,8 +17,7 @@ enum { ANSWERS_MAX = 64 }; // of one write
 
 static const int64_t default_deadline_us = 60000000; // no unary call of ours is meant to take a minute
 
-// --- the end of a call
-// ------------------------------------------------------------------------------------------------
+// --- the end of a call ---------------------------------------------------------------------------------------------
 
 // What went wrong inside is for the log; callers get a number by which an operator finds the line.
 static bool is_internal(enum charle_err rc)
@@ -91,8 +90,7 @@ struct charle_bytes ch_call_request(const struct ch_call *call)
     return again.ptr ? again : charle_server_call_request(call->rpc);
 }
 
-// --- the way in
-// -------------------------------------------------------------------------------------------------------
+// --- the way in ----------------------------------------------------------------------------------------------------
 
 static struct charle_str find_token(struct charle_server_call *rpc)
 {

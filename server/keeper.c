@@ -47,8 +47,7 @@ struct keeper {
     off_t log_offset; // where this start's words begin
 };
 
-// --- talking
-// ----------------------------------------------------------------------------------------------------------
+// --- talking -------------------------------------------------------------------------------------------------------
 
 static void send_note(const struct keeper *k, enum ch_note_kind kind, enum charle_err code, uint32_t delay_ms,
                       const char *text)
@@ -86,8 +85,7 @@ static int64_t age_ms(const struct keeper *k)
     return (ch_clock_mono_us() - k->since_us) / 1000;
 }
 
-// --- before the first start
-// -------------------------------------------------------------------------------------------
+// --- before the first start ----------------------------------------------------------------------------------------
 
 static enum charle_err drop_privileges(const struct ch_datadir *dir, struct charle_error *err)
 {
@@ -168,8 +166,7 @@ static enum charle_err clean_up(struct keeper *k, struct charle_error *err)
     return CHARLE_OK;
 }
 
-// --- the postmaster
-// ---------------------------------------------------------------------------------------------------
+// --- the postmaster ------------------------------------------------------------------------------------------------
 
 static _Noreturn void become_postmaster(const struct ch_pgfiles *files, int log, pid_t keeper)
 {
@@ -255,8 +252,7 @@ static void go_on_stopping(struct keeper *k)
         kill(k->postmaster, SIGQUIT);
 }
 
-// --- the loop
-// ---------------------------------------------------------------------------------------------------------
+// --- the loop ------------------------------------------------------------------------------------------------------
 
 static void reap(struct keeper *k)
 {

@@ -72,8 +72,7 @@ struct ch_live {
     int64_t polled_at_us; // when the newest round began; 0: the last one failed
 };
 
-// --- streams
-// ----------------------------------------------------------------------------------------------------------
+// --- streams -------------------------------------------------------------------------------------------------------
 
 static void close_tick(struct ch_live *live, struct ch_tick_stream *tick)
 {
@@ -176,8 +175,7 @@ static void pull_again(struct ch_live *live, struct ch_live_stream *stream, cons
         end(stream, CHARLE_ABORTED, words);
 }
 
-// --- giving streams what is new
-// ---------------------------------------------------------------------------------------
+// --- giving streams what is new ------------------------------------------------------------------------------------
 
 static enum charle_err next_page(struct ch_live *live, struct ch_live_stream *stream, struct charle_error *err)
 {
@@ -255,8 +253,7 @@ static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
     }
 }
 
-// --- rounds
-// -----------------------------------------------------------------------------------------------------------
+// --- rounds --------------------------------------------------------------------------------------------------------
 
 static void note_grants(struct ch_live *live)
 {
@@ -355,8 +352,7 @@ void ch_live_wake(struct ch_live *live)
     pthread_mutex_unlock(&live->mutex);
 }
 
-// --- pulls
-// ------------------------------------------------------------------------------------------------------------
+// --- pulls ---------------------------------------------------------------------------------------------------------
 
 // Waits for a round that began after the pull came in, so that the answer is not older than the question. False: none
 // came in time.
@@ -529,8 +525,7 @@ enum charle_err ch_live_pull(struct charle_context *context, const void *request
     return rc;
 }
 
-// --- life
-// -------------------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------------------------
 
 enum charle_err ch_live_start(struct ch_engine *engine, struct ch_live **out, struct charle_error *err)
 {

@@ -57,8 +57,7 @@ struct run {
     size_t applied;
 };
 
-// --- the lock
-// ---------------------------------------------------------------------------------------------------------
+// --- the lock ------------------------------------------------------------------------------------------------------
 
 static enum charle_err describe_holder(PGconn *conn, struct charle_error *err)
 {
@@ -107,8 +106,7 @@ static void release_lock(PGconn *conn)
     PQclear(PQexec(conn, "select pg_advisory_unlock(" LOCK_KEY ")"));
 }
 
-// --- one migration
-// ----------------------------------------------------------------------------------------------------
+// --- one migration -------------------------------------------------------------------------------------------------
 
 static int line_of(const char *sql, const char *position)
 {
@@ -193,8 +191,7 @@ static enum charle_err apply(struct run *run, const char *name, const char *pare
     return CHARLE_OK;
 }
 
-// --- what is there
-// ----------------------------------------------------------------------------------------------------
+// --- what is there -------------------------------------------------------------------------------------------------
 
 static struct record record_at(const struct run *run, int row)
 {
@@ -331,8 +328,7 @@ static enum charle_err bring_migrations(struct run *run, struct charle_error *er
     return rc;
 }
 
-// --- an application without migrations
-// --------------------------------------------------------------------------------
+// --- an application without migrations -----------------------------------------------------------------------------
 
 static enum charle_err check_empty(struct run *run, struct charle_error *err)
 {

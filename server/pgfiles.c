@@ -27,8 +27,7 @@ enum {
     MAJOR_MAX = 99
 };
 
-// --- small helpers
-// ----------------------------------------------------------------------------------------------------
+// --- small helpers -------------------------------------------------------------------------------------------------
 
 CHARLE_PRINTF(3, 4) static bool format_path(char *out, size_t size, const char *format, ...)
 {
@@ -108,8 +107,7 @@ static enum charle_err check_space(const char *path, long mib_min, struct charle
     return CHARLE_OK;
 }
 
-// --- paths
-// ------------------------------------------------------------------------------------------------------------
+// --- paths ---------------------------------------------------------------------------------------------------------
 
 // A socket's address holds 107 bytes. Deep folders get a private one in /tmp, named for what it belongs to.
 static bool choose_socket(struct ch_pgfiles *files)
@@ -138,8 +136,7 @@ enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *data_dir, 
                 : charle_fail(err, CHARLE_INVALID_ARGUMENT, "the data folder's path is too long for PostgreSQL");
 }
 
-// --- programs
-// ---------------------------------------------------------------------------------------------------------
+// --- programs ------------------------------------------------------------------------------------------------------
 
 static bool has_programs(const char *folder)
 {
@@ -221,8 +218,7 @@ static enum charle_err find_programs(struct ch_pgfiles *files, int wanted_major,
         *folder ? " in " : "", folder);
 }
 
-// --- making a cluster
-// -------------------------------------------------------------------------------------------------
+// --- making a cluster ----------------------------------------------------------------------------------------------
 
 // initdb complains in several lines; the last one that says "error" tells the reason.
 static void initdb_reason(const char *text, char *out, size_t size)
@@ -355,8 +351,7 @@ enum charle_err ch_pgfiles_prepare(struct ch_pgfiles *files, void (*say)(void *c
     return rc ? rc : write_settings(files, err);
 }
 
-// --- processes
-// --------------------------------------------------------------------------------------------------------
+// --- processes -----------------------------------------------------------------------------------------------------
 
 pid_t ch_pgfiles_postmaster(const struct ch_pgfiles *files, bool *out_is_ready)
 {
@@ -405,8 +400,7 @@ void ch_pgfiles_forget_postmaster(const struct ch_pgfiles *files)
     unlink(path);
 }
 
-// --- the log
-// ----------------------------------------------------------------------------------------------------------
+// --- the log -------------------------------------------------------------------------------------------------------
 
 static void keep_tail(const struct ch_pgfiles *files, int fd, off_t size)
 {

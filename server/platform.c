@@ -14,8 +14,7 @@ static const struct ch_runtime *runtime_of(const struct charle_context *context)
     return context->runtime;
 }
 
-// --- Session
-// ----------------------------------------------------------------------------------------------------------
+// --- Session -------------------------------------------------------------------------------------------------------
 
 static enum charle_err login(struct charle_context *context, const void *request_ptr, void *reply_ptr,
                              struct charle_error *err)
@@ -64,8 +63,7 @@ static enum charle_err who_am_i(struct charle_context *context, const void *requ
     return CHARLE_OK;
 }
 
-// --- Admin
-// ------------------------------------------------------------------------------------------------------------
+// --- Admin ---------------------------------------------------------------------------------------------------------
 
 static int64_t resident_bytes(void)
 {
@@ -131,8 +129,7 @@ static enum charle_err status(struct charle_context *context, const void *reques
     return CHARLE_OK;
 }
 
-// --- the table
-// --------------------------------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------------------------
 
 size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX])
 {

@@ -65,8 +65,7 @@ static void fail_all(const struct read *reads, size_t count, enum charle_err rc,
         fail_call(reads[i].call, rc, err);
 }
 
-// --- reading a result
-// -------------------------------------------------------------------------------------------------
+// --- reading a result ----------------------------------------------------------------------------------------------
 
 static enum charle_err encode(void *row, const struct charle_table *table, const struct charle_column_set *columns,
                               struct charle_buf *buf, struct charle_error *err)
@@ -99,8 +98,7 @@ static void answer(struct reader *reader, struct read *read, PGresult *result)
     reader->replies[reader->answered_count++] = kept;
 }
 
-// --- a batch
-// ----------------------------------------------------------------------------------------------------------
+// --- a batch -------------------------------------------------------------------------------------------------------
 
 // Makes the statements. Calls that fail here are answered; the others are moved to the front. The number left.
 static size_t prepare(struct reader *reader, struct charle_db *db, struct read *reads, size_t count)

@@ -56,8 +56,7 @@ static enum ch_exit fail(enum ch_exit code, const struct charle_error *err)
     return code;
 }
 
-// --- the process
-// ------------------------------------------------------------------------------------------------------
+// --- the process ---------------------------------------------------------------------------------------------------
 
 static int open_log_file(const char *path)
 {
@@ -111,8 +110,7 @@ static enum ch_exit prepare_process(struct server *server)
     return CH_EXIT_OK;
 }
 
-// --- stages
-// -----------------------------------------------------------------------------------------------------------
+// --- stages --------------------------------------------------------------------------------------------------------
 
 static enum ch_exit exit_of_datadir(enum charle_err rc)
 {
@@ -196,8 +194,7 @@ static enum ch_exit start_engine(struct server *server)
     return CH_EXIT_OK;
 }
 
-// --- while it runs
-// ----------------------------------------------------------------------------------------------------
+// --- while it runs -------------------------------------------------------------------------------------------------
 
 // True when the server has to stop.
 static bool read_cluster(struct server *server, enum ch_exit *out_code)
@@ -278,8 +275,7 @@ static enum ch_exit run_stages(struct server *server)
     return code;
 }
 
-// --- check
-// ------------------------------------------------------------------------------------------------------------
+// --- check ---------------------------------------------------------------------------------------------------------
 
 // Looks without changing anything: no folder is made, nothing is started.
 static enum ch_exit check(struct server *server)

@@ -60,8 +60,7 @@ struct ch_sessions {
     int64_t purged_us;
 };
 
-// --- life of one session
-// ----------------------------------------------------------------------------------------------
+// --- life of one session -------------------------------------------------------------------------------------------
 
 struct ch_session *ch_session_hold(struct ch_session *session)
 {
@@ -112,8 +111,7 @@ static struct ch_session *session_new(struct life *life, const char *hash)
     return session;
 }
 
-// --- the cache
-// --------------------------------------------------------------------------------------------------------
+// --- the cache -----------------------------------------------------------------------------------------------------
 
 enum charle_err ch_sessions_new(const struct charle_schema *schema, ch_scopes_fn scopes, void *ctx,
                                 struct ch_sessions **out, struct charle_error *err)
@@ -328,8 +326,7 @@ void ch_sessions_grants_changed(struct ch_sessions *sessions)
     atomic_fetch_add(&sessions->generation, 1);
 }
 
-// --- the sweep
-// --------------------------------------------------------------------------------------------------------
+// --- the sweep -----------------------------------------------------------------------------------------------------
 
 struct batch {
     size_t count;
@@ -397,8 +394,7 @@ enum charle_err ch_sessions_sweep(struct ch_sessions *sessions, struct charle_db
     return rc;
 }
 
-// --- signing in
-// -------------------------------------------------------------------------------------------------------
+// --- signing in ----------------------------------------------------------------------------------------------------
 
 static enum charle_err check_wait(struct ch_throttle *throttle, struct charle_str name, struct charle_error *err)
 {

@@ -30,8 +30,7 @@ struct ch_session_store {
     size_t table_count; // of sessions, charle.session among them
 };
 
-// --- finding the tables
-// -----------------------------------------------------------------------------------------------
+// --- finding the tables --------------------------------------------------------------------------------------------
 
 static const struct charle_column *column_of(const struct charle_table *table, const char *name)
 {
@@ -92,8 +91,7 @@ static enum charle_err find_principals(struct ch_session_store *store, const str
     return CHARLE_OK;
 }
 
-// --- the statements
-// ---------------------------------------------------------------------------------------------------
+// --- the statements ------------------------------------------------------------------------------------------------
 
 // Names come from the compiled schema, which refuses quotes in them.
 #define NAME(column_or_table) CHARLE_FMT((column_or_table)->name)
@@ -235,8 +233,7 @@ bool ch_session_store_has_principal(const struct ch_session_store *store, struct
     return find_principal((struct ch_session_store *)(uintptr_t)store, principal) != NULL;
 }
 
-// --- sessions
-// ---------------------------------------------------------------------------------------------------------
+// --- sessions ------------------------------------------------------------------------------------------------------
 
 static enum charle_err read_text(struct charle_rows *rows, size_t column, struct charle_arena *arena,
                                  struct charle_str *out, struct charle_error *err)
@@ -377,8 +374,7 @@ enum charle_err ch_session_store_purge(struct ch_session_store *store, struct ch
     return rc;
 }
 
-// --- people
-// -----------------------------------------------------------------------------------------------------------
+// --- people --------------------------------------------------------------------------------------------------------
 
 enum charle_err ch_session_store_person(struct ch_session_store *store, struct charle_db *db,
                                         struct charle_str principal, struct charle_str email,

@@ -11,8 +11,7 @@ enum {
     CALL_ARENA_SIZE_MAX = 48 << 20 // a List of a thousand rows and its reply
 };
 
-// --- the thread
-// -------------------------------------------------------------------------------------------------------
+// --- the thread ----------------------------------------------------------------------------------------------------
 
 void *ch_worker_open(void *ctx, uint32_t index)
 {
@@ -78,8 +77,7 @@ void ch_workers_cancel_overdue(struct ch_engine *engine)
     pthread_mutex_unlock(&engine->workers_mutex);
 }
 
-// --- one call
-// ---------------------------------------------------------------------------------------------------------
+// --- one call ------------------------------------------------------------------------------------------------------
 
 enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db, struct charle_error *err)
 {

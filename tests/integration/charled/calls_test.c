@@ -101,8 +101,7 @@ static int stop_all(void **state)
     return code;
 }
 
-// --- sessions
-// ---------------------------------------------------------------------------------------------------------
+// --- sessions ------------------------------------------------------------------------------------------------------
 
 static void people_sign_in_and_out(void **state)
 {
@@ -194,8 +193,68 @@ static void forged_tokens_open_nothing(void **state)
     }
 }
 
-// --- ordinary calls
-// ---------------------------------------------------------------------------------------------------
+struct flood {
+    atomic_int left, answered, refused, other;
+};
+
+static void on_login_done(void *ctx, struct charle_rpc *rpc, const struct charle_status *status)
+{
+    struct flood *flood = ctx;
+    if (status->code == CHARLE_UNAUTHENTICATED)
+        atomic_fetch_add(&flood->answered, 1);
+    else
+        atomic_fetch_add(status->code == CHARLE_RESOURCE_EXHAUSTED ? &flood->refused : &flood->other, 1);
+    atomic_fetch_sub(&flood->left, 1);
+    charle_rpc_release(rpc);
+}
+
+static void on_message(void *ctx, struct charle_rpc *rpc, struct charle_bytes message)
+{
+    (void)ctx;
+    charle_rpc_consumed(rpc, message.len);
+}
+
+static void start_login(struct charle_channel *channel, int number, struct flood *flood)
+{
+    char email[40];
+    struct charle_buf request = {0};
+    struct charle_rpc *rpc;
+    struct charle_error err = {0};
+    struct charle_rpc_events events = {on_message, on_login_done, flood};
+    struct charle_call_options options = {.timeout_ms = PATIENCE_MS};
+    snprintf(email, sizeof(email), "flood%d@agency.test", number);
+    struct charle_login_request login = {
+        .principal = charle_str("user"), .email = charle_str(email), .password = charle_str("x")};
+    charle_message_write(&charle_login_request_message, &login, &request);
+    assert_ok(charle_rpc_start(channel, CHARLE_STR("charle.Session/Login"), charle_buf_bytes(&request), &options,
+                               &events, &rpc, &err),
+              &err);
+    charle_buf_deinit(&request);
+}
+
+static void a_flood_of_logins_is_bounded_and_others_are_served(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 }; // two at work and 32 waiting are taken
+    struct charle_channel *channel = open_channel(ann_token);
+    struct charle_error err = {0};
+    struct flood flood = {.left = COUNT};
+    for (int i = 0; i < COUNT; i++)
+        start_login(channel, i, &flood);
+    struct charleos_user_key key = {.id = charle_str("u1")};
+    struct charleos_user_patch user;
+    assert_ok(charleos_user_service_get_rpc(channel, &key, &arena, &user, NULL, &err), &err);
+    assert_true(atomic_load(&flood.left) > 0); // it was served while passwords were still being hashed
+    for (int i = 0; i < PATIENCE_MS && atomic_load(&flood.left); i++)
+        pause_ms(1);
+    assert_int_equal(atomic_load(&flood.left), 0);
+    assert_int_equal(atomic_load(&flood.other), 0);
+    assert_true(atomic_load(&flood.refused) > 0);
+    assert_true(atomic_load(&flood.answered) >= 32);
+    charle_channel_close(channel);
+}
+
+// --- ordinary calls ------------------------------------------------------------------------------------------------
 
 static void echo_needs_no_session(void **state)
 {
@@ -277,18 +336,11 @@ static void rows_are_written_and_read(void **state)
     charle_channel_close(channel);
 }
 
-// --- the reads lane
-// ---------------------------------------------------------------------------------------------------
+// --- the reads lane ------------------------------------------------------------------------------------------------
 
 struct reads {
     atomic_int left, right, wrong;
 };
-
-static void on_message(void *ctx, struct charle_rpc *rpc, struct charle_bytes message)
-{
-    (void)ctx;
-    charle_rpc_consumed(rpc, message.len);
-}
 
 static void on_done(void *ctx, struct charle_rpc *rpc, const struct charle_status *status)
 {
@@ -324,8 +376,7 @@ static void many_reads_at_once_are_all_answered(void **state)
     charle_channel_close(channel);
 }
 
-// --- status
-// -----------------------------------------------------------------------------------------------------------
+// --- status --------------------------------------------------------------------------------------------------------
 
 static void status_has_figures_and_no_secrets(void **state)
 {
@@ -342,8 +393,7 @@ static void status_has_figures_and_no_secrets(void **state)
     charle_channel_close(channel);
 }
 
-// --- deadlines and draining
-// -------------------------------------------------------------------------------------------
+// --- deadlines and draining ----------------------------------------------------------------------------------------
 
 // Another program's transaction that holds the row of department d1.
 static PGconn *hold_row(void)
@@ -430,8 +480,7 @@ static void stopping_lets_calls_finish(void **state)
     server_wait_ready(&server);
 }
 
-// --- faults of the database
-// -------------------------------------------------------------------------------------------
+// --- faults of the database ----------------------------------------------------------------------------------------
 
 static void calls_fail_while_the_database_is_away_and_work_again(void **state)
 {
@@ -468,6 +517,7 @@ int main(void)
         cmocka_unit_test(guessing_is_stopped),
         cmocka_unit_test(a_revoked_session_is_refused_within_a_second),
         cmocka_unit_test(forged_tokens_open_nothing),
+        cmocka_unit_test(a_flood_of_logins_is_bounded_and_others_are_served),
         cmocka_unit_test(echo_needs_no_session),
         cmocka_unit_test(unknown_and_malformed_requests_get_sentences),
         cmocka_unit_test(an_oversized_request_is_refused),

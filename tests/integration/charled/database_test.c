@@ -11,8 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// --- helpers
-// ----------------------------------------------------------------------------------------------------------
+// --- helpers -------------------------------------------------------------------------------------------------------
 
 static struct ch_pg_cluster *server;
 static int server_port;
@@ -108,8 +107,7 @@ static int stop_server(void **state)
     return 0;
 }
 
-// --- a PostgreSQL that refuses
-// ----------------------------------------------------------------------------------------
+// --- a PostgreSQL that refuses -------------------------------------------------------------------------------------
 
 static void refusals_are_explained(void **state)
 {
@@ -155,8 +153,7 @@ static void a_good_one_opens(void **state)
     PQfinish(conn);
 }
 
-// --- nothing, or something else, at the address
-// -----------------------------------------------------------------------
+// --- nothing, or something else, at the address --------------------------------------------------------------------
 
 struct impostor {
     int fd;
@@ -237,8 +234,7 @@ static void silence_is_bounded(void **state)
     close(fd);
 }
 
-// --- addresses
-// --------------------------------------------------------------------------------------------------------
+// --- addresses -----------------------------------------------------------------------------------------------------
 
 static void wrong_addresses_are_told_without_the_password(void **state)
 {

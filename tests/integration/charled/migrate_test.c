@@ -57,8 +57,7 @@ static void refuse(PGconn *conn, const struct ch_migration_list *list, bool may_
     assert_contains(err.text, words);
 }
 
-// --- cases
-// ------------------------------------------------------------------------------------------------------------
+// --- cases ---------------------------------------------------------------------------------------------------------
 
 static void an_empty_database_is_brought_up_once(void **state)
 {
@@ -213,8 +212,7 @@ static void servers_that_start_together_migrate_once(void **state)
     PQfinish(database.conn);
 }
 
-// --- an application without migrations
-// --------------------------------------------------------------------------------
+// --- an application without migrations -----------------------------------------------------------------------------
 
 static const struct charle_table thing = {.id = 1,
                                           .name = CHARLE_STR_INIT("thing"),
@@ -257,8 +255,7 @@ static void tables_of_others_are_left_alone(void **state)
     PQfinish(database.conn);
 }
 
-// --- CharleOS
-// ---------------------------------------------------------------------------------------------------------
+// --- CharleOS ------------------------------------------------------------------------------------------------------
 
 extern const struct ch_migration charleos_migrations[];
 extern const size_t charleos_migrations_count;

@@ -194,8 +194,7 @@ int charled_run(const char *const *arguments, const char *database_url, char *ou
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// --- databases
-// --------------------------------------------------------------------------------------------------------
+// --- databases -----------------------------------------------------------------------------------------------------
 
 static void ignore_notice(void *ctx, const char *message)
 {

@@ -58,8 +58,7 @@ static void replace_file(const char *path, const char *text)
     fclose(file);
 }
 
-// --- a private cluster
-// ------------------------------------------------------------------------------------------------
+// --- a private cluster ---------------------------------------------------------------------------------------------
 
 static struct server private;
 
@@ -232,8 +231,7 @@ static void a_broken_setting_of_postgresql_is_quoted(void **state)
     assert_true(server_has_said(&private, "PostgreSQL did not start: "));
 }
 
-// --- places that will not do
-// ------------------------------------------------------------------------------------------
+// --- places that will not do ---------------------------------------------------------------------------------------
 
 static void a_folder_of_others_is_refused(void **state)
 {
@@ -296,8 +294,7 @@ static void a_full_disk_is_refused(void **state)
     assert_contains(out, "MiB left and PostgreSQL needs");
 }
 
-// --- DATABASE_URL
-// -----------------------------------------------------------------------------------------------------
+// --- DATABASE_URL --------------------------------------------------------------------------------------------------
 
 static void a_database_of_others_is_migrated_only_when_told(void **state)
 {
@@ -366,8 +363,7 @@ static void a_taken_address_is_told(void **state)
     server_remove(&server);
 }
 
-// --- the log and the command line
-// -------------------------------------------------------------------------------------
+// --- the log and the command line ----------------------------------------------------------------------------------
 
 static void the_log_moves_on_sighup(void **state)
 {

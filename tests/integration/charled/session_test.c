@@ -253,8 +253,7 @@ static void use_renews_a_session_after_a_day(void **state)
     ch_session_release(session);
 }
 
-// --- a schema without session tables
-// ----------------------------------------------------------------------------------
+// --- a schema without session tables -------------------------------------------------------------------------------
 
 static void other_applications_use_the_platforms_table(void **state)
 {

@@ -17,8 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// --- settings
-// ---------------------------------------------------------------------------------------------------------
+// --- settings ------------------------------------------------------------------------------------------------------
 
 struct setting_case {
     const char *argv[8];
@@ -161,8 +160,7 @@ static void the_file_is_read_last(void **state)
     rmdir(folder);
 }
 
-// --- checksums
-// --------------------------------------------------------------------------------------------------------
+// --- checksums -----------------------------------------------------------------------------------------------------
 
 static bool same_checksum(const char *a, const char *b)
 {
@@ -199,8 +197,7 @@ static void the_schema_hash_is_in_the_head(void **state)
     assert_false(ch_sql_schema_hash(charle_str(""), &hash));
 }
 
-// --- tokens, passwords, counters
-// --------------------------------------------------------------------------------------
+// --- tokens, passwords, counters -----------------------------------------------------------------------------------
 
 static void tokens_are_well_formed_and_differ(void **state)
 {
@@ -276,8 +273,7 @@ static void a_flood_of_names_stays_small(void **state)
     ch_throttle_free(throttle);
 }
 
-// --- lanes
-// ------------------------------------------------------------------------------------------------------------
+// --- lanes ---------------------------------------------------------------------------------------------------------
 
 struct lane_probe {
     pthread_mutex_t gate; // held: items wait inside run

@@ -81,8 +81,7 @@ static int stop_all(void **state)
     return 0;
 }
 
-// --- a stream and what came through it
-// --------------------------------------------------------------------------------
+// --- a stream and what came through it -----------------------------------------------------------------------------
 
 struct stream {
     struct charle_rpc *rpc;
@@ -182,8 +181,7 @@ static void stream_free(struct stream *stream)
     free(stream);
 }
 
-// --- what tests ask for
-// -----------------------------------------------------------------------------------------------
+// --- what tests ask for --------------------------------------------------------------------------------------------
 
 static const char device_id[] = "01AAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -259,8 +257,7 @@ static void wait_first_moment(struct stream *stream)
     } while (!page.is_last);
 }
 
-// --- cases
-// ------------------------------------------------------------------------------------------------------------
+// --- cases ---------------------------------------------------------------------------------------------------------
 
 static void changes_of_anybody_reach_a_live_stream(void **state)
 {
