@@ -187,6 +187,8 @@ static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, 
     ch_pg_pool_give(worker->engine->pool, db);
     if (rc == CHARLE_CANCELLED && ch_clock_mono_us() > call->deadline_us)
         rc = charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call took longer than its deadline, and was stopped");
+    else if (rc == CHARLE_CANCELLED && !charle_server_call_is_over(call->rpc)) // by an operator, or meant for another
+        rc = charle_fail(err, CHARLE_ABORTED, "the statement was stopped in the database: try again");
     return rc;
 }
 

@@ -109,6 +109,14 @@ static void the_password_is_never_a_flag(void **state)
            "command line");
 }
 
+static void certificates_must_be_readable(void **state)
+{
+    (void)state;
+    refuse(&(struct setting_case){{"charled", "--tls-cert=/nowhere/cert.pem", "--tls-key=/nowhere/key.pem", NULL},
+                                  {"HOME=/x", NULL}},
+           "the certificate /nowhere/cert.pem cannot be read");
+}
+
 static void clear_text_stays_on_the_machine(void **state)
 {
     (void)state;
@@ -350,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_database_of_others_is_not_migrated),
         cmocka_unit_test(mistakes_are_explained),
         cmocka_unit_test(the_password_is_never_a_flag),
+        cmocka_unit_test(certificates_must_be_readable),
         cmocka_unit_test(clear_text_stays_on_the_machine),
         cmocka_unit_test(the_file_is_read_last),
         cmocka_unit_test(comments_and_layout_do_not_count),
