@@ -100,8 +100,8 @@ void charle_conditions_add(struct charle_conditions *conditions, struct charle_e
 
 struct charle_expr charle_conditions_all(const struct charle_conditions *conditions)
 {
-    // A conditions that lost a condition must not let more rows through: a raw text that no database takes stops it.
+    // What lost a condition must not let more rows through: building refuses a raw condition without a text.
     if (conditions->failed)
-        return (struct charle_expr){.op = CHARLE_OP_RAW, .raw = "$1"};
+        return (struct charle_expr){.op = CHARLE_OP_RAW};
     return (struct charle_expr){.op = CHARLE_OP_AND, .list = conditions->list, .count = conditions->count};
 }

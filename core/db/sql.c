@@ -29,9 +29,13 @@ static bool make_room(struct ch_sql *sql)
     if (sql->value_count < sql->value_capacity)
         return true;
     size_t capacity = sql->value_capacity ? sql->value_capacity * 2 : 16;
-    struct charle_value *values = charle_arena_array(sql->arena, capacity, sizeof(*values));
-    if (!values || sql->value_count >= CH_PARAMS_MAX) {
+    if (sql->value_count >= CH_PARAMS_MAX) {
         ch_sql_fail(sql, CHARLE_TOO_LARGE, "a statement has more than %zu bound values", sql->value_count);
+        return false;
+    }
+    struct charle_value *values = charle_arena_array(sql->arena, capacity, sizeof(*values));
+    if (!values) {
+        ch_sql_fail(sql, CHARLE_NO_MEMORY, "out of memory while building a statement");
         return false;
     }
     if (sql->value_count)

@@ -130,6 +130,10 @@ static void raw(struct ch_sql *sql, const struct charle_expr *expr)
 {
     size_t base = sql->value_count;
     size_t length = sql->text.size;
+    if (!expr->raw) {
+        ch_sql_fail(sql, CHARLE_NO_MEMORY, "out of memory while conditions were gathered");
+        return;
+    }
     ch_sql_add(sql, "(");
     for (size_t i = 0; i < expr->count; i++)
         ch_sql_bind(sql, &expr->values[i]);

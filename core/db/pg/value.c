@@ -118,10 +118,25 @@ static bool read_float(struct ch_pg_datum d, Oid oid, double *out)
     return true;
 }
 
-static bool read_numeric(struct ch_pg_datum d, struct charle_arena *arena, struct charle_str *out)
+// Where what must be converted goes; whether there was no room for it.
+struct reading {
+    struct charle_arena *arena;
+    bool has_no_room;
+};
+
+static enum charle_err cannot_read(const struct reading *r, Oid oid, enum charle_type type, bool is_array,
+                                   struct charle_error *err)
+{
+    if (r->has_no_room)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no room for a value of type %s", ch_pg_type_name(oid));
+    return mismatch(oid, type, is_array, err);
+}
+
+static bool read_numeric(struct ch_pg_datum d, struct reading *r, struct charle_str *out)
 {
     size_t size = ch_pg_numeric_size(d);
-    char *text = size ? charle_arena_alloc(arena, size) : NULL;
+    char *text = size ? charle_arena_alloc(r->arena, size) : NULL;
+    r->has_no_room = size && !text;
     if (!text)
         return false;
     *out = charle_str_n(text, ch_pg_numeric_text(d, text));
@@ -129,10 +144,10 @@ static bool read_numeric(struct ch_pg_datum d, struct charle_arena *arena, struc
 }
 
 // Whole numbers behind sum() and count(), which PostgreSQL gives as numeric.
-static bool whole_of_numeric(struct ch_pg_datum d, struct charle_arena *arena, int64_t *out)
+static bool whole_of_numeric(struct ch_pg_datum d, struct reading *r, int64_t *out)
 {
     struct charle_str text;
-    if (!read_numeric(d, arena, &text) || text.len == 0)
+    if (!read_numeric(d, r, &text) || text.len == 0)
         return false;
     bool negative = text.ptr[0] == '-';
     int64_t value = 0;
@@ -146,11 +161,11 @@ static bool whole_of_numeric(struct ch_pg_datum d, struct charle_arena *arena, i
     return true;
 }
 
-static bool read_integer(struct ch_pg_datum d, Oid oid, enum charle_type type, struct charle_arena *arena,
+static bool read_integer(struct ch_pg_datum d, Oid oid, enum charle_type type, struct reading *r,
                          struct charle_value *out)
 {
     int64_t whole;
-    if (!(oid == CH_PG_NUMERIC ? whole_of_numeric(d, arena, &whole) : read_whole(d, oid, &whole)))
+    if (!(oid == CH_PG_NUMERIC ? whole_of_numeric(d, r, &whole) : read_whole(d, oid, &whole)))
         return false;
     if (type == CHARLE_TYPE_INT8) {
         out->int8 = whole;
@@ -169,25 +184,26 @@ static bool read_json(struct ch_pg_datum d, Oid oid, struct charle_str *out)
     return true;
 }
 
-static bool read_text(struct ch_pg_datum d, Oid oid, struct charle_arena *arena, struct charle_str *out)
+static bool read_text(struct ch_pg_datum d, Oid oid, struct reading *r, struct charle_str *out)
 {
     if (oid == CH_PG_JSONB)
         return read_json(d, oid, out);
     if (oid == CH_PG_NUMERIC)
-        return read_numeric(d, arena, out);
+        return read_numeric(d, r, out);
     if (oid == CH_PG_UUID && d.len == 16) {
         struct charle_uuid uuid;
         char text[CHARLE_UUID_TEXT_LEN + 1];
         memcpy(uuid.bytes, d.ptr, 16);
         charle_uuid_write(uuid, text);
-        *out = charle_arena_str(arena, charle_str(text));
+        *out = charle_arena_str(r->arena, charle_str(text));
+        r->has_no_room = !out->ptr;
         return out->ptr != NULL;
     }
     *out = charle_str_n((const char *)d.ptr, d.len);
     return is_text_type(oid);
 }
 
-static bool read_scalar(struct ch_pg_datum d, Oid oid, enum charle_type type, struct charle_arena *arena,
+static bool read_scalar(struct ch_pg_datum d, Oid oid, enum charle_type type, struct reading *r,
                         struct charle_value *out)
 {
     switch (type) {
@@ -196,7 +212,7 @@ static bool read_scalar(struct ch_pg_datum d, Oid oid, enum charle_type type, st
         return oid == CH_PG_BOOL && d.len == 1;
     case CHARLE_TYPE_INT4:
     case CHARLE_TYPE_INT8:
-        return read_integer(d, oid, type, arena, out);
+        return read_integer(d, oid, type, r, out);
     case CHARLE_TYPE_FLOAT8:
         return read_float(d, oid, &out->float8);
     case CHARLE_TYPE_BYTES:
@@ -214,17 +230,18 @@ static bool read_scalar(struct ch_pg_datum d, Oid oid, enum charle_type type, st
         return oid == CH_PG_UUID && d.len == 16;
     case CHARLE_TYPE_NUMERIC:
         if (oid == CH_PG_NUMERIC)
-            return read_numeric(d, arena, &out->text);
+            return read_numeric(d, r, &out->text);
         if (read_whole(d, oid, &out->int8))
-            out->text = charle_arena_printf(arena, "%lld", (long long)out->int8);
+            out->text = charle_arena_printf(r->arena, "%lld", (long long)out->int8);
         else
             return false;
+        r->has_no_room = !out->text.ptr;
         return out->text.ptr != NULL;
     case CHARLE_TYPE_JSONB:
         return read_json(d, oid, &out->text);
     case CHARLE_TYPE_TEXT:
     case CHARLE_TYPE_ENUM:
-        return read_text(d, oid, arena, &out->text);
+        return read_text(d, oid, r, &out->text);
     case CHARLE_TYPE_MESSAGE:
     case CHARLE_TYPE_UINT4:
     case CHARLE_TYPE_UINT8:
@@ -235,7 +252,7 @@ static bool read_scalar(struct ch_pg_datum d, Oid oid, enum charle_type type, st
 }
 
 // An array's elements, one behind the other; NULL ones are left out, dimensions are flattened.
-static enum charle_err read_array(struct ch_pg_datum d, Oid oid, enum charle_type type, struct charle_arena *arena,
+static enum charle_err read_array(struct ch_pg_datum d, Oid oid, enum charle_type type, struct reading *r,
                                   struct charle_array *out, struct charle_error *err)
 {
     if (d.len < 12)
@@ -250,7 +267,7 @@ static enum charle_err read_array(struct ch_pg_datum d, Oid oid, enum charle_typ
             return malformed(oid, d.len, err);
     if (count > (d.len - at) / 4)
         return malformed(oid, d.len, err); // each has at least a length
-    char *items = charle_arena_array(arena, count ? count : 1, size);
+    char *items = charle_arena_array(r->arena, count ? count : 1, size);
     if (!items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no room for an array of %zu items", count);
     for (size_t i = 0; i < count; i++) {
@@ -263,8 +280,8 @@ static enum charle_err read_array(struct ch_pg_datum d, Oid oid, enum charle_typ
             continue;
         if (len > d.len - at)
             return malformed(oid, d.len, err);
-        if (!read_scalar((struct ch_pg_datum){d.ptr + at, len}, element, type, arena, &item))
-            return mismatch(oid, type, true, err);
+        if (!read_scalar((struct ch_pg_datum){d.ptr + at, len}, element, type, r, &item))
+            return cannot_read(r, oid, type, true, err);
         memcpy(items + kept++ * size, &item.int8, size);
         at += len;
     }
@@ -316,6 +333,7 @@ enum charle_err ch_pg_datum_value(struct ch_pg_datum datum, Oid oid, enum charle
         is_array = element != 0;
         type = natural_type(element ? element : oid);
     }
+    struct reading r = {.arena = arena};
     enum charle_type as = type == CHARLE_TYPE_ENUM ? CHARLE_TYPE_TEXT : type;
     *out = (struct charle_value){.type = (uint8_t)as, .is_array = is_array};
     if (!datum.ptr) {
@@ -323,6 +341,6 @@ enum charle_err ch_pg_datum_value(struct ch_pg_datum datum, Oid oid, enum charle
         return CHARLE_OK;
     }
     if (is_array)
-        return element ? read_array(datum, oid, as, arena, &out->array, err) : mismatch(oid, type, true, err);
-    return read_scalar(datum, oid, as, arena, out) ? CHARLE_OK : mismatch(oid, type, false, err);
+        return element ? read_array(datum, oid, as, &r, &out->array, err) : mismatch(oid, type, true, err);
+    return read_scalar(datum, oid, as, &r, out) ? CHARLE_OK : cannot_read(&r, oid, type, false, err);
 }

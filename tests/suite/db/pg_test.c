@@ -1,4 +1,5 @@
 // What only PostgreSQL has: connecting, pipelines, the pool, and servers that go away.
+#include "base/alloc.h"
 #include "db/pg/pipeline.h"
 #include "db/pg/pool.h"
 #include "fixture.h"
@@ -432,6 +433,60 @@ static void test_surplus_connections_are_closed(void **state)
     ch_pg_pool_free(pool);
 }
 
+// --- memory
+// -----------------------------------------------------------------------------------------------------------
+
+static enum charle_err do_all(struct charle_error *err)
+{
+    struct charle_db *db = NULL;
+    struct charle_rows *rows = NULL;
+    struct ch_pg_pipeline *pipeline = NULL;
+    struct charle_value value;
+    PGresult *result = NULL;
+    const struct charle_value params[] = {charle_int8(5), charle_text(CHARLE_STR("x"))};
+    enum charle_err rc = ch_pg_open(suite_pg_url(), NULL, &db, err);
+    if (!rc)
+        rc = charle_query(db, "select $1::numeric + 0.5, array[$2::text, 'y']", params, 2, &rows, err);
+    if (!rc)
+        rc = charle_rows_next(rows, err);
+    if (!rc)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_NUMERIC, false, &value, err);
+    if (!rc)
+        rc = charle_rows_value(rows, 1, CHARLE_TYPE_TEXT, true, &value, err);
+    charle_rows_close(rows);
+    if (!rc)
+        rc = ch_pg_pipeline_open(db, 0, &pipeline, err);
+    if (!rc)
+        rc = ch_pg_pipeline_add(pipeline, double_sql, params, 1, err);
+    if (!rc)
+        rc = ch_pg_pipeline_add(pipeline, divide_sql, params, 1, err);
+    if (!rc)
+        rc = ch_pg_pipeline_next(pipeline, &result, err);
+    PQclear(result);
+    ch_pg_pipeline_close(pipeline);
+    charle_db_close(db);
+    return rc;
+}
+
+static void test_every_allocation_may_fail(void **state)
+{
+    struct charle_error err = {0};
+    enum charle_err rc = CHARLE_NO_MEMORY;
+    long n = 0;
+    (void)state;
+    (void)suite_pg_url();
+    while (rc) {
+        ch_alloc_fail_at(++n, 0);
+        rc = do_all(&err);
+        ch_alloc_fail_at(0, 0);
+        if (rc && rc != CHARLE_NO_MEMORY && rc != CHARLE_TOO_LARGE)
+            print_error("allocation %ld: %s\n", n, err.text);
+        assert_true(rc == CHARLE_OK || rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE);
+        assert_true(n < 1000);
+    }
+    assert_true(n > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_closing_sends_waiters_away),
         cmocka_unit_test(test_a_server_that_goes_and_comes),
         cmocka_unit_test(test_surplus_connections_are_closed),
+        cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 // Values and rows of every type: what goes in comes out, the same from both databases, as structs and as bytes.
+#include "db/json_canonical.h"
 #include "db/pg/pg.h"
 #include "db/sqlite/sqlite_row.h"
 #include "fixture.h"
@@ -360,6 +361,58 @@ static void test_partial_rows_and_keys(struct charle_db *db)
     charle_arena_deinit(&arena);
 }
 
+// --- JSON -----------------------------------------------------------------------------------------------------------
+
+static void add_json(uint64_t *random, struct charle_buf *buf, int depth)
+{
+    static const char *const atoms[] = {"null",        "true",       "false",     "0",      "-0",   "12",
+                                        "1.50",        "-2.5e-3",    "1e5",       "0.0e-2", "\"\"", "\"a\"",
+                                        "\"\\u00e9\"", "\"\\n\\t\"", "\"x\\/y\"", "9e-0"};
+    static const char *const keys[] = {"a", "b", "ab", "", "\\u0061", "\xc3\xa9", "zzz"};
+    size_t kind = (size_t)(sample_next(random) >> 20) % (depth < 4 ? 4 : 2),
+           count = (size_t)(sample_next(random) >> 20) % 4;
+    if (kind < 2) {
+        charle_buf_add_text(buf, atoms[(sample_next(random) >> 20) % 16]);
+        return;
+    }
+    charle_buf_add_text(buf, kind == 2 ? "[" : " {");
+    for (size_t i = 0; i < count; i++) {
+        charle_buf_add_text(buf, i ? "," : "");
+        if (kind == 3)
+            charle_buf_printf(buf, "\"%s\" :", keys[(sample_next(random) >> 20) % 7]);
+        add_json(random, buf, depth + 1);
+    }
+    charle_buf_add_text(buf, kind == 2 ? " ]" : "}\n");
+}
+
+static void test_json_is_spelled_as_postgresql_spells_it(struct charle_db *db)
+{
+    struct charle_error err = {0};
+    struct charle_buf buf = {0};
+    struct charle_rows *rows;
+    struct charle_value got;
+    uint64_t random = seed + 9;
+    if (charle_db_dialect(db) == CHARLE_SQLITE)
+        return;
+    for (int i = 0; i < 1000; i++) {
+        struct charle_arena arena = {0};
+        struct charle_str ours;
+        charle_buf_reset(&buf);
+        add_json(&random, &buf, 0);
+        const struct charle_value value = charle_text(charle_buf_str(&buf));
+        assert_ok(ch_json_canonical(value.text, &arena, &ours, &err), &err);
+        assert_ok(charle_query(db, "select $1::jsonb", &value, 1, &rows, &err), &err);
+        assert_ok(charle_rows_next(rows, &err), &err);
+        assert_ok(charle_rows_value(rows, 0, CHARLE_TYPE_JSONB, false, &got, &err), &err);
+        if (!charle_str_equal(got.text, ours))
+            fail_msg("%.*s: PostgreSQL says %.*s, we say %.*s", CHARLE_FMT(value.text), CHARLE_FMT(got.text),
+                     CHARLE_FMT(ours));
+        charle_rows_close(rows);
+        charle_arena_deinit(&arena);
+    }
+    charle_buf_deinit(&buf);
+}
+
 int main(void)
 {
     const struct suite_item items[] = {
@@ -368,6 +421,7 @@ int main(void)
         SUITE_ITEM(test_bytes_become_values),
         SUITE_ITEM(test_damaged_bytes_do_no_harm),
         SUITE_ITEM(test_partial_rows_and_keys),
+        SUITE_ITEM(test_json_is_spelled_as_postgresql_spells_it),
     };
     return suite_run("db rows", items, sizeof(items) / sizeof(items[0]));
 }
