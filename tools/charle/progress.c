@@ -10,7 +10,7 @@ enum { BAR_WIDTH = 30, SHOW_EVERY_US = 100000, LINE_EVERY_US = 5000000 };
 void progress_start(struct progress *progress, const char *what, bool quiet)
 {
     *progress = (struct progress){
-        .what = what, .started_us = ch_clock_mono_us(), .is_terminal = isatty(STDERR_FILENO) == 1, .is_quiet = quiet};
+        .what = what, .started_us = ch_clock_mono_us(), .shown_us = ch_clock_mono_us(), .is_terminal = isatty(STDERR_FILENO) == 1, .is_quiet = quiet};
 }
 
 static void left_text(char *out, size_t size, int64_t elapsed_us, uint64_t done, uint64_t total)
