@@ -315,6 +315,47 @@ static void test_damaged_bytes_do_no_harm(struct charle_db *db)
     charle_arena_deinit(&arena);
 }
 
+// The same for the binary form that PostgreSQL sends.
+static void test_damaged_tuples_do_no_harm(struct charle_db *db)
+{
+    struct charle_arena arena = {0};
+    struct charle_buf buf = {0};
+    struct charle_error err;
+    struct charle_column_set all = charle_table_all_columns(&sample_table);
+    char sql[4300], *data;
+    uint64_t random = seed + 4;
+    size_t refused = 0;
+    bool is_first = true;
+    if (charle_db_dialect(db) == CHARLE_SQLITE)
+        return;
+    make_table(db);
+    insert_random(db, 20, &arena);
+    snprintf(sql, sizeof(sql), "copy (%s) to stdout (format binary)", sample_select_sql());
+    PQclear(PQexec(ch_pg_connection(db), sql));
+    for (int len; (len = PQgetCopyData(ch_pg_connection(db), &data, 0)) > 0; PQfreemem(data), is_first = false) {
+        struct charle_bytes piece = charle_bytes(data, (size_t)len);
+        if (is_first)
+            assert_ok(ch_pg_copy_skip_header(&piece, &err), &err);
+        for (size_t cut = 0; cut <= piece.len; cut++) {
+            uint8_t *exact = malloc(cut + 1); // so that a read past the end is seen
+            memcpy(exact, piece.ptr, cut);
+            for (size_t flips = cut ? sample_next(&random) % 4 : 0; flips > 0; flips--)
+                exact[sample_next(&random) % cut] ^= (uint8_t)(1u << sample_next(&random) % 8);
+            charle_buf_reset(&buf);
+            enum charle_err rc = ch_pg_copy_row(&sample_table, &all, charle_bytes(exact, cut), &buf, &err);
+            refused += rc != CHARLE_OK && rc != CHARLE_DONE;
+            free(exact);
+        }
+    }
+    PQclear(PQgetResult(ch_pg_connection(db)));
+    assert_null(PQgetResult(ch_pg_connection(db)));
+    assert_true(refused > 1000);
+    struct charle_bytes nothing = charle_bytes("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\1\0", 19);
+    assert_fails(ch_pg_copy_skip_header(&nothing, &err), CHARLE_MALFORMED, &err, "not a binary COPY");
+    charle_buf_deinit(&buf);
+    charle_arena_deinit(&arena);
+}
+
 static void test_partial_rows_and_keys(struct charle_db *db)
 {
     struct charle_arena arena = {0};
@@ -420,6 +461,7 @@ int main(void)
         SUITE_ITEM(test_rows_are_the_same_bytes_from_both),
         SUITE_ITEM(test_bytes_become_values),
         SUITE_ITEM(test_damaged_bytes_do_no_harm),
+        SUITE_ITEM(test_damaged_tuples_do_no_harm),
         SUITE_ITEM(test_partial_rows_and_keys),
         SUITE_ITEM(test_json_is_spelled_as_postgresql_spells_it),
     };
