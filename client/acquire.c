@@ -257,16 +257,16 @@ static enum charle_err add_scopes(struct ch_client_core *core, enum ch_scope_sta
 static enum charle_err state_of(struct ch_client_core *core, struct charle_str scope, int *out_state, int64_t *out_stamp,
                                 struct charle_error *err)
 {
-    struct ch_sql *look = &core->replica->look;
+    struct ch_lite *look = &core->replica->look;
     sqlite3_stmt *row;
     *out_state = 0;
     *out_stamp = 0;
     pthread_mutex_lock(&core->replica->look_mutex);
-    enum charle_err rc = ch_sql_one(look, CH_SQL_CURSOR_GET, &row, err, "s", scope);
+    enum charle_err rc = ch_lite_one(look, CH_LITE_CURSOR_GET, &row, err, "s", scope);
     if (!rc) {
         *out_stamp = sqlite3_column_int64(row, 0);
         *out_state = sqlite3_column_int(row, 2);
-        ch_sql_end(row);
+        ch_lite_end(row);
     }
     pthread_mutex_unlock(&core->replica->look_mutex);
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -298,7 +298,7 @@ static enum charle_err take_empty_scope(struct ch_client_core *core, struct char
     enum charle_err rc = ch_replica_begin(core->replica, CH_FETCHABLE, err);
     if (rc)
         return rc;
-    rc = ch_sql_run(&core->replica->sql, CH_SQL_CURSOR_MARK, err, "si", present_scope(&core->acquire), (int64_t)CH_SCOPE_READY);
+    rc = ch_lite_run(&core->replica->sql, CH_LITE_CURSOR_MARK, err, "si", present_scope(&core->acquire), (int64_t)CH_SCOPE_READY);
     return ch_replica_end(core->replica, rc, err);
 }
 
@@ -323,7 +323,7 @@ static enum charle_err end_scope(struct ch_client_core *core, struct charle_erro
 static enum charle_err set_heads(struct ch_client_core *core, struct charle_error *err)
 {
     struct ch_acquire *a = &core->acquire;
-    struct ch_sql *sql = &core->replica->sql;
+    struct ch_lite *sql = &core->replica->sql;
     enum charle_err rc = ch_replica_begin(core->replica, CH_FETCHABLE, err);
     if (rc)
         return rc;
@@ -331,9 +331,9 @@ static enum charle_err set_heads(struct ch_client_core *core, struct charle_erro
         struct ch_staged_head head;
         memcpy(&head, a->heads.data + at, sizeof(head));
         struct charle_str scope = scope_at(a, head.scope_at);
-        rc = ch_sql_run(sql, CH_SQL_CURSOR_SET, err, "sii", scope, head.stamp, (int64_t)head.lineage);
+        rc = ch_lite_run(sql, CH_LITE_CURSOR_SET, err, "sii", scope, head.stamp, (int64_t)head.lineage);
         if (!rc)
-            rc = ch_sql_run(sql, CH_SQL_CURSOR_STAGE, err, "s", scope);
+            rc = ch_lite_run(sql, CH_LITE_CURSOR_STAGE, err, "s", scope);
     }
     return ch_replica_end(core->replica, rc, err);
 }

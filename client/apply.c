@@ -24,16 +24,16 @@ struct application {
 static enum charle_err lose_scope(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
     struct ch_tables *tables = &replica->tables;
-    enum charle_err rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_DELETE, err, "s", scope);
+    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_DELETE, err, "s", scope);
     for (size_t i = 0; !rc && i < tables->count; i++) {
         struct ch_table_audience *audience = ch_table_audience_of(&tables->items[i], scope);
         if (audience)
             rc = ch_table_leave_scope(tables, &tables->items[i], audience, scope, err);
     }
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_MEMBER_LEAVE, err, "s", scope);
+        rc = ch_lite_run(&replica->sql, CH_LITE_MEMBER_LEAVE, err, "s", scope);
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_COPY_DELETE, err, "s", scope);
+        rc = ch_lite_run(&replica->sql, CH_LITE_COPY_DELETE, err, "s", scope);
     return rc;
 }
 
@@ -51,16 +51,16 @@ enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct
                                         char out[CH_SCOPE_LEN_MAX + 1], struct charle_error *err)
 {
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_CURSOR_ALL, &row, err, "");
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_ALL, &row, err, "");
     out[0] = '\0';
-    for (; rc == CHARLE_OK; rc = ch_sql_next(&replica->sql, row, err)) {
-        struct charle_str scope = ch_sql_text(row, 0);
+    for (; rc == CHARLE_OK; rc = ch_lite_next(&replica->sql, row, err)) {
+        struct charle_str scope = ch_lite_text(row, 0);
         if (is_listed(scopes, scope) || charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device")))
             continue;
         size_t len = scope.len < CH_SCOPE_LEN_MAX ? scope.len : CH_SCOPE_LEN_MAX;
         memcpy(out, scope.ptr, len);
         out[len] = '\0';
-        ch_sql_end(row);
+        ch_lite_end(row);
         return CHARLE_OK;
     }
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -84,9 +84,9 @@ enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scop
     bool is_device = charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device"));
     if (scope.len > CH_SCOPE_LEN_MAX)
         return charle_fail(err, CHARLE_MALFORMED, "the server named a scope of %zu bytes; %d is the limit", scope.len, CH_SCOPE_LEN_MAX);
-    enum charle_err rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_ADD, err, "si", scope,
+    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_ADD, err, "si", scope,
                                     (int64_t)(is_device ? CH_SCOPE_READY : CH_SCOPE_COPYING));
-    return rc || !is_device ? rc : ch_sql_run(&replica->sql, CH_SQL_CURSOR_SET, err, "sii", scope, (int64_t)0, (int64_t)0);
+    return rc || !is_device ? rc : ch_lite_run(&replica->sql, CH_LITE_CURSOR_SET, err, "sii", scope, (int64_t)0, (int64_t)0);
 }
 
 enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_state state, struct charle_arena *arena,
@@ -97,11 +97,11 @@ enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_sta
     size_t count = 0;
     if (!items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_CURSOR_IN_STATE, &row, err, "i", (int64_t)state);
-    for (; rc == CHARLE_OK; rc = ch_sql_next(&replica->sql, row, err)) {
-        items[count] = charle_arena_str(arena, ch_sql_text(row, 0));
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_IN_STATE, &row, err, "i", (int64_t)state);
+    for (; rc == CHARLE_OK; rc = ch_lite_next(&replica->sql, row, err)) {
+        items[count] = charle_arena_str(arena, ch_lite_text(row, 0));
         if (!items[count].ptr || ++count == CH_SCOPES_PER_SESSION_MAX) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return charle_fail(err, CHARLE_NO_MEMORY, "no room for %zu scopes", count);
         }
     }
@@ -123,7 +123,7 @@ static enum charle_err doubt_scopes(struct application *a, const struct charle_p
     const struct charle_str *doubted = page->repair.items;
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < page->repair.count; i++)
-        rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_DOUBT, err, "si", doubted[i], (int64_t)CH_SCOPE_REPAIR);
+        rc = ch_lite_run(a->tables->sql, CH_LITE_CURSOR_DOUBT, err, "si", doubted[i], (int64_t)CH_SCOPE_REPAIR);
     return rc;
 }
 
@@ -150,14 +150,14 @@ static enum charle_err note_news(struct application *a, const struct charle_pull
     a->has_news = a->has_news || page->lost.count || page->gained.count || page->repair.count;
     if (a->has_news || !page->scope.count)
         return CHARLE_OK;
-    enum charle_err rc = ch_sql_number(a->tables->sql, CH_SQL_CURSOR_HELD, 0, &count, err, "");
+    enum charle_err rc = ch_lite_number(a->tables->sql, CH_LITE_CURSOR_HELD, 0, &count, err, "");
     a->has_news = count != (int64_t)page->scope.count;
     for (size_t i = 0; !rc && !a->has_news && i < page->scope.count; i++) {
         sqlite3_stmt *row;
-        rc = ch_sql_one(a->tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", listed[i]);
+        rc = ch_lite_one(a->tables->sql, CH_LITE_CURSOR_GET, &row, err, "s", listed[i]);
         a->has_news = rc == CHARLE_DONE;
         if (rc == CHARLE_OK)
-            ch_sql_end(row);
+            ch_lite_end(row);
         else if (rc == CHARLE_DONE)
             rc = CHARLE_OK;
     }
@@ -210,7 +210,7 @@ static enum charle_err fit_delta(struct application *a, const struct charle_scop
                                  struct charle_error *err)
 {
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(a->tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", delta->scope);
+    enum charle_err rc = ch_lite_one(a->tables->sql, CH_LITE_CURSOR_GET, &row, err, "s", delta->scope);
     if (rc && rc != CHARLE_DONE)
         return rc;
     *out_fit = CH_DELTA_OLD; // not held, or not yet, or in doubt: nobody asked for it
@@ -218,7 +218,7 @@ static enum charle_err fit_delta(struct application *a, const struct charle_scop
         return CHARLE_OK;
     if (sqlite3_column_int(row, 2) == CH_SCOPE_READY)
         *out_fit = ch_delta_fit(sqlite3_column_int64(row, 0), delta->from, delta->to);
-    ch_sql_end(row);
+    ch_lite_end(row);
     if (*out_fit == CH_DELTA_GAP)
         return charle_fail(err, CHARLE_ABORTED, "the server's changes of %.*s do not join on to what is here; asking again",
                            CHARLE_FMT(delta->scope));
@@ -268,7 +268,7 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
                 return rc;
         }
         if (fit == CH_DELTA_APPLIES)
-            rc = ch_sql_run(a->tables->sql, CH_SQL_CURSOR_NEXT, err, "sii", deltas[i]->scope, deltas[i]->to,
+            rc = ch_lite_run(a->tables->sql, CH_LITE_CURSOR_NEXT, err, "sii", deltas[i]->scope, deltas[i]->to,
                             (int64_t)deltas[i]->lineage);
         if (rc)
             return rc;
@@ -320,7 +320,7 @@ static enum charle_err note_going(struct application *a, const struct charle_pul
                 charle_buf_reset(&a->key);
                 rc = ch_table_key_of_wire(a->tables, table, gone[g]->key, &a->key, err);
                 if (!rc)
-                    rc = ch_sql_run(a->tables->sql, CH_SQL_GOING_ADD, err, "iss", (int64_t)tables[t]->table, charle_buf_str(&a->key),
+                    rc = ch_lite_run(a->tables->sql, CH_LITE_GOING_ADD, err, "iss", (int64_t)tables[t]->table, charle_buf_str(&a->key),
                                     deltas[i]->scope);
             }
         }
@@ -387,7 +387,7 @@ static enum charle_err is_row_going(struct staging *s, struct charle_bytes row, 
     charle_buf_reset(&a->key);
     enum charle_err rc = ch_table_key_of_row(a->tables, s->table, row, &a->key, err);
     if (!rc)
-        rc = ch_sql_number(a->tables->sql, CH_SQL_GOING_HAS, 0, &value, err, "iss", (int64_t)s->table->schema->id,
+        rc = ch_lite_number(a->tables->sql, CH_LITE_GOING_HAS, 0, &value, err, "iss", (int64_t)s->table->schema->id,
                            charle_buf_str(&a->key), s->scope);
     *out = value != 0;
     return rc;
@@ -435,7 +435,7 @@ static enum charle_err begin_range(struct staging *s, const struct ch_spool_item
 
 static enum charle_err begin_scope(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
 {
-    struct ch_sql *sql = s->a->tables->sql;
+    struct ch_lite *sql = s->a->tables->sql;
     sqlite3_stmt *row;
     enum charle_err rc = end_range(s, err);
     if (rc)
@@ -445,15 +445,15 @@ static enum charle_err begin_scope(struct staging *s, const struct ch_spool_item
     memcpy(s->scope_text, item->scope.ptr, item->scope.len);
     s->scope = charle_str_n(s->scope_text, item->scope.len);
     s->table = NULL;
-    rc = ch_sql_one(sql, CH_SQL_CURSOR_GET, &row, err, "s", s->scope);
+    rc = ch_lite_one(sql, CH_LITE_CURSOR_GET, &row, err, "s", s->scope);
     s->is_lost = rc == CHARLE_DONE;
     if (rc)
         return s->is_lost ? CHARLE_OK : rc;
-    ch_sql_end(row);
+    ch_lite_end(row);
     if (s->is_denying)
         return CHARLE_OK;
     // From here on its rows count for what keeps other rows alive, and its cursor takes deltas.
-    return ch_sql_run(sql, CH_SQL_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
+    return ch_lite_run(sql, CH_LITE_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
 }
 
 static enum charle_err stage_item(struct staging *s, const struct ch_spool_item *item, struct charle_error *err)
@@ -539,15 +539,15 @@ static enum charle_err recall(struct application *a, struct charle_error *err)
 // From the first moment on in which every scope held is complete the replica may be used.
 static enum charle_err note_ready(struct application *a, struct charle_error *err)
 {
-    struct ch_sql *sql = a->tables->sql;
+    struct ch_lite *sql = a->tables->sql;
     int64_t incomplete, ready;
     enum charle_err rc = CHARLE_OK;
     if (a->options->completes_copy)
-        rc = ch_sql_run(sql, CH_SQL_COPY_CLEAR, err, "");
+        rc = ch_lite_run(sql, CH_LITE_COPY_CLEAR, err, "");
     if (!rc)
         rc = ch_meta_number(sql, "ready", 0, &ready, err);
     if (!rc)
-        rc = ch_sql_number(sql, CH_SQL_CURSOR_INCOMPLETE, 0, &incomplete, err, "");
+        rc = ch_lite_number(sql, CH_LITE_CURSOR_INCOMPLETE, 0, &incomplete, err, "");
     if (rc)
         return rc;
     a->result->is_complete = incomplete == 0;
@@ -568,7 +568,7 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc)
         rc = ch_rebase_begin(&a->rebase, replica, contained, is_total, err);
     if (!rc && a->options->completes_copy) // rows copied straight into the tables are complete with this page's deltas
-        rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_COUNTS, err, "");
+        rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_COUNTS, err, "");
     if (!rc && a->has_news)
         rc = each_page(a, moment, apply_scopes, err);
     if (!rc && a->has_news)
@@ -580,7 +580,7 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc)
         rc = each_page(a, moment, apply_page_rows, err);
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_CURSOR_MOVE, err, "");
+        rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_MOVE, err, "");
     if (!rc)
         rc = recall(a, err);
     if (!rc)

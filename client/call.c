@@ -107,7 +107,7 @@ enum charle_err ch_call_keep(struct ch_replica *replica, const struct ch_call *c
     if (!ran)
         rc = ch_capture_keep(&replica->capture, position, err);
     if (!rc && narrow)
-        rc = ch_sql_run(&replica->sql, CH_SQL_TOUCH_ADD, err, "isi", (int64_t)call->method->table->id, charle_buf_str(&key), position);
+        rc = ch_lite_run(&replica->sql, CH_LITE_TOUCH_ADD, err, "isi", (int64_t)call->method->table->id, charle_buf_str(&key), position);
     *out_is_wide = !narrow;
     charle_buf_deinit(&key);
     return rc;
@@ -126,27 +126,27 @@ enum charle_err ch_call_run_again(struct ch_replica *replica, int64_t position, 
     struct charle_error why = {0};
     struct ch_call call = {0};
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_OUTBOX_GET, &row, err, "i", position);
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_GET, &row, err, "i", position);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc; // discarded meanwhile
-    call = (struct ch_call){.method = charle_method_find(&replica->methods, ch_sql_text(row, 1)),
-                            .request = ch_sql_bytes(row, 2), .at_us = sqlite3_column_int64(row, 3),
+    call = (struct ch_call){.method = charle_method_find(&replica->methods, ch_lite_text(row, 1)),
+                            .request = ch_lite_bytes(row, 2), .at_us = sqlite3_column_int64(row, 3),
                             .seed = (uint64_t)sqlite3_column_int64(row, 4)};
     enum charle_err ran = call.method ? ch_call_run(replica, &call, &reply, &why)
                                       : charle_fail(&why, CHARLE_UNIMPLEMENTED, "this program has no method %.*s; the server decides",
-                                                    CHARLE_FMT(ch_sql_text(row, 1)));
+                                                    CHARLE_FMT(ch_lite_text(row, 1)));
     charle_buf_deinit(&reply);
     if (ran && is_failure_of_machine(ran)) {
         if (err)
             *err = why;
-        ch_sql_end(row);
+        ch_lite_end(row);
         return ran;
     }
     struct charle_str words = ran ? charle_str(why.text) : (struct charle_str){0};
     bool is_wide = true;
     rc = ch_call_keep(replica, &call, ran, position, &is_wide, err);
-    ch_sql_end(row); // the request was read from it
-    return rc ? rc : ch_sql_run(&replica->sql, CH_SQL_OUTBOX_RAN, err, "iis", position, (int64_t)is_wide, words);
+    ch_lite_end(row); // the request was read from it
+    return rc ? rc : ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RAN, err, "iis", position, (int64_t)is_wide, words);
 }
 
 // Runs the call and keeps what it did with its entry. A failure of the call is the caller's answer: nothing is queued.
@@ -157,13 +157,13 @@ static enum charle_err queue_call(struct ch_replica *replica, const struct ch_ca
     if (rc)
         return rc;
     struct charle_bytes request = charle_bytes(call->request.ptr ? call->request.ptr : (const uint8_t *)"", call->request.len);
-    rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_ADD, err, "isbiiiiis", (int64_t)0, call->method->name, request, call->at_us,
+    rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_ADD, err, "isbiiiiis", (int64_t)0, call->method->name, request, call->at_us,
                     (int64_t)call->seed, (int64_t)0, (int64_t)0, (int64_t)0, (struct charle_str){0});
     *out_position = sqlite3_last_insert_rowid(replica->sql.db);
     bool is_wide = true;
     if (!rc)
         rc = ch_call_keep(replica, call, CHARLE_OK, *out_position, &is_wide, err);
-    return rc || !is_wide ? rc : ch_sql_run(&replica->sql, CH_SQL_OUTBOX_WIDE, err, "i", *out_position);
+    return rc || !is_wide ? rc : ch_lite_run(&replica->sql, CH_LITE_OUTBOX_WIDE, err, "i", *out_position);
 }
 
 static enum charle_err check_room(struct ch_replica *replica, struct charle_error *err)
@@ -172,7 +172,7 @@ static enum charle_err check_room(struct ch_replica *replica, struct charle_erro
         return CHARLE_OK;
     int64_t count;
     replica->calls_until_check = OUTBOX_CHECK_EVERY;
-    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_COUNT, 0, &count, err, "");
+    enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_OUTBOX_COUNT, 0, &count, err, "");
     if (rc || count < CH_OUTBOX_CALLS_MAX)
         return rc;
     replica->calls_until_check = 0;
@@ -226,16 +226,16 @@ static enum charle_err run_verdicts_call(struct ch_replica *replica, int64_t inb
 {
     struct charle_buf reply = {0};
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_INBOX_GET, &row, err, "i", inbox_id);
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_INBOX_GET, &row, err, "i", inbox_id);
     if (rc)
         return rc == CHARLE_DONE ? charle_fail(err, CHARLE_NOT_FOUND, "there is no verdict %lld", (long long)inbox_id) : rc;
-    struct charle_str name = ch_sql_text(row, 6);
+    struct charle_str name = ch_lite_text(row, 6);
     const struct charle_method *method = charle_method_find(&replica->methods, name);
-    rc = method ? run_new(replica, method, ch_sql_bytes(row, 7), &reply, out_ticket, err)
+    rc = method ? run_new(replica, method, ch_lite_bytes(row, 7), &reply, out_ticket, err)
                 : charle_fail(err, CHARLE_UNIMPLEMENTED, "this program has no method %.*s to call again", CHARLE_FMT(name));
-    ch_sql_end(row);
+    ch_lite_end(row);
     charle_buf_deinit(&reply);
-    return rc ? rc : ch_sql_run(&replica->sql, CH_SQL_INBOX_DELETE, err, "i", inbox_id);
+    return rc ? rc : ch_lite_run(&replica->sql, CH_LITE_INBOX_DELETE, err, "i", inbox_id);
 }
 
 enum charle_err ch_replica_call_again(struct ch_replica *replica, int64_t inbox_id, int64_t *out_ticket,

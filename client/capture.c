@@ -149,7 +149,7 @@ enum charle_err ch_capture_first_key(const struct ch_capture *capture, struct ch
 
 enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, struct charle_error *err)
 {
-    struct ch_sql *sql = capture->tables->sql;
+    struct ch_lite *sql = capture->tables->sql;
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < capture->count; i++) {
         const struct ch_captured *row = &capture->rows[i];
@@ -158,9 +158,9 @@ enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, st
         if (!row->had_row)
             image = (struct charle_bytes){0};
         int64_t tab = row->table->schema->id;
-        rc = ch_sql_run(sql, CH_SQL_BASE_ADD, err, "isb", tab, key_of(capture, row), image);
+        rc = ch_lite_run(sql, CH_LITE_BASE_ADD, err, "isb", tab, key_of(capture, row), image);
         if (!rc)
-            rc = ch_sql_run(sql, CH_SQL_TOUCH_ADD, err, "isi", tab, key_of(capture, row), position);
+            rc = ch_lite_run(sql, CH_LITE_TOUCH_ADD, err, "isi", tab, key_of(capture, row), position);
     }
     return rc;
 }

@@ -244,8 +244,8 @@ static void look_into_file(struct charle_client *client, struct charle_client_st
     // Whatever cannot be read stays zero: a status is a view, not a promise.
     (void)!ch_meta_number(&replica->look, "ready", 0, &ready, &err);
     (void)!ch_meta_number(&replica->look, "contact_at", 0, &contact, &err);
-    (void)!ch_sql_number(&replica->look, CH_SQL_OUTBOX_COUNT, 0, &out->pending_calls, &err, "");
-    (void)!ch_sql_number(&replica->look, CH_SQL_INBOX_COUNT, 0, &out->inbox_count, &err, "");
+    (void)!ch_lite_number(&replica->look, CH_LITE_OUTBOX_COUNT, 0, &out->pending_calls, &err, "");
+    (void)!ch_lite_number(&replica->look, CH_LITE_INBOX_COUNT, 0, &out->inbox_count, &err, "");
     (void)!ch_meta_text(&replica->look, "principal", out->principal, sizeof(out->principal), &err);
     (void)!ch_meta_text(&replica->look, "principal_id", out->principal_id, sizeof(out->principal_id), &err);
     (void)!ch_meta_text(&replica->look, "device_id", out->device_id, sizeof(out->device_id), &err);

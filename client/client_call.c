@@ -121,17 +121,17 @@ int charle_client_call(struct charle_client *client, const struct charle_method 
 static enum charle_err look_up(struct charle_client *client, int64_t ticket, struct charle_client_outcome *out,
                                struct charle_error *err)
 {
-    struct ch_sql *look = &client->replica.look;
+    struct ch_lite *look = &client->replica.look;
     sqlite3_stmt *row;
     *out = (struct charle_client_outcome){.ticket = ticket};
     pthread_mutex_lock(&client->replica.look_mutex);
-    enum charle_err rc = ch_sql_one(look, CH_SQL_OUTBOX_BY_TICKET, &row, err, "i", ticket);
+    enum charle_err rc = ch_lite_one(look, CH_LITE_OUTBOX_BY_TICKET, &row, err, "i", ticket);
     if (!rc) {
         out->is_confirmed = sqlite3_column_int(row, 1) == CH_CALL_DONE;
         out->verdict = (enum charle_client_verdict)sqlite3_column_int(row, 2);
         out->code = sqlite3_column_int(row, 3);
-        snprintf(out->text, sizeof(out->text), "%.*s", CHARLE_FMT(ch_sql_text(row, 4)));
-        ch_sql_end(row);
+        snprintf(out->text, sizeof(out->text), "%.*s", CHARLE_FMT(ch_lite_text(row, 4)));
+        ch_lite_end(row);
     }
     pthread_mutex_unlock(&client->replica.look_mutex);
     return rc == CHARLE_DONE ? charle_fail(err, CHARLE_NOT_FOUND, "there is no call %lld in this replica, or it was confirmed long ago",

@@ -14,7 +14,7 @@ static const char *copy_text(struct entry_copy *copy, sqlite3_stmt *row, int col
 {
     if (sqlite3_column_type(row, column) == SQLITE_NULL)
         return NULL;
-    struct charle_str text = charle_arena_str(&copy->arena, ch_sql_text(row, column));
+    struct charle_str text = charle_arena_str(&copy->arena, ch_lite_text(row, column));
     if (!text.ptr)
         copy->failed = CHARLE_NO_MEMORY;
     return text.ptr ? text.ptr : "";
@@ -22,7 +22,7 @@ static const char *copy_text(struct entry_copy *copy, sqlite3_stmt *row, int col
 
 static const void *copy_bytes(struct entry_copy *copy, sqlite3_stmt *row, int column, size_t *out_size)
 {
-    struct charle_bytes bytes = ch_sql_bytes(row, column);
+    struct charle_bytes bytes = ch_lite_bytes(row, column);
     *out_size = bytes.len;
     if (sqlite3_column_type(row, column) == SQLITE_NULL)
         return NULL;
@@ -42,14 +42,14 @@ static enum charle_err next_call(struct charle_client *client, struct entry_copy
     sqlite3_stmt *row;
     charle_arena_reset(&copy->arena);
     pthread_mutex_lock(&client->replica.look_mutex);
-    enum charle_err rc = ch_sql_one(&client->replica.look, CH_SQL_OUTBOX_LIST, &row, err, "i", *position);
+    enum charle_err rc = ch_lite_one(&client->replica.look, CH_LITE_OUTBOX_LIST, &row, err, "i", *position);
     if (!rc) {
         *position = sqlite3_column_int64(row, 0);
         *out = (struct charle_outbox_entry){
             .ticket = sqlite3_column_int64(row, 1), .state = (enum charle_call_state)states[sqlite3_column_int(row, 2) % 5],
             .at_us = sqlite3_column_int64(row, 3), .method = copy_text(copy, row, 4), .local_error = copy_text(copy, row, 6)};
         out->request = copy_bytes(copy, row, 5, &out->request_size);
-        ch_sql_end(row);
+        ch_lite_end(row);
     }
     pthread_mutex_unlock(&client->replica.look_mutex);
     return !rc && copy->failed ? charle_fail(err, copy->failed, "no memory for an entry of the outbox") : rc;
@@ -73,15 +73,15 @@ static enum charle_err delete_call(struct ch_replica *replica, void *ctx, struct
 {
     int64_t ticket = *(const int64_t *)ctx;
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_OUTBOX_BY_TICKET, &row, err, "i", ticket);
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_BY_TICKET, &row, err, "i", ticket);
     if (rc)
         return rc == CHARLE_DONE ? charle_fail(err, CHARLE_NOT_FOUND, "there is no call %lld", (long long)ticket) : rc;
     int64_t position = sqlite3_column_int64(row, 0);
     int state = sqlite3_column_int(row, 1);
-    ch_sql_end(row);
+    ch_lite_end(row);
     if (state != CH_CALL_QUEUED)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION, "call %lld has been sent; make another one that undoes it", (long long)ticket);
-    return ch_sql_run(&replica->sql, CH_SQL_OUTBOX_DELETE, err, "i", position);
+    return ch_lite_run(&replica->sql, CH_LITE_OUTBOX_DELETE, err, "i", position);
 }
 
 static void tell(struct charle_client *client, unsigned events)
@@ -108,7 +108,7 @@ static enum charle_err next_verdict(struct charle_client *client, struct entry_c
     sqlite3_stmt *row;
     charle_arena_reset(&copy->arena);
     pthread_mutex_lock(&client->replica.look_mutex);
-    enum charle_err rc = ch_sql_one(&client->replica.look, CH_SQL_INBOX_LIST, &row, err, "i", after);
+    enum charle_err rc = ch_lite_one(&client->replica.look, CH_LITE_INBOX_LIST, &row, err, "i", after);
     if (!rc) {
         const struct charle_table *table = charle_schema_table(client->replica.schema, (uint32_t)sqlite3_column_int64(row, 9));
         *out = (struct charle_inbox_entry){
@@ -119,7 +119,7 @@ static enum charle_err next_verdict(struct charle_client *client, struct entry_c
         out->request = copy_bytes(copy, row, 8, &out->request_size);
         out->row = copy_bytes(copy, row, 11, &out->row_size);
         out->text = out->text ? out->text : "";
-        ch_sql_end(row);
+        ch_lite_end(row);
     }
     pthread_mutex_unlock(&client->replica.look_mutex);
     return !rc && copy->failed ? charle_fail(err, copy->failed, "no memory for an entry of the inbox") : rc;
@@ -144,7 +144,7 @@ int charle_client_inbox_dismiss(struct charle_client *client, int64_t id, struct
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
-    rc = id ? ch_sql_run(&replica->sql, CH_SQL_INBOX_DELETE, err, "i", id) : ch_sql_run(&replica->sql, CH_SQL_INBOX_CLEAR, err, "");
+    rc = id ? ch_lite_run(&replica->sql, CH_LITE_INBOX_DELETE, err, "i", id) : ch_lite_run(&replica->sql, CH_LITE_INBOX_CLEAR, err, "");
     if (!rc && id && sqlite3_changes(replica->sql.db) == 0)
         rc = charle_fail(err, CHARLE_NOT_FOUND, "there is no verdict %lld", (long long)id);
     rc = ch_replica_end(replica, rc, err);

@@ -39,16 +39,16 @@ static enum charle_err plan_scope(struct ch_client_core *core, struct charle_str
         if (!ch_table_audience_of(&tables->items[i], scope))
             continue;
         any = true;
-        rc = ch_sql_run(tables->sql, CH_SQL_COPY_ADD, err, "si", scope, (int64_t)tables->items[i].schema->id);
+        rc = ch_lite_run(tables->sql, CH_LITE_COPY_ADD, err, "si", scope, (int64_t)tables->items[i].schema->id);
     }
     if (!rc && !any) // a scope that no table of this schema has is complete as it is
-        rc = ch_sql_run(tables->sql, CH_SQL_CURSOR_MARK, err, "si", scope, (int64_t)CH_SCOPE_READY);
+        rc = ch_lite_run(tables->sql, CH_LITE_CURSOR_MARK, err, "si", scope, (int64_t)CH_SCOPE_READY);
     return rc;
 }
 
 static enum charle_err plan(struct ch_client_core *core, struct charle_error *err)
 {
-    struct ch_sql *sql = &core->replica->sql;
+    struct ch_lite *sql = &core->replica->sql;
     struct charle_array scopes = {0};
     enum charle_err rc = ch_replica_begin(core->replica, CH_FETCHABLE, err);
     if (rc)
@@ -58,7 +58,7 @@ static enum charle_err plan(struct ch_client_core *core, struct charle_error *er
     for (size_t i = 0; !rc && i < scopes.count; i++)
         rc = plan_scope(core, items[i], err);
     if (!rc)
-        rc = ch_sql_run(sql, CH_SQL_COPY_FORGET, err, ""); // of scopes that are not held any more
+        rc = ch_lite_run(sql, CH_LITE_COPY_FORGET, err, ""); // of scopes that are not held any more
     return ch_replica_end(core->replica, rc, err);
 }
 
@@ -67,10 +67,10 @@ static void show_progress(struct ch_client_core *core)
     struct charle_error err;
     sqlite3_stmt *row;
     pthread_mutex_lock(&core->replica->look_mutex);
-    if (!ch_sql_one(&core->replica->look, CH_SQL_COPY_SUM, &row, &err, "")) {
+    if (!ch_lite_one(&core->replica->look, CH_LITE_COPY_SUM, &row, &err, "")) {
         core->rows_copied = sqlite3_column_int64(row, 0);
         core->rows_total = sqlite3_column_int64(row, 1);
-        ch_sql_end(row);
+        ch_lite_end(row);
     }
     pthread_mutex_unlock(&core->replica->look_mutex);
 }
@@ -89,12 +89,12 @@ static bool is_copying(const struct ch_client_core *core, uint32_t table)
 // The next table that nobody copies yet. DONE: there is none.
 static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)
 {
-    struct ch_sql *look = &core->replica->look;
+    struct ch_lite *look = &core->replica->look;
     sqlite3_stmt *row;
     pthread_mutex_lock(&core->replica->look_mutex);
-    enum charle_err rc = ch_sql_one(look, CH_SQL_COPY_OPEN, &row, err, "");
-    for (; rc == CHARLE_OK; rc = ch_sql_next(look, row, err)) {
-        struct charle_str scope = ch_sql_text(row, 0), after = ch_sql_text(row, 2);
+    enum charle_err rc = ch_lite_one(look, CH_LITE_COPY_OPEN, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_lite_next(look, row, err)) {
+        struct charle_str scope = ch_lite_text(row, 0), after = ch_lite_text(row, 2);
         uint32_t table = (uint32_t)sqlite3_column_int64(row, 1);
         if (is_copying(core, table) || scope.len > CH_SCOPE_LEN_MAX || after.len > CH_KEY_TEXT_MAX)
             continue;
@@ -103,7 +103,7 @@ static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stre
         stream->scope[scope.len] = '\0';
         memcpy(stream->last_key, after.ptr ? after.ptr : "", after.len);
         stream->last_key_len = after.len;
-        ch_sql_end(row);
+        ch_lite_end(row);
         break;
     }
     pthread_mutex_unlock(&core->replica->look_mutex);
@@ -200,13 +200,13 @@ static enum charle_err keep_head(struct ch_client_core *core, const struct ch_co
     bool is_older = true;
     if (!stream->has_head)
         return CHARLE_OK;
-    enum charle_err rc = ch_sql_one(&core->replica->sql, CH_SQL_CURSOR_GET, &row, err, "s", scope_of(stream));
+    enum charle_err rc = ch_lite_one(&core->replica->sql, CH_LITE_CURSOR_GET, &row, err, "s", scope_of(stream));
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
     if (sqlite3_column_type(row, 0) != SQLITE_NULL)
         is_older = stream->head_stamp < sqlite3_column_int64(row, 0);
-    ch_sql_end(row);
-    return is_older ? ch_sql_run(&core->replica->sql, CH_SQL_CURSOR_SET, err, "sii", scope_of(stream), stream->head_stamp,
+    ch_lite_end(row);
+    return is_older ? ch_lite_run(&core->replica->sql, CH_LITE_CURSOR_SET, err, "sii", scope_of(stream), stream->head_stamp,
                                  (int64_t)stream->head_lineage)
                     : CHARLE_OK;
 }
@@ -227,10 +227,10 @@ static enum charle_err write_stream(struct ch_client_core *core, struct ch_copy_
         rc = keep_head(core, stream, err);
     struct charle_str key = charle_str_n(stream->last_key_len ? stream->last_key : NULL, stream->last_key_len);
     if (!rc && stream->rows_total >= 0)
-        rc = ch_sql_run(&replica->sql, CH_SQL_COPY_MOVE, err, "sisiii", w.scope, (int64_t)stream->table, key,
+        rc = ch_lite_run(&replica->sql, CH_LITE_COPY_MOVE, err, "sisiii", w.scope, (int64_t)stream->table, key,
                         (int64_t)stream->has_ended, w.rows, stream->rows_total);
     else if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_COPY_MOVE, err, "sisiin", w.scope, (int64_t)stream->table, key,
+        rc = ch_lite_run(&replica->sql, CH_LITE_COPY_MOVE, err, "sisiin", w.scope, (int64_t)stream->table, key,
                         (int64_t)stream->has_ended, w.rows);
     rc = ch_replica_end(replica, rc, err);
     charle_buf_reset(&stream->pages);

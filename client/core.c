@@ -159,7 +159,7 @@ static void open_session(struct ch_client_core *core)
         core->open_call = ch_core_call(core, "charle.Sync/Open", &charle_open_request_message, &request, OPEN_TIMEOUT_MS);
 }
 
-static enum charle_err check_text(struct ch_sql *sql, const char *key, struct charle_str value, const char *sentence,
+static enum charle_err check_text(struct ch_lite *sql, const char *key, struct charle_str value, const char *sentence,
                                   struct charle_error *err)
 {
     char known[128];
@@ -174,7 +174,7 @@ static enum charle_err check_text(struct ch_sql *sql, const char *key, struct ch
 // A replica belongs to one database and one person for ever: rows of two would mix.
 static enum charle_err check_owner(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
 {
-    struct ch_sql *sql = &replica->sql;
+    struct ch_lite *sql = &replica->sql;
     char server[64];
     for (size_t i = 0; i < sizeof(server) / 2 && i < reply->server_id.len; i++)
         snprintf(server + 2 * i, 3, "%02x", reply->server_id.ptr[i]);
@@ -201,12 +201,12 @@ static enum charle_err note_scopes(struct ch_replica *replica, const struct char
 // What the server remembers of this device against what is here. *out_renew: the numbers are a copy's.
 static enum charle_err compare_numbers(struct ch_client_core *core, int64_t server_last, bool *out_renew, struct charle_error *err)
 {
-    struct ch_sql *sql = &core->replica->sql;
+    struct ch_lite *sql = &core->replica->sql;
     int64_t numbered, judged, first;
     bool can_recall = true;
     enum charle_err rc = ch_meta_number(sql, "last_sequence", 0, &numbered, err);
     if (!rc)
-        rc = ch_sql_number(sql, CH_SQL_OUTBOX_LAST_KNOWN, 0, &judged, err, "");
+        rc = ch_lite_number(sql, CH_LITE_OUTBOX_LAST_KNOWN, 0, &judged, err, "");
     if (rc)
         return rc;
     *out_renew = server_last > numbered; // this file is older than what the server has seen of it, or a copy of it ran ahead
@@ -217,7 +217,7 @@ static enum charle_err compare_numbers(struct ch_client_core *core, int64_t serv
     core->recall_after = server_last;
     core->renew_after_recall = !can_recall;
     if (!rc && !can_recall) {
-        rc = ch_sql_number(sql, CH_SQL_OUTBOX_FIRST_BEHIND, numbered + 1, &first, err, "i", server_last);
+        rc = ch_lite_number(sql, CH_LITE_OUTBOX_FIRST_BEHIND, numbered + 1, &first, err, "i", server_last);
         if (!rc && first > server_last + 1)
             rc = ch_outbox_report_lost(core->replica, server_last + 1, first - 1, err);
     }
@@ -351,7 +351,7 @@ int64_t ch_client_core_sync(struct ch_client_core *core)
     int64_t mark = 0;
     struct charle_error err;
     pthread_mutex_lock(&core->replica->look_mutex);
-    (void)!ch_sql_number(&core->replica->look, CH_SQL_OUTBOX_LAST, 0, &mark, &err, "");
+    (void)!ch_lite_number(&core->replica->look, CH_LITE_OUTBOX_LAST, 0, &mark, &err, "");
     pthread_mutex_unlock(&core->replica->look_mutex);
     core->sync_mark = mark > core->sync_mark ? mark : core->sync_mark;
     core->sync_wanted++;
@@ -478,7 +478,7 @@ static void poll_file(struct ch_client_core *core)
     pthread_mutex_lock(&core->replica->look_mutex);
     enum charle_err rc = ch_meta_number(&core->replica->look, core->phase == CH_PHASE_FOLLOWING ? "sync_done" : "sync_wanted", 0, &wanted, &err);
     if (!rc)
-        rc = ch_sql_number(&core->replica->look, CH_SQL_OUTBOX_LAST, 0, &position, &err, "");
+        rc = ch_lite_number(&core->replica->look, CH_LITE_OUTBOX_LAST, 0, &position, &err, "");
     pthread_mutex_unlock(&core->replica->look_mutex);
     if (!rc && core->phase == CH_PHASE_FOLLOWING) {
         if (core->file_sync_wanted && wanted >= core->file_sync_wanted)

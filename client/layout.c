@@ -46,7 +46,7 @@ static const char platform_tables[] =
 
 enum charle_err ch_layout_create(const char *file, const char *vfs, struct charle_error *err)
 {
-    struct ch_sql sql = {0};
+    struct ch_lite sql = {0};
     char size[80], marks[100];
     // 8 KiB pages: measured best for both bulk copy and single rows of some 350 bytes (docs/benchmarks.md).
     snprintf(size, sizeof(size), "pragma page_size = %d; pragma journal_mode = wal;", CH_REPLICA_PAGE_SIZE);
@@ -55,17 +55,17 @@ enum charle_err ch_layout_create(const char *file, const char *vfs, struct charl
     enum charle_err rc;
     int code = sqlite3_open_v2(file, &sql.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs);
     if (code) {
-        rc = ch_sql_fail(&sql, code, "making the replica", err);
+        rc = ch_lite_fail(&sql, code, "making the replica", err);
         goto done;
     }
     sqlite3_busy_timeout(sql.db, CH_REPLICA_BUSY_MS);
-    rc = ch_sql_script(&sql, size, "making the replica", err);
+    rc = ch_lite_script(&sql, size, "making the replica", err);
     if (!rc)
-        rc = ch_sql_script(&sql, "begin immediate", "making the replica", err);
+        rc = ch_lite_script(&sql, "begin immediate", "making the replica", err);
     if (!rc)
-        rc = ch_sql_script(&sql, platform_tables, "making the replica", err);
+        rc = ch_lite_script(&sql, platform_tables, "making the replica", err);
     if (!rc)
-        rc = ch_sql_script(&sql, marks, "making the replica", err); // all or nothing: a crash leaves a blank file
+        rc = ch_lite_script(&sql, marks, "making the replica", err); // all or nothing: a crash leaves a blank file
 done:
     sqlite3_close(sql.db);
     return rc;
@@ -78,19 +78,19 @@ static enum charle_err drop_tables(struct ch_replica *replica, struct charle_err
     for (;;) {
         sqlite3_stmt *stmt = NULL;
         char drop[300] = "";
-        enum charle_err rc = ch_sql_prepare(&replica->sql,
+        enum charle_err rc = ch_lite_prepare(&replica->sql,
                                             "select printf('drop table \"%w\"', name) from sqlite_master where type = 'table' "
                                             "and name not like 'charle\\_%' escape '\\' and name not like 'sqlite\\_%' escape '\\' limit 1",
                                             &stmt, err);
         if (rc)
             return rc;
-        rc = ch_sql_next(&replica->sql, stmt, err);
+        rc = ch_lite_next(&replica->sql, stmt, err);
         if (!rc)
-            snprintf(drop, sizeof(drop), "%.*s", CHARLE_FMT(ch_sql_text(stmt, 0)));
+            snprintf(drop, sizeof(drop), "%.*s", CHARLE_FMT(ch_lite_text(stmt, 0)));
         sqlite3_finalize(stmt);
         if (rc)
             return rc == CHARLE_DONE ? CHARLE_OK : rc;
-        rc = ch_sql_script(&replica->sql, drop, "dropping a table of the old schema", err);
+        rc = ch_lite_script(&replica->sql, drop, "dropping a table of the old schema", err);
         if (rc)
             return rc;
     }
@@ -98,7 +98,7 @@ static enum charle_err drop_tables(struct ch_replica *replica, struct charle_err
 
 static enum charle_err forget_rows(struct ch_replica *replica, struct charle_error *err)
 {
-    return ch_sql_script(&replica->sql, "delete from charle_cursor; delete from charle_copy; delete from charle_base;"
+    return ch_lite_script(&replica->sql, "delete from charle_cursor; delete from charle_copy; delete from charle_base;"
                          "delete from charle_touch; delete from charle_member; delete from charle_meta where key = 'ready'",
                          "emptying the tables", err);
 }
@@ -109,24 +109,24 @@ enum charle_err ch_layout_empty_tables(struct ch_replica *replica, struct charle
     for (size_t i = 0; !rc && i < replica->tables.count; i++) {
         char text[CH_IDENTIFIER_LEN_MAX + 20];
         snprintf(text, sizeof(text), "delete from \"%.*s\"", CHARLE_FMT(replica->tables.items[i].schema->name));
-        rc = ch_sql_script(&replica->sql, text, "emptying a table", err);
+        rc = ch_lite_script(&replica->sql, text, "emptying a table", err);
     }
     return rc;
 }
 
 enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle_error *err)
 {
-    struct ch_sql *sql = &replica->sql;
+    struct ch_lite *sql = &replica->sql;
     enum charle_err rc = drop_tables(replica, err);
     for (size_t i = 0; !rc && i < replica->schema->table_count; i++) {
         const struct charle_table *table = replica->schema->tables[i];
         if (table->is_replicated)
-            rc = ch_sql_script(sql, table->replica_create, "making a table", err);
+            rc = ch_lite_script(sql, table->replica_create, "making a table", err);
     }
     if (!rc)
         rc = forget_rows(replica, err);
     if (!rc)
-        rc = ch_sql_script(sql, "delete from charle_meta where key in ('is_finished', 'tables_indexed')", "making the tables", err);
+        rc = ch_lite_script(sql, "delete from charle_meta where key in ('is_finished', 'tables_indexed')", "making the tables", err);
     if (!rc)
         rc = ch_meta_set_text(sql, "schema", replica->schema->name, err);
     return rc ? rc : ch_meta_set_number(sql, "schema_hash", (int64_t)replica->schema->hash, err);
@@ -148,7 +148,7 @@ static enum charle_err guard_table(struct ch_replica *replica, struct charle_str
         charle_buf_add_text(&text, " begin select raise(abort, '" REFUSAL "'); end;");
     }
     const char *script = charle_buf_text(&text);
-    enum charle_err rc = script ? ch_sql_script(&replica->sql, script, "guarding a table", err)
+    enum charle_err rc = script ? ch_lite_script(&replica->sql, script, "guarding a table", err)
                                 : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
     charle_buf_deinit(&text);
     return rc;
@@ -183,13 +183,13 @@ enum charle_err ch_layout_finish(struct ch_replica *replica, bool *out_more, str
         const char *indexes = replica->tables.items[next].schema->replica_indexes;
         if (!indexes || !*indexes)
             continue;
-        rc = ch_sql_script(&replica->sql, indexes, "making an index", err);
+        rc = ch_lite_script(&replica->sql, indexes, "making an index", err);
         return rc ? rc : ch_meta_set_number(&replica->sql, "tables_indexed", next + 1, err);
     }
     *out_more = false;
     if (!rc)
         rc = guard_all(replica, err);
     if (!rc) // a sample is enough for good plans, and takes milliseconds
-        rc = ch_sql_script(&replica->sql, "pragma analysis_limit = 400; analyze", "looking at the tables", err);
+        rc = ch_lite_script(&replica->sql, "pragma analysis_limit = 400; analyze", "looking at the tables", err);
     return rc ? rc : ch_meta_set_number(&replica->sql, "is_finished", 1, err);
 }

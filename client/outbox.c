@@ -26,25 +26,25 @@ enum charle_err ch_outbox_contain(struct ch_replica *replica, int64_t upto, bool
     sqlite3_stmt *row;
     *out_list = NULL;
     *out_count = 0;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_OUTBOX_CONTAINED, &row, err, "i", upto);
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_CONTAINED, &row, err, "i", upto);
     while (rc == CHARLE_OK) {
         bool is_judged = sqlite3_column_int(row, 1) == CH_CALL_JUDGED;
         struct ch_contained item = {sqlite3_column_int64(row, 0), is_judged && sqlite3_column_int(row, 2) == CHARLE_PARKED};
         if (is_judged || !only_judged)
             rc = push_back(out_list, out_count, item, err);
         if (rc) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return rc;
         }
-        rc = ch_sql_next(&replica->sql, row, err);
+        rc = ch_lite_next(&replica->sql, row, err);
     }
     if (rc != CHARLE_DONE)
         return rc;
     rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < *out_count; i++)
-        rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_CONTAIN, err, "i", (*out_list)[i].position);
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_CONTAIN, err, "i", (*out_list)[i].position);
     if (!rc && *out_count)
-        rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_TRIM, err, "i", (int64_t)CH_OUTBOX_KEPT_MAX);
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_TRIM, err, "i", (int64_t)CH_OUTBOX_KEPT_MAX);
     return rc;
 }
 
@@ -54,16 +54,16 @@ enum charle_err ch_outbox_queue_parked(struct ch_replica *replica, int64_t posit
     const struct ch_client_env *env = replica->env;
     sqlite3_stmt *row;
     *out_position = 0;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_OUTBOX_GET, &row, err, "i", position);
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_GET, &row, err, "i", position);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
     int attempts = sqlite3_column_int(row, 6);
     int64_t delay = ch_park_delay_us(attempts);
     if (delay >= 0)
-        rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_ADD, err, "isbiiiiis", sqlite3_column_int64(row, 0), ch_sql_text(row, 1),
-                        ch_sql_bytes(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)(attempts + 1),
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_ADD, err, "isbiiiiis", sqlite3_column_int64(row, 0), ch_lite_text(row, 1),
+                        ch_lite_bytes(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)(attempts + 1),
                         env->now_wall_us(env->ctx) + delay, (int64_t)1, (struct charle_str){0});
-    ch_sql_end(row);
+    ch_lite_end(row);
     if (!rc && delay >= 0)
         *out_position = sqlite3_last_insert_rowid(replica->sql.db);
     return rc;
@@ -79,12 +79,12 @@ static enum charle_err hash_at(struct ch_replica *replica, int64_t number, int64
     *out_known = number == 0;
     if (number == 0)
         return CHARLE_OK;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_OUTBOX_HASH, &row, err, "i", number);
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_HASH, &row, err, "i", number);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
     *out_hash = sqlite3_column_int64(row, 0);
     *out_known = true;
-    ch_sql_end(row);
+    ch_lite_end(row);
     return CHARLE_OK;
 }
 
@@ -93,7 +93,7 @@ enum charle_err ch_outbox_can_recall(struct ch_replica *replica, int64_t after, 
     int64_t hash, first, numbered;
     enum charle_err rc = hash_at(replica, after, &hash, out, err);
     if (!rc)
-        rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_FIRST_BEHIND, 0, &first, err, "i", after);
+        rc = ch_lite_number(&replica->sql, CH_LITE_OUTBOX_FIRST_BEHIND, 0, &first, err, "i", after);
     if (!rc)
         rc = ch_meta_number(&replica->sql, "last_sequence", 0, &numbered, err);
     if (!rc && numbered > after && first != after + 1)
@@ -107,7 +107,7 @@ enum charle_err ch_outbox_recall(struct ch_replica *replica, int64_t after, stru
     bool known;
     enum charle_err rc = hash_at(replica, after, &hash, &known, err);
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_RECALL, err, "i", after);
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL, err, "i", after);
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "last_sequence", after, err);
     return rc ? rc : ch_meta_set_number(&replica->sql, "last_hash", hash, err);
@@ -118,9 +118,9 @@ static enum charle_err renew(struct ch_replica *replica, void *ctx, struct charl
     char id[CH_ID_LEN + 1];
     (void)ctx;
     ch_replica_new_device_id(replica->env, id);
-    enum charle_err rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_RECALL_UNJUDGED, err, "");
+    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL_UNJUDGED, err, "");
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_UNNUMBER, err, "");
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_UNNUMBER, err, "");
     if (!rc)
         rc = ch_meta_set_text(&replica->sql, "device_id", charle_str(id), err);
     if (!rc)
@@ -155,7 +155,7 @@ static enum charle_err is_behind_held(struct batch_walk *walk, int64_t position,
     int64_t value = 0;
     enum charle_err rc = CHARLE_OK;
     if (walk->out->due_at_us)
-        rc = ch_sql_number(&walk->replica->sql, CH_SQL_OUTBOX_BEHIND_HELD, 0, &value, err, "ii", position, walk->now_us);
+        rc = ch_lite_number(&walk->replica->sql, CH_LITE_OUTBOX_BEHIND_HELD, 0, &value, err, "ii", position, walk->now_us);
     *out = value != 0;
     return rc;
 }
@@ -166,8 +166,8 @@ static enum charle_err take_call(struct batch_walk *walk, sqlite3_stmt *row, str
     if (!call)
         goto no_memory;
     call->sequence = sqlite3_column_int64(row, 1);
-    call->method = charle_arena_str(walk->arena, ch_sql_text(row, 2));
-    call->request = charle_arena_bytes(walk->arena, ch_sql_bytes(row, 3));
+    call->method = charle_arena_str(walk->arena, ch_lite_text(row, 2));
+    call->request = charle_arena_bytes(walk->arena, ch_lite_bytes(row, 3));
     call->at = (struct charle_ts){sqlite3_column_int64(row, 4)};
     call->seed = (uint64_t)sqlite3_column_int64(row, 5);
     call->hash = (uint64_t)sqlite3_column_int64(row, 7);
@@ -184,10 +184,10 @@ no_memory:
 
 static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id calls, struct charle_error *err)
 {
-    struct ch_sql *sql = &walk->replica->sql;
+    struct ch_lite *sql = &walk->replica->sql;
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(sql, calls, &row, err, "");
-    for (; rc == CHARLE_OK; rc = ch_sql_next(sql, row, err)) {
+    enum charle_err rc = ch_lite_one(sql, calls, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_lite_next(sql, row, err)) {
         bool is_numbered = sqlite3_column_type(row, 1) != SQLITE_NULL, is_held = false;
         int64_t due_at_us = sqlite3_column_int64(row, 8);
         if (!is_numbered && due_at_us > walk->now_us) {
@@ -199,15 +199,15 @@ static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id cal
             rc = is_behind_held(walk, sqlite3_column_int64(row, 0), &is_held, err);
         if (!rc && is_held)
             continue;
-        if (!rc && !ch_push_batch_add(&walk->fill, ch_sql_text(row, 2).len, ch_sql_bytes(row, 3).len)) {
+        if (!rc && !ch_push_batch_add(&walk->fill, ch_lite_text(row, 2).len, ch_lite_bytes(row, 3).len)) {
             walk->is_full = true;
-            ch_sql_end(row);
+            ch_lite_end(row);
             return CHARLE_OK;
         }
         if (!rc)
             rc = take_call(walk, row, err);
         if (rc) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return rc;
         }
     }
@@ -216,7 +216,7 @@ static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id cal
 
 static enum charle_err number_calls(struct batch_walk *walk, struct charle_error *err)
 {
-    struct ch_sql *sql = &walk->replica->sql;
+    struct ch_lite *sql = &walk->replica->sql;
     int64_t number, hash;
     enum charle_err rc = ch_meta_number(sql, "last_sequence", 0, &number, err);
     if (!rc)
@@ -229,7 +229,7 @@ static enum charle_err number_calls(struct batch_walk *walk, struct charle_error
         call->hash = ch_chain_hash((uint64_t)hash, &(struct ch_chain_link){call->sequence, call->method, call->request,
                                                                            call->at.us, call->seed});
         hash = (int64_t)call->hash;
-        rc = ch_sql_run(sql, CH_SQL_OUTBOX_NUMBER, err, "iii", walk->positions[i], number, hash);
+        rc = ch_lite_run(sql, CH_LITE_OUTBOX_NUMBER, err, "iii", walk->positions[i], number, hash);
     }
     if (!rc)
         rc = ch_meta_set_number(sql, "last_sequence", number, err);
@@ -246,13 +246,13 @@ static enum charle_err number_in_transaction(struct batch_walk *walk, struct cha
 
 static enum charle_err fill_request(struct batch_walk *walk, struct charle_error *err)
 {
-    struct ch_sql *sql = &walk->replica->sql;
+    struct ch_lite *sql = &walk->replica->sql;
     struct charle_push_request *request = &walk->out->request;
     char id[CH_ID_LEN + 1];
     int64_t judged;
     enum charle_err rc = ch_meta_text(sql, "device_id", id, sizeof(id), err);
     if (!rc)
-        rc = ch_sql_number(sql, CH_SQL_OUTBOX_JUDGED_TO, 0, &judged, err, "");
+        rc = ch_lite_number(sql, CH_LITE_OUTBOX_JUDGED_TO, 0, &judged, err, "");
     if (rc)
         return rc;
     request->device_id = charle_arena_str(walk->arena, charle_str(id));
@@ -282,9 +282,9 @@ enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_ma
     if (rc)
         return rc;
     // Calls that were held back are older than some that have numbers: those with numbers go first, or the numbers would jump.
-    rc = collect(&walk, CH_SQL_OUTBOX_UNJUDGED, err);
+    rc = collect(&walk, CH_LITE_OUTBOX_UNJUDGED, err);
     if (!rc && !walk.is_full)
-        rc = collect(&walk, CH_SQL_OUTBOX_UNSENT, err);
+        rc = collect(&walk, CH_LITE_OUTBOX_UNSENT, err);
     if (!rc)
         rc = number_in_transaction(&walk, err);
     if (!rc)
@@ -305,13 +305,13 @@ static enum charle_err add_to_inbox(struct ch_replica *replica, const struct cha
 {
     const struct ch_client_env *env = replica->env;
     bool has_row = verdict->table.has && verdict->key.has;
-    enum charle_err rc = ch_sql_run(
-        &replica->sql, CH_SQL_INBOX_ADD, err, "iiiiissbisb", call->ticket, (int64_t)verdict->kind,
+    enum charle_err rc = ch_lite_run(
+        &replica->sql, CH_LITE_INBOX_ADD, err, "iiiiissbisb", call->ticket, (int64_t)verdict->kind,
         (int64_t)(verdict->code.has ? verdict->code.value : 0), env->now_wall_us(env->ctx), call->at_us,
         verdict->text.has ? verdict->text.value : CHARLE_STR(""), method, request,
         (int64_t)(has_row ? verdict->table.value : 0), has_row ? verdict->key.value : (struct charle_str){0},
         verdict->row.has ? verdict->row.value : (struct charle_bytes){0});
-    return rc ? rc : ch_sql_run(&replica->sql, CH_SQL_INBOX_TRIM, err, "i", (int64_t)CH_INBOX_ENTRIES_MAX);
+    return rc ? rc : ch_lite_run(&replica->sql, CH_LITE_INBOX_TRIM, err, "i", (int64_t)CH_INBOX_ENTRIES_MAX);
 }
 
 // A parked call is told to people only when it will not be tried again.
@@ -324,9 +324,9 @@ static bool is_for_people(const struct charle_verdict *verdict, int attempts)
 static enum charle_err judge_one(struct ch_replica *replica, const struct charle_verdict *verdict, bool *out_inbox,
                                  struct charle_error *err)
 {
-    struct ch_sql *sql = &replica->sql;
+    struct ch_lite *sql = &replica->sql;
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(sql, CH_SQL_OUTBOX_BY_SEQUENCE, &row, err, "i", verdict->sequence);
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_OUTBOX_BY_SEQUENCE, &row, err, "i", verdict->sequence);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc; // forgotten here, so it was done long ago
     struct judged_call call = {.position = sqlite3_column_int64(row, 0), .ticket = sqlite3_column_int64(row, 1),
@@ -334,13 +334,13 @@ static enum charle_err judge_one(struct ch_replica *replica, const struct charle
     call.next = ch_call_next((enum ch_call_state)call.state, CH_CALL_JUDGE);
     bool is_repeat = call.state == CH_CALL_JUDGED || call.state == CH_CALL_DONE;
     if (call.next && !is_repeat && is_for_people(verdict, sqlite3_column_int(row, 6))) {
-        rc = add_to_inbox(replica, verdict, &call, ch_sql_text(row, 3), ch_sql_bytes(row, 4), err);
+        rc = add_to_inbox(replica, verdict, &call, ch_lite_text(row, 3), ch_lite_bytes(row, 4), err);
         *out_inbox = true;
     }
-    ch_sql_end(row);
+    ch_lite_end(row);
     if (rc || !call.next || is_repeat)
         return rc;
-    rc = ch_sql_run(sql, CH_SQL_OUTBOX_JUDGE, err, "iiiis", call.position, (int64_t)call.next, (int64_t)verdict->kind,
+    rc = ch_lite_run(sql, CH_LITE_OUTBOX_JUDGE, err, "iiiis", call.position, (int64_t)call.next, (int64_t)verdict->kind,
                     (int64_t)(verdict->code.has ? verdict->code.value : 0),
                     verdict->text.has ? verdict->text.value : (struct charle_str){0});
     // The page came first: the call's effect has left already, so the next attempt starts here and not in the rebase.
@@ -382,7 +382,7 @@ enum charle_err ch_outbox_refuse(struct ch_replica *replica, int64_t number, enu
     rc = judge_one(replica, &verdict, &is_inbox, err);
     // The server never took the number, so the next call gets it: everything from here on is numbered again.
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_OUTBOX_UNNUMBER_FROM, err, "i", number);
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_UNNUMBER_FROM, err, "i", number);
     if (!rc)
         rc = hash_at(replica, number - 1, &hash, &is_known, err);
     if (!rc)
@@ -402,7 +402,7 @@ enum charle_err ch_outbox_report_lost(struct ch_replica *replica, int64_t from, 
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
-    rc = ch_sql_run(&replica->sql, CH_SQL_INBOX_ADD, err, "iiiiissbisb", (int64_t)0, (int64_t)CHARLE_REJECTED,
+    rc = ch_lite_run(&replica->sql, CH_LITE_INBOX_ADD, err, "iiiiissbisb", (int64_t)0, (int64_t)CHARLE_REJECTED,
                     (int64_t)CHARLE_DATA_LOSS, env->now_wall_us(env->ctx), (int64_t)0, charle_str(text), CHARLE_STR(""),
                     charle_bytes("", 0), (int64_t)0, (struct charle_str){0}, (struct charle_bytes){0});
     return ch_replica_end(replica, rc, err);

@@ -10,18 +10,18 @@ enum { PROBE_TIMEOUT_MS = 60000 };
 // Scopes with a stamp: those that are complete, those whose first copy just ended, those that are staged. Others have nothing to build on.
 static enum charle_err read_cursors(struct ch_client_core *core, struct charle_array *out, struct charle_error *err)
 {
-    struct ch_sql *sql = &core->replica->sql;
+    struct ch_lite *sql = &core->replica->sql;
     const struct charle_cursor **items = charle_arena_array(&core->arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*items));
     sqlite3_stmt *row;
     size_t count = 0;
     if (!items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors");
-    enum charle_err rc = ch_sql_one(sql, CH_SQL_CURSOR_ASK, &row, err, "");
-    for (; rc == CHARLE_OK; rc = ch_sql_next(sql, row, err)) {
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_ASK, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_lite_next(sql, row, err)) {
         struct charle_cursor *cursor = CHARLE_ARENA_NEW(&core->arena, struct charle_cursor);
-        struct charle_str scope = charle_arena_str(&core->arena, ch_sql_text(row, 0));
+        struct charle_str scope = charle_arena_str(&core->arena, ch_lite_text(row, 0));
         if (!cursor || !scope.ptr || count == CH_SCOPES_PER_SESSION_MAX) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu cursors", count);
         }
         *cursor = (struct charle_cursor){scope, sqlite3_column_int64(row, 1), (uint64_t)sqlite3_column_int64(row, 2)};
@@ -177,7 +177,7 @@ static bool is_settled(struct ch_client_core *core)
     struct charle_error err;
     int64_t unsettled = 1;
     pthread_mutex_lock(&core->replica->look_mutex);
-    (void)!ch_sql_number(&core->replica->look, CH_SQL_OUTBOX_UNSETTLED, 1, &unsettled, &err, "ii", core->sync_mark,
+    (void)!ch_lite_number(&core->replica->look, CH_LITE_OUTBOX_UNSETTLED, 1, &unsettled, &err, "ii", core->sync_mark,
                          core->env->now_wall_us(core->env->ctx));
     pthread_mutex_unlock(&core->replica->look_mutex);
     return !unsettled;

@@ -25,21 +25,21 @@ static enum charle_err take_all_off(struct ch_rebase *rebase, struct charle_erro
 {
     struct ch_replica *replica = rebase->replica;
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(&replica->sql, CH_SQL_BASE_ALL, &row, err, "");
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_BASE_ALL, &row, err, "");
     while (rc == CHARLE_OK) {
         struct ch_table *table = ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int64(row, 0));
         if (table)
-            rc = ch_table_restore(&replica->tables, table, ch_sql_text(row, 1), ch_sql_bytes(row, 2), err);
+            rc = ch_table_restore(&replica->tables, table, ch_lite_text(row, 1), ch_lite_bytes(row, 2), err);
         if (rc) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return rc;
         }
-        rc = ch_sql_next(&replica->sql, row, err);
+        rc = ch_lite_next(&replica->sql, row, err);
     }
     if (rc == CHARLE_DONE)
-        rc = ch_sql_run(&replica->sql, CH_SQL_BASE_CLEAR, err, "");
+        rc = ch_lite_run(&replica->sql, CH_LITE_BASE_CLEAR, err, "");
     if (!rc)
-        rc = ch_sql_run(&replica->sql, CH_SQL_TOUCH_CLEAR, err, "");
+        rc = ch_lite_run(&replica->sql, CH_LITE_TOUCH_CLEAR, err, "");
     rebase->is_total = true;
     rebase->has_images = false;
     return rc;
@@ -50,9 +50,9 @@ enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *rep
 {
     int64_t any = 0, wide = 0;
     *rebase = (struct ch_rebase){.replica = replica, .is_total = is_total};
-    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_BASE_ANY, 0, &any, err, "");
+    enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_BASE_ANY, 0, &any, err, "");
     if (!rc && !is_total)
-        rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_READS_ALL, 0, &wide, err, "i", contained);
+        rc = ch_lite_number(&replica->sql, CH_LITE_OUTBOX_READS_ALL, 0, &wide, err, "i", contained);
     if (rc)
         return rc;
     rebase->has_images = any != 0;
@@ -64,39 +64,39 @@ enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *rep
 enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *table, struct charle_str key,
                                      struct charle_error *err)
 {
-    struct ch_sql *sql = &rebase->replica->sql;
+    struct ch_lite *sql = &rebase->replica->sql;
     int64_t tab = table->schema->id;
     sqlite3_stmt *row;
     if (!rebase->has_images)
         return CHARLE_OK;
-    enum charle_err rc = ch_sql_one(sql, CH_SQL_BASE_GET, &row, err, "is", tab, key);
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_BASE_GET, &row, err, "is", tab, key);
     if (rc == CHARLE_OK) {
-        rc = ch_table_restore(&rebase->replica->tables, table, key, ch_sql_bytes(row, 0), err);
-        ch_sql_end(row);
+        rc = ch_table_restore(&rebase->replica->tables, table, key, ch_lite_bytes(row, 0), err);
+        ch_lite_end(row);
         if (!rc)
-            rc = ch_sql_run(sql, CH_SQL_BASE_DELETE, err, "is", tab, key);
+            rc = ch_lite_run(sql, CH_LITE_BASE_DELETE, err, "is", tab, key);
     }
     if (rc && rc != CHARLE_DONE)
         return rc;
     // The calls on this row keep their touches: running them again touches the same.
-    rc = ch_sql_one(sql, CH_SQL_TOUCH_OF_ROW, &row, err, "is", tab, key);
+    rc = ch_lite_one(sql, CH_LITE_TOUCH_OF_ROW, &row, err, "is", tab, key);
     while (rc == CHARLE_OK) {
         rc = ch_rebase_run_later(rebase, sqlite3_column_int64(row, 0), err);
         if (rc) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return rc;
         }
-        rc = ch_sql_next(sql, row, err);
+        rc = ch_lite_next(sql, row, err);
     }
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
 enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err)
 {
-    struct ch_sql *sql = &rebase->replica->sql;
+    struct ch_lite *sql = &rebase->replica->sql;
     while (!rebase->is_total) {
         sqlite3_stmt *row;
-        enum charle_err rc = ch_sql_one(sql, CH_SQL_TOUCH_OF_CALL, &row, err, "i", position);
+        enum charle_err rc = ch_lite_one(sql, CH_LITE_TOUCH_OF_CALL, &row, err, "i", position);
         if (rc == CHARLE_DONE)
             return CHARLE_OK;
         if (rc)
@@ -104,12 +104,12 @@ enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struc
         int64_t tab = sqlite3_column_int64(row, 0);
         struct ch_table *table = ch_table_by_id(&rebase->replica->tables, (uint32_t)tab);
         charle_buf_reset(&rebase->key);
-        charle_buf_add_str(&rebase->key, ch_sql_text(row, 1));
-        ch_sql_end(row);
+        charle_buf_add_str(&rebase->key, ch_lite_text(row, 1));
+        ch_lite_end(row);
         if (rebase->key.failed)
             return charle_fail(err, rebase->key.failed, "no memory for a key");
         // One touch after the other is deleted and asked for again, so that no walk is open while its table changes.
-        rc = ch_sql_run(sql, CH_SQL_TOUCH_DELETE, err, "isi", tab, charle_buf_str(&rebase->key), position);
+        rc = ch_lite_run(sql, CH_LITE_TOUCH_DELETE, err, "isi", tab, charle_buf_str(&rebase->key), position);
         if (!rc && table)
             rc = ch_rebase_before_row(rebase, table, charle_buf_str(&rebase->key), err);
         if (rc)
@@ -129,7 +129,7 @@ static int compare_positions(const void *a, const void *b)
 static enum charle_err is_waiting(struct ch_replica *replica, int64_t position, bool *out, struct charle_error *err)
 {
     int64_t state;
-    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_OUTBOX_STATE_OF, 0, &state, err, "i", position);
+    enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_OUTBOX_STATE_OF, 0, &state, err, "i", position);
     *out = state && ch_call_is_waiting((enum ch_call_state)state);
     return rc;
 }
@@ -154,14 +154,14 @@ static enum charle_err run_some(struct ch_rebase *rebase, struct charle_error *e
 
 static enum charle_err run_all(struct ch_rebase *rebase, struct charle_error *err)
 {
-    struct ch_sql *sql = &rebase->replica->sql;
+    struct ch_lite *sql = &rebase->replica->sql;
     for (int64_t position = 0;;) {
         sqlite3_stmt *row;
-        enum charle_err rc = ch_sql_one(sql, CH_SQL_OUTBOX_WAITING, &row, err, "i", position);
+        enum charle_err rc = ch_lite_one(sql, CH_LITE_OUTBOX_WAITING, &row, err, "i", position);
         if (rc)
             return rc == CHARLE_DONE ? CHARLE_OK : rc;
         position = sqlite3_column_int64(row, 0);
-        ch_sql_end(row);
+        ch_lite_end(row);
         rebase->ran++;
         rc = ch_call_run_again(rebase->replica, position, err);
         if (rc)

@@ -51,14 +51,14 @@ static enum charle_err make_file(const char *file, struct charle_error *err)
     return CHARLE_OK;
 }
 
-static enum charle_err check_layout(struct ch_sql *sql, const char *file, struct charle_error *err)
+static enum charle_err check_layout(struct ch_lite *sql, const char *file, struct charle_error *err)
 {
     int64_t id = 0, layout = 0;
     sqlite3_stmt *stmt = NULL;
-    enum charle_err rc = ch_sql_prepare(sql, "select application_id, user_version from pragma_application_id, pragma_user_version",
+    enum charle_err rc = ch_lite_prepare(sql, "select application_id, user_version from pragma_application_id, pragma_user_version",
                                         &stmt, err);
     if (!rc)
-        rc = ch_sql_next(sql, stmt, err);
+        rc = ch_lite_next(sql, stmt, err);
     if (!rc) {
         id = sqlite3_column_int64(stmt, 0);
         layout = sqlite3_column_int64(stmt, 1);
@@ -94,7 +94,7 @@ static enum charle_err open_connection(struct ch_replica *replica, struct charle
     replica->sql.db = ch_sqlite_handle(replica->db);
     sqlite3_db_config(replica->sql.db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); // the guards are for others
     sqlite3_db_config(replica->sql.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return ch_sql_script(&replica->sql, "pragma secure_delete = off; pragma journal_size_limit = 67108864", "opening", err);
+    return ch_lite_script(&replica->sql, "pragma secure_delete = off; pragma journal_size_limit = 67108864", "opening", err);
 }
 
 static int note_wal_pages(void *ctx, sqlite3 *db, const char *database, int pages)
@@ -247,14 +247,14 @@ void ch_replica_close(struct ch_replica *replica)
 {
     if (!replica->file)
         return;
-    ch_sql_close_statements(&replica->look);
+    ch_lite_close_statements(&replica->look);
     charle_db_close(replica->look_db);
     if (replica->sql.db)
         sqlite3_busy_timeout(replica->sql.db, 0);
     empty_log(replica);
     ch_capture_close(&replica->capture);
     ch_tables_close(&replica->tables);
-    ch_sql_close_statements(&replica->sql);
+    ch_lite_close_statements(&replica->sql);
     charle_db_close(replica->db);
     charle_method_table_deinit(&replica->methods);
     charle_arena_deinit(&replica->identity.arena);
@@ -338,7 +338,7 @@ enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, st
 {
     int64_t version;
     pthread_mutex_lock(&replica->lock.mutex); // the connection is one thread's at a time; no need to wait for other programs
-    enum charle_err rc = ch_sql_number(&replica->sql, CH_SQL_DATA_VERSION, 0, &version, err, "");
+    enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_DATA_VERSION, 0, &version, err, "");
     pthread_mutex_unlock(&replica->lock.mutex);
     *out = !rc && replica->seen_version && version != replica->seen_version;
     if (!rc)
@@ -355,7 +355,7 @@ enum charle_err ch_replica_identity_changed(struct ch_replica *replica, struct c
     return rc ? rc : ch_meta_set_number(&replica->sql, "identity_version", version + 1, err);
 }
 
-static enum charle_err load_meta(struct ch_identity *identity, struct ch_sql *sql, const char *key, struct charle_str *out,
+static enum charle_err load_meta(struct ch_identity *identity, struct ch_lite *sql, const char *key, struct charle_str *out,
                                  struct charle_error *err)
 {
     char text[256];
@@ -366,18 +366,18 @@ static enum charle_err load_meta(struct ch_identity *identity, struct ch_sql *sq
     return out->ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the identity");
 }
 
-static enum charle_err load_scopes(struct ch_identity *identity, struct ch_sql *sql, struct charle_error *err)
+static enum charle_err load_scopes(struct ch_identity *identity, struct ch_lite *sql, struct charle_error *err)
 {
     struct charle_str *scopes = charle_arena_array(&identity->arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*scopes));
     size_t count = 0;
     sqlite3_stmt *row;
     if (!scopes)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
-    enum charle_err rc = ch_sql_one(sql, CH_SQL_CURSOR_ALL, &row, err, "");
-    for (; rc == CHARLE_OK; rc = ch_sql_next(sql, row, err)) {
-        struct charle_str scope = charle_arena_str(&identity->arena, ch_sql_text(row, 0));
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_ALL, &row, err, "");
+    for (; rc == CHARLE_OK; rc = ch_lite_next(sql, row, err)) {
+        struct charle_str scope = charle_arena_str(&identity->arena, ch_lite_text(row, 0));
         if (!scope.ptr || count == CH_SCOPES_PER_SESSION_MAX) {
-            ch_sql_end(row);
+            ch_lite_end(row);
             return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu scopes", count);
         }
         scopes[count++] = scope;
@@ -387,7 +387,7 @@ static enum charle_err load_scopes(struct ch_identity *identity, struct ch_sql *
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-enum charle_err ch_identity_load(struct ch_identity *identity, struct ch_sql *sql, struct charle_error *err)
+enum charle_err ch_identity_load(struct ch_identity *identity, struct ch_lite *sql, struct charle_error *err)
 {
     int64_t version;
     enum charle_err rc = ch_meta_number(sql, "identity_version", 0, &version, err);

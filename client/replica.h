@@ -56,7 +56,7 @@ struct ch_replica {
     bool is_fetchable;           // the present setting of `synchronous`
     struct ch_lock lock;
     struct charle_db *db;        // the writing connection, as services see it
-    struct ch_sql sql;           // the same, for the platform's tables
+    struct ch_lite sql;           // the same, for the platform's tables
     struct ch_tables tables;
     struct ch_capture capture;
     struct charle_method_table methods;
@@ -68,7 +68,7 @@ struct ch_replica {
     // For looking without waiting for writers; its own lock, because any thread may look.
     pthread_mutex_t look_mutex;
     struct charle_db *look_db;
-    struct ch_sql look;
+    struct ch_lite look;
     struct ch_identity look_identity;
 };
 
@@ -97,7 +97,7 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_open_reader(struct ch_replica *repl
                                                          struct charle_error *err);
 
 // Loads the caller's identity as the last contact with the server left it, through a connection whose lock is held.
-CHARLE_MUST_CHECK enum charle_err ch_identity_load(struct ch_identity *identity, struct ch_sql *sql, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_identity_load(struct ch_identity *identity, struct ch_lite *sql, struct charle_error *err);
 // The identity of the writing connection; inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_replica_load_identity(struct ch_replica *replica, struct charle_error *err);
 // Marks it as changed for all connections of all programs; inside a transaction.

@@ -10,19 +10,19 @@ enum charle_err ch_spool_open(struct ch_spool *spool, const char *vfs, struct ch
     *spool = (struct ch_spool){0};
     // An empty name is a private database; nothing in it outlives the connection, so it is never synced.
     int code = sqlite3_open_v2("", &spool->sql.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs);
-    enum charle_err rc = code ? ch_sql_fail(&spool->sql, code, "making a temporary file", err) : CHARLE_OK;
+    enum charle_err rc = code ? ch_lite_fail(&spool->sql, code, "making a temporary file", err) : CHARLE_OK;
     snprintf(pragmas, sizeof(pragmas), "pragma cache_size = -%d; pragma journal_mode = off; pragma synchronous = off",
              CH_SPOOL_CACHE_KIB);
     if (!rc)
-        rc = ch_sql_script(&spool->sql, pragmas, "making a temporary file", err);
+        rc = ch_lite_script(&spool->sql, pragmas, "making a temporary file", err);
     if (!rc)
-        rc = ch_sql_script(&spool->sql, "create table item (n integer primary key, kind integer, scope text, tab integer, "
+        rc = ch_lite_script(&spool->sql, "create table item (n integer primary key, kind integer, scope text, tab integer, "
                            "after_key text, until_key text, bytes blob)", "making a temporary file", err);
     if (!rc)
-        rc = ch_sql_prepare(&spool->sql, "insert into item(kind, scope, tab, after_key, until_key, bytes) values(?1, ?2, ?3, ?4, ?5, ?6)",
+        rc = ch_lite_prepare(&spool->sql, "insert into item(kind, scope, tab, after_key, until_key, bytes) values(?1, ?2, ?3, ?4, ?5, ?6)",
                             &spool->insert, err);
     if (!rc)
-        rc = ch_sql_prepare(&spool->sql, "select kind, scope, tab, after_key, until_key, bytes from item order by n", &spool->select, err);
+        rc = ch_lite_prepare(&spool->sql, "select kind, scope, tab, after_key, until_key, bytes from item order by n", &spool->select, err);
     if (rc)
         ch_spool_close(spool);
     return rc;
@@ -45,7 +45,7 @@ enum charle_err ch_spool_add(struct ch_spool *spool, const struct ch_spool_item 
     sqlite3_bind_text64(stmt, 4, item->after.ptr, item->after.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_text64(stmt, 5, item->until.ptr, item->until.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob64(stmt, 6, item->bytes.ptr, item->bytes.len, SQLITE_STATIC);
-    enum charle_err rc = ch_sql_step_done(&spool->sql, stmt, err);
+    enum charle_err rc = ch_lite_step_done(&spool->sql, stmt, err);
     spool->count += rc == CHARLE_OK;
     return rc;
 }
@@ -55,7 +55,7 @@ enum charle_err ch_spool_clear(struct ch_spool *spool, struct charle_error *err)
     if (!spool->count)
         return CHARLE_OK;
     spool->count = 0;
-    return ch_sql_script(&spool->sql, "delete from item", "emptying a temporary file", err);
+    return ch_lite_script(&spool->sql, "delete from item", "emptying a temporary file", err);
 }
 
 void ch_spool_start(struct ch_spool *spool)
@@ -66,16 +66,16 @@ void ch_spool_start(struct ch_spool *spool)
 enum charle_err ch_spool_next(struct ch_spool *spool, struct ch_spool_item *out, struct charle_error *err)
 {
     sqlite3_stmt *row = spool->select;
-    enum charle_err rc = ch_sql_next(&spool->sql, row, err);
+    enum charle_err rc = ch_lite_next(&spool->sql, row, err);
     if (rc)
         return rc;
-    *out = (struct ch_spool_item){.kind = (enum ch_spool_kind)sqlite3_column_int(row, 0), .scope = ch_sql_text(row, 1),
-                                  .table = (uint32_t)sqlite3_column_int64(row, 2), .after = ch_sql_text(row, 3),
-                                  .until = ch_sql_text(row, 4), .bytes = ch_sql_bytes(row, 5)};
+    *out = (struct ch_spool_item){.kind = (enum ch_spool_kind)sqlite3_column_int(row, 0), .scope = ch_lite_text(row, 1),
+                                  .table = (uint32_t)sqlite3_column_int64(row, 2), .after = ch_lite_text(row, 3),
+                                  .until = ch_lite_text(row, 4), .bytes = ch_lite_bytes(row, 5)};
     return CHARLE_OK;
 }
 
 void ch_spool_stop(struct ch_spool *spool)
 {
-    ch_sql_end(spool->select);
+    ch_lite_end(spool->select);
 }

@@ -4,7 +4,7 @@
 #ifndef CHARLE_CLIENT_SPOOL_H
 #define CHARLE_CLIENT_SPOOL_H
 
-#include "client/sql.h"
+#include "client/lite.h"
 
 enum ch_spool_kind {
     CH_SPOOL_PULL_PAGE = 1, // bytes of a PullPage
@@ -22,7 +22,7 @@ struct ch_spool_item { // strings and bytes are valid until the next one is read
 };
 
 struct ch_spool {
-    struct ch_sql sql;
+    struct ch_lite sql;
     sqlite3_stmt *insert, *select;
     int64_t count;
 };

@@ -18,13 +18,13 @@ static struct charle_column_set held_columns(const struct charle_table *table, c
 static enum charle_err read_column_order(struct ch_tables *tables, struct ch_table *table, struct charle_error *err)
 {
     sqlite3_stmt *stmt;
-    enum charle_err rc = ch_sql_prepare(tables->sql, "select name from pragma_table_info(?1) order by cid", &stmt, err);
+    enum charle_err rc = ch_lite_prepare(tables->sql, "select name from pragma_table_info(?1) order by cid", &stmt, err);
     if (rc)
         return rc;
     struct charle_str name = table->schema->name;
     sqlite3_bind_text(stmt, 1, name.ptr, (int)name.len, SQLITE_STATIC);
-    while ((rc = ch_sql_next(tables->sql, stmt, err)) == CHARLE_OK && table->sql_column_count < CH_COLUMNS_MAX) {
-        const struct charle_column *column = charle_table_column(table->schema, ch_sql_text(stmt, 0));
+    while ((rc = ch_lite_next(tables->sql, stmt, err)) == CHARLE_OK && table->sql_column_count < CH_COLUMNS_MAX) {
+        const struct charle_column *column = charle_table_column(table->schema, ch_lite_text(stmt, 0));
         bool is_ours = column && charle_column_set_has(&table->columns, column->index);
         table->column_at[table->sql_column_count++] = is_ours ? (int16_t)column->index : -1;
     }
@@ -52,7 +52,7 @@ static enum charle_err open_table(struct ch_tables *tables, struct ch_table *tab
     return rc ? rc : ch_table_check_audiences(tables, table, err);
 }
 
-enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, struct ch_sql *sql,
+enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, struct ch_lite *sql,
                                const struct charle_schema *schema, const char *vfs, struct charle_error *err)
 {
     *tables = (struct ch_tables){.db = db, .sql = sql, .schema = schema};
@@ -142,7 +142,7 @@ enum charle_err ch_table_put(struct ch_tables *tables, struct ch_table *table, s
         return rc;
     charle_buf_reset(&tables->text);
     rc = ch_table_key_of_row(tables, table, row, &tables->text, err);
-    return rc ? rc : ch_sql_run(tables->sql, CH_SQL_MEMBER_ADD, err, "iss", (int64_t)table->schema->id,
+    return rc ? rc : ch_lite_run(tables->sql, CH_LITE_MEMBER_ADD, err, "iss", (int64_t)table->schema->id,
                                 charle_buf_str(&tables->text), scope);
 }
 
@@ -160,7 +160,7 @@ static enum charle_err prepare_by_key(struct ch_tables *tables, struct ch_table 
     charle_buf_add_text(&sql, " as r where ");
     ch_table_add_key_match(table, "?1", &sql);
     const char *text = charle_buf_text(&sql);
-    enum charle_err rc = text ? ch_sql_prepare(tables->sql, text, stmt, err)
+    enum charle_err rc = text ? ch_lite_prepare(tables->sql, text, stmt, err)
                               : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
     charle_buf_deinit(&sql);
     return rc;
@@ -174,13 +174,13 @@ enum charle_err ch_table_read(struct ch_tables *tables, struct ch_table *table, 
     if (rc)
         return rc;
     sqlite3_bind_text(table->select_row, 1, key.ptr, (int)key.len, SQLITE_STATIC);
-    rc = ch_sql_next(tables->sql, table->select_row, err);
+    rc = ch_lite_next(tables->sql, table->select_row, err);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
     charle_arena_reset(&tables->arena);
     rc = ch_sqlite_read_row(table->select_row, 0, table->schema, &table->columns, &tables->arena, out, err);
     *out_found = rc == CHARLE_OK;
-    ch_sql_end(table->select_row);
+    ch_lite_end(table->select_row);
     return rc;
 }
 
@@ -198,7 +198,7 @@ enum charle_err ch_table_restore(struct ch_tables *tables, struct ch_table *tabl
     if (rc)
         return rc;
     sqlite3_bind_text(table->delete_row, 1, key.ptr, (int)key.len, SQLITE_STATIC);
-    return ch_sql_step_done(tables->sql, table->delete_row, err);
+    return ch_lite_step_done(tables->sql, table->delete_row, err);
 }
 
 enum charle_err ch_table_image(struct ch_tables *tables, struct ch_table *table, sqlite3_value *const *values,
@@ -225,6 +225,6 @@ enum charle_err ch_table_image(struct ch_tables *tables, struct ch_table *table,
     } else {
         rc = ch_sqlite_fail(tables->scratch, code, "keeping a row", err);
     }
-    ch_sql_end(table->image);
+    ch_lite_end(table->image);
     return rc;
 }

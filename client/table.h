@@ -14,7 +14,7 @@
 #ifndef CHARLE_CLIENT_TABLE_H
 #define CHARLE_CLIENT_TABLE_H
 
-#include "client/sql.h"
+#include "client/lite.h"
 #include "db/sqlite/sqlite_row.h"
 
 struct ch_table_audience {
@@ -42,7 +42,7 @@ struct ch_table {
 
 struct ch_tables {
     struct charle_db *db; // the writer connection
-    struct ch_sql *sql;
+    struct ch_lite *sql;
     sqlite3 *scratch;     // a private memory database: turns loose values into rows
     const struct charle_schema *schema;
     struct ch_table *items; // replicated tables, in ascending order of id
@@ -60,7 +60,7 @@ CHARLE_MUST_CHECK enum charle_err ch_table_check_audiences(struct ch_tables *tab
                                                            struct charle_error *err);
 
 // Looks at the tables in the file; they must exist. Prepares nothing big: statements are made when first used.
-CHARLE_MUST_CHECK enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, struct ch_sql *sql,
+CHARLE_MUST_CHECK enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, struct ch_lite *sql,
                                                  const struct charle_schema *schema, const char *vfs,
                                                  struct charle_error *err);
 void ch_tables_close(struct ch_tables *tables);

@@ -80,10 +80,10 @@ static enum charle_err take_key_text(struct ch_tables *tables, struct ch_table *
     enum charle_err rc = CHARLE_OK;
     int code = sqlite3_step(table->key_text);
     if (code == SQLITE_ROW)
-        charle_buf_add_str(out, ch_sql_text(table->key_text, 0));
+        charle_buf_add_str(out, ch_lite_text(table->key_text, 0));
     else
         rc = ch_sqlite_fail(tables->scratch, code, "writing a key", err);
-    ch_sql_end(table->key_text);
+    ch_lite_end(table->key_text);
     return rc ? rc : out->failed ? charle_fail(err, out->failed, "no memory for a key") : CHARLE_OK;
 }
 
@@ -152,7 +152,7 @@ enum charle_err ch_table_key_of_wire(struct ch_tables *tables, struct ch_table *
     }
     sqlite3_finalize(stmt);
     if (code) {
-        ch_sql_end(table->key_text);
+        ch_lite_end(table->key_text);
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.*s is no key of %.*s: a JSON array of %zu values is", CHARLE_FMT(key),
                            CHARLE_FMT(table->schema->name), table->schema->key_count);
     }

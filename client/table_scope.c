@@ -213,7 +213,7 @@ static enum charle_err run_range(struct ch_tables *tables, const struct range *r
     sqlite3_stmt *stmt;
     enum charle_err rc = bind_range(tables, &stmt, range, err);
     if (!rc)
-        rc = ch_sql_step_done(tables->sql, stmt, err);
+        rc = ch_lite_step_done(tables->sql, stmt, err);
     if (!rc)
         *changed += sqlite3_changes64(tables->sql->db);
     return rc;
@@ -277,7 +277,7 @@ enum charle_err ch_table_leave_scope(struct ch_tables *tables, struct ch_table *
 
 enum charle_err ch_tables_begin_denials(struct ch_tables *tables, struct charle_error *err)
 {
-    return ch_sql_script(tables->sql, "create temp table if not exists charle_denied (scope text, tab integer, key text, "
+    return ch_lite_script(tables->sql, "create temp table if not exists charle_denied (scope text, tab integer, key text, "
                          "primary key (tab, key, scope)) without rowid; delete from temp.charle_denied; "
                          "create temp table if not exists charle_going (scope text, tab integer, key text, "
                          "primary key (tab, key, scope)) without rowid; delete from temp.charle_going", "comparing with the server", err);
@@ -300,10 +300,10 @@ enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *tab
     *out = false;
     enum charle_err rc = bind_range(tables, &stmt, &range, err);
     if (!rc)
-        rc = ch_sql_next(tables->sql, stmt, err);
+        rc = ch_lite_next(tables->sql, stmt, err);
     *out = rc == CHARLE_OK;
     if (!rc)
-        ch_sql_end(stmt);
+        ch_lite_end(stmt);
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
@@ -334,7 +334,7 @@ static void add_denied(const struct ch_table *table, struct charle_buf *sql)
 static enum charle_err run_text(struct ch_tables *tables, struct charle_error *err)
 {
     const char *text = charle_buf_text(&tables->text);
-    return text ? ch_sql_script(tables->sql, text, "mending a table", err)
+    return text ? ch_lite_script(tables->sql, text, "mending a table", err)
                 : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
 }
 
@@ -383,12 +383,12 @@ enum charle_err ch_table_leave_denied(struct ch_tables *tables, struct ch_table 
 static enum charle_err is_held(struct ch_tables *tables, struct charle_str scope, bool *out, struct charle_error *err)
 {
     sqlite3_stmt *row;
-    enum charle_err rc = ch_sql_one(tables->sql, CH_SQL_CURSOR_GET, &row, err, "s", scope);
+    enum charle_err rc = ch_lite_one(tables->sql, CH_LITE_CURSOR_GET, &row, err, "s", scope);
     *out = false;
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
     *out = sqlite3_column_int(row, 2) != 2;
-    ch_sql_end(row);
+    ch_lite_end(row);
     return CHARLE_OK;
 }
 
@@ -459,13 +459,13 @@ enum charle_err ch_table_leave(struct ch_tables *tables, struct ch_table *table,
     if (!stays) {
         rc = ch_table_restore(tables, table, key, (struct charle_bytes){0}, err);
         if (!rc && has_members(table))
-            rc = ch_sql_run(tables->sql, CH_SQL_MEMBER_FORGET, err, "is", (int64_t)table->schema->id, key);
+            rc = ch_lite_run(tables->sql, CH_LITE_MEMBER_FORGET, err, "is", (int64_t)table->schema->id, key);
         return rc;
     }
     struct charle_column_set lost = {{audience->columns.bits[0] & ~kept.bits[0], audience->columns.bits[1] & ~kept.bits[1]}};
     rc = empty_row(tables, table, &lost, key, err);
     if (!rc && audience->is_member)
-        rc = ch_sql_run(tables->sql, CH_SQL_MEMBER_DELETE, err, "iss", (int64_t)table->schema->id, key, scope);
+        rc = ch_lite_run(tables->sql, CH_LITE_MEMBER_DELETE, err, "iss", (int64_t)table->schema->id, key, scope);
     return rc;
 }
 
@@ -486,12 +486,12 @@ enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *tabl
     *out = false;
     enum charle_err rc = bind_range(tables, &stmt, &(struct range){.scope = key}, err);
     if (!rc)
-        rc = ch_sql_next(tables->sql, stmt, err);
+        rc = ch_lite_next(tables->sql, stmt, err);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
     charle_arena_reset(&tables->arena);
     rc = ch_sqlite_read_row(stmt, 0, table->schema, &audience->columns, &tables->arena, &bytes, err);
-    ch_sql_end(stmt);
+    ch_lite_end(stmt);
     *out = !rc && bytes.size == row.len && memcmp(bytes.data, row.ptr, row.len) == 0;
     charle_buf_deinit(&bytes);
     return rc;
@@ -522,7 +522,7 @@ enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, 
     enum charle_err rc = bind_range(tables, &stmt, &range, err);
     if (rc)
         return rc;
-    while ((rc = ch_sql_next(tables->sql, stmt, err)) == CHARLE_OK) {
+    while ((rc = ch_lite_next(tables->sql, stmt, err)) == CHARLE_OK) {
         charle_buf_reset(&bytes);
         charle_arena_reset(&tables->arena);
         rc = ch_sqlite_read_row(stmt, 0, table->schema, &audience->columns, &tables->arena, &bytes, err);
@@ -531,7 +531,7 @@ enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, 
         if (!rc)
             rc = fn(ctx, charle_buf_bytes(&bytes), err);
         if (rc) {
-            ch_sql_end(stmt);
+            ch_lite_end(stmt);
             break;
         }
     }

@@ -107,7 +107,7 @@ static void drop_newest_call(struct laptop *laptop)
 {
     struct charle_error err;
     if (laptop->world->options.plant == PLANT_LOSE_OUTBOX)
-        (void)!ch_sql_script(&laptop->replica.sql, "delete from charle_outbox where position = (select max(position) from charle_outbox)", "losing", &err);
+        (void)!ch_lite_script(&laptop->replica.sql, "delete from charle_outbox where position = (select max(position) from charle_outbox)", "losing", &err);
 }
 
 void laptop_boot(struct laptop *laptop)
@@ -219,7 +219,7 @@ static struct charle_str pick(struct laptop *laptop, struct charle_arena *arena,
         return found;
     snprintf(sql, sizeof(sql), "%s order by 1 limit 1 offset %lld", from, (long long)world_below(laptop->world, count));
     if (sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
-        found = charle_arena_str(arena, ch_sql_text(stmt, 0));
+        found = charle_arena_str(arena, ch_lite_text(stmt, 0));
     sqlite3_finalize(stmt);
     return found;
 }

@@ -616,7 +616,7 @@ static bool take_waiting_off(struct laptop *laptop)
     while (rc == CHARLE_OK && (code == SQLITE_OK || code == SQLITE_ROW)) {
         code = sqlite3_step(stmt);
         if (code == SQLITE_ROW)
-            rc = ch_table_restore(&replica->tables, ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int(stmt, 0)), ch_sql_text(stmt, 1), ch_sql_bytes(stmt, 2), &err);
+            rc = ch_table_restore(&replica->tables, ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int(stmt, 0)), ch_lite_text(stmt, 1), ch_lite_bytes(stmt, 2), &err);
     }
     sqlite3_finalize(stmt);
     return rc == CHARLE_OK && sql_ok(laptop->world, laptop, code);

@@ -1,8 +1,8 @@
 // Prepared statements over the platform's tables of a replica: a table of texts, one prepared statement each, and short ways to run them.
 //
-// Application rows go through client/table.h. A struct ch_sql belongs to one connection and so to one thread at a time.
-#ifndef CHARLE_CLIENT_SQL_H
-#define CHARLE_CLIENT_SQL_H
+// Application rows go through client/table.h. A struct ch_lite belongs to one connection and so to one thread at a time.
+#ifndef CHARLE_CLIENT_LITE_H
+#define CHARLE_CLIENT_LITE_H
 
 #include "base/err.h"
 #include "base/str.h"
@@ -113,67 +113,67 @@
     X(PAGE_COUNT, "pragma page_count")
 
 enum ch_statement_id {
-#define CH_STATEMENT_ID(name, text) CH_SQL_##name,
+#define CH_STATEMENT_ID(name, text) CH_LITE_##name,
     CH_STATEMENTS(CH_STATEMENT_ID)
 #undef CH_STATEMENT_ID
-    CH_SQL_COUNT
+    CH_LITE_COUNT
 };
 
-struct ch_sql {
+struct ch_lite {
     sqlite3 *db;
-    sqlite3_stmt *prepared[CH_SQL_COUNT];
+    sqlite3_stmt *prepared[CH_LITE_COUNT];
 };
 
-void ch_sql_close_statements(struct ch_sql *sql); // finalizes all; the connection stays open
+void ch_lite_close_statements(struct ch_lite *sql); // finalizes all; the connection stays open
 
 // Says what went wrong in a sentence that names the file, and maps SQLite's code to ours.
-enum charle_err ch_sql_fail(struct ch_sql *sql, int rc, const char *doing, struct charle_error *err);
+enum charle_err ch_lite_fail(struct ch_lite *sql, int rc, const char *doing, struct charle_error *err);
 
 // Binds and takes the first step. `types` has one letter for each parameter: i int64_t, s struct charle_str, b struct charle_bytes,
 // n no argument: NULL. An empty str or bytes with ptr NULL is bound as NULL. OK: there is a row, read it with sqlite3_column_* and
-// then ch_sql_end; DONE: there is none (already ended).
-CHARLE_MUST_CHECK enum charle_err ch_sql_one(struct ch_sql *sql, enum ch_statement_id id, sqlite3_stmt **out_row,
+// then ch_lite_end; DONE: there is none (already ended).
+CHARLE_MUST_CHECK enum charle_err ch_lite_one(struct ch_lite *sql, enum ch_statement_id id, sqlite3_stmt **out_row,
                                              struct charle_error *err, const char *types, ...);
-CHARLE_MUST_CHECK enum charle_err ch_sql_next(struct ch_sql *sql, sqlite3_stmt *row, struct charle_error *err);
-void ch_sql_end(sqlite3_stmt *row);
+CHARLE_MUST_CHECK enum charle_err ch_lite_next(struct ch_lite *sql, sqlite3_stmt *row, struct charle_error *err);
+void ch_lite_end(sqlite3_stmt *row);
 
 // Runs a statement to its end.
-CHARLE_MUST_CHECK enum charle_err ch_sql_run(struct ch_sql *sql, enum ch_statement_id id, struct charle_error *err,
+CHARLE_MUST_CHECK enum charle_err ch_lite_run(struct ch_lite *sql, enum ch_statement_id id, struct charle_error *err,
                                              const char *types, ...);
 
 // The first column of the first row as a number; `otherwise` when there is no row or it is NULL.
-CHARLE_MUST_CHECK enum charle_err ch_sql_number(struct ch_sql *sql, enum ch_statement_id id, int64_t otherwise,
+CHARLE_MUST_CHECK enum charle_err ch_lite_number(struct ch_lite *sql, enum ch_statement_id id, int64_t otherwise,
                                                 int64_t *out, struct charle_error *err, const char *types, ...);
 
 // Runs DDL or a pragma.
-CHARLE_MUST_CHECK enum charle_err ch_sql_script(struct ch_sql *sql, const char *text, const char *doing,
+CHARLE_MUST_CHECK enum charle_err ch_lite_script(struct ch_lite *sql, const char *text, const char *doing,
                                                 struct charle_error *err);
 
-// Prepares a text for many runs; step and reset as ch_sql_one does.
-CHARLE_MUST_CHECK enum charle_err ch_sql_prepare(struct ch_sql *sql, const char *text, sqlite3_stmt **out,
+// Prepares a text for many runs; step and reset as ch_lite_one does.
+CHARLE_MUST_CHECK enum charle_err ch_lite_prepare(struct ch_lite *sql, const char *text, sqlite3_stmt **out,
                                                  struct charle_error *err);
-CHARLE_MUST_CHECK enum charle_err ch_sql_step_done(struct ch_sql *sql, sqlite3_stmt *stmt, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_lite_step_done(struct ch_lite *sql, sqlite3_stmt *stmt, struct charle_error *err);
 
-static inline struct charle_str ch_sql_text(sqlite3_stmt *row, int column)
+static inline struct charle_str ch_lite_text(sqlite3_stmt *row, int column)
 {
     const char *text = (const char *)sqlite3_column_text(row, column);
     return charle_str_n(text, text ? (size_t)sqlite3_column_bytes(row, column) : 0);
 }
-static inline struct charle_bytes ch_sql_bytes(sqlite3_stmt *row, int column)
+static inline struct charle_bytes ch_lite_bytes(sqlite3_stmt *row, int column)
 {
     const void *bytes = sqlite3_column_blob(row, column);
     return charle_bytes(bytes, bytes ? (size_t)sqlite3_column_bytes(row, column) : 0);
 }
 
 // Remembered facts, by name.
-CHARLE_MUST_CHECK enum charle_err ch_meta_number(struct ch_sql *sql, const char *key, int64_t otherwise, int64_t *out,
+CHARLE_MUST_CHECK enum charle_err ch_meta_number(struct ch_lite *sql, const char *key, int64_t otherwise, int64_t *out,
                                                  struct charle_error *err);
-CHARLE_MUST_CHECK enum charle_err ch_meta_set_number(struct ch_sql *sql, const char *key, int64_t value,
+CHARLE_MUST_CHECK enum charle_err ch_meta_set_number(struct ch_lite *sql, const char *key, int64_t value,
                                                      struct charle_error *err);
-CHARLE_MUST_CHECK enum charle_err ch_meta_set_text(struct ch_sql *sql, const char *key, struct charle_str value,
+CHARLE_MUST_CHECK enum charle_err ch_meta_set_text(struct ch_lite *sql, const char *key, struct charle_str value,
                                                    struct charle_error *err);
 // Copies into `out`, cut at size - 1; empty when there is none.
-CHARLE_MUST_CHECK enum charle_err ch_meta_text(struct ch_sql *sql, const char *key, char *out, size_t size,
+CHARLE_MUST_CHECK enum charle_err ch_meta_text(struct ch_lite *sql, const char *key, char *out, size_t size,
                                                struct charle_error *err);
 
 #endif
