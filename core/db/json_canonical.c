@@ -160,13 +160,18 @@ static bool read_members(struct writer *w, struct member **out_members, size_t *
     return true;
 }
 
+static struct charle_str written_since(const struct writer *w, size_t base)
+{
+    return w->buf.data ? charle_str_n((const char *)w->buf.data + base, w->buf.size - base) : CHARLE_STR("");
+}
+
 static bool write_object(struct writer *w)
 {
     struct member *members = NULL;
     size_t base = w->buf.size, count = 0;
     if (!read_members(w, &members, &count))
         return false;
-    struct charle_str values = charle_arena_str(w->arena, charle_str_n((char *)w->buf.data + base, w->buf.size - base));
+    struct charle_str values = charle_arena_str(w->arena, written_since(w, base));
     if (!values.ptr)
         return out_of_memory(w);
     w->buf.size = base;

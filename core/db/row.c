@@ -83,6 +83,12 @@ enum charle_err ch_row_enum_numbers(const struct charle_field *field, const stru
 
 // --- reading --------------------------------------------------------------------------------------------------------
 
+static struct charle_wire_reader reader_of(struct charle_bytes bytes)
+{
+    const uint8_t *start = bytes.len ? bytes.ptr : (const uint8_t *)""; // NULL has no end
+    return (struct charle_wire_reader){start, start + bytes.len};
+}
+
 static const struct charle_column *column_numbered(const struct charle_table *table, uint32_t number, size_t *hint)
 {
     if (*hint < table->column_count && table->columns[*hint].field->number == number)
@@ -103,7 +109,7 @@ static enum charle_err malformed(const struct charle_column *column, struct char
 enum charle_err ch_row_scan(const struct charle_table *table, struct charle_bytes row,
                             struct ch_row_cell cells[CH_COLUMNS_MAX], struct charle_error *err)
 {
-    struct charle_wire_reader reader = {row.ptr, row.ptr + row.len};
+    struct charle_wire_reader reader = reader_of(row);
     struct charle_wire_field field;
     size_t hint = 0;
     enum charle_err rc;
@@ -239,7 +245,7 @@ static size_t packed_count(int wire_type, struct charle_bytes run)
 
 static bool set_packed(const struct charle_field *field, struct charle_bytes run, char *items, size_t item_size)
 {
-    struct charle_wire_reader reader = {run.ptr, run.ptr + run.len};
+    struct charle_wire_reader reader = reader_of(run);
     int wire_type = ch_wire_type((enum charle_wire)field->wire);
     for (; reader.next < reader.end; items += item_size) {
         uint64_t bits = 0;
@@ -260,7 +266,7 @@ static bool set_packed(const struct charle_field *field, struct charle_bytes run
 static bool walk_array(const struct charle_field *field, struct charle_bytes row, char *items, size_t item_size,
                        size_t *out_count)
 {
-    struct charle_wire_reader reader = {row.ptr, row.ptr + row.len};
+    struct charle_wire_reader reader = reader_of(row);
     struct charle_wire_field piece;
     int wire_type = ch_wire_type((enum charle_wire)field->wire);
     size_t count = 0;
