@@ -7,8 +7,7 @@
 --   2. At commit a deferred constraint trigger on the same table calls charle.raise(). The first event of the transaction raises the heads
 --      of all scopes in sorted order and writes the entries to charle.change; the other events find nothing left to do.
 --
---   charle.pending is   xid ':' [key ['+']] { U+001E scope U+001F table op U+001F row-key }
---     xid   of the transaction it belongs to: what is left of another one is ignored
+--   charle.pending is   ':' [key ['+']] { U+001E scope U+001F table op U+001F row-key }
 --     key   of the transaction, from charle.raise_seq; once heads were raised or entries were spilled
 --     '+'   there are entries in charle.touched that no head was raised for yet
 --     op    'u' the row is new or other than before, 'd' it left the scope; a hint: readers look at the rows as they are
@@ -40,7 +39,8 @@ create table if not exists charle.epoch (
     timeline    int8
 );
 
--- One row a scope. Rows are updated at every raise: they stay HOT because no indexed column changes.
+-- One row a scope. Rows are updated at every raise: they stay HOT because no indexed column changes. Pages are kept nearly empty: versions
+-- find room beside their row, writers seldom meet on a page, and the table is never so small that the planner would rather read all of it.
 create table if not exists charle.head (
     scope       text collate "C" primary key,
     v           int8 not null,      -- the newest stamp
@@ -48,7 +48,7 @@ create table if not exists charle.head (
     at          timestamptz not null,
     floor       int8 not null default 0, -- the log is whole above this stamp
     hist        int8[] not null default '{}' -- where older epochs ended, ascending
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+) with (fillfactor = 12, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 create table if not exists charle.change (
     scope       text collate "C" not null,
@@ -56,8 +56,7 @@ create table if not exists charle.change (
     tab         int4,               -- id of the table; 0: charle.device; null: look in charle.touched for `txn`
     op          "char",
     key         text collate "C",
-    txn         int8,
-    check ((tab is null) = (txn is not null))
+    txn         int8                -- of entries in charle.touched; null: the entry is here
 );
 create index if not exists change_scope_v_idx on charle.change (scope, v);
 
@@ -208,50 +207,69 @@ begin
     end if;
 end $$;
 
-create or replace function charle.raise() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- What charle.raise() leaves: several entries, spilled ones, a scope that is new or of an older epoch, a second raise of one transaction.
+create or replace function charle.raise_rest(a_pending text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    pending text := current_setting('charle.pending', true);
-    xid     text := pg_current_xact_id()::text || ':';
-    mark    text;
-    entry   text;
+    entries text[] := string_to_array(a_pending, e'\x1e');
     txn_    int8;
-    stamp   int8;
     done    text;
 begin
-    if pending is null or not starts_with(pending, xid) then
+    if (entries[1] ~ '^:([0-9]+[+]?)?$') is not true then
         raise exception 'the changes of this transaction cannot be stamped: the setting charle.pending was changed after them'
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Do not run RESET ALL or set charle.pending inside a transaction that writes.';
     end if;
-    mark := split_part(pending, e'\x1e', 1);
-    entry := split_part(pending, e'\x1e', 2);
-    if entry = '' and right(mark, 1) <> '+' then
-        return null; -- an earlier event of this transaction has raised everything
+    if cardinality(entries) = 1 and right(entries[1], 1) <> '+' then
+        return;
     end if;
-    txn_ := nextval('charle.raise_seq');
-    if length(mark) > length(xid) then
-        txn_ := rtrim(substr(mark, length(xid) + 1), '+')::int8;
+    txn_ := nextval('charle.raise_seq'); -- also the sign for those who wait for raises
+    if entries[1] <> ':' then
+        txn_ := trim(both ':+' from entries[1])::int8;
     end if;
-    done := set_config('charle.pending', xid || txn_, true);
-    -- A stamp must never be seen before it is safe on disk.
+    done := set_config('charle.pending', ':' || txn_, true);
     if current_setting('synchronous_commit') = 'off' then
         done := set_config('synchronous_commit', 'on', true);
     end if;
-    if right(mark, 1) = '+' or split_part(pending, e'\x1e', 3) <> '' then
-        perform charle.raise_many((string_to_array(pending, e'\x1e'))[2:], txn_, right(mark, 1) = '+');
-        return null;
+    perform charle.raise_many(entries[2:], txn_, right(entries[1], 1) = '+');
+end $$;
+
+-- The trigger. Nearly every transaction has one entry whose head is in the running epoch; that way has as few expressions and statements
+-- as can be, because PL/pgSQL sets up each of them anew in every transaction. It runs with its owner's rights and the caller's search
+-- path, since setting another one is a tenth of the cost: so every name and operator here says its schema.
+create or replace function charle.raise() returns trigger language plpgsql security definer as $$
+declare
+    pending pg_catalog.text;
+    stamp   pg_catalog.int8;
+    txn_    pg_catalog.int8;
+    done    pg_catalog.text;
+begin
+    pending := pg_catalog.current_setting('charle.pending', true);
+    if pg_catalog.left(pending, 2) operator(pg_catalog.=) e':\x1e' and pg_catalog.split_part(pending, e'\x1e', 3) operator(pg_catalog.=) '' then
+        update charle.head h set v = h.v operator(pg_catalog.+) 1, txn = pg_catalog.nextval('charle.raise_seq')
+            where h.scope operator(pg_catalog.=) pg_catalog.substr(pg_catalog.split_part(pending, e'\x1f', 1), 3)
+              and h.at operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time()
+            returning h.v, h.txn into stamp, txn_;
+        if found then
+            insert into charle.change (scope, v, tab, op, key)
+                values (pg_catalog.substr(pg_catalog.split_part(pending, e'\x1f', 1), 3), stamp,
+                        pg_catalog.left(pg_catalog.split_part(pending, e'\x1f', 2), -1)::pg_catalog.int4,
+                        pg_catalog.right(pg_catalog.split_part(pending, e'\x1f', 2), 1)::pg_catalog."char",
+                        pg_catalog.split_part(pending, e'\x1f', 3));
+            -- A stamp must never be seen before it is safe on disk.
+            done := case when pg_catalog.current_setting('synchronous_commit') operator(pg_catalog.=) 'off'
+                then pg_catalog.set_config('synchronous_commit', 'on', true) else '' end
+                operator(pg_catalog.||) pg_catalog.set_config('charle.pending', ':' operator(pg_catalog.||) txn_::pg_catalog.text, true);
+            return null;
+        end if;
+    elsif pg_catalog.left(pending, 1) operator(pg_catalog.=) ':' and pg_catalog.strpos(pending, e'\x1e') operator(pg_catalog.=) 0
+            and pg_catalog.right(pending, 1) operator(pg_catalog.<>) '+' then
+        return null; -- nothing changed, or an earlier event of this transaction has raised everything
     end if;
-    done := split_part(entry, e'\x1f', 1);
-    update charle.head h set v = h.v + 1, txn = txn_
-        where h.scope = done and h.txn <> txn_ and h.at = pg_postmaster_start_time() returning h.v into stamp;
-    if stamp is null then
-        stamp := charle.raise_scope(done, txn_);
-    end if;
-    mark := split_part(entry, e'\x1f', 2);
-    insert into charle.change (scope, v, tab, op, key)
-        values (done, stamp, left(mark, -1)::int4, right(mark, 1)::"char", split_part(entry, e'\x1f', 3));
+    perform charle.raise_rest(pending);
     return null;
 end $$;
+alter function charle.raise() reset search_path;
 
 drop trigger if exists charle_raise on charle.touched;
 create constraint trigger charle_raise after insert on charle.touched deferrable initially deferred
@@ -260,31 +278,23 @@ alter table charle.touched enable always trigger charle_raise;
 
 -- --- called by the triggers that the generator makes -----------------------------------------------------------------------------------
 
--- The transaction's pending text, or an empty one of its own.
-create or replace function charle.pending() returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-begin
-    return case when starts_with(pending, xid) then pending else xid end;
-end $$;
+-- The transaction's pending text, or an empty one.
+create or replace function charle.pending() returns text language sql set search_path = pg_catalog, pg_temp as $$
+    select coalesce(nullif(current_setting('charle.pending', true), ''), ':')
+$$;
 
 -- Gives the transaction its key, for those who write to charle.touched themselves: then charle.spill(), which arms the raise.
 create or replace function charle.keyed(a_pending text, out pending text, out txn int8)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     mark text := split_part(a_pending, e'\x1e', 1);
-    xid  text := pg_current_xact_id()::text || ':';
 begin
-    if not starts_with(mark, xid) then
-        raise exception 'charle.keyed: % is not this transaction''s', mark;
-    end if;
     pending := a_pending;
-    if mark = xid then
+    if mark = ':' then
         txn := nextval('charle.raise_seq');
-        pending := xid || txn || substr(a_pending, length(mark) + 1);
+        pending := ':' || txn || substr(a_pending, 2);
     else
-        txn := rtrim(substr(mark, length(xid) + 1), '+')::int8;
+        txn := trim(both ':+' from mark)::int8;
     end if;
 end $$;
 
@@ -309,6 +319,16 @@ begin
         insert into charle.touched (txn, scope, first) values (txn_, '', true);
     end if;
     return current_setting('charle.pending');
+end $$;
+
+-- A scope or a key on its way into charle.pending. Nobody writes such names; a forged one must not hide a change.
+create or replace function charle.clean(a_name text) returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if a_name ~ e'[\x1e\x1f]' then
+        raise exception 'keys of replicated rows must not hold the control characters U+001E and U+001F'
+            using errcode = 'invalid_text_representation';
+    end if;
+    return a_name;
 end $$;
 
 -- Locks the groups that rows of a table belong to, see charle.gate. In sorted order, at most 256 locks a table.

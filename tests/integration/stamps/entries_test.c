@@ -240,10 +240,15 @@ static void foreign_writer_needs_no_rights_here(void **state)
                      "truncate on task, comment, "
                      "quote, item, assignee to foreigner; grant select on client, person to foreigner");
     // A search path that shadows what the triggers use must not matter.
-    stamps_run(conn, "create schema if not exists trap; create or replace function trap.starts_with(text, text) "
-                     "returns bool language sql as "
-                     "'select false'; grant usage on schema trap to foreigner");
+    stamps_run(conn, "create schema if not exists trap; grant usage on schema trap to foreigner; "
+                     "create function trap.left(text, int4) returns text language sql as 'select null::text'; "
+                     "create function trap.no(text, text) returns bool language sql as 'select false'; "
+                     "create function trap.none(text, text) returns text language sql as 'select null::text'; "
+                     "create operator trap.= (leftarg = text, rightarg = text, function = trap.no); "
+                     "create operator trap.<> (leftarg = text, rightarg = text, function = trap.no); "
+                     "create operator trap.|| (leftarg = text, rightarg = text, function = trap.none)");
     stamps_run(conn, "set role foreigner; set search_path = trap, public, pg_catalog");
+    assert_string_equal(stamps_value(conn, "select coalesce('a'::text || 'b'::text, 'trapped')"), "trapped");
     stamps_refuse(conn, "permission denied", "select * from charle.head");
     stamps_refuse(conn, "permission denied", "select charle.raise_scope('team', 1)");
     stamps_run(

@@ -186,11 +186,11 @@ static void tampered_setting_is_refused(void **state)
     (void)state;
     stamps_run(conn, "begin; update task set minutes = 1 where id = 't1'; reset all");
     stamps_refuse(conn, "cannot be stamped", "commit");
-    // What a session left behind from before belongs to another transaction.
     stamps_run(conn, "rollback");
     stamps_run(conn, "set charle.pending = '1:2+'");
-    stamps_run(conn, "update task set minutes = 5 where id = 't1'");
+    stamps_refuse(conn, "cannot be stamped", "update task set minutes = 5 where id = 't1'");
     stamps_run(conn, "reset all");
+    stamps_run(conn, "update task set minutes = 5 where id = 't1'");
     assert_entries(conn, "client:c1 task u t1, team task u t1");
 }
 
