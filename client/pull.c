@@ -158,6 +158,12 @@ void ch_core_pull_on_message(struct ch_client_core *core, struct charle_bytes me
     }
     if (!core->moment.is_complete)
         return;
+    if (core->moment.has_sequence && core->moment.last_sequence < core->contained) {
+        // The database went back in time under a stream that goes on: calls that it had are lost.
+        core->contained = core->moment.last_sequence;
+        ch_core_end_session(core, CHARLE_ABORTED, "the server has lost calls of this device; comparing");
+        return;
+    }
     if (!is_idle(core, &core->moment)) {
         bool is_first = !core->has_moment;
         if (!apply(core, &core->moment, is_first))
