@@ -128,7 +128,7 @@ static bool spoil(struct world *world, struct charle_bytes message, struct charl
         is_spoilt = true;
     }
     if (world->options.plant == PLANT_KEEP_LOST && page.lost.count) {
-        page.lost.count = 0;
+        page.lost.count = page.scope.count = 0;
         is_spoilt = true;
     }
     if (is_spoilt)

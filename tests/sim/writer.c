@@ -172,11 +172,11 @@ static void write_slowly(struct world *world, PGconn *connection)
         oracle_commit(world->oracle, "slow psql");
 }
 
+// Planted: a change that no trigger sees.
 static void write_unseen(struct world *world, PGconn *connection)
 {
-    (void)!(run(world, connection, "begin") && run(world, connection, "alter table job disable trigger user") &&
-            run(world, connection, "update job set title = 'unseen ' || title") && run(world, connection, "alter table job enable always trigger all") &&
-            run(world, connection, "commit"));
+    (void)!(run(world, connection, "alter table job disable trigger user") && run(world, connection, "update job set title = 'unseen ' || title"));
+    (void)!run(world, connection, "alter table job enable always trigger user");
     oracle_commit(world->oracle, "a silent writer");
 }
 
