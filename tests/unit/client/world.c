@@ -298,11 +298,14 @@ void world_open(struct world *world, struct fake_server *server, const char *nam
     struct charle_error err = {0};
     uint64_t random = world->random;
     int64_t mono_us = world->mono_us ? world->mono_us : 1000000;
-    *world = (struct world){.server = server, .random = random, .mono_us = mono_us, .timer_at = INT64_MAX};
+    const char *vfs = world->vfs;
+    *world = (struct world){.server = server, .random = random, .mono_us = mono_us, .timer_at = INT64_MAX, .vfs = vfs};
     world->env = (struct ch_client_env){.ctx = world, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random,
                                         .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed,
-                                        .timer_set = env_timer, .changed = env_changed};
-    snprintf(world->file, sizeof(world->file), "/dev/shm/charle_%d_%s.db", (int)getpid(), name);
+                                        .timer_set = env_timer, .changed = env_changed, .vfs = vfs};
+    static pid_t owner; // children of a test open the same file
+    owner = owner ? owner : getpid();
+    snprintf(world->file, sizeof(world->file), "/dev/shm/charle_%d_%s.db", (int)owner, name);
     if (fresh)
         world_remove_files(world->file);
     const struct ch_replica_options options = {.file = world->file, .schema = &notes_schema, .crud = ch_crud_run, .device_name = name};
@@ -314,6 +317,7 @@ void world_open(struct world *world, struct fake_server *server, const char *nam
 void world_close(struct world *world)
 {
     ch_client_core_free(world->core);
+    world->core = NULL;
     ch_replica_close(&world->replica);
     for (int i = 0; i < WORLD_CALLS_MAX; i++)
         free_call(&world->calls[i]);

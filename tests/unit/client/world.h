@@ -30,6 +30,7 @@ struct world {
     struct ch_replica replica;
     struct ch_client_core *core;
     char file[128];
+    const char *vfs;     // kept by world_open; NULL: the default one
     uint64_t random;
     int64_t mono_us;
     int64_t timer_at;
