@@ -21,7 +21,7 @@ static _Noreturn void become(const char *const *argv, int output)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (input >= 0 && dup2(input, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2)
-        execve(argv[0], (char *const *)(uintptr_t)argv, ch_child_environment);
+        execve(argv[0], (char *const *)argv, ch_child_environment);
     _exit(127);
 }
 

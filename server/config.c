@@ -38,13 +38,21 @@ struct option {
 
 // --- values --------------------------------------------------------------------------------------------------------
 
+static char *copy_text(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    size_t size = strlen(value) + 1;
+    char *text = charle_arena_alloc(&config->arena, size);
+    if (!text)
+        charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
+    else
+        memcpy(text, value, size);
+    return text;
+}
+
 static enum charle_err copy(struct ch_config *config, const char *value, const char **out, struct charle_error *err)
 {
-    struct charle_str text = charle_arena_str(&config->arena, charle_str(value));
-    if (!text.ptr)
-        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while reading the settings");
-    *out = text.ptr;
-    return CHARLE_OK;
+    *out = copy_text(config, value, err);
+    return *out ? CHARLE_OK : CHARLE_NO_MEMORY;
 }
 
 static enum charle_err read_switch(const char *name, const char *value, bool *out, struct charle_error *err)
@@ -103,7 +111,8 @@ static enum charle_err apply_data_dir(struct ch_config *config, const char *valu
 
 static enum charle_err apply_database_url(struct ch_config *config, const char *value, struct charle_error *err)
 {
-    return copy(config, value, &config->database_url, err);
+    config->database_url = copy_text(config, value, err);
+    return config->database_url ? CHARLE_OK : CHARLE_NO_MEMORY;
 }
 
 static enum charle_err apply_postgres_bin(struct ch_config *config, const char *value, struct charle_error *err)
@@ -380,9 +389,8 @@ static enum charle_err read_environment(struct reader *reader, char *const *envi
         const char *value = option->environment ? environment_value(environment, option->environment) : NULL;
         if (!value)
             continue;
-        const char *part = value;
-        enum charle_err rc = copy(reader->config, value, &part, err);
-        char *rest = rc == CHARLE_OK ? (char *)(uintptr_t)part : NULL;
+        char *rest = copy_text(reader->config, value, err);
+        enum charle_err rc = rest ? CHARLE_OK : CHARLE_NO_MEMORY;
         bool is_list = option->apply == apply_listen;
         while (rc == CHARLE_OK && rest) {
             char *item = is_list ? strsep(&rest, ",") : rest;
@@ -593,7 +601,7 @@ void ch_config_deinit(struct ch_config *config)
     if (!config)
         return;
     if (config->database_url)
-        explicit_bzero((char *)(uintptr_t)config->database_url, strlen(config->database_url));
+        explicit_bzero(config->database_url, strlen(config->database_url));
     charle_arena_deinit(&config->arena);
     *config = (struct ch_config){0};
 }

@@ -20,7 +20,7 @@ struct ch_config {
     const char *listen[CH_CONFIG_LISTEN_MAX]; // at least one when the program serves
     size_t listen_count;
     const char *data_dir;     // absolute
-    const char *database_url; // NULL: a private cluster; may hold a password
+    char *database_url;       // NULL: a private cluster; may hold a password
     const char *postgres_bin; // folder of the PostgreSQL programs; NULL: looked for
     const char *log_file;     // NULL: standard error
     enum ch_log_format log_format;

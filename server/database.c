@@ -249,7 +249,7 @@ enum charle_err ch_database_open(const char *url, int timeout_ms, PGconn **out, 
     for (;;) {
         rc = try_open(url, display, deadline_us, &conn, err);
         bool is_starting = rc && err->foreign == charle_sqlstate_pack("57P03");
-        if (!is_starting || ch_clock_mono_us() + STARTING_UP_PAUSE_MS * 1000 >= deadline_us)
+        if (!is_starting || ch_clock_mono_us() + (int64_t)STARTING_UP_PAUSE_MS * 1000 >= deadline_us)
             break;
         nanosleep(&(struct timespec){.tv_nsec = STARTING_UP_PAUSE_MS * 1000000L}, NULL);
     }

@@ -60,7 +60,7 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
     } else if (rc) {
         text = charle_str(err && err->text[0] ? err->text : charle_err_text(rc));
         reply = (struct charle_bytes){0};
-    } else if (call->route->method->streaming == CHARLE_UNARY && !reply.ptr) {
+    } else if (call->route && call->route->method->streaming == CHARLE_UNARY && !reply.ptr) {
         reply.ptr = (const uint8_t *)""; // an empty message is a message
     }
     charle_server_call_finish(call->rpc, rc, text, reply); // no callback of the call runs afterwards

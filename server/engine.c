@@ -92,12 +92,11 @@ struct ch_migration_list ch_engine_migrations(const struct ch_server_app *app)
 }
 
 static enum charle_err scopes_of(void *ctx, struct charle_db *db, struct charle_str principal, struct charle_str id,
-                                 struct charle_arena *arena, const struct charle_str **out_scopes, size_t *out_count,
-                                 struct charle_error *err)
+                                 struct charle_arena *arena, struct ch_scopes *out, struct charle_error *err)
 {
     const struct ch_engine *engine = ctx;
     struct ch_sync_peer peer = {.principal = principal, .id = id};
-    return ch_sync_scopes_of(engine->sync, db, &peer, arena, out_scopes, out_count, err);
+    return ch_sync_scopes_of(engine->sync, db, &peer, arena, &out->items, &out->count, err);
 }
 
 static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error *err)

@@ -120,8 +120,8 @@ const struct ch_route *ch_route_find(const struct ch_engine *engine, struct char
 
 // worker.c
 void *ch_worker_open(void *ctx, uint32_t index);
-void ch_worker_close(void *ctx, void *worker);
-void ch_worker_run(void *ctx, void *worker, void *const *items, size_t count);
+void ch_worker_close(void *ctx, void *item);
+void ch_worker_run(void *ctx, void *item, void *const *items, size_t count);
 // Fills in call->session when there is a token. UNAUTHENTICATED when it opens nothing.
 CHARLE_MUST_CHECK enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db,
                                                        struct charle_error *err);

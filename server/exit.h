@@ -14,7 +14,7 @@
     X(LISTEN, 7, "an address cannot be listened on")
 
 enum ch_exit {
-#define CH_EXIT_ENUM(name, number, text) CH_EXIT_##name = number,
+#define CH_EXIT_ENUM(name, number, text) CH_EXIT_##name = (number),
     CH_EXITS(CH_EXIT_ENUM)
 #undef CH_EXIT_ENUM
 };

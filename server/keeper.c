@@ -67,7 +67,7 @@ static void say(void *ctx, const char *text)
 static void say_now_and_then(struct keeper *k, const char *text)
 {
     int64_t now = ch_clock_mono_us();
-    if (now - k->spoke_us < PROGRESS_MS * 1000 || now - k->since_us < PROGRESS_MS * 1000)
+    if (now - k->spoke_us < (int64_t)PROGRESS_MS * 1000 || now - k->since_us < (int64_t)PROGRESS_MS * 1000)
         return;
     k->spoke_us = now;
     say(k, text);
@@ -172,7 +172,7 @@ static _Noreturn void become_postmaster(const struct ch_pgfiles *files, int log,
 {
     char program[CH_PGFILES_PATH_SIZE + 16];
     snprintf(program, sizeof(program), "%s/postgres", files->bin);
-    char *argv[] = {program, "-D", (char *)(uintptr_t)files->data, NULL};
+    char *argv[] = {program, "-D", (char *)files->data, NULL};
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     sigset_t none;
     sigemptyset(&none);

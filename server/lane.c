@@ -99,11 +99,9 @@ enum charle_err ch_lane_start(const struct ch_lane_options *options, struct ch_l
     pthread_cond_init(&lane->arrived, NULL);
     lane->items = ch_alloc_zeroed(options->queue_max, sizeof(*lane->items));
     lane->threads = ch_alloc_zeroed(options->thread_count, sizeof(*lane->threads));
-    enum charle_err rc = CHARLE_OK;
-    if (!lane->items || !lane->threads)
-        rc = charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting threads");
-    if (rc == CHARLE_OK)
-        rc = start_threads(lane, err);
+    enum charle_err rc = lane->items && lane->threads
+                             ? start_threads(lane, err)
+                             : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting threads");
     if (rc) {
         ch_lane_stop(lane);
         return rc;

@@ -7,6 +7,7 @@
 #include "server/engine_parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const struct ch_runtime *runtime_of(const struct charle_context *context)
@@ -65,16 +66,18 @@ static enum charle_err who_am_i(struct charle_context *context, const void *requ
 
 // --- Admin ---------------------------------------------------------------------------------------------------------
 
+// The second number of /proc/self/statm, in pages.
 static int64_t resident_bytes(void)
 {
-    long total = 0, resident = 0;
+    char text[100] = "", *end;
     FILE *file = fopen("/proc/self/statm", "re");
-    if (!file)
+    bool is_read = file && fgets(text, sizeof(text), file);
+    if (file)
+        fclose(file);
+    if (!is_read)
         return 0;
-    if (fscanf(file, "%ld %ld", &total, &resident) != 2)
-        resident = 0;
-    fclose(file);
-    return (int64_t)resident * sysconf(_SC_PAGESIZE);
+    strtol(text, &end, 10);
+    return (int64_t)strtol(end, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 static enum charle_err read_number(struct charle_db *db, const char *sql, int64_t *out, struct charle_error *err)

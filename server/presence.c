@@ -46,16 +46,18 @@ static enum charle_err tell_others(PGconn *conn, struct charle_error *err)
 enum charle_err ch_presence_open(PGconn *conn, struct ch_presence **out, struct charle_error *err)
 {
     struct ch_presence *presence = ch_alloc_zeroed(1, sizeof(*presence));
-    enum charle_err rc =
-        presence ? put_sign(conn, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    if (!presence) {
+        PQfinish(conn);
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    }
+    presence->conn = conn;
+    enum charle_err rc = put_sign(conn, err);
     if (rc == CHARLE_OK)
         rc = tell_others(conn, err);
     if (rc) {
-        PQfinish(conn);
-        ch_free(presence);
+        ch_presence_close(presence);
         return rc;
     }
-    presence->conn = conn;
     *out = presence;
     return CHARLE_OK;
 }

@@ -27,7 +27,8 @@ static enum charle_err make_table(struct ch_engine *engine, struct charle_error 
     size_t count = ch_platform_methods(engine->platform);
     count += ch_sync_methods(engine->platform + count);
     struct charle_service platform = {.name = CHARLE_STR("charle"), .methods = engine->platform, .method_count = count};
-    const struct charle_service **services = ch_alloc_zeroed(schema->service_count + 1, sizeof(*services));
+    const struct charle_service **services =
+        ch_alloc_zeroed(schema->service_count + 1, sizeof(const struct charle_service *));
     if (!services)
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
     for (size_t i = 0; i < schema->service_count; i++)

@@ -135,9 +135,29 @@ enum charle_err ch_sessions_new(const struct charle_schema *schema, ch_scopes_fn
     return CHARLE_OK;
 }
 
-static void drop(struct ch_sessions *sessions, struct slot *slot, bool is_revoked)
+// uthash's macros are long; they are used here only.
+// NOLINTBEGIN(readability-function-size,clang-analyzer-core.NullDereference)
+static struct slot *find_slot(const struct ch_sessions *sessions, const char *hash)
+{
+    struct slot *slot = NULL;
+    HASH_FIND(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    return slot;
+}
+
+static void add_slot(struct ch_sessions *sessions, struct slot *slot)
+{
+    HASH_ADD(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+}
+
+static void remove_slot(struct ch_sessions *sessions, struct slot *slot)
 {
     HASH_DEL(sessions->slots, slot);
+}
+// NOLINTEND(readability-function-size,clang-analyzer-core.NullDereference)
+
+static void drop(struct ch_sessions *sessions, struct slot *slot, bool is_revoked)
+{
+    remove_slot(sessions, slot);
     if (is_revoked)
         atomic_store(&slot->session->life->is_revoked, true);
     ch_session_release(slot->session);
@@ -174,7 +194,7 @@ struct ch_session *ch_sessions_find(struct ch_sessions *sessions, struct charle_
     ch_token_hash(token, hash);
     int64_t now_us = ch_clock_mono_us();
     pthread_mutex_lock(&sessions->mutex);
-    HASH_FIND(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    slot = find_slot(sessions, hash);
     if (slot && is_fresh(sessions, slot, now_us)) {
         slot->used_us = now_us;
         found = ch_session_hold(slot->session);
@@ -189,7 +209,7 @@ static struct ch_session *find_stale(struct ch_sessions *sessions, const char *h
     struct slot *slot = NULL;
     struct ch_session *found = NULL;
     pthread_mutex_lock(&sessions->mutex);
-    HASH_FIND(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    slot = find_slot(sessions, hash);
     if (slot && now_us - slot->loaded_us < scopes_life_us && slot->generation == atomic_load(&sessions->generation))
         found = ch_session_hold(slot->session);
     pthread_mutex_unlock(&sessions->mutex);
@@ -201,7 +221,7 @@ static struct life *hold_life(struct ch_sessions *sessions, const char *hash)
 {
     struct slot *slot = NULL;
     pthread_mutex_lock(&sessions->mutex);
-    HASH_FIND(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    slot = find_slot(sessions, hash);
     struct life *life = slot ? slot->session->life : NULL;
     if (life)
         atomic_fetch_add(&life->refs, 1);
@@ -215,12 +235,12 @@ static enum charle_err remember(struct ch_sessions *sessions, struct ch_session 
     struct slot *slot = NULL;
     enum charle_err rc = CHARLE_OK;
     pthread_mutex_lock(&sessions->mutex);
-    HASH_FIND(hh, sessions->slots, session->hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    slot = find_slot(sessions, session->hash);
     if (!slot) {
         slot = HASH_COUNT(sessions->slots) < CACHE_SESSIONS_MAX ? ch_alloc_zeroed(1, sizeof(*slot)) : NULL;
         if (slot) {
             memcpy(slot->hash, session->hash, sizeof(slot->hash));
-            HASH_ADD(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+            add_slot(sessions, slot);
         } else {
             rc =
                 charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "this server has too many sessions: try again in a moment");
@@ -240,7 +260,7 @@ static void forget(struct ch_sessions *sessions, const char *hash)
 {
     struct slot *slot = NULL;
     pthread_mutex_lock(&sessions->mutex);
-    HASH_FIND(hh, sessions->slots, hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    slot = find_slot(sessions, hash);
     if (slot)
         drop(sessions, slot, true);
     pthread_mutex_unlock(&sessions->mutex);
@@ -265,8 +285,11 @@ static enum charle_err fill_identity(struct ch_sessions *sessions, struct charle
         return rc;
     identity->principal = row.principal;
     identity->id = row.principal_id;
-    return sessions->scopes(sessions->ctx, db, row.principal, row.principal_id, &session->arena, &identity->scopes,
-                            &identity->scope_count, err);
+    struct ch_scopes scopes = {0};
+    rc = sessions->scopes(sessions->ctx, db, row.principal, row.principal_id, &session->arena, &scopes, err);
+    identity->scopes = scopes.items;
+    identity->scope_count = scopes.count;
+    return rc;
 }
 
 // Makes a slot fresh again whose session still lives. Its scopes are as good as before.
@@ -282,7 +305,7 @@ static enum charle_err check_again(struct ch_sessions *sessions, struct charle_d
     if (!is_live)
         return ended(sessions, session->hash, err);
     pthread_mutex_lock(&sessions->mutex);
-    HASH_FIND(hh, sessions->slots, session->hash, CH_TOKEN_HASH_SIZE - 1, slot);
+    slot = find_slot(sessions, session->hash);
     if (slot) {
         slot->checked_us = slot->checked_us < now_us ? now_us : slot->checked_us;
         slot->used_us = now_us;
@@ -363,7 +386,7 @@ static void settle(struct ch_sessions *sessions, const struct batch *batch, int6
     pthread_mutex_lock(&sessions->mutex);
     for (size_t i = 0; i < batch->count; i++) {
         struct slot *slot = NULL;
-        HASH_FIND(hh, sessions->slots, batch->hashes[i], CH_TOKEN_HASH_SIZE - 1, slot);
+        slot = find_slot(sessions, batch->hashes[i]);
         if (slot && batch->is_live[i] && slot->checked_us < round_us)
             slot->checked_us = round_us;
         else if (slot && !batch->is_live[i])
@@ -408,10 +431,10 @@ static enum charle_err check_wait(struct ch_throttle *throttle, struct charle_st
 
 static struct charle_str lower(struct charle_arena *arena, struct charle_str text)
 {
-    struct charle_str copy = charle_arena_str(arena, text);
-    for (size_t i = 0; copy.ptr && i < copy.len; i++)
-        ((char *)(uintptr_t)copy.ptr)[i] = (char)tolower((unsigned char)copy.ptr[i]);
-    return copy;
+    char *copy = charle_arena_alloc(arena, text.len + 1);
+    for (size_t i = 0; copy && i < text.len; i++)
+        copy[i] = (char)tolower((unsigned char)text.ptr[i]);
+    return charle_str_n(copy, copy ? text.len : 0);
 }
 
 // The host part of "127.0.0.1:51234": the port is another one at each connection.
@@ -438,11 +461,9 @@ static enum charle_err open_session(struct ch_sessions *sessions, struct charle_
                                     const struct ch_person *person, struct charle_arena *arena,
                                     struct ch_login_result *out, struct charle_error *err)
 {
-    const struct charle_str *scopes;
-    size_t scope_count = 0;
-    enum charle_err rc =
-        sessions->scopes(sessions->ctx, db, login->principal, person->id, arena, &scopes, &scope_count, err);
-    if (rc == CHARLE_OK && scope_count == 0)
+    struct ch_scopes scopes = {0};
+    enum charle_err rc = sessions->scopes(sessions->ctx, db, login->principal, person->id, arena, &scopes, err);
+    if (rc == CHARLE_OK && scopes.count == 0)
         rc = charle_fail(err, CHARLE_PERMISSION_DENIED, "this account is not active: ask an administrator");
     if (rc)
         return rc;

@@ -21,9 +21,12 @@ struct ch_sessions;
 struct ch_session;
 
 // Works out the scopes of a person: sorted, in the arena.
+struct ch_scopes {
+    const struct charle_str *items;
+    size_t count;
+};
 typedef enum charle_err (*ch_scopes_fn)(void *ctx, struct charle_db *db, struct charle_str principal,
-                                        struct charle_str id, struct charle_arena *arena,
-                                        const struct charle_str **out_scopes, size_t *out_count,
+                                        struct charle_str id, struct charle_arena *arena, struct ch_scopes *out,
                                         struct charle_error *err);
 
 CHARLE_MUST_CHECK enum charle_err ch_sessions_new(const struct charle_schema *schema, ch_scopes_fn scopes, void *ctx,

@@ -230,7 +230,7 @@ void ch_session_store_free(struct ch_session_store *store)
 
 bool ch_session_store_has_principal(const struct ch_session_store *store, struct charle_str principal)
 {
-    return find_principal((struct ch_session_store *)(uintptr_t)store, principal) != NULL;
+    return find_principal((struct ch_session_store *)store, principal) != NULL;
 }
 
 // --- sessions ------------------------------------------------------------------------------------------------------

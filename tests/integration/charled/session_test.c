@@ -21,8 +21,7 @@ struct fixture {
 
 // Everybody who is active is in "staff"; enough to tell who may sign in, and how often it was asked.
 static enum charle_err staff_only(void *ctx, struct charle_db *db, struct charle_str principal, struct charle_str id,
-                                  struct charle_arena *arena, const struct charle_str **out_scopes, size_t *out_count,
-                                  struct charle_error *err)
+                                  struct charle_arena *arena, struct ch_scopes *out, struct charle_error *err)
 {
     static const struct charle_str staff = CHARLE_STR_INIT("staff");
     struct fixture *fixture = ctx;
@@ -37,8 +36,7 @@ static enum charle_err staff_only(void *ctx, struct charle_db *db, struct charle
     if (rc == CHARLE_OK)
         rc = charle_rows_next(rows, err);
     charle_rows_close(rows);
-    *out_scopes = &staff;
-    *out_count = rc == CHARLE_OK;
+    *out = (struct ch_scopes){&staff, rc == CHARLE_OK};
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
