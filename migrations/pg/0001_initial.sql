@@ -1211,6 +1211,7 @@ create index "session_user_id_idx" on "session" ("user_id");
 create index "session_expires_at_idx" on "session" ("expires_at");
 create index "account_user_id_idx" on "account" ("user_id");
 create index "client_csm_id_idx" on "client" ("csm_id");
+create index "client_pm_id_idx" on "client" ("pm_id");
 create index "client_status_idx" on "client" ("status");
 create index "client_plan_id_idx" on "client" ("plan_id");
 create index "client_user_client_id_status_idx" on "client_user" ("client_id", "status");
@@ -1226,6 +1227,7 @@ create index "project_task_assignee_id_start_date_idx" on "project_task" ("assig
 create index "project_task_phase_id_position_idx" on "project_task" ("phase_id", "position");
 create index "project_task_project_id_idx" on "project_task" ("project_id");
 create index "project_sign_off_project_id_idx" on "project_sign_off" ("project_id");
+create index "project_sign_off_project_task_id_idx" on "project_sign_off" ("project_task_id");
 create index "comment_subject_type_subject_id_created_at_idx" on "comment" ("subject_type", "subject_id", "created_at");
 create index "comment_client_id_visibility_idx" on "comment" ("client_id", "visibility");
 create index "attachment_subject_type_subject_id_created_at_idx" on "attachment" ("subject_type", "subject_id", "created_at");
@@ -1276,84 +1278,41 @@ create index "time_entry_task_requirement_id_idx" on "time_entry" ("task_require
 create index "time_entry_help_desk_ticket_id_idx" on "time_entry" ("help_desk_ticket_id");
 create index "time_entry_project_task_id_idx" on "time_entry" ("project_task_id");
 select charle.unstamp(24);
-create function charle.t24_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t24_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."size";
-        key := new."size";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'staff';
-        is_in := 'staff';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f24u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f24u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f24d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portals';
-        is_in := 'portals';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f24u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f24u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f24d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."size";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f24u\x1f' || key;
-        end if;
-        is_in := 'portals';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f24u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."size" operator(pg_catalog.=) old."size" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) new."size"
+            operator(pg_catalog.||) e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) new."size", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."size" operator(pg_catalog.=) old."size" then e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) new."size"
+            else coalesce(e'\x1estaff\x1f24d\x1f' operator(pg_catalog.||) old."size", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), '') end
+            operator(pg_catalog.||) case when new."size" operator(pg_catalog.=) old."size" then e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) new."size"
+            else coalesce(e'\x1eportals\x1f24d\x1f' operator(pg_catalog.||) old."size", '') operator(pg_catalog.||) coalesce(e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), ''), true);
     else
-        old_key := old."size";
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f24d\x1f' || old_key;
-        end if;
-        is_in := 'portals';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f24d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f24d\x1f' operator(pg_catalog.||) old."size", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportals\x1f24d\x1f' operator(pg_catalog.||) old."size", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -1366,10 +1325,13 @@ alter table public."tshirt_size" enable always trigger charle_raise;
 create function charle.t24_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portals', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portals', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."tshirt_size";
@@ -1379,119 +1341,51 @@ select charle.unstamp(32);
 create function charle.t32_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."name", old."monthly_minutes", old."pm_deduction_bps", old."is_custom", old."is_active", old."created_at", old."updated_at") is distinct from row(new."id", new."name", new."monthly_minutes", new."pm_deduction_bps", new."is_custom", new."is_active", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f32d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'money';
-        is_in := 'money';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f32d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(32, array[r."id"], false);
-        for is_in in select distinct 'account:' || p1."id" from public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(32, array[r."id"], false);
-        for is_in in select distinct 'portal:' || p1."id" from public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(32, array[r."id"], false);
-        for is_in in select distinct 'account:' || p1."id" from public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(32, array[r."id"], false);
-        for is_in in select distinct 'portal:' || p1."id" from public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when true and row(old."id", old."name", old."monthly_minutes", old."pm_deduction_bps", old."is_custom", old."is_active", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."monthly_minutes", new."pm_deduction_bps", new."is_custom", new."is_active", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."monthly_minutes", old."pm_deduction_bps", old."is_custom", old."is_active", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."monthly_minutes", new."pm_deduction_bps", new."is_custom", new."is_active", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eleads\x1f32d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1emoney\x1f32d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f32d\x1f' || old_key;
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f32d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f32d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f32d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(32, array[new."id"], false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = new."id" and p1."id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(32, array[new."id"], false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = new."id" and p1."id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -1504,12 +1398,15 @@ alter table public."plan" enable always trigger charle_raise;
 create function charle.t32_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 32, 'd'::"char", r."id" from public."plan" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'money', 32, 'd'::"char", r."id" from public."plan" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 32, 'd'::"char", r."id" from public."plan" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 32, 'd'::"char", r."id" from public."plan" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."plan";
@@ -1518,41 +1415,25 @@ alter table public."plan" enable always trigger charle_truncate;
 create function charle.t32_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id") is distinct from row(new."id")) then
+    if tg_op = 'UPDATE' and not (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(32, array[r."id"], false);
-    for is_in in select distinct 'account:' || p1."id" from public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(32, array[old."id"], false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = old."id" and p1."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f32d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(32, array[r."id"], false);
-    for is_in in select distinct 'portal:' || p1."id" from public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null
+    perform charle.lock_rows(32, array[old."id"], false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = old."id" and p1."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f32d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."plan";
 create trigger zz_charle_leave before update or delete on public."plan" for each row execute function charle.t32_leave();
@@ -1567,19 +1448,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
-    perform charle.lock_rows(32, array(select distinct r."id" from public."plan" r where l."plan_id" = r."id"), true);
-    for is_in, key in select distinct 'account:' || l."id", r."id" from public."plan" r where l."plan_id" = r."id" and l."id" is not null
+    perform charle.lock_rows(32, array(select distinct r."id" from public."plan" r where true and l."plan_id" = r."id"), true);
+    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."id", r."id" from public."plan" r where true and l."plan_id" = r."id" and l."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -1587,21 +1461,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t32_a2_s1_gone on public."client";
 create trigger zz_charle_t32_a2_s1_gone before delete on public."client" for each row execute function charle.t32_a2_s1();
 alter table public."client" enable always trigger zz_charle_t32_a2_s1_gone;
 drop trigger if exists zz_charle_t32_a2_s1_from on public."client";
-create trigger zz_charle_t32_a2_s1_from before update on public."client" for each row when (row(old."id", old."plan_id") is distinct from row(new."id", new."plan_id")) execute function charle.t32_a2_s1();
+create trigger zz_charle_t32_a2_s1_from before update on public."client" for each row when (row(old."id", old."plan_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."plan_id")::pg_catalog.record) execute function charle.t32_a2_s1();
 alter table public."client" enable always trigger zz_charle_t32_a2_s1_from;
 drop trigger if exists charle_t32_a2_s1_to on public."client";
-create trigger charle_t32_a2_s1_to after update on public."client" for each row when (row(old."id", old."plan_id") is distinct from row(new."id", new."plan_id")) execute function charle.t32_a2_s1();
+create trigger charle_t32_a2_s1_to after update on public."client" for each row when (row(old."id", old."plan_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."plan_id")::pg_catalog.record) execute function charle.t32_a2_s1();
 alter table public."client" enable always trigger charle_t32_a2_s1_to;
 drop trigger if exists charle_t32_a2_s1_new on public."client";
 create trigger charle_t32_a2_s1_new after insert on public."client" for each row execute function charle.t32_a2_s1();
@@ -1609,9 +1478,12 @@ alter table public."client" enable always trigger charle_t32_a2_s1_new;
 create function charle.t32_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t32_a2_s1_truncate on public."client";
@@ -1627,19 +1499,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
-    perform charle.lock_rows(32, array(select distinct r."id" from public."plan" r where l."plan_id" = r."id"), true);
-    for is_in, key in select distinct 'portal:' || l."id", r."id" from public."plan" r where l."plan_id" = r."id" and l."id" is not null
+    perform charle.lock_rows(32, array(select distinct r."id" from public."plan" r where true and l."plan_id" = r."id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."id", r."id" from public."plan" r where true and l."plan_id" = r."id" and l."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f32u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -1647,21 +1512,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t32_a3_s1_gone on public."client";
 create trigger zz_charle_t32_a3_s1_gone before delete on public."client" for each row execute function charle.t32_a3_s1();
 alter table public."client" enable always trigger zz_charle_t32_a3_s1_gone;
 drop trigger if exists zz_charle_t32_a3_s1_from on public."client";
-create trigger zz_charle_t32_a3_s1_from before update on public."client" for each row when (row(old."id", old."plan_id") is distinct from row(new."id", new."plan_id")) execute function charle.t32_a3_s1();
+create trigger zz_charle_t32_a3_s1_from before update on public."client" for each row when (row(old."id", old."plan_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."plan_id")::pg_catalog.record) execute function charle.t32_a3_s1();
 alter table public."client" enable always trigger zz_charle_t32_a3_s1_from;
 drop trigger if exists charle_t32_a3_s1_to on public."client";
-create trigger charle_t32_a3_s1_to after update on public."client" for each row when (row(old."id", old."plan_id") is distinct from row(new."id", new."plan_id")) execute function charle.t32_a3_s1();
+create trigger charle_t32_a3_s1_to after update on public."client" for each row when (row(old."id", old."plan_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."plan_id")::pg_catalog.record) execute function charle.t32_a3_s1();
 alter table public."client" enable always trigger charle_t32_a3_s1_to;
 drop trigger if exists charle_t32_a3_s1_new on public."client";
 create trigger charle_t32_a3_s1_new after insert on public."client" for each row execute function charle.t32_a3_s1();
@@ -1669,9 +1529,12 @@ alter table public."client" enable always trigger charle_t32_a3_s1_new;
 create function charle.t32_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where p1."plan_id" = r."id" and p1."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t32_a3_s1_truncate on public."client";
@@ -1679,56 +1542,36 @@ create trigger charle_t32_a3_s1_truncate before truncate on public."client" for 
 alter table public."client" enable always trigger charle_t32_a3_s1_truncate;
 insert into charle.gate (tab, bucket) select 12, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(45);
-create function charle.t45_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t45_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."date")::text;
-        key := jsonb_build_array(new."date")::text;
-        was_in := 'staff';
-        is_in := 'staff';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f45u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f45u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f45d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."date")::text;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f45u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."date" operator(pg_catalog.=) old."date" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."date" operator(pg_catalog.=) old."date" then e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text
+            else coalesce(e'\x1estaff\x1f45d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."date")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."date")::text;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f45d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f45d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."date")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -1741,9 +1584,12 @@ alter table public."bank_holiday" enable always trigger charle_raise;
 create function charle.t45_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 45, 'd'::"char", jsonb_build_array(r."date")::text from public."bank_holiday" r where true;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 45, 'd'::"char", pg_catalog.jsonb_build_array(r."date")::pg_catalog.text from public."bank_holiday" r where true;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."bank_holiday";
@@ -1753,145 +1599,56 @@ select charle.unstamp(1);
 create function charle.t1_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'staff';
-        is_in := 'staff';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."name", old."image", old."job_title", old."status", old."work_type", old."access_level", old."has_billable_capacity", old."department_id", old."created_at", old."updated_at") is distinct from row(new."id", new."name", new."image", new."job_title", new."status", new."work_type", new."access_level", new."has_billable_capacity", new."department_id", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f1d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'managers';
-        is_in := 'managers';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f1d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."id";
-        is_in := 'user:' || new."id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f1d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(1, array[r."id"], false);
-        for is_in in select distinct 'portal:' || p1."id" from public."client" p1 where p1."csm_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(1, array[r."id"], false);
-        for is_in in select distinct 'portal_pm:' || p1."id" from public."client" p1 where p1."pm_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(1, array[r."id"], false);
-        for is_in in select distinct 'portal:' || p1."id" from public."client" p1 where p1."csm_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(1, array[r."id"], false);
-        for is_in in select distinct 'portal_pm:' || p1."id" from public."client" p1 where p1."pm_id" = r."id" and p1."id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when true and row(old."id", old."name", old."image", old."job_title", old."status", old."work_type", old."access_level", old."has_billable_capacity", old."department_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."image", new."job_title", new."status", new."work_type", new."access_level", new."has_billable_capacity", new."department_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."image", old."job_title", old."status", old."work_type", old."access_level", old."has_billable_capacity", old."department_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."image", new."job_title", new."status", new."work_type", new."access_level", new."has_billable_capacity", new."department_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1estaff\x1f1d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1emanagers\x1f1d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1euser:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f1d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f1d\x1f' || old_key;
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f1d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f1d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f1d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f1d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f1d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(1, array[new."id"], false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."csm_id" = new."id" and p1."id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(1, array[new."id"], false);
+    for is_in in select distinct 'portal_pm:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."pm_id" = new."id" and p1."id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -1904,13 +1661,16 @@ alter table public."user" enable always trigger charle_raise;
 create function charle.t1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 1, 'd'::"char", r."id" from public."user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'managers', 1, 'd'::"char", r."id" from public."user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."id", 1, 'd'::"char", r."id" from public."user" r where true and r."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where p1."csm_id" = r."id" and p1."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal_pm:' || p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where p1."pm_id" = r."id" and p1."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 1, 'd'::"char", r."id" from public."user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 1, 'd'::"char", r."id" from public."user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."id", 1, 'd'::"char", r."id" from public."user" r where true and r."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."csm_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_pm:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."pm_id" = r."id" and p1."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."user";
@@ -1919,41 +1679,25 @@ alter table public."user" enable always trigger charle_truncate;
 create function charle.t1_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id") is distinct from row(new."id")) then
+    if tg_op = 'UPDATE' and not (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(1, array[r."id"], false);
-    for is_in in select distinct 'portal:' || p1."id" from public."client" p1 where p1."csm_id" = r."id" and p1."id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(1, array[old."id"], false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."csm_id" = old."id" and p1."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f1d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(1, array[r."id"], false);
-    for is_in in select distinct 'portal_pm:' || p1."id" from public."client" p1 where p1."pm_id" = r."id" and p1."id" is not null
+    perform charle.lock_rows(1, array[old."id"], false);
+    for is_in in select distinct 'portal_pm:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."pm_id" = old."id" and p1."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f1d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."user";
 create trigger zz_charle_leave before update or delete on public."user" for each row execute function charle.t1_leave();
@@ -1968,19 +1712,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
-    perform charle.lock_rows(1, array(select distinct r."id" from public."user" r where l."csm_id" = r."id"), true);
-    for is_in, key in select distinct 'portal:' || l."id", r."id" from public."user" r where l."csm_id" = r."id" and l."id" is not null
+    perform charle.lock_rows(1, array(select distinct r."id" from public."user" r where true and l."csm_id" = r."id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."id", r."id" from public."user" r where true and l."csm_id" = r."id" and l."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -1988,21 +1725,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t1_a3_s1_gone on public."client";
 create trigger zz_charle_t1_a3_s1_gone before delete on public."client" for each row execute function charle.t1_a3_s1();
 alter table public."client" enable always trigger zz_charle_t1_a3_s1_gone;
 drop trigger if exists zz_charle_t1_a3_s1_from on public."client";
-create trigger zz_charle_t1_a3_s1_from before update on public."client" for each row when (row(old."id", old."csm_id") is distinct from row(new."id", new."csm_id")) execute function charle.t1_a3_s1();
+create trigger zz_charle_t1_a3_s1_from before update on public."client" for each row when (row(old."id", old."csm_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."csm_id")::pg_catalog.record) execute function charle.t1_a3_s1();
 alter table public."client" enable always trigger zz_charle_t1_a3_s1_from;
 drop trigger if exists charle_t1_a3_s1_to on public."client";
-create trigger charle_t1_a3_s1_to after update on public."client" for each row when (row(old."id", old."csm_id") is distinct from row(new."id", new."csm_id")) execute function charle.t1_a3_s1();
+create trigger charle_t1_a3_s1_to after update on public."client" for each row when (row(old."id", old."csm_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."csm_id")::pg_catalog.record) execute function charle.t1_a3_s1();
 alter table public."client" enable always trigger charle_t1_a3_s1_to;
 drop trigger if exists charle_t1_a3_s1_new on public."client";
 create trigger charle_t1_a3_s1_new after insert on public."client" for each row execute function charle.t1_a3_s1();
@@ -2010,9 +1742,12 @@ alter table public."client" enable always trigger charle_t1_a3_s1_new;
 create function charle.t1_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where p1."csm_id" = r."id" and p1."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."csm_id" = r."id" and p1."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t1_a3_s1_truncate on public."client";
@@ -2028,19 +1763,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
-    perform charle.lock_rows(1, array(select distinct r."id" from public."user" r where l."pm_id" = r."id"), true);
-    for is_in, key in select distinct 'portal_pm:' || l."id", r."id" from public."user" r where l."pm_id" = r."id" and l."id" is not null
+    perform charle.lock_rows(1, array(select distinct r."id" from public."user" r where true and l."pm_id" = r."id"), true);
+    for is_in, key in select distinct 'portal_pm:' operator(pg_catalog.||) l."id", r."id" from public."user" r where true and l."pm_id" = r."id" and l."id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f1u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -2048,21 +1776,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t1_a4_s1_gone on public."client";
 create trigger zz_charle_t1_a4_s1_gone before delete on public."client" for each row execute function charle.t1_a4_s1();
 alter table public."client" enable always trigger zz_charle_t1_a4_s1_gone;
 drop trigger if exists zz_charle_t1_a4_s1_from on public."client";
-create trigger zz_charle_t1_a4_s1_from before update on public."client" for each row when (row(old."id", old."pm_id") is distinct from row(new."id", new."pm_id")) execute function charle.t1_a4_s1();
+create trigger zz_charle_t1_a4_s1_from before update on public."client" for each row when (row(old."id", old."pm_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."pm_id")::pg_catalog.record) execute function charle.t1_a4_s1();
 alter table public."client" enable always trigger zz_charle_t1_a4_s1_from;
 drop trigger if exists charle_t1_a4_s1_to on public."client";
-create trigger charle_t1_a4_s1_to after update on public."client" for each row when (row(old."id", old."pm_id") is distinct from row(new."id", new."pm_id")) execute function charle.t1_a4_s1();
+create trigger charle_t1_a4_s1_to after update on public."client" for each row when (row(old."id", old."pm_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."pm_id")::pg_catalog.record) execute function charle.t1_a4_s1();
 alter table public."client" enable always trigger charle_t1_a4_s1_to;
 drop trigger if exists charle_t1_a4_s1_new on public."client";
 create trigger charle_t1_a4_s1_new after insert on public."client" for each row execute function charle.t1_a4_s1();
@@ -2070,9 +1793,12 @@ alter table public."client" enable always trigger charle_t1_a4_s1_new;
 create function charle.t1_a4_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal_pm:' || p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where p1."pm_id" = r."id" and p1."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_pm:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."pm_id" = r."id" and p1."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t1_a4_s1_truncate on public."client";
@@ -2080,62 +1806,36 @@ create trigger charle_t1_a4_s1_truncate before truncate on public."client" for e
 alter table public."client" enable always trigger charle_t1_a4_s1_truncate;
 insert into charle.gate (tab, bucket) select 12, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(5);
-create function charle.t5_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t5_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."user_id", old."key")::text;
-        key := jsonb_build_array(new."user_id", new."key")::text;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f5u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f5u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f5d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."user_id", new."key")::text;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f5u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."key" operator(pg_catalog.=) old."key" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."key" operator(pg_catalog.=) old."key" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f5d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."key")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."user_id", old."key")::text;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f5d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f5d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."key")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -2148,73 +1848,48 @@ alter table public."user_preference" enable always trigger charle_raise;
 create function charle.t5_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 5, 'd'::"char", jsonb_build_array(r."user_id", r."key")::text from public."user_preference" r where true and r."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 5, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."key")::pg_catalog.text from public."user_preference" r where true and r."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."user_preference";
 create trigger charle_truncate before truncate on public."user_preference" for each statement execute function charle.t5_truncate();
 alter table public."user_preference" enable always trigger charle_truncate;
 select charle.unstamp(11);
-create function charle.t11_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t11_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'staff';
-        is_in := 'staff';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f11u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f11u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f11d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f11u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1estaff\x1f11d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f11d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f11d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -2227,173 +1902,68 @@ alter table public."department" enable always trigger charle_raise;
 create function charle.t11_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 11, 'd'::"char", r."id" from public."department" r where true;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 11, 'd'::"char", r."id" from public."department" r where true;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."department";
 create trigger charle_truncate before truncate on public."department" for each statement execute function charle.t11_truncate();
 alter table public."department" enable always trigger charle_truncate;
 select charle.unstamp(12);
-create function charle.t12_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t12_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'staff';
-        is_in := 'staff';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."name", old."slug", old."status") is distinct from row(new."id", new."name", new."slug", new."status") then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f12d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."notes", old."hours_override_minutes", old."rag_status", old."rag_note", old."slack_channel_id", old."pm_id", old."archived_at", old."created_at", old."updated_at") is distinct from row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."notes", new."hours_override_minutes", new."rag_status", new."rag_note", new."slack_channel_id", new."pm_id", new."archived_at", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f12d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'money';
-        is_in := 'money';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."name", old."slug", old."plan_id", old."status", old."hours_override_minutes", old."cost_override_pence") is distinct from row(new."id", new."name", new."slug", new."plan_id", new."status", new."hours_override_minutes", new."cost_override_pence") then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f12d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."id";
-        is_in := 'account:' || new."id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f12d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal:' || old."id";
-        is_in := 'portal:' || new."id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."hours_override_minutes", old."cost_override_pence", old."pm_id", old."created_at", old."updated_at") is distinct from row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."hours_override_minutes", new."cost_override_pence", new."pm_id", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f12d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-        end if;
-        is_in := 'portal:' || new."id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f12u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."status")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."status")::pg_catalog.record then e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."notes", old."hours_override_minutes", old."rag_status", old."rag_note", old."slack_channel_id", old."pm_id", old."archived_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."notes", new."hours_override_minutes", new."rag_status", new."rag_note", new."slack_channel_id", new."pm_id", new."archived_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."plan_id", old."status", old."hours_override_minutes", old."cost_override_pence")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."plan_id", new."status", new."hours_override_minutes", new."cost_override_pence")::pg_catalog.record then e'\x1emoney\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."hours_override_minutes", old."cost_override_pence", old."pm_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."hours_override_minutes", new."cost_override_pence", new."pm_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."slug", old."status")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."status")::pg_catalog.record then e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1estaff\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."notes", old."hours_override_minutes", old."rag_status", old."rag_note", old."slack_channel_id", old."pm_id", old."archived_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."notes", new."hours_override_minutes", new."rag_status", new."rag_note", new."slack_channel_id", new."pm_id", new."archived_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eleads\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."slug", old."plan_id", old."status", old."hours_override_minutes", old."cost_override_pence")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."plan_id", new."status", new."hours_override_minutes", new."cost_override_pence")::pg_catalog.record then e'\x1emoney\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1emoney\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eaccount:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."hours_override_minutes", old."cost_override_pence", old."pm_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."hours_override_minutes", new."cost_override_pence", new."pm_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12d\x1f' || old_key;
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12d\x1f' || old_key;
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f12d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f12d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -2406,151 +1976,67 @@ alter table public."client" enable always trigger charle_raise;
 create function charle.t12_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 12, 'd'::"char", r."id" from public."client" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 12, 'd'::"char", r."id" from public."client" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'money', 12, 'd'::"char", r."id" from public."client" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 12, 'd'::"char", r."id" from public."client" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 12, 'd'::"char", r."id" from public."client" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 12, 'd'::"char", r."id" from public."client" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client";
 create trigger charle_truncate before truncate on public."client" for each statement execute function charle.t12_truncate();
 alter table public."client" enable always trigger charle_truncate;
 select charle.unstamp(6);
-create function charle.t6_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t6_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'managers';
-        is_in := 'managers';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f6d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."client_id", old."name", old."image", old."status", old."created_at", old."updated_at") is distinct from row(new."id", new."client_id", new."name", new."image", new."status", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f6d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f6d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f6d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        end if;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f6u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."name", old."image", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."name", new."image", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1emanagers\x1f6d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."client_id", old."name", old."image", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."name", new."image", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1epms\x1f6d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f6d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f6d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f6d\x1f' || old_key;
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f6d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f6d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f6d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f6d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f6d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f6d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f6d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -2563,74 +2049,51 @@ alter table public."client_user" enable always trigger charle_raise;
 create function charle.t6_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'managers', 6, 'd'::"char", r."id" from public."client_user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 6, 'd'::"char", r."id" from public."client_user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 6, 'd'::"char", r."id" from public."client_user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 6, 'd'::"char", r."id" from public."client_user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client_user";
 create trigger charle_truncate before truncate on public."client_user" for each statement execute function charle.t6_truncate();
 alter table public."client_user" enable always trigger charle_truncate;
 select charle.unstamp(10);
-create function charle.t10_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t10_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."client_user_id", old."key")::text;
-        key := jsonb_build_array(new."client_user_id", new."key")::text;
-        was_in := 'portal_user:' || old."client_user_id";
-        is_in := 'portal_user:' || new."client_user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f10u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f10u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f10d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."client_user_id", new."key")::text;
-        is_in := 'portal_user:' || new."client_user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f10u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."client_user_id" operator(pg_catalog.=) old."client_user_id" and new."key" operator(pg_catalog.=) old."key" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eportal_user:' operator(pg_catalog.||) new."client_user_id" operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."client_user_id" operator(pg_catalog.=) old."client_user_id" and new."key" operator(pg_catalog.=) old."key" then e'\x1eportal_user:' operator(pg_catalog.||) new."client_user_id" operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text
+            else coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."client_user_id" operator(pg_catalog.||) e'\x1f10d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_user_id", old."key")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."client_user_id") operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."client_user_id") operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."client_user_id", old."key")::text;
-        is_in := 'portal_user:' || old."client_user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f10d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."client_user_id" operator(pg_catalog.||) e'\x1f10d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_user_id", old."key")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -2643,9 +2106,12 @@ alter table public."client_user_preference" enable always trigger charle_raise;
 create function charle.t10_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal_user:' || r."client_user_id", 10, 'd'::"char", jsonb_build_array(r."client_user_id", r."key")::text from public."client_user_preference" r where true and r."client_user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_user:' operator(pg_catalog.||) r."client_user_id", 10, 'd'::"char", pg_catalog.jsonb_build_array(r."client_user_id", r."key")::pg_catalog.text from public."client_user_preference" r where true and r."client_user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client_user_preference";
@@ -2655,133 +2121,51 @@ select charle.unstamp(18);
 create function charle.t18_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f18d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f18d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(18, array[r."id"], false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."project_id" = r."id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        end loop;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."display_id", old."title", old."client_id", old."pm_id", old."target_completion_date", old."status", old."progress_bps", old."description", old."created_at", old."updated_at") is distinct from row(new."id", new."display_id", new."title", new."client_id", new."pm_id", new."target_completion_date", new."status", new."progress_bps", new."description", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f18d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(18, array[r."id"], false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."project_id" = r."id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        end loop;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."title", old."client_id", old."pm_id", old."target_completion_date", old."status", old."progress_bps", old."description", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."client_id", new."pm_id", new."target_completion_date", new."status", new."progress_bps", new."description", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f18d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."title", old."client_id", old."pm_id", old."target_completion_date", old."status", old."progress_bps", old."description", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."client_id", new."pm_id", new."target_completion_date", new."status", new."progress_bps", new."description", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f18d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f18d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f18d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f18d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(18, array[new."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."project_id" = new."id" and p1."assignee_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f18u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -2794,12 +2178,15 @@ alter table public."project" enable always trigger charle_raise;
 create function charle.t18_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 18, 'd'::"char", r."id" from public."project" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1 where p1."project_id" = r."id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 18, 'd'::"char", r."id" from public."project" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1 where true and p1."project_id" = r."id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."project";
@@ -2808,33 +2195,20 @@ alter table public."project" enable always trigger charle_truncate;
 create function charle.t18_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id") is distinct from row(new."id")) then
+    if tg_op = 'UPDATE' and not (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(18, array[r."id"], false);
-    for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."project_id" = r."id" and p1."assignee_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(18, array[old."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."project_id" = old."id" and p1."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f18d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f18d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."project";
 create trigger zz_charle_leave before update or delete on public."project" for each row execute function charle.t18_leave();
@@ -2849,19 +2223,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(20, array[l."id"], true);
-    perform charle.lock_rows(18, array(select distinct r."id" from public."project" r where l."project_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' || l."assignee_id", r."id" from public."project" r where l."project_id" = r."id" and l."assignee_id" is not null
+    perform charle.lock_rows(18, array(select distinct r."id" from public."project" r where true and l."project_id" = r."id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."project" r where true and l."project_id" = r."id" and l."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f18u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f18u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -2869,21 +2236,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t18_a2_s1_gone on public."project_task";
 create trigger zz_charle_t18_a2_s1_gone before delete on public."project_task" for each row execute function charle.t18_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t18_a2_s1_gone;
 drop trigger if exists zz_charle_t18_a2_s1_from on public."project_task";
-create trigger zz_charle_t18_a2_s1_from before update on public."project_task" for each row when (row(old."project_id", old."assignee_id") is distinct from row(new."project_id", new."assignee_id")) execute function charle.t18_a2_s1();
+create trigger zz_charle_t18_a2_s1_from before update on public."project_task" for each row when (row(old."project_id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."project_id", new."assignee_id")::pg_catalog.record) execute function charle.t18_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t18_a2_s1_from;
 drop trigger if exists charle_t18_a2_s1_to on public."project_task";
-create trigger charle_t18_a2_s1_to after update on public."project_task" for each row when (row(old."project_id", old."assignee_id") is distinct from row(new."project_id", new."assignee_id")) execute function charle.t18_a2_s1();
+create trigger charle_t18_a2_s1_to after update on public."project_task" for each row when (row(old."project_id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."project_id", new."assignee_id")::pg_catalog.record) execute function charle.t18_a2_s1();
 alter table public."project_task" enable always trigger charle_t18_a2_s1_to;
 drop trigger if exists charle_t18_a2_s1_new on public."project_task";
 create trigger charle_t18_a2_s1_new after insert on public."project_task" for each row execute function charle.t18_a2_s1();
@@ -2891,9 +2253,12 @@ alter table public."project_task" enable always trigger charle_t18_a2_s1_new;
 create function charle.t18_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1 where p1."project_id" = r."id" and p1."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1 where true and p1."project_id" = r."id" and p1."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t18_a2_s1_truncate on public."project_task";
@@ -2904,119 +2269,53 @@ select charle.unstamp(19);
 create function charle.t19_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f19d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(19, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(19, array[r."id"], false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."phase_id" = r."id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(19, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(19, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(19, array[r."id"], false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."phase_id" = r."id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(19, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f19d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f19d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f19d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(19, array[new."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(19, array[new."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."phase_id" = new."id" and p1."assignee_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(19, array[new."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -3029,12 +2328,15 @@ alter table public."project_phase" enable always trigger charle_raise;
 create function charle.t19_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 19, 'd'::"char", r."id" from public."project_phase" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1 where p1."phase_id" = r."id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 19, 'd'::"char", r."id" from public."project_phase" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1 where true and p1."phase_id" = r."id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."project_phase";
@@ -3043,51 +2345,32 @@ alter table public."project_phase" enable always trigger charle_truncate;
 create function charle.t19_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."project_id") is distinct from row(new."id", new."project_id")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."project_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."project_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(19, array[r."id"], false);
-    perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-    for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(19, array[old."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f19d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(19, array[r."id"], false);
-    for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."phase_id" = r."id" and p1."assignee_id" is not null
+    perform charle.lock_rows(19, array[old."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."phase_id" = old."id" and p1."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f19d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(19, array[r."id"], false);
-    perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
+    perform charle.lock_rows(19, array[old."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f19d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."project_phase";
 create trigger zz_charle_leave before update or delete on public."project_phase" for each row execute function charle.t19_leave();
@@ -3102,19 +2385,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'account:' || l."client_id", r."id" from public."project_phase" r where l."id" = r."project_id" and l."client_id" is not null
+    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where true and l."id" = r."project_id"), true);
+    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."project_phase" r where true and l."id" = r."project_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3122,28 +2398,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t19_a1_s1_gone on public."project";
 create trigger zz_charle_t19_a1_s1_gone before delete on public."project" for each row execute function charle.t19_a1_s1();
 alter table public."project" enable always trigger zz_charle_t19_a1_s1_gone;
 drop trigger if exists zz_charle_t19_a1_s1_from on public."project";
-create trigger zz_charle_t19_a1_s1_from before update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t19_a1_s1();
+create trigger zz_charle_t19_a1_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t19_a1_s1();
 alter table public."project" enable always trigger zz_charle_t19_a1_s1_from;
 drop trigger if exists charle_t19_a1_s1_to on public."project";
-create trigger charle_t19_a1_s1_to after update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t19_a1_s1();
+create trigger charle_t19_a1_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t19_a1_s1();
 alter table public."project" enable always trigger charle_t19_a1_s1_to;
 create function charle.t19_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t19_a1_s1_truncate on public."project";
@@ -3159,19 +2433,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(20, array[l."id"], true);
-    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where l."phase_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' || l."assignee_id", r."id" from public."project_phase" r where l."phase_id" = r."id" and l."assignee_id" is not null
+    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where true and l."phase_id" = r."id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."project_phase" r where true and l."phase_id" = r."id" and l."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3179,21 +2446,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t19_a2_s1_gone on public."project_task";
 create trigger zz_charle_t19_a2_s1_gone before delete on public."project_task" for each row execute function charle.t19_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t19_a2_s1_gone;
 drop trigger if exists zz_charle_t19_a2_s1_from on public."project_task";
-create trigger zz_charle_t19_a2_s1_from before update on public."project_task" for each row when (row(old."phase_id", old."assignee_id") is distinct from row(new."phase_id", new."assignee_id")) execute function charle.t19_a2_s1();
+create trigger zz_charle_t19_a2_s1_from before update on public."project_task" for each row when (row(old."phase_id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."phase_id", new."assignee_id")::pg_catalog.record) execute function charle.t19_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t19_a2_s1_from;
 drop trigger if exists charle_t19_a2_s1_to on public."project_task";
-create trigger charle_t19_a2_s1_to after update on public."project_task" for each row when (row(old."phase_id", old."assignee_id") is distinct from row(new."phase_id", new."assignee_id")) execute function charle.t19_a2_s1();
+create trigger charle_t19_a2_s1_to after update on public."project_task" for each row when (row(old."phase_id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."phase_id", new."assignee_id")::pg_catalog.record) execute function charle.t19_a2_s1();
 alter table public."project_task" enable always trigger charle_t19_a2_s1_to;
 drop trigger if exists charle_t19_a2_s1_new on public."project_task";
 create trigger charle_t19_a2_s1_new after insert on public."project_task" for each row execute function charle.t19_a2_s1();
@@ -3201,9 +2463,12 @@ alter table public."project_task" enable always trigger charle_t19_a2_s1_new;
 create function charle.t19_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1 where p1."phase_id" = r."id" and p1."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1 where true and p1."phase_id" = r."id" and p1."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t19_a2_s1_truncate on public."project_task";
@@ -3219,19 +2484,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."project_phase" r where l."id" = r."project_id" and l."client_id" is not null
+    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where true and l."id" = r."project_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."project_phase" r where true and l."id" = r."project_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f19u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3239,28 +2497,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t19_a3_s1_gone on public."project";
 create trigger zz_charle_t19_a3_s1_gone before delete on public."project" for each row execute function charle.t19_a3_s1();
 alter table public."project" enable always trigger zz_charle_t19_a3_s1_gone;
 drop trigger if exists zz_charle_t19_a3_s1_from on public."project";
-create trigger zz_charle_t19_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t19_a3_s1();
+create trigger zz_charle_t19_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t19_a3_s1();
 alter table public."project" enable always trigger zz_charle_t19_a3_s1_from;
 drop trigger if exists charle_t19_a3_s1_to on public."project";
-create trigger charle_t19_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t19_a3_s1();
+create trigger charle_t19_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t19_a3_s1();
 alter table public."project" enable always trigger charle_t19_a3_s1_to;
 create function charle.t19_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t19_a3_s1_truncate on public."project";
@@ -3271,127 +2527,53 @@ select charle.unstamp(20);
 create function charle.t20_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f20d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(20, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        end loop;
-        was_in := 'user:' || old."assignee_id";
-        is_in := 'user:' || new."assignee_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f20d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(20, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(20, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        end loop;
-        is_in := 'user:' || new."assignee_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(20, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f20d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" then e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f20d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f20d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."assignee_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f20d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f20d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f20d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(20, array[new."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(20, array[new."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -3404,12 +2586,15 @@ alter table public."project_task" enable always trigger charle_raise;
 create function charle.t20_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 20, 'd'::"char", r."id" from public."project_task" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."assignee_id", 20, 'd'::"char", r."id" from public."project_task" r where true and r."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 20, 'd'::"char", r."id" from public."project_task" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."assignee_id", 20, 'd'::"char", r."id" from public."project_task" r where true and r."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."project_task";
@@ -3418,43 +2603,27 @@ alter table public."project_task" enable always trigger charle_truncate;
 create function charle.t20_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."project_id") is distinct from row(new."id", new."project_id")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."project_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."project_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(20, array[r."id"], false);
-    perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-    for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(20, array[old."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f20d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(20, array[r."id"], false);
-    perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
+    perform charle.lock_rows(20, array[old."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f20d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."project_task";
 create trigger zz_charle_leave before update or delete on public."project_task" for each row execute function charle.t20_leave();
@@ -3469,19 +2638,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(20, array(select distinct r."id" from public."project_task" r where l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'account:' || l."client_id", r."id" from public."project_task" r where l."id" = r."project_id" and l."client_id" is not null
+    perform charle.lock_rows(20, array(select distinct r."id" from public."project_task" r where true and l."id" = r."project_id"), true);
+    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."project_task" r where true and l."id" = r."project_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3489,28 +2651,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t20_a1_s1_gone on public."project";
 create trigger zz_charle_t20_a1_s1_gone before delete on public."project" for each row execute function charle.t20_a1_s1();
 alter table public."project" enable always trigger zz_charle_t20_a1_s1_gone;
 drop trigger if exists zz_charle_t20_a1_s1_from on public."project";
-create trigger zz_charle_t20_a1_s1_from before update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t20_a1_s1();
+create trigger zz_charle_t20_a1_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t20_a1_s1();
 alter table public."project" enable always trigger zz_charle_t20_a1_s1_from;
 drop trigger if exists charle_t20_a1_s1_to on public."project";
-create trigger charle_t20_a1_s1_to after update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t20_a1_s1();
+create trigger charle_t20_a1_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t20_a1_s1();
 alter table public."project" enable always trigger charle_t20_a1_s1_to;
 create function charle.t20_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t20_a1_s1_truncate on public."project";
@@ -3526,19 +2686,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(20, array(select distinct r."id" from public."project_task" r where l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."project_task" r where l."id" = r."project_id" and l."client_id" is not null
+    perform charle.lock_rows(20, array(select distinct r."id" from public."project_task" r where true and l."id" = r."project_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."project_task" r where true and l."id" = r."project_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f20u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3546,28 +2699,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t20_a3_s1_gone on public."project";
 create trigger zz_charle_t20_a3_s1_gone before delete on public."project" for each row execute function charle.t20_a3_s1();
 alter table public."project" enable always trigger zz_charle_t20_a3_s1_gone;
 drop trigger if exists zz_charle_t20_a3_s1_from on public."project";
-create trigger zz_charle_t20_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t20_a3_s1();
+create trigger zz_charle_t20_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t20_a3_s1();
 alter table public."project" enable always trigger zz_charle_t20_a3_s1_from;
 drop trigger if exists charle_t20_a3_s1_to on public."project";
-create trigger charle_t20_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t20_a3_s1();
+create trigger charle_t20_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t20_a3_s1();
 alter table public."project" enable always trigger charle_t20_a3_s1_to;
 create function charle.t20_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t20_a3_s1_truncate on public."project";
@@ -3578,121 +2729,54 @@ select charle.unstamp(21);
 create function charle.t21_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f21d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(21, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(21, array[r."id"], false);
-        perform charle.lock_rows(20, array(select p1."id" from public."project_task" p1 where p1."id" = r."project_task_id"), false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."id" = r."project_task_id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(21, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(21, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(21, array[r."id"], false);
-        perform charle.lock_rows(20, array(select p1."id" from public."project_task" p1 where p1."id" = r."project_task_id"), false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."id" = r."project_task_id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(21, array[r."id"], false);
-        perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f21d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f21d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f21d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(21, array[new."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(21, array[new."id"], false);
+    perform charle.lock_rows(20, array(select distinct p1."id" from public."project_task" p1 where true and p1."id" = new."project_task_id"), false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."id" = new."project_task_id" and p1."assignee_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(21, array[new."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -3705,12 +2789,15 @@ alter table public."project_sign_off" enable always trigger charle_raise;
 create function charle.t21_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 21, 'd'::"char", r."id" from public."project_sign_off" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1 where p1."id" = r."project_task_id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 21, 'd'::"char", r."id" from public."project_sign_off" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1 where true and p1."id" = r."project_task_id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."project_sign_off";
@@ -3719,52 +2806,33 @@ alter table public."project_sign_off" enable always trigger charle_truncate;
 create function charle.t21_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."project_id", old."project_task_id") is distinct from row(new."id", new."project_id", new."project_task_id")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."project_id", old."project_task_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."project_id", new."project_task_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(21, array[r."id"], false);
-    perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-    for is_in in select distinct 'account:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(21, array[old."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f21d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(21, array[r."id"], false);
-    perform charle.lock_rows(20, array(select p1."id" from public."project_task" p1 where p1."id" = r."project_task_id"), false);
-    for is_in in select distinct 'user:' || p1."assignee_id" from public."project_task" p1 where p1."id" = r."project_task_id" and p1."assignee_id" is not null
+    perform charle.lock_rows(21, array[old."id"], false);
+    perform charle.lock_rows(20, array(select distinct p1."id" from public."project_task" p1 where true and p1."id" = old."project_task_id"), false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."id" = old."project_task_id" and p1."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f21d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(21, array[r."id"], false);
-    perform charle.lock_rows(18, array(select p1."id" from public."project" p1 where p1."id" = r."project_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null
+    perform charle.lock_rows(21, array[old."id"], false);
+    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f21d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."project_sign_off";
 create trigger zz_charle_leave before update or delete on public."project_sign_off" for each row execute function charle.t21_leave();
@@ -3779,19 +2847,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'account:' || l."client_id", r."id" from public."project_sign_off" r where l."id" = r."project_id" and l."client_id" is not null
+    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where true and l."id" = r."project_id"), true);
+    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."project_sign_off" r where true and l."id" = r."project_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3799,28 +2860,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t21_a1_s1_gone on public."project";
 create trigger zz_charle_t21_a1_s1_gone before delete on public."project" for each row execute function charle.t21_a1_s1();
 alter table public."project" enable always trigger zz_charle_t21_a1_s1_gone;
 drop trigger if exists zz_charle_t21_a1_s1_from on public."project";
-create trigger zz_charle_t21_a1_s1_from before update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t21_a1_s1();
+create trigger zz_charle_t21_a1_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t21_a1_s1();
 alter table public."project" enable always trigger zz_charle_t21_a1_s1_from;
 drop trigger if exists charle_t21_a1_s1_to on public."project";
-create trigger charle_t21_a1_s1_to after update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t21_a1_s1();
+create trigger charle_t21_a1_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t21_a1_s1();
 alter table public."project" enable always trigger charle_t21_a1_s1_to;
 create function charle.t21_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t21_a1_s1_truncate on public."project";
@@ -3836,19 +2895,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(20, array[l."id"], true);
-    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where l."id" = r."project_task_id"), true);
-    for is_in, key in select distinct 'user:' || l."assignee_id", r."id" from public."project_sign_off" r where l."id" = r."project_task_id" and l."assignee_id" is not null
+    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where true and l."id" = r."project_task_id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."project_sign_off" r where true and l."id" = r."project_task_id" and l."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3856,28 +2908,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t21_a2_s1_gone on public."project_task";
 create trigger zz_charle_t21_a2_s1_gone before delete on public."project_task" for each row execute function charle.t21_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t21_a2_s1_gone;
 drop trigger if exists zz_charle_t21_a2_s1_from on public."project_task";
-create trigger zz_charle_t21_a2_s1_from before update on public."project_task" for each row when (row(old."id", old."assignee_id") is distinct from row(new."id", new."assignee_id")) execute function charle.t21_a2_s1();
+create trigger zz_charle_t21_a2_s1_from before update on public."project_task" for each row when (row(old."id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."assignee_id")::pg_catalog.record) execute function charle.t21_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t21_a2_s1_from;
 drop trigger if exists charle_t21_a2_s1_to on public."project_task";
-create trigger charle_t21_a2_s1_to after update on public."project_task" for each row when (row(old."id", old."assignee_id") is distinct from row(new."id", new."assignee_id")) execute function charle.t21_a2_s1();
+create trigger charle_t21_a2_s1_to after update on public."project_task" for each row when (row(old."id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."assignee_id")::pg_catalog.record) execute function charle.t21_a2_s1();
 alter table public."project_task" enable always trigger charle_t21_a2_s1_to;
 create function charle.t21_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1 where p1."id" = r."project_task_id" and p1."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1 where true and p1."id" = r."project_task_id" and p1."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t21_a2_s1_truncate on public."project_task";
@@ -3893,19 +2943,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."project_sign_off" r where l."id" = r."project_id" and l."client_id" is not null
+    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where true and l."id" = r."project_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."project_sign_off" r where true and l."id" = r."project_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f21u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -3913,28 +2956,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t21_a3_s1_gone on public."project";
 create trigger zz_charle_t21_a3_s1_gone before delete on public."project" for each row execute function charle.t21_a3_s1();
 alter table public."project" enable always trigger zz_charle_t21_a3_s1_gone;
 drop trigger if exists zz_charle_t21_a3_s1_from on public."project";
-create trigger zz_charle_t21_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t21_a3_s1();
+create trigger zz_charle_t21_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t21_a3_s1();
 alter table public."project" enable always trigger zz_charle_t21_a3_s1_from;
 drop trigger if exists charle_t21_a3_s1_to on public."project";
-create trigger charle_t21_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t21_a3_s1();
+create trigger charle_t21_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t21_a3_s1();
 alter table public."project" enable always trigger charle_t21_a3_s1_to;
 create function charle.t21_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where p1."id" = r."project_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t21_a3_s1_truncate on public."project";
@@ -3945,147 +2986,48 @@ select charle.unstamp(22);
 create function charle.t22_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        r := new;
-        is_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f22d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        r := new;
-        is_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f22d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."author_user_id";
-        is_in := 'user:' || new."author_user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f22d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        r := new;
-        is_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."subject_type", old."subject_id", old."client_id", old."visibility", old."author_user_id", old."author_client_user_id", old."body", old."parent_comment_id", old."edited_at", old."created_at", old."updated_at") is distinct from row(new."id", new."subject_type", new."subject_id", new."client_id", new."visibility", new."author_user_id", new."author_client_user_id", new."body", new."parent_comment_id", new."edited_at", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f22d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        r := new;
-        is_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."author_user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f22u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) and new."author_user_id" operator(pg_catalog.=) old."author_user_id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.visibility = 'client'), false) operator(pg_catalog.=) coalesce((old.visibility = 'client'), false) then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."author_user_id" operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when (new.visibility = 'client') and row(old."id", old."subject_type", old."subject_id", old."client_id", old."visibility", old."author_user_id", old."author_client_user_id", old."body", old."parent_comment_id", old."edited_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."subject_type", new."subject_id", new."client_id", new."visibility", new."author_user_id", new."author_client_user_id", new."body", new."parent_comment_id", new."edited_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) then case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) then case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."author_user_id" operator(pg_catalog.=) old."author_user_id" then e'\x1euser:' operator(pg_catalog.||) new."author_user_id" operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."author_user_id" operator(pg_catalog.||) e'\x1f22d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."author_user_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.visibility = 'client'), false) operator(pg_catalog.=) coalesce((old.visibility = 'client'), false) then case when (new.visibility = 'client') and row(old."id", old."subject_type", old."subject_id", old."client_id", old."visibility", old."author_user_id", old."author_client_user_id", old."body", old."parent_comment_id", old."edited_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."subject_type", new."subject_id", new."client_id", new."visibility", new."author_user_id", new."author_client_user_id", new."body", new."parent_comment_id", new."edited_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."author_user_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, ''), true);
     else
-        old_key := old."id";
-        r := old;
-        is_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f22d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f22d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."author_user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f22d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f22d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(case when (old.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."author_user_id" operator(pg_catalog.||) e'\x1f22d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(case when (old.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f22d\x1f' operator(pg_catalog.||) old."id" end, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4098,12 +3040,15 @@ alter table public."comment" enable always trigger charle_raise;
 create function charle.t22_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 22, 'd'::"char", r."id" from public."comment" r where true and (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 22, 'd'::"char", r."id" from public."comment" r where true and (r.subject_type in ('quote', 'project', 'project_task'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."author_user_id", 22, 'd'::"char", r."id" from public."comment" r where true and r."author_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 22, 'd'::"char", r."id" from public."comment" r where true and (r.visibility = 'client') and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 22, 'd'::"char", r."id" from public."comment" r where (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 22, 'd'::"char", r."id" from public."comment" r where (r.subject_type in ('quote', 'project', 'project_task'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."author_user_id", 22, 'd'::"char", r."id" from public."comment" r where true and r."author_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 22, 'd'::"char", r."id" from public."comment" r where (r.visibility = 'client') and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."comment";
@@ -4113,145 +3058,48 @@ select charle.unstamp(23);
 create function charle.t23_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        r := new;
-        is_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f23d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        r := new;
-        is_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f23d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."uploaded_by_user_id";
-        is_in := 'user:' || new."uploaded_by_user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f23d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        r := new;
-        is_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f23d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        r := new;
-        is_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."uploaded_by_user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f23u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) and new."uploaded_by_user_id" operator(pg_catalog.=) old."uploaded_by_user_id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.visibility = 'client'), false) operator(pg_catalog.=) coalesce((old.visibility = 'client'), false) then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."uploaded_by_user_id" operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) then case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) then case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."uploaded_by_user_id" operator(pg_catalog.=) old."uploaded_by_user_id" then e'\x1euser:' operator(pg_catalog.||) new."uploaded_by_user_id" operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."uploaded_by_user_id" operator(pg_catalog.||) e'\x1f23d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."uploaded_by_user_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.visibility = 'client'), false) operator(pg_catalog.=) coalesce((old.visibility = 'client'), false) then case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."uploaded_by_user_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, ''), true);
     else
-        old_key := old."id";
-        r := old;
-        is_in := case when (r.subject_type in ('task', 'subtask', 'help_desk_ticket')) then 'team' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f23d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.subject_type in ('quote', 'project', 'project_task')) then 'leads' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f23d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."uploaded_by_user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f23d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.visibility = 'client') then 'portal:' || r."client_id" end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f23d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(case when (old.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."uploaded_by_user_id" operator(pg_catalog.||) e'\x1f23d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(case when (old.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f23d\x1f' operator(pg_catalog.||) old."id" end, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4264,12 +3112,15 @@ alter table public."attachment" enable always trigger charle_raise;
 create function charle.t23_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 23, 'd'::"char", r."id" from public."attachment" r where true and (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 23, 'd'::"char", r."id" from public."attachment" r where true and (r.subject_type in ('quote', 'project', 'project_task'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."uploaded_by_user_id", 23, 'd'::"char", r."id" from public."attachment" r where true and r."uploaded_by_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 23, 'd'::"char", r."id" from public."attachment" r where true and (r.visibility = 'client') and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 23, 'd'::"char", r."id" from public."attachment" r where (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 23, 'd'::"char", r."id" from public."attachment" r where (r.subject_type in ('quote', 'project', 'project_task'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."uploaded_by_user_id", 23, 'd'::"char", r."id" from public."attachment" r where true and r."uploaded_by_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 23, 'd'::"char", r."id" from public."attachment" r where (r.visibility = 'client') and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."attachment";
@@ -4279,133 +3130,51 @@ select charle.unstamp(27);
 create function charle.t27_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f27d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."assignee_id";
-        is_in := 'user:' || new."assignee_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f27d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(27, array[r."id"], false);
-        for is_in in select distinct 'work:' || p1."assignee_id" from public."subtask" p1 where p1."block_id" = r."id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        end loop;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."client_id", old."month", old."type", old."round", old."start_date", old."end_date", old."status", old."created_at", old."updated_at") is distinct from row(new."id", new."client_id", new."month", new."type", new."round", new."start_date", new."end_date", new."status", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f27d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."assignee_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(27, array[r."id"], false);
-        for is_in in select distinct 'work:' || p1."assignee_id" from public."subtask" p1 where p1."block_id" = r."id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        end loop;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."month", old."type", old."round", old."start_date", old."end_date", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."type", new."round", new."start_date", new."end_date", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eleads\x1f27d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" then e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."client_id", old."month", old."type", old."round", old."start_date", old."end_date", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."type", new."round", new."start_date", new."end_date", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f27d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."assignee_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f27d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f27d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f27d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(27, array[new."id"], false);
+    for is_in in select distinct 'work:' operator(pg_catalog.||) p1."assignee_id" from public."subtask" p1 where true and p1."block_id" = new."id" and p1."assignee_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f27u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4418,12 +3187,15 @@ alter table public."block" enable always trigger charle_raise;
 create function charle.t27_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 27, 'd'::"char", r."id" from public."block" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."assignee_id", 27, 'd'::"char", r."id" from public."block" r where true and r."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'work:' || p1."assignee_id", 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1 where p1."block_id" = r."id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 27, 'd'::"char", r."id" from public."block" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 27, 'd'::"char", r."id" from public."block" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."assignee_id", 27, 'd'::"char", r."id" from public."block" r where true and r."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'work:' operator(pg_catalog.||) p1."assignee_id", 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1 where true and p1."block_id" = r."id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 27, 'd'::"char", r."id" from public."block" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."block";
@@ -4432,33 +3204,20 @@ alter table public."block" enable always trigger charle_truncate;
 create function charle.t27_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id") is distinct from row(new."id")) then
+    if tg_op = 'UPDATE' and not (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(27, array[r."id"], false);
-    for is_in in select distinct 'work:' || p1."assignee_id" from public."subtask" p1 where p1."block_id" = r."id" and p1."assignee_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(27, array[old."id"], false);
+    for is_in in select distinct 'work:' operator(pg_catalog.||) p1."assignee_id" from public."subtask" p1 where true and p1."block_id" = old."id" and p1."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f27d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f27d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."block";
 create trigger zz_charle_leave before update or delete on public."block" for each row execute function charle.t27_leave();
@@ -4473,19 +3232,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(25, array[l."id"], true);
-    perform charle.lock_rows(27, array(select distinct r."id" from public."block" r where l."block_id" = r."id"), true);
-    for is_in, key in select distinct 'work:' || l."assignee_id", r."id" from public."block" r where l."block_id" = r."id" and l."assignee_id" is not null
+    perform charle.lock_rows(27, array(select distinct r."id" from public."block" r where true and l."block_id" = r."id"), true);
+    for is_in, key in select distinct 'work:' operator(pg_catalog.||) l."assignee_id", r."id" from public."block" r where true and l."block_id" = r."id" and l."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f27u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f27u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -4493,21 +3245,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t27_a2_s1_gone on public."subtask";
 create trigger zz_charle_t27_a2_s1_gone before delete on public."subtask" for each row execute function charle.t27_a2_s1();
 alter table public."subtask" enable always trigger zz_charle_t27_a2_s1_gone;
 drop trigger if exists zz_charle_t27_a2_s1_from on public."subtask";
-create trigger zz_charle_t27_a2_s1_from before update on public."subtask" for each row when (row(old."assignee_id", old."block_id") is distinct from row(new."assignee_id", new."block_id")) execute function charle.t27_a2_s1();
+create trigger zz_charle_t27_a2_s1_from before update on public."subtask" for each row when (row(old."assignee_id", old."block_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."assignee_id", new."block_id")::pg_catalog.record) execute function charle.t27_a2_s1();
 alter table public."subtask" enable always trigger zz_charle_t27_a2_s1_from;
 drop trigger if exists charle_t27_a2_s1_to on public."subtask";
-create trigger charle_t27_a2_s1_to after update on public."subtask" for each row when (row(old."assignee_id", old."block_id") is distinct from row(new."assignee_id", new."block_id")) execute function charle.t27_a2_s1();
+create trigger charle_t27_a2_s1_to after update on public."subtask" for each row when (row(old."assignee_id", old."block_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."assignee_id", new."block_id")::pg_catalog.record) execute function charle.t27_a2_s1();
 alter table public."subtask" enable always trigger charle_t27_a2_s1_to;
 drop trigger if exists charle_t27_a2_s1_new on public."subtask";
 create trigger charle_t27_a2_s1_new after insert on public."subtask" for each row execute function charle.t27_a2_s1();
@@ -4515,9 +3262,12 @@ alter table public."subtask" enable always trigger charle_t27_a2_s1_new;
 create function charle.t27_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'work:' || p1."assignee_id", 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1 where p1."block_id" = r."id" and p1."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'work:' operator(pg_catalog.||) p1."assignee_id", 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1 where true and p1."block_id" = r."id" and p1."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t27_a2_s1_truncate on public."subtask";
@@ -4525,64 +3275,36 @@ create trigger charle_t27_a2_s1_truncate before truncate on public."subtask" for
 alter table public."subtask" enable always trigger charle_t27_a2_s1_truncate;
 insert into charle.gate (tab, bucket) select 25, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(31);
-create function charle.t31_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t31_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'staff';
-        is_in := 'staff';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f31u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f31u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f31d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f31u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1estaff\x1f31d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'staff';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f31d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1estaff\x1f31d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4595,99 +3317,53 @@ alter table public."capacity_rule" enable always trigger charle_raise;
 create function charle.t31_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 31, 'd'::"char", r."id" from public."capacity_rule" r where true;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 31, 'd'::"char", r."id" from public."capacity_rule" r where true;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."capacity_rule";
 create trigger charle_truncate before truncate on public."capacity_rule" for each statement execute function charle.t31_truncate();
 alter table public."capacity_rule" enable always trigger charle_truncate;
 select charle.unstamp(33);
-create function charle.t33_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t33_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'money';
-        is_in := 'money';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f33u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f33u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f33d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f33u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f33u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f33d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f33u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f33u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1emoney\x1f33d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f33d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f33d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f33d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f33d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f33d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4700,150 +3376,64 @@ alter table public."client_plan_change" enable always trigger charle_raise;
 create function charle.t33_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'money', 33, 'd'::"char", r."id" from public."client_plan_change" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 33, 'd'::"char", r."id" from public."client_plan_change" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 33, 'd'::"char", r."id" from public."client_plan_change" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 33, 'd'::"char", r."id" from public."client_plan_change" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client_plan_change";
 create trigger charle_truncate before truncate on public."client_plan_change" for each statement execute function charle.t33_truncate();
 alter table public."client_plan_change" enable always trigger charle_truncate;
 select charle.unstamp(34);
-create function charle.t34_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t34_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."client_id", old."month", old."plan_id", old."gross_minutes", old."pm_deduction_minutes", old."allocated_minutes", old."rollover_in_minutes", old."logged_minutes", old."billable_minutes", old."remaining_minutes", old."banked_minutes", old."overage_minutes", old."help_desk_minutes", old."status", old."closed_at", old."closed_by_id", old."created_at", old."updated_at") is distinct from row(new."id", new."client_id", new."month", new."plan_id", new."gross_minutes", new."pm_deduction_minutes", new."allocated_minutes", new."rollover_in_minutes", new."logged_minutes", new."billable_minutes", new."remaining_minutes", new."banked_minutes", new."overage_minutes", new."help_desk_minutes", new."status", new."closed_at", new."closed_by_id", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f34d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'money';
-        is_in := 'money';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f34d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f34d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."client_id", old."month", old."allocated_minutes", old."rollover_in_minutes", old."billable_minutes", old."remaining_minutes", old."help_desk_minutes", old."status", old."closed_at", old."created_at", old."updated_at") is distinct from row(new."id", new."client_id", new."month", new."allocated_minutes", new."rollover_in_minutes", new."billable_minutes", new."remaining_minutes", new."help_desk_minutes", new."status", new."closed_at", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f34d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-        end if;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f34u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."month", old."plan_id", old."gross_minutes", old."pm_deduction_minutes", old."allocated_minutes", old."rollover_in_minutes", old."logged_minutes", old."billable_minutes", old."remaining_minutes", old."banked_minutes", old."overage_minutes", old."help_desk_minutes", old."status", old."closed_at", old."closed_by_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."plan_id", new."gross_minutes", new."pm_deduction_minutes", new."allocated_minutes", new."rollover_in_minutes", new."logged_minutes", new."billable_minutes", new."remaining_minutes", new."banked_minutes", new."overage_minutes", new."help_desk_minutes", new."status", new."closed_at", new."closed_by_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."month", old."allocated_minutes", old."rollover_in_minutes", old."billable_minutes", old."remaining_minutes", old."help_desk_minutes", old."status", old."closed_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."allocated_minutes", new."rollover_in_minutes", new."billable_minutes", new."remaining_minutes", new."help_desk_minutes", new."status", new."closed_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."client_id", old."month", old."plan_id", old."gross_minutes", old."pm_deduction_minutes", old."allocated_minutes", old."rollover_in_minutes", old."logged_minutes", old."billable_minutes", old."remaining_minutes", old."banked_minutes", old."overage_minutes", old."help_desk_minutes", old."status", old."closed_at", old."closed_by_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."plan_id", new."gross_minutes", new."pm_deduction_minutes", new."allocated_minutes", new."rollover_in_minutes", new."logged_minutes", new."billable_minutes", new."remaining_minutes", new."banked_minutes", new."overage_minutes", new."help_desk_minutes", new."status", new."closed_at", new."closed_by_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1epms\x1f34d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1emoney\x1f34d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f34d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."client_id", old."month", old."allocated_minutes", old."rollover_in_minutes", old."billable_minutes", old."remaining_minutes", old."help_desk_minutes", old."status", old."closed_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."allocated_minutes", new."rollover_in_minutes", new."billable_minutes", new."remaining_minutes", new."help_desk_minutes", new."status", new."closed_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f34d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f34d\x1f' || old_key;
-        end if;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f34d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f34d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f34d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f34d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f34d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f34d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f34d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4856,12 +3446,15 @@ alter table public."client_period" enable always trigger charle_raise;
 create function charle.t34_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 34, 'd'::"char", r."id" from public."client_period" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'money', 34, 'd'::"char", r."id" from public."client_period" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 34, 'd'::"char", r."id" from public."client_period" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 34, 'd'::"char", r."id" from public."client_period" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client_period";
@@ -4871,101 +3464,48 @@ select charle.unstamp(35);
 create function charle.t35_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f35d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(35, array[r."id"], false);
-        perform charle.lock_rows(34, array(select p1."id" from public."client_period" p1 where p1."id" = r."client_period_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(35, array[r."id"], false);
-        perform charle.lock_rows(34, array(select p1."id" from public."client_period" p1 where p1."id" = r."client_period_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(35, array[r."id"], false);
-        perform charle.lock_rows(34, array(select p1."id" from public."client_period" p1 where p1."id" = r."client_period_id"), false);
-        for is_in in select distinct 'account:' || p1."client_id" from public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(35, array[r."id"], false);
-        perform charle.lock_rows(34, array(select p1."id" from public."client_period" p1 where p1."id" = r."client_period_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f35d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f35d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f35d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(35, array[new."id"], false);
+    perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = new."client_period_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = new."client_period_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(35, array[new."id"], false);
+    perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = new."client_period_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = new."client_period_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -4978,11 +3518,14 @@ alter table public."period_adjustment" enable always trigger charle_raise;
 create function charle.t35_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 35, 'd'::"char", r."id" from public."period_adjustment" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 35, 'd'::"char", r."id" from public."period_adjustment" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."period_adjustment";
@@ -4991,43 +3534,27 @@ alter table public."period_adjustment" enable always trigger charle_truncate;
 create function charle.t35_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."client_period_id") is distinct from row(new."id", new."client_period_id")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."client_period_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_period_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(35, array[r."id"], false);
-    perform charle.lock_rows(34, array(select p1."id" from public."client_period" p1 where p1."id" = r."client_period_id"), false);
-    for is_in in select distinct 'account:' || p1."client_id" from public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(35, array[old."id"], false);
+    perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = old."client_period_id"), false);
+    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = old."client_period_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f35d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(35, array[r."id"], false);
-    perform charle.lock_rows(34, array(select p1."id" from public."client_period" p1 where p1."id" = r."client_period_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null
+    perform charle.lock_rows(35, array[old."id"], false);
+    perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = old."client_period_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = old."client_period_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f35d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."period_adjustment";
 create trigger zz_charle_leave before update or delete on public."period_adjustment" for each row execute function charle.t35_leave();
@@ -5042,19 +3569,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(34, array[l."id"], true);
-    perform charle.lock_rows(35, array(select distinct r."id" from public."period_adjustment" r where l."id" = r."client_period_id"), true);
-    for is_in, key in select distinct 'account:' || l."client_id", r."id" from public."period_adjustment" r where l."id" = r."client_period_id" and l."client_id" is not null
+    perform charle.lock_rows(35, array(select distinct r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id"), true);
+    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -5062,28 +3582,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t35_a1_s1_gone on public."client_period";
 create trigger zz_charle_t35_a1_s1_gone before delete on public."client_period" for each row execute function charle.t35_a1_s1();
 alter table public."client_period" enable always trigger zz_charle_t35_a1_s1_gone;
 drop trigger if exists zz_charle_t35_a1_s1_from on public."client_period";
-create trigger zz_charle_t35_a1_s1_from before update on public."client_period" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t35_a1_s1();
+create trigger zz_charle_t35_a1_s1_from before update on public."client_period" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t35_a1_s1();
 alter table public."client_period" enable always trigger zz_charle_t35_a1_s1_from;
 drop trigger if exists charle_t35_a1_s1_to on public."client_period";
-create trigger charle_t35_a1_s1_to after update on public."client_period" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t35_a1_s1();
+create trigger charle_t35_a1_s1_to after update on public."client_period" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t35_a1_s1();
 alter table public."client_period" enable always trigger charle_t35_a1_s1_to;
 create function charle.t35_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t35_a1_s1_truncate on public."client_period";
@@ -5099,19 +3617,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(34, array[l."id"], true);
-    perform charle.lock_rows(35, array(select distinct r."id" from public."period_adjustment" r where l."id" = r."client_period_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."period_adjustment" r where l."id" = r."client_period_id" and l."client_id" is not null
+    perform charle.lock_rows(35, array(select distinct r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f35u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -5119,28 +3630,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t35_a2_s1_gone on public."client_period";
 create trigger zz_charle_t35_a2_s1_gone before delete on public."client_period" for each row execute function charle.t35_a2_s1();
 alter table public."client_period" enable always trigger zz_charle_t35_a2_s1_gone;
 drop trigger if exists zz_charle_t35_a2_s1_from on public."client_period";
-create trigger zz_charle_t35_a2_s1_from before update on public."client_period" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t35_a2_s1();
+create trigger zz_charle_t35_a2_s1_from before update on public."client_period" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t35_a2_s1();
 alter table public."client_period" enable always trigger zz_charle_t35_a2_s1_from;
 drop trigger if exists charle_t35_a2_s1_to on public."client_period";
-create trigger charle_t35_a2_s1_to after update on public."client_period" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t35_a2_s1();
+create trigger charle_t35_a2_s1_to after update on public."client_period" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t35_a2_s1();
 alter table public."client_period" enable always trigger charle_t35_a2_s1_to;
 create function charle.t35_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where p1."id" = r."client_period_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t35_a2_s1_truncate on public."client_period";
@@ -5148,82 +3657,41 @@ create trigger charle_t35_a2_s1_truncate before truncate on public."client_perio
 alter table public."client_period" enable always trigger charle_t35_a2_s1_truncate;
 insert into charle.gate (tab, bucket) select 34, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(37);
-create function charle.t37_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t37_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."client_id", old."month")::text;
-        key := jsonb_build_array(new."client_id", new."month")::text;
-        was_in := 'money';
-        is_in := 'money';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f37u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f37u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f37d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f37u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f37u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f37d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."client_id", new."month")::text;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f37u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f37u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."client_id" operator(pg_catalog.=) old."client_id" and new."month" operator(pg_catalog.=) old."month" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text
+            else coalesce(e'\x1emoney\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."client_id", old."month")::text;
-        is_in := 'money';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f37d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f37d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emoney\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -5236,114 +3704,59 @@ alter table public."client_metric" enable always trigger charle_raise;
 create function charle.t37_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'money', 37, 'd'::"char", jsonb_build_array(r."client_id", r."month")::text from public."client_metric" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 37, 'd'::"char", jsonb_build_array(r."client_id", r."month")::text from public."client_metric" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 37, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."month")::pg_catalog.text from public."client_metric" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 37, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."month")::pg_catalog.text from public."client_metric" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client_metric";
 create trigger charle_truncate before truncate on public."client_metric" for each statement execute function charle.t37_truncate();
 alter table public."client_metric" enable always trigger charle_truncate;
 select charle.unstamp(38);
-create function charle.t38_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t38_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."user_id", old."month")::text;
-        key := jsonb_build_array(new."user_id", new."month")::text;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f38d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'managers';
-        is_in := 'managers';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f38d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            if row(old."user_id", old."month", old."working_days", old."leave_half_days", old."available_minutes", old."logged_minutes", old."billable_minutes", old."utilisation_bps") is distinct from row(new."user_id", new."month", new."working_days", new."leave_half_days", new."available_minutes", new."logged_minutes", new."billable_minutes", new."utilisation_bps") then
-                pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f38d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."user_id", new."month")::text;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f38u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
+            operator(pg_catalog.||) e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
+            operator(pg_catalog.||) case when true and row(old."user_id", old."month", old."working_days", old."leave_half_days", old."available_minutes", old."logged_minutes", old."billable_minutes", old."utilisation_bps")::pg_catalog.record operator(pg_catalog.*<>) row(new."user_id", new."month", new."working_days", new."leave_half_days", new."available_minutes", new."logged_minutes", new."billable_minutes", new."utilisation_bps")::pg_catalog.record then e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
+            else coalesce(e'\x1emanagers\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then case when true and row(old."user_id", old."month", old."working_days", old."leave_half_days", old."available_minutes", old."logged_minutes", old."billable_minutes", old."utilisation_bps")::pg_catalog.record operator(pg_catalog.*<>) row(new."user_id", new."month", new."working_days", new."leave_half_days", new."available_minutes", new."logged_minutes", new."billable_minutes", new."utilisation_bps")::pg_catalog.record then e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text else '' end
+            else coalesce(e'\x1epms\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."user_id", old."month")::text;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f38d\x1f' || old_key;
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f38d\x1f' || old_key;
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f38d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -5356,93 +3769,55 @@ alter table public."user_metric" enable always trigger charle_raise;
 create function charle.t38_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 38, 'd'::"char", jsonb_build_array(r."user_id", r."month")::text from public."user_metric" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'managers', 38, 'd'::"char", jsonb_build_array(r."user_id", r."month")::text from public."user_metric" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 38, 'd'::"char", jsonb_build_array(r."user_id", r."month")::text from public."user_metric" r where true;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."user_metric";
 create trigger charle_truncate before truncate on public."user_metric" for each statement execute function charle.t38_truncate();
 alter table public."user_metric" enable always trigger charle_truncate;
 select charle.unstamp(40);
-create function charle.t40_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t40_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."client_id", old."kind")::text;
-        key := jsonb_build_array(new."client_id", new."kind")::text;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f40u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f40u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f40d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f40u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f40u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f40d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."client_id", new."kind")::text;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f40u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f40u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."client_id" operator(pg_catalog.=) old."client_id" and new."kind" operator(pg_catalog.=) old."kind" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."kind" operator(pg_catalog.=) old."kind" then e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text
+            else coalesce(e'\x1epms\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."kind" operator(pg_catalog.=) old."kind" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."client_id", old."kind")::text;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f40d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f40d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -5455,10 +3830,13 @@ alter table public."client_score" enable always trigger charle_raise;
 create function charle.t40_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 40, 'd'::"char", jsonb_build_array(r."client_id", r."kind")::text from public."client_score" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 40, 'd'::"char", jsonb_build_array(r."client_id", r."kind")::text from public."client_score" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 40, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."kind")::pg_catalog.text from public."client_score" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 40, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."kind")::pg_catalog.text from public."client_score" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."client_score";
@@ -5468,141 +3846,48 @@ select charle.unstamp(43);
 create function charle.t43_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.status = 'approved') then 'staff' end;
-        r := new;
-        is_in := case when (r.status = 'approved') then 'staff' end;
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."user_id", old."day_type", old."start_date", old."end_date") is distinct from row(new."id", new."user_id", new."day_type", new."start_date", new."end_date") then
-                pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f43d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f43d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'reports:' || old."user_id";
-        is_in := 'reports:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f43d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'managers';
-        is_in := 'managers';
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."user_id", old."type", old."day_type", old."start_date", old."end_date", old."half_days", old."status", old."created_by_id", old."decided_by_id", old."decided_at", old."decision_note", old."created_at", old."updated_at") is distinct from row(new."id", new."user_id", new."type", new."day_type", new."start_date", new."end_date", new."half_days", new."status", new."created_by_id", new."decided_by_id", new."decided_at", new."decision_note", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f43d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        r := new;
-        is_in := case when (r.status = 'approved') then 'staff' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-        end if;
-        is_in := 'reports:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f43u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.status = 'approved'), false) operator(pg_catalog.=) coalesce((old.status = 'approved'), false) and new."user_id" operator(pg_catalog.=) old."user_id" and new."user_id" operator(pg_catalog.=) old."user_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when (new.status = 'approved') and row(old."id", old."user_id", old."day_type", old."start_date", old."end_date")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."day_type", new."start_date", new."end_date")::pg_catalog.record then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1ereports:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."user_id", old."type", old."day_type", old."start_date", old."end_date", old."half_days", old."status", old."created_by_id", old."decided_by_id", old."decided_at", old."decision_note", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."type", new."day_type", new."start_date", new."end_date", new."half_days", new."status", new."created_by_id", new."decided_by_id", new."decided_at", new."decision_note", new."created_at", new."updated_at")::pg_catalog.record then e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.status = 'approved'), false) operator(pg_catalog.=) coalesce((old.status = 'approved'), false) then case when (new.status = 'approved') and row(old."id", old."user_id", old."day_type", old."start_date", old."end_date")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."day_type", new."start_date", new."end_date")::pg_catalog.record then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.status = 'approved') then e'\x1estaff\x1f43d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.status = 'approved') then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f43d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1ereports:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1ereports:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f43d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1ereports:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."user_id", old."type", old."day_type", old."start_date", old."end_date", old."half_days", old."status", old."created_by_id", old."decided_by_id", old."decided_at", old."decision_note", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."type", new."day_type", new."start_date", new."end_date", new."half_days", new."status", new."created_by_id", new."decided_by_id", new."decided_at", new."decision_note", new."created_at", new."updated_at")::pg_catalog.record then e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1emanagers\x1f43d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (new.status = 'approved') then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1ereports:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        r := old;
-        is_in := case when (r.status = 'approved') then 'staff' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f43d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f43d\x1f' || old_key;
-        end if;
-        is_in := 'reports:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f43d\x1f' || old_key;
-        end if;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f43d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (old.status = 'approved') then e'\x1estaff\x1f43d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f43d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1ereports:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f43d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f43d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -5615,94 +3900,56 @@ alter table public."leave_request" enable always trigger charle_raise;
 create function charle.t43_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'staff', 43, 'd'::"char", r."id" from public."leave_request" r where true and (r.status = 'approved');
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'reports:' || r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'managers', 43, 'd'::"char", r."id" from public."leave_request" r where true;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 43, 'd'::"char", r."id" from public."leave_request" r where (r.status = 'approved');
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'reports:' operator(pg_catalog.||) r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 43, 'd'::"char", r."id" from public."leave_request" r where true;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."leave_request";
 create trigger charle_truncate before truncate on public."leave_request" for each statement execute function charle.t43_truncate();
 alter table public."leave_request" enable always trigger charle_truncate;
 select charle.unstamp(44);
-create function charle.t44_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t44_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."user_id", old."year")::text;
-        key := jsonb_build_array(new."user_id", new."year")::text;
-        was_in := 'managers';
-        is_in := 'managers';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f44u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f44u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f44d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f44u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f44u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f44d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."user_id", new."year")::text;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f44u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f44u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."year" operator(pg_catalog.=) old."year" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."year" operator(pg_catalog.=) old."year" then e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text
+            else coalesce(e'\x1emanagers\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."year" operator(pg_catalog.=) old."year" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."user_id", old."year")::text;
-        is_in := 'managers';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f44d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f44d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -5715,106 +3962,54 @@ alter table public."leave_balance" enable always trigger charle_raise;
 create function charle.t44_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'managers', 44, 'd'::"char", jsonb_build_array(r."user_id", r."year")::text from public."leave_balance" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 44, 'd'::"char", jsonb_build_array(r."user_id", r."year")::text from public."leave_balance" r where true and r."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 44, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."year")::pg_catalog.text from public."leave_balance" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 44, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."year")::pg_catalog.text from public."leave_balance" r where true and r."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."leave_balance";
 create trigger charle_truncate before truncate on public."leave_balance" for each statement execute function charle.t44_truncate();
 alter table public."leave_balance" enable always trigger charle_truncate;
 select charle.unstamp(46);
-create function charle.t46_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t46_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'user:' || old."recipient_user_id";
-        is_in := 'user:' || new."recipient_user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f46u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f46u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f46d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal_user:' || old."recipient_client_user_id";
-        is_in := 'portal_user:' || new."recipient_client_user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f46u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f46u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f46d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'user:' || new."recipient_user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f46u\x1f' || key;
-        end if;
-        is_in := 'portal_user:' || new."recipient_client_user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f46u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."recipient_user_id" operator(pg_catalog.=) old."recipient_user_id" and new."recipient_client_user_id" operator(pg_catalog.=) old."recipient_client_user_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."recipient_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eportal_user:' operator(pg_catalog.||) new."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."recipient_user_id" operator(pg_catalog.=) old."recipient_user_id" then e'\x1euser:' operator(pg_catalog.||) new."recipient_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."recipient_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."recipient_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."recipient_client_user_id" operator(pg_catalog.=) old."recipient_client_user_id" then e'\x1eportal_user:' operator(pg_catalog.||) new."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."recipient_client_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."recipient_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."recipient_client_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'user:' || old."recipient_user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f46d\x1f' || old_key;
-        end if;
-        is_in := 'portal_user:' || old."recipient_client_user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f46d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."recipient_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -5827,10 +4022,13 @@ alter table public."notification" enable always trigger charle_raise;
 create function charle.t46_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."recipient_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal_user:' || r."recipient_client_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_client_user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."recipient_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_user:' operator(pg_catalog.||) r."recipient_client_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_client_user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."notification";
@@ -5840,171 +4038,53 @@ select charle.unstamp(47);
 create function charle.t47_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then 'team' end;
-        r := new;
-        is_in := case when (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then 'team' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f47d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'leads' end;
-        r := new;
-        is_in := case when (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'leads' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f47d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'managers' end;
-        r := new;
-        is_in := case when (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'managers' end;
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f47d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."actor_user_id";
-        is_in := 'user:' || new."actor_user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f47d\x1f' || old_key;
-            end if;
-        end if;
-        r := old;
-        was_in := case when (r.client_visible) then 'portal:' || r."client_id" end;
-        r := new;
-        is_in := case when (r.client_visible) then 'portal:' || r."client_id" end;
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."at", old."actor_user_id", old."actor_client_user_id", old."verb", old."subject_type", old."subject_id", old."client_id") is distinct from row(new."id", new."at", new."actor_user_id", new."actor_client_user_id", new."verb", new."subject_type", new."subject_id", new."client_id") then
-                pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f47d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        r := new;
-        is_in := case when (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then 'team' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'leads' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'managers' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."actor_user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        end if;
-        r := new;
-        is_in := case when (r.client_visible) then 'portal:' || r."client_id" end;
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f47u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) and coalesce((new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) and coalesce((new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) and new."actor_user_id" operator(pg_catalog.=) old."actor_user_id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.client_visible), false) operator(pg_catalog.=) coalesce((old.client_visible), false) then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) case when (new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."actor_user_id" operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when (new.client_visible) and row(old."id", old."at", old."actor_user_id", old."actor_client_user_id", old."verb", old."subject_type", old."subject_id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."at", new."actor_user_id", new."actor_client_user_id", new."verb", new."subject_type", new."subject_id", new."client_id")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) then case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) then case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) then case when (new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."actor_user_id" operator(pg_catalog.=) old."actor_user_id" then e'\x1euser:' operator(pg_catalog.||) new."actor_user_id" operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."actor_user_id" operator(pg_catalog.||) e'\x1f47d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."actor_user_id") operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.client_visible), false) operator(pg_catalog.=) coalesce((old.client_visible), false) then case when (new.client_visible) and row(old."id", old."at", old."actor_user_id", old."actor_client_user_id", old."verb", old."subject_type", old."subject_id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."at", new."actor_user_id", new."actor_client_user_id", new."verb", new."subject_type", new."subject_id", new."client_id")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(case when (old.client_visible) then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.client_visible) then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(case when (new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."actor_user_id") operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(case when (new.client_visible) then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, ''), true);
     else
-        old_key := old."id";
-        r := old;
-        is_in := case when (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then 'team' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'leads' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then 'managers' end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."actor_user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47d\x1f' || old_key;
-        end if;
-        r := old;
-        is_in := case when (r.client_visible) then 'portal:' || r."client_id" end;
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f47d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(case when (old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(case when (old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(case when (old.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."actor_user_id" operator(pg_catalog.||) e'\x1f47d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(case when (old.client_visible) then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f47d\x1f' operator(pg_catalog.||) old."id" end, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -6017,13 +4097,16 @@ alter table public."activity_log" enable always trigger charle_raise;
 create function charle.t47_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 47, 'd'::"char", r."id" from public."activity_log" r where true and (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 47, 'd'::"char", r."id" from public."activity_log" r where true and (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'managers', 47, 'd'::"char", r."id" from public."activity_log" r where true and (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."actor_user_id", 47, 'd'::"char", r."id" from public."activity_log" r where true and r."actor_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 47, 'd'::"char", r."id" from public."activity_log" r where true and (r.client_visible) and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."actor_user_id", 47, 'd'::"char", r."id" from public."activity_log" r where true and r."actor_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 47, 'd'::"char", r."id" from public."activity_log" r where (r.client_visible) and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."activity_log";
@@ -6033,107 +4116,46 @@ select charle.unstamp(13);
 create function charle.t13_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f13d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(13, array[r."id"], false);
-        for is_in in select distinct 'user:' || p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-        end loop;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."display_id", old."client_id", old."title", old."description", old."status", old."origin", old."created_by_client_user_id", old."client_decided_by_id", old."client_decided_at", old."cancelled_at", old."task_id", old."created_at", old."updated_at") is distinct from row(new."id", new."display_id", new."client_id", new."title", new."description", new."status", new."origin", new."created_by_client_user_id", new."client_decided_by_id", new."client_decided_at", new."cancelled_at", new."task_id", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f13d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(13, array[r."id"], false);
-        for is_in in select distinct 'user:' || p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-        end loop;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."status", old."origin", old."created_by_client_user_id", old."client_decided_by_id", old."client_decided_at", old."cancelled_at", old."task_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."status", new."origin", new."created_by_client_user_id", new."client_decided_by_id", new."client_decided_at", new."cancelled_at", new."task_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eleads\x1f13d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."status", old."origin", old."created_by_client_user_id", old."client_decided_by_id", old."client_decided_at", old."cancelled_at", old."task_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."status", new."origin", new."created_by_client_user_id", new."client_decided_by_id", new."client_decided_at", new."cancelled_at", new."task_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f13d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f13d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f13d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f13d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f13d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(13, array[new."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = new."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -6146,11 +4168,14 @@ alter table public."quote" enable always trigger charle_raise;
 create function charle.t13_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 13, 'd'::"char", r."id" from public."quote" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 13, 'd'::"char", r."id" from public."quote" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 13, 'd'::"char", r."id" from public."quote" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 13, 'd'::"char", r."id" from public."quote" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."quote";
@@ -6159,33 +4184,20 @@ alter table public."quote" enable always trigger charle_truncate;
 create function charle.t13_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id") is distinct from row(new."id")) then
+    if tg_op = 'UPDATE' and not (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(13, array[r."id"], false);
-    for is_in in select distinct 'user:' || p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(13, array[old."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = old."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f13d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."quote";
 create trigger zz_charle_leave before update or delete on public."quote" for each row execute function charle.t13_leave();
@@ -6200,19 +4212,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(14, array[l."id"], true);
-    perform charle.lock_rows(13, array(select distinct r."id" from public."quote" r where l."quote_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' || p2."user_id", r."id" from public."quote" r, public."quote_requirement_assignee" p2 where l."quote_id" = r."id" and p2."quote_requirement_id" = l."id" and p2."user_id" is not null
+    perform charle.lock_rows(13, array(select distinct r."id" from public."quote" r where true and l."quote_id" = r."id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) p2."user_id", r."id" from public."quote" r, public."quote_requirement_assignee" p2 where true and l."quote_id" = r."id" and p2."quote_requirement_id" = l."id" and p2."user_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6220,21 +4225,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t13_a1_s1_gone on public."quote_requirement";
 create trigger zz_charle_t13_a1_s1_gone before delete on public."quote_requirement" for each row execute function charle.t13_a1_s1();
 alter table public."quote_requirement" enable always trigger zz_charle_t13_a1_s1_gone;
 drop trigger if exists zz_charle_t13_a1_s1_from on public."quote_requirement";
-create trigger zz_charle_t13_a1_s1_from before update on public."quote_requirement" for each row when (row(old."id", old."quote_id") is distinct from row(new."id", new."quote_id")) execute function charle.t13_a1_s1();
+create trigger zz_charle_t13_a1_s1_from before update on public."quote_requirement" for each row when (row(old."id", old."quote_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."quote_id")::pg_catalog.record) execute function charle.t13_a1_s1();
 alter table public."quote_requirement" enable always trigger zz_charle_t13_a1_s1_from;
 drop trigger if exists charle_t13_a1_s1_to on public."quote_requirement";
-create trigger charle_t13_a1_s1_to after update on public."quote_requirement" for each row when (row(old."id", old."quote_id") is distinct from row(new."id", new."quote_id")) execute function charle.t13_a1_s1();
+create trigger charle_t13_a1_s1_to after update on public."quote_requirement" for each row when (row(old."id", old."quote_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."quote_id")::pg_catalog.record) execute function charle.t13_a1_s1();
 alter table public."quote_requirement" enable always trigger charle_t13_a1_s1_to;
 drop trigger if exists charle_t13_a1_s1_new on public."quote_requirement";
 create trigger charle_t13_a1_s1_new after insert on public."quote_requirement" for each row execute function charle.t13_a1_s1();
@@ -6242,9 +4242,12 @@ alter table public."quote_requirement" enable always trigger charle_t13_a1_s1_ne
 create function charle.t13_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t13_a1_s1_truncate on public."quote_requirement";
@@ -6260,20 +4263,13 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
-    perform charle.lock_rows(15, array[jsonb_build_array(l."quote_requirement_id", l."user_id")::text], true);
-    perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where l."quote_requirement_id" = p1."id"), true);
-    perform charle.lock_rows(13, array(select distinct r."id" from public."quote" r, public."quote_requirement" p1 where p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id"), true);
-    for is_in, key in select distinct 'user:' || l."user_id", r."id" from public."quote" r, public."quote_requirement" p1 where p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id" and l."user_id" is not null
+    l := case when tg_when = 'BEFORE' then old else new end;
+    perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(l."quote_requirement_id", l."user_id")::pg_catalog.text], true);
+    perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and l."quote_requirement_id" = p1."id"), true);
+    perform charle.lock_rows(13, array(select distinct r."id" from public."quote" r, public."quote_requirement" p1 where true and p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."user_id", r."id" from public."quote" r, public."quote_requirement" p1 where true and p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id" and l."user_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f13u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6281,21 +4277,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t13_a1_s2_gone on public."quote_requirement_assignee";
 create trigger zz_charle_t13_a1_s2_gone before delete on public."quote_requirement_assignee" for each row execute function charle.t13_a1_s2();
 alter table public."quote_requirement_assignee" enable always trigger zz_charle_t13_a1_s2_gone;
 drop trigger if exists zz_charle_t13_a1_s2_from on public."quote_requirement_assignee";
-create trigger zz_charle_t13_a1_s2_from before update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id") is distinct from row(new."quote_requirement_id", new."user_id")) execute function charle.t13_a1_s2();
+create trigger zz_charle_t13_a1_s2_from before update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."quote_requirement_id", new."user_id")::pg_catalog.record) execute function charle.t13_a1_s2();
 alter table public."quote_requirement_assignee" enable always trigger zz_charle_t13_a1_s2_from;
 drop trigger if exists charle_t13_a1_s2_to on public."quote_requirement_assignee";
-create trigger charle_t13_a1_s2_to after update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id") is distinct from row(new."quote_requirement_id", new."user_id")) execute function charle.t13_a1_s2();
+create trigger charle_t13_a1_s2_to after update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."quote_requirement_id", new."user_id")::pg_catalog.record) execute function charle.t13_a1_s2();
 alter table public."quote_requirement_assignee" enable always trigger charle_t13_a1_s2_to;
 drop trigger if exists charle_t13_a1_s2_new on public."quote_requirement_assignee";
 create trigger charle_t13_a1_s2_new after insert on public."quote_requirement_assignee" for each row execute function charle.t13_a1_s2();
@@ -6303,9 +4294,12 @@ alter table public."quote_requirement_assignee" enable always trigger charle_t13
 create function charle.t13_a1_s2_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t13_a1_s2_truncate on public."quote_requirement_assignee";
@@ -6316,123 +4310,53 @@ select charle.unstamp(14);
 create function charle.t14_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f14d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(14, array[r."id"], false);
-        for is_in in select distinct 'user:' || p1."user_id" from public."quote_requirement_assignee" p1 where p1."quote_requirement_id" = r."id" and p1."user_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(14, array[r."id"], false);
-        perform charle.lock_rows(13, array(select p1."id" from public."quote" p1 where p1."id" = r."quote_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."quote" p1 where p1."id" = r."quote_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-        end loop;
-        r := new;
-        if r.is_offered then
-            perform charle.lock_rows(14, array[r."id"], false);
-            perform charle.lock_rows(13, array(select p1."id" from public."quote" p1 where p1."id" = r."quote_id"), false);
-            for is_in in select distinct 'offer:' || p1."client_id" from public."quote" p1 where p1."id" = r."quote_id" and (r.is_offered) and p1."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-            end loop;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(14, array[r."id"], false);
-        for is_in in select distinct 'user:' || p1."user_id" from public."quote_requirement_assignee" p1 where p1."quote_requirement_id" = r."id" and p1."user_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-        end loop;
-        r := new;
-        perform charle.lock_rows(14, array[r."id"], false);
-        perform charle.lock_rows(13, array(select p1."id" from public."quote" p1 where p1."id" = r."quote_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."quote" p1 where p1."id" = r."quote_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-        end loop;
-        r := new;
-        if r.is_offered then
-            perform charle.lock_rows(14, array[r."id"], false);
-            perform charle.lock_rows(13, array(select p1."id" from public."quote" p1 where p1."id" = r."quote_id"), false);
-            for is_in in select distinct 'offer:' || p1."client_id" from public."quote" p1 where p1."id" = r."quote_id" and (r.is_offered) and p1."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
-            end loop;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eleads\x1f14d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f14d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f14d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(14, array[new."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."user_id" from public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = new."id" and p1."user_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(14, array[new."id"], false);
+    perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = new."quote_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where true and p1."id" = new."quote_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(14, array[new."id"], false);
+    perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = new."quote_id"), false);
+    for is_in in select distinct 'offer:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where (new.is_offered) and p1."id" = new."quote_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -6445,12 +4369,15 @@ alter table public."quote_requirement" enable always trigger charle_raise;
 create function charle.t14_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 14, 'd'::"char", r."id" from public."quote_requirement" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."user_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1 where p1."quote_requirement_id" = r."id" and p1."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where p1."id" = r."quote_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'offer:' || p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where p1."id" = r."quote_id" and (r.is_offered) and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 14, 'd'::"char", r."id" from public."quote_requirement" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."user_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = r."id" and p1."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where true and p1."id" = r."quote_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'offer:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where (r.is_offered) and p1."id" = r."quote_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."quote_requirement";
@@ -6459,51 +4386,32 @@ alter table public."quote_requirement" enable always trigger charle_truncate;
 create function charle.t14_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."quote_id", old."is_offered") is distinct from row(new."id", new."quote_id", new."is_offered")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."quote_id", old."is_offered")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."quote_id", new."is_offered")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(14, array[r."id"], false);
-    for is_in in select distinct 'user:' || p1."user_id" from public."quote_requirement_assignee" p1 where p1."quote_requirement_id" = r."id" and p1."user_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(14, array[old."id"], false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."user_id" from public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = old."id" and p1."user_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f14d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(14, array[r."id"], false);
-    perform charle.lock_rows(13, array(select p1."id" from public."quote" p1 where p1."id" = r."quote_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."quote" p1 where p1."id" = r."quote_id" and p1."client_id" is not null
+    perform charle.lock_rows(14, array[old."id"], false);
+    perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = old."quote_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where true and p1."id" = old."quote_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f14d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(14, array[r."id"], false);
-    perform charle.lock_rows(13, array(select p1."id" from public."quote" p1 where p1."id" = r."quote_id"), false);
-    for is_in in select distinct 'offer:' || p1."client_id" from public."quote" p1 where p1."id" = r."quote_id" and (r.is_offered) and p1."client_id" is not null
+    perform charle.lock_rows(14, array[old."id"], false);
+    perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = old."quote_id"), false);
+    for is_in in select distinct 'offer:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where (old.is_offered) and p1."id" = old."quote_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f14d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."quote_requirement";
 create trigger zz_charle_leave before update or delete on public."quote_requirement" for each row execute function charle.t14_leave();
@@ -6518,19 +4426,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
-    perform charle.lock_rows(15, array[jsonb_build_array(l."quote_requirement_id", l."user_id")::text], true);
-    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where l."quote_requirement_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' || l."user_id", r."id" from public."quote_requirement" r where l."quote_requirement_id" = r."id" and l."user_id" is not null
+    l := case when tg_when = 'BEFORE' then old else new end;
+    perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(l."quote_requirement_id", l."user_id")::pg_catalog.text], true);
+    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where true and l."quote_requirement_id" = r."id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."user_id", r."id" from public."quote_requirement" r where true and l."quote_requirement_id" = r."id" and l."user_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6538,21 +4439,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t14_a1_s1_gone on public."quote_requirement_assignee";
 create trigger zz_charle_t14_a1_s1_gone before delete on public."quote_requirement_assignee" for each row execute function charle.t14_a1_s1();
 alter table public."quote_requirement_assignee" enable always trigger zz_charle_t14_a1_s1_gone;
 drop trigger if exists zz_charle_t14_a1_s1_from on public."quote_requirement_assignee";
-create trigger zz_charle_t14_a1_s1_from before update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id") is distinct from row(new."quote_requirement_id", new."user_id")) execute function charle.t14_a1_s1();
+create trigger zz_charle_t14_a1_s1_from before update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."quote_requirement_id", new."user_id")::pg_catalog.record) execute function charle.t14_a1_s1();
 alter table public."quote_requirement_assignee" enable always trigger zz_charle_t14_a1_s1_from;
 drop trigger if exists charle_t14_a1_s1_to on public."quote_requirement_assignee";
-create trigger charle_t14_a1_s1_to after update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id") is distinct from row(new."quote_requirement_id", new."user_id")) execute function charle.t14_a1_s1();
+create trigger charle_t14_a1_s1_to after update on public."quote_requirement_assignee" for each row when (row(old."quote_requirement_id", old."user_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."quote_requirement_id", new."user_id")::pg_catalog.record) execute function charle.t14_a1_s1();
 alter table public."quote_requirement_assignee" enable always trigger charle_t14_a1_s1_to;
 drop trigger if exists charle_t14_a1_s1_new on public."quote_requirement_assignee";
 create trigger charle_t14_a1_s1_new after insert on public."quote_requirement_assignee" for each row execute function charle.t14_a1_s1();
@@ -6560,9 +4456,12 @@ alter table public."quote_requirement_assignee" enable always trigger charle_t14
 create function charle.t14_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."user_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1 where p1."quote_requirement_id" = r."id" and p1."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."user_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = r."id" and p1."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t14_a1_s1_truncate on public."quote_requirement_assignee";
@@ -6578,19 +4477,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(13, array[l."id"], true);
-    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where l."id" = r."quote_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."quote_requirement" r where l."id" = r."quote_id" and l."client_id" is not null
+    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where true and l."id" = r."quote_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."quote_requirement" r where true and l."id" = r."quote_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6598,28 +4490,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t14_a2_s1_gone on public."quote";
 create trigger zz_charle_t14_a2_s1_gone before delete on public."quote" for each row execute function charle.t14_a2_s1();
 alter table public."quote" enable always trigger zz_charle_t14_a2_s1_gone;
 drop trigger if exists zz_charle_t14_a2_s1_from on public."quote";
-create trigger zz_charle_t14_a2_s1_from before update on public."quote" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t14_a2_s1();
+create trigger zz_charle_t14_a2_s1_from before update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t14_a2_s1();
 alter table public."quote" enable always trigger zz_charle_t14_a2_s1_from;
 drop trigger if exists charle_t14_a2_s1_to on public."quote";
-create trigger charle_t14_a2_s1_to after update on public."quote" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t14_a2_s1();
+create trigger charle_t14_a2_s1_to after update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t14_a2_s1();
 alter table public."quote" enable always trigger charle_t14_a2_s1_to;
 create function charle.t14_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where p1."id" = r."quote_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where true and p1."id" = r."quote_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t14_a2_s1_truncate on public."quote";
@@ -6635,19 +4525,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(13, array[l."id"], true);
-    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where l."id" = r."quote_id" and (r.is_offered)), true);
-    for is_in, key in select distinct 'offer:' || l."client_id", r."id" from public."quote_requirement" r where l."id" = r."quote_id" and (r.is_offered) and l."client_id" is not null
+    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where true and l."id" = r."quote_id"), true);
+    for is_in, key in select distinct 'offer:' operator(pg_catalog.||) l."client_id", r."id" from public."quote_requirement" r where (r.is_offered) and l."id" = r."quote_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f14u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6655,28 +4538,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t14_a3_s1_gone on public."quote";
 create trigger zz_charle_t14_a3_s1_gone before delete on public."quote" for each row execute function charle.t14_a3_s1();
 alter table public."quote" enable always trigger zz_charle_t14_a3_s1_gone;
 drop trigger if exists zz_charle_t14_a3_s1_from on public."quote";
-create trigger zz_charle_t14_a3_s1_from before update on public."quote" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t14_a3_s1();
+create trigger zz_charle_t14_a3_s1_from before update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t14_a3_s1();
 alter table public."quote" enable always trigger zz_charle_t14_a3_s1_from;
 drop trigger if exists charle_t14_a3_s1_to on public."quote";
-create trigger charle_t14_a3_s1_to after update on public."quote" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t14_a3_s1();
+create trigger charle_t14_a3_s1_to after update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t14_a3_s1();
 alter table public."quote" enable always trigger charle_t14_a3_s1_to;
 create function charle.t14_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'offer:' || p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where p1."id" = r."quote_id" and (r.is_offered) and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'offer:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where (r.is_offered) and p1."id" = r."quote_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t14_a3_s1_truncate on public."quote";
@@ -6687,99 +4568,47 @@ select charle.unstamp(15);
 create function charle.t15_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."quote_requirement_id", old."user_id")::text;
-        key := jsonb_build_array(new."quote_requirement_id", new."user_id")::text;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f15d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f15d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(15, array[jsonb_build_array(r."quote_requirement_id", r."user_id")::text], false);
-        perform charle.lock_rows(14, array(select p1."id" from public."quote_requirement" p1 where p1."id" = r."quote_requirement_id"), false);
-        for is_in in select distinct 'portal:' || p2."client_id" from public."quote_requirement" p1, public."quote" p2 where p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."quote_requirement_id", new."user_id")::text;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(15, array[jsonb_build_array(r."quote_requirement_id", r."user_id")::text], false);
-        perform charle.lock_rows(14, array(select p1."id" from public."quote_requirement" p1 where p1."id" = r."quote_requirement_id"), false);
-        for is_in in select distinct 'portal:' || p2."client_id" from public."quote_requirement" p1, public."quote" p2 where p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."quote_requirement_id" operator(pg_catalog.=) old."quote_requirement_id" and new."user_id" operator(pg_catalog.=) old."user_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."quote_requirement_id" operator(pg_catalog.=) old."quote_requirement_id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text
+            else coalesce(e'\x1eleads\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."quote_requirement_id" operator(pg_catalog.=) old."quote_requirement_id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."quote_requirement_id", old."user_id")::text;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f15d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f15d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text], false);
+    perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and p1."id" = new."quote_requirement_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."quote_requirement" p1, public."quote" p2 where true and p1."id" = new."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15u\x1f' || pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text;
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -6792,11 +4621,14 @@ alter table public."quote_requirement_assignee" enable always trigger charle_rai
 create function charle.t15_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 15, 'd'::"char", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 15, 'd'::"char", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p2."client_id", 15, 'd'::"char", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."quote_requirement_assignee";
@@ -6805,34 +4637,21 @@ alter table public."quote_requirement_assignee" enable always trigger charle_tru
 create function charle.t15_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."quote_requirement_id", old."user_id") is distinct from row(new."quote_requirement_id", new."user_id")) then
+    if tg_op = 'UPDATE' and not (row(old."quote_requirement_id", old."user_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."quote_requirement_id", new."user_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := jsonb_build_array(old."quote_requirement_id", old."user_id")::text;
-    perform charle.lock_rows(15, array[jsonb_build_array(r."quote_requirement_id", r."user_id")::text], false);
-    perform charle.lock_rows(14, array(select p1."id" from public."quote_requirement" p1 where p1."id" = r."quote_requirement_id"), false);
-    for is_in in select distinct 'portal:' || p2."client_id" from public."quote_requirement" p1, public."quote" p2 where p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text], false);
+    perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and p1."id" = old."quote_requirement_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."quote_requirement" p1, public."quote" p2 where true and p1."id" = old."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f15d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15d\x1f' || pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text;
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."quote_requirement_assignee";
 create trigger zz_charle_leave before update or delete on public."quote_requirement_assignee" for each row execute function charle.t15_leave();
@@ -6847,20 +4666,13 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(14, array[l."id"], true);
-    perform charle.lock_rows(13, array(select distinct p2."id" from public."quote" p2 where p2."id" = l."quote_id"), true);
-    perform charle.lock_rows(15, array(select distinct jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r where l."id" = r."quote_requirement_id"), true);
-    for is_in, key in select distinct 'portal:' || p2."client_id", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r, public."quote" p2 where l."id" = r."quote_requirement_id" and p2."id" = l."quote_id" and p2."client_id" is not null
+    perform charle.lock_rows(13, array(select distinct p2."id" from public."quote" p2 where true and p2."id" = l."quote_id"), true);
+    perform charle.lock_rows(15, array(select distinct pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true and l."id" = r."quote_requirement_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) p2."client_id", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote" p2 where true and l."id" = r."quote_requirement_id" and p2."id" = l."quote_id" and p2."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6868,28 +4680,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t15_a2_s1_gone on public."quote_requirement";
 create trigger zz_charle_t15_a2_s1_gone before delete on public."quote_requirement" for each row execute function charle.t15_a2_s1();
 alter table public."quote_requirement" enable always trigger zz_charle_t15_a2_s1_gone;
 drop trigger if exists zz_charle_t15_a2_s1_from on public."quote_requirement";
-create trigger zz_charle_t15_a2_s1_from before update on public."quote_requirement" for each row when (row(old."id", old."quote_id") is distinct from row(new."id", new."quote_id")) execute function charle.t15_a2_s1();
+create trigger zz_charle_t15_a2_s1_from before update on public."quote_requirement" for each row when (row(old."id", old."quote_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."quote_id")::pg_catalog.record) execute function charle.t15_a2_s1();
 alter table public."quote_requirement" enable always trigger zz_charle_t15_a2_s1_from;
 drop trigger if exists charle_t15_a2_s1_to on public."quote_requirement";
-create trigger charle_t15_a2_s1_to after update on public."quote_requirement" for each row when (row(old."id", old."quote_id") is distinct from row(new."id", new."quote_id")) execute function charle.t15_a2_s1();
+create trigger charle_t15_a2_s1_to after update on public."quote_requirement" for each row when (row(old."id", old."quote_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."quote_id")::pg_catalog.record) execute function charle.t15_a2_s1();
 alter table public."quote_requirement" enable always trigger charle_t15_a2_s1_to;
 create function charle.t15_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p2."client_id", 15, 'd'::"char", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t15_a2_s1_truncate on public."quote_requirement";
@@ -6905,20 +4715,13 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(13, array[l."id"], true);
-    perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where l."id" = p1."quote_id"), true);
-    perform charle.lock_rows(15, array(select distinct jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r, public."quote_requirement" p1 where p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r, public."quote_requirement" p1 where p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id" and l."client_id" is not null
+    perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and l."id" = p1."quote_id"), true);
+    perform charle.lock_rows(15, array(select distinct pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1 where true and p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1 where true and p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f15u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -6926,28 +4729,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t15_a2_s2_gone on public."quote";
 create trigger zz_charle_t15_a2_s2_gone before delete on public."quote" for each row execute function charle.t15_a2_s2();
 alter table public."quote" enable always trigger zz_charle_t15_a2_s2_gone;
 drop trigger if exists zz_charle_t15_a2_s2_from on public."quote";
-create trigger zz_charle_t15_a2_s2_from before update on public."quote" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t15_a2_s2();
+create trigger zz_charle_t15_a2_s2_from before update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t15_a2_s2();
 alter table public."quote" enable always trigger zz_charle_t15_a2_s2_from;
 drop trigger if exists charle_t15_a2_s2_to on public."quote";
-create trigger charle_t15_a2_s2_to after update on public."quote" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t15_a2_s2();
+create trigger charle_t15_a2_s2_to after update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t15_a2_s2();
 alter table public."quote" enable always trigger charle_t15_a2_s2_to;
 create function charle.t15_a2_s2_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p2."client_id", 15, 'd'::"char", jsonb_build_array(r."quote_requirement_id", r."user_id")::text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t15_a2_s2_truncate on public."quote";
@@ -6955,92 +4756,41 @@ create trigger charle_t15_a2_s2_truncate before truncate on public."quote" for e
 alter table public."quote" enable always trigger charle_t15_a2_s2_truncate;
 insert into charle.gate (tab, bucket) select 13, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(16);
-create function charle.t16_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t16_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'team';
-        is_in := 'team';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f16u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f16u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f16d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."display_id", old."title", old."description", old."client_id", old."pm_id", old."status", old."quote_id", old."project_id", old."completed_at", old."cancelled_at", old."created_at", old."updated_at") is distinct from row(new."id", new."display_id", new."title", new."description", new."client_id", new."pm_id", new."status", new."quote_id", new."project_id", new."completed_at", new."cancelled_at", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f16u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f16u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f16d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f16u\x1f' || key;
-        end if;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f16u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."title", old."description", old."client_id", old."pm_id", old."status", old."quote_id", old."project_id", old."completed_at", old."cancelled_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."description", new."client_id", new."pm_id", new."status", new."quote_id", new."project_id", new."completed_at", new."cancelled_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eteam\x1f16d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."title", old."description", old."client_id", old."pm_id", old."status", old."quote_id", old."project_id", old."completed_at", old."cancelled_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."description", new."client_id", new."pm_id", new."status", new."quote_id", new."project_id", new."completed_at", new."cancelled_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f16d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f16d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f16d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f16d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f16d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -7053,10 +4803,13 @@ alter table public."task" enable always trigger charle_raise;
 create function charle.t16_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 16, 'd'::"char", r."id" from public."task" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 16, 'd'::"char", r."id" from public."task" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 16, 'd'::"char", r."id" from public."task" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 16, 'd'::"char", r."id" from public."task" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."task";
@@ -7066,81 +4819,42 @@ select charle.unstamp(17);
 create function charle.t17_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'team';
-        is_in := 'team';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f17u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f17u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f17d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(17, array[r."id"], false);
-        perform charle.lock_rows(16, array(select p1."id" from public."task" p1 where p1."id" = r."task_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."task" p1 where p1."id" = r."task_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f17u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f17u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(17, array[r."id"], false);
-        perform charle.lock_rows(16, array(select p1."id" from public."task" p1 where p1."id" = r."task_id"), false);
-        for is_in in select distinct 'portal:' || p1."client_id" from public."task" p1 where p1."id" = r."task_id" and p1."client_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f17u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eteam\x1f17d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f17d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f17d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(17, array[new."id"], false);
+    perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = new."task_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where true and p1."id" = new."task_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f17u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -7153,10 +4867,13 @@ alter table public."task_requirement" enable always trigger charle_raise;
 create function charle.t17_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 17, 'd'::"char", r."id" from public."task_requirement" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1 where p1."id" = r."task_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 17, 'd'::"char", r."id" from public."task_requirement" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1 where true and p1."id" = r."task_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."task_requirement";
@@ -7165,34 +4882,21 @@ alter table public."task_requirement" enable always trigger charle_truncate;
 create function charle.t17_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."task_id") is distinct from row(new."id", new."task_id")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."task_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."task_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(17, array[r."id"], false);
-    perform charle.lock_rows(16, array(select p1."id" from public."task" p1 where p1."id" = r."task_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."task" p1 where p1."id" = r."task_id" and p1."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(17, array[old."id"], false);
+    perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = old."task_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where true and p1."id" = old."task_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f17d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f17d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."task_requirement";
 create trigger zz_charle_leave before update or delete on public."task_requirement" for each row execute function charle.t17_leave();
@@ -7207,19 +4911,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(16, array[l."id"], true);
-    perform charle.lock_rows(17, array(select distinct r."id" from public."task_requirement" r where l."id" = r."task_id"), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."task_requirement" r where l."id" = r."task_id" and l."client_id" is not null
+    perform charle.lock_rows(17, array(select distinct r."id" from public."task_requirement" r where true and l."id" = r."task_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."task_requirement" r where true and l."id" = r."task_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f17u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f17u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -7227,28 +4924,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t17_a1_s1_gone on public."task";
 create trigger zz_charle_t17_a1_s1_gone before delete on public."task" for each row execute function charle.t17_a1_s1();
 alter table public."task" enable always trigger zz_charle_t17_a1_s1_gone;
 drop trigger if exists zz_charle_t17_a1_s1_from on public."task";
-create trigger zz_charle_t17_a1_s1_from before update on public."task" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t17_a1_s1();
+create trigger zz_charle_t17_a1_s1_from before update on public."task" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t17_a1_s1();
 alter table public."task" enable always trigger zz_charle_t17_a1_s1_from;
 drop trigger if exists charle_t17_a1_s1_to on public."task";
-create trigger charle_t17_a1_s1_to after update on public."task" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t17_a1_s1();
+create trigger charle_t17_a1_s1_to after update on public."task" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t17_a1_s1();
 alter table public."task" enable always trigger charle_t17_a1_s1_to;
 create function charle.t17_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1 where p1."id" = r."task_id" and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1 where true and p1."id" = r."task_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t17_a1_s1_truncate on public."task";
@@ -7256,116 +4951,46 @@ create trigger charle_t17_a1_s1_truncate before truncate on public."task" for ea
 alter table public."task" enable always trigger charle_t17_a1_s1_truncate;
 insert into charle.gate (tab, bucket) select 16, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(28);
-create function charle.t28_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t28_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f28d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f28d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f28d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-        end if;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f28u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f28d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f28d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f28d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f28d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f28d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -7378,11 +5003,14 @@ alter table public."roadmap_item" enable always trigger charle_raise;
 create function charle.t28_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 28, 'd'::"char", r."id" from public."roadmap_item" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 28, 'd'::"char", r."id" from public."roadmap_item" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."roadmap_item";
@@ -7392,107 +5020,47 @@ select charle.unstamp(39);
 create function charle.t39_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f39d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f39d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(39, array[r."id"], false);
-        perform charle.lock_rows(17, array(select p1."id" from public."task_requirement" p1 where p1."id" = r."task_requirement_id"), false);
-        for is_in in select distinct 'user:' || p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-        end loop;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(39, array[r."id"], false);
-        perform charle.lock_rows(17, array(select p1."id" from public."task_requirement" p1 where p1."id" = r."task_requirement_id"), false);
-        for is_in in select distinct 'user:' || p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
-        end loop;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f39d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f39d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f39d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f39d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f39d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f39d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(39, array[new."id"], false);
+    perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where true and p1."id" = new."task_requirement_id"), false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where true and p1."id" = new."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -7505,11 +5073,14 @@ alter table public."requirement_efficiency" enable always trigger charle_raise;
 create function charle.t39_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."requirement_efficiency";
@@ -7518,34 +5089,21 @@ alter table public."requirement_efficiency" enable always trigger charle_truncat
 create function charle.t39_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."task_requirement_id") is distinct from row(new."id", new."task_requirement_id")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."task_requirement_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."task_requirement_id")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(39, array[r."id"], false);
-    perform charle.lock_rows(17, array(select p1."id" from public."task_requirement" p1 where p1."id" = r."task_requirement_id"), false);
-    for is_in in select distinct 'user:' || p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(39, array[old."id"], false);
+    perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where true and p1."id" = old."task_requirement_id"), false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where true and p1."id" = old."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f39d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."requirement_efficiency";
 create trigger zz_charle_leave before update or delete on public."requirement_efficiency" for each row execute function charle.t39_leave();
@@ -7560,19 +5118,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(17, array[l."id"], true);
-    perform charle.lock_rows(39, array(select distinct r."id" from public."requirement_efficiency" r where l."id" = r."task_requirement_id"), true);
-    for is_in, key in select distinct 'user:' || p2."assignee_id", r."id" from public."requirement_efficiency" r, public."subtask" p2 where l."id" = r."task_requirement_id" and p2."task_requirement_id" = l."id" and p2."assignee_id" is not null
+    perform charle.lock_rows(39, array(select distinct r."id" from public."requirement_efficiency" r where true and l."id" = r."task_requirement_id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) p2."assignee_id", r."id" from public."requirement_efficiency" r, public."subtask" p2 where true and l."id" = r."task_requirement_id" and p2."task_requirement_id" = l."id" and p2."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -7580,28 +5131,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t39_a2_s1_gone on public."task_requirement";
 create trigger zz_charle_t39_a2_s1_gone before delete on public."task_requirement" for each row execute function charle.t39_a2_s1();
 alter table public."task_requirement" enable always trigger zz_charle_t39_a2_s1_gone;
 drop trigger if exists zz_charle_t39_a2_s1_from on public."task_requirement";
-create trigger zz_charle_t39_a2_s1_from before update on public."task_requirement" for each row when (row(old."id") is distinct from row(new."id")) execute function charle.t39_a2_s1();
+create trigger zz_charle_t39_a2_s1_from before update on public."task_requirement" for each row when (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) execute function charle.t39_a2_s1();
 alter table public."task_requirement" enable always trigger zz_charle_t39_a2_s1_from;
 drop trigger if exists charle_t39_a2_s1_to on public."task_requirement";
-create trigger charle_t39_a2_s1_to after update on public."task_requirement" for each row when (row(old."id") is distinct from row(new."id")) execute function charle.t39_a2_s1();
+create trigger charle_t39_a2_s1_to after update on public."task_requirement" for each row when (row(old."id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id")::pg_catalog.record) execute function charle.t39_a2_s1();
 alter table public."task_requirement" enable always trigger charle_t39_a2_s1_to;
 create function charle.t39_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t39_a2_s1_truncate on public."task_requirement";
@@ -7617,20 +5166,13 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(25, array[l."id"], true);
-    perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where l."task_requirement_id" = p1."id"), true);
-    perform charle.lock_rows(39, array(select distinct r."id" from public."requirement_efficiency" r, public."task_requirement" p1 where p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id"), true);
-    for is_in, key in select distinct 'user:' || l."assignee_id", r."id" from public."requirement_efficiency" r, public."task_requirement" p1 where p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id" and l."assignee_id" is not null
+    perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where true and l."task_requirement_id" = p1."id"), true);
+    perform charle.lock_rows(39, array(select distinct r."id" from public."requirement_efficiency" r, public."task_requirement" p1 where true and p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."requirement_efficiency" r, public."task_requirement" p1 where true and p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id" and l."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f39u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -7638,21 +5180,16 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t39_a2_s2_gone on public."subtask";
 create trigger zz_charle_t39_a2_s2_gone before delete on public."subtask" for each row execute function charle.t39_a2_s2();
 alter table public."subtask" enable always trigger zz_charle_t39_a2_s2_gone;
 drop trigger if exists zz_charle_t39_a2_s2_from on public."subtask";
-create trigger zz_charle_t39_a2_s2_from before update on public."subtask" for each row when (row(old."task_requirement_id", old."assignee_id") is distinct from row(new."task_requirement_id", new."assignee_id")) execute function charle.t39_a2_s2();
+create trigger zz_charle_t39_a2_s2_from before update on public."subtask" for each row when (row(old."task_requirement_id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."task_requirement_id", new."assignee_id")::pg_catalog.record) execute function charle.t39_a2_s2();
 alter table public."subtask" enable always trigger zz_charle_t39_a2_s2_from;
 drop trigger if exists charle_t39_a2_s2_to on public."subtask";
-create trigger charle_t39_a2_s2_to after update on public."subtask" for each row when (row(old."task_requirement_id", old."assignee_id") is distinct from row(new."task_requirement_id", new."assignee_id")) execute function charle.t39_a2_s2();
+create trigger charle_t39_a2_s2_to after update on public."subtask" for each row when (row(old."task_requirement_id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."task_requirement_id", new."assignee_id")::pg_catalog.record) execute function charle.t39_a2_s2();
 alter table public."subtask" enable always trigger charle_t39_a2_s2_to;
 drop trigger if exists charle_t39_a2_s2_new on public."subtask";
 create trigger charle_t39_a2_s2_new after insert on public."subtask" for each row execute function charle.t39_a2_s2();
@@ -7660,9 +5197,12 @@ alter table public."subtask" enable always trigger charle_t39_a2_s2_new;
 create function charle.t39_a2_s2_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t39_a2_s2_truncate on public."subtask";
@@ -7670,92 +5210,41 @@ create trigger charle_t39_a2_s2_truncate before truncate on public."subtask" for
 alter table public."subtask" enable always trigger charle_t39_a2_s2_truncate;
 insert into charle.gate (tab, bucket) select 25, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(41);
-create function charle.t41_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t41_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'team';
-        is_in := 'team';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f41u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f41u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f41d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'portal:' || old."client_id";
-        is_in := 'portal:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            if row(old."id", old."display_id", old."client_id", old."title", old."description", old."priority", old."status", old."created_by_user_id", old."created_by_client_user_id", old."first_responded_at", old."resolved_at", old."closed_at", old."converted_quote_id", old."created_at", old."updated_at") is distinct from row(new."id", new."display_id", new."client_id", new."title", new."description", new."priority", new."status", new."created_by_user_id", new."created_by_client_user_id", new."first_responded_at", new."resolved_at", new."closed_at", new."converted_quote_id", new."created_at", new."updated_at") then
-                pending := pending || e'\x1e' || is_in || e'\x1f41u\x1f' || key;
-            end if;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f41u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f41d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f41u\x1f' || key;
-        end if;
-        is_in := 'portal:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f41u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."priority", old."status", old."created_by_user_id", old."created_by_client_user_id", old."first_responded_at", old."resolved_at", old."closed_at", old."converted_quote_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."priority", new."status", new."created_by_user_id", new."created_by_client_user_id", new."first_responded_at", new."resolved_at", new."closed_at", new."converted_quote_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eteam\x1f41d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."priority", old."status", old."created_by_user_id", old."created_by_client_user_id", old."first_responded_at", old."resolved_at", old."closed_at", old."converted_quote_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."priority", new."status", new."created_by_user_id", new."created_by_client_user_id", new."first_responded_at", new."resolved_at", new."closed_at", new."converted_quote_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) new."id" else '' end
+            else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f41d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f41d\x1f' || old_key;
-        end if;
-        is_in := 'portal:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f41d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f41d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f41d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -7768,10 +5257,13 @@ alter table public."help_desk_ticket" enable always trigger charle_raise;
 create function charle.t41_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || r."client_id", 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true and r."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true and r."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."help_desk_ticket";
@@ -7781,105 +5273,48 @@ select charle.unstamp(42);
 create function charle.t42_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f42d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        perform charle.lock_rows(42, array[r."id"], false);
-        perform charle.lock_rows(41, array(select p1."id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id"), false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-        end loop;
-        r := new;
-        if r.visibility = 'client' then
-            perform charle.lock_rows(42, array[r."id"], false);
-            perform charle.lock_rows(41, array(select p1."id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id"), false);
-            for is_in in select distinct 'portal:' || p1."client_id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and (r.visibility = 'client') and p1."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-            end loop;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-        end if;
-        r := new;
-        perform charle.lock_rows(42, array[r."id"], false);
-        perform charle.lock_rows(41, array(select p1."id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id"), false);
-        for is_in in select distinct 'user:' || p1."assignee_id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and p1."assignee_id" is not null
-        loop
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-        end loop;
-        r := new;
-        if r.visibility = 'client' then
-            perform charle.lock_rows(42, array[r."id"], false);
-            perform charle.lock_rows(41, array(select p1."id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id"), false);
-            for is_in in select distinct 'portal:' || p1."client_id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and (r.visibility = 'client') and p1."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
-            end loop;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eleads\x1f42d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f42d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f42d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(42, array[new."id"], false);
+    perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = new."ticket_id"), false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."help_desk_ticket" p1 where true and p1."id" = new."ticket_id" and p1."assignee_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || new."id";
+    end loop;
+    perform charle.lock_rows(42, array[new."id"], false);
+    perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = new."ticket_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."help_desk_ticket" p1 where (new.visibility = 'client') and p1."id" = new."ticket_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -7892,11 +5327,14 @@ alter table public."help_desk_message" enable always trigger charle_raise;
 create function charle.t42_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 42, 'd'::"char", r."id" from public."help_desk_message" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and (r.visibility = 'client') and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 42, 'd'::"char", r."id" from public."help_desk_message" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where true and p1."id" = r."ticket_id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where (r.visibility = 'client') and p1."id" = r."ticket_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."help_desk_message";
@@ -7905,43 +5343,27 @@ alter table public."help_desk_message" enable always trigger charle_truncate;
 create function charle.t42_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."ticket_id", old."visibility") is distinct from row(new."id", new."ticket_id", new."visibility")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."ticket_id", old."visibility")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."ticket_id", new."visibility")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(42, array[r."id"], false);
-    perform charle.lock_rows(41, array(select p1."id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id"), false);
-    for is_in in select distinct 'user:' || p1."assignee_id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and p1."assignee_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(42, array[old."id"], false);
+    perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = old."ticket_id"), false);
+    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."help_desk_ticket" p1 where true and p1."id" = old."ticket_id" and p1."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f42d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42d\x1f' || old."id";
     end loop;
-    perform charle.lock_rows(42, array[r."id"], false);
-    perform charle.lock_rows(41, array(select p1."id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and (r.visibility = 'client') and p1."client_id" is not null
+    perform charle.lock_rows(42, array[old."id"], false);
+    perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = old."ticket_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."help_desk_ticket" p1 where (old.visibility = 'client') and p1."id" = old."ticket_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f42d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."help_desk_message";
 create trigger zz_charle_leave before update or delete on public."help_desk_message" for each row execute function charle.t42_leave();
@@ -7956,19 +5378,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(41, array[l."id"], true);
-    perform charle.lock_rows(42, array(select distinct r."id" from public."help_desk_message" r where l."id" = r."ticket_id"), true);
-    for is_in, key in select distinct 'user:' || l."assignee_id", r."id" from public."help_desk_message" r where l."id" = r."ticket_id" and l."assignee_id" is not null
+    perform charle.lock_rows(42, array(select distinct r."id" from public."help_desk_message" r where true and l."id" = r."ticket_id"), true);
+    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."help_desk_message" r where true and l."id" = r."ticket_id" and l."assignee_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -7976,28 +5391,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t42_a1_s1_gone on public."help_desk_ticket";
 create trigger zz_charle_t42_a1_s1_gone before delete on public."help_desk_ticket" for each row execute function charle.t42_a1_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a1_s1_gone;
 drop trigger if exists zz_charle_t42_a1_s1_from on public."help_desk_ticket";
-create trigger zz_charle_t42_a1_s1_from before update on public."help_desk_ticket" for each row when (row(old."id", old."assignee_id") is distinct from row(new."id", new."assignee_id")) execute function charle.t42_a1_s1();
+create trigger zz_charle_t42_a1_s1_from before update on public."help_desk_ticket" for each row when (row(old."id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."assignee_id")::pg_catalog.record) execute function charle.t42_a1_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a1_s1_from;
 drop trigger if exists charle_t42_a1_s1_to on public."help_desk_ticket";
-create trigger charle_t42_a1_s1_to after update on public."help_desk_ticket" for each row when (row(old."id", old."assignee_id") is distinct from row(new."id", new."assignee_id")) execute function charle.t42_a1_s1();
+create trigger charle_t42_a1_s1_to after update on public."help_desk_ticket" for each row when (row(old."id", old."assignee_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."assignee_id")::pg_catalog.record) execute function charle.t42_a1_s1();
 alter table public."help_desk_ticket" enable always trigger charle_t42_a1_s1_to;
 create function charle.t42_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || p1."assignee_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and p1."assignee_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where true and p1."id" = r."ticket_id" and p1."assignee_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t42_a1_s1_truncate on public."help_desk_ticket";
@@ -8013,19 +5426,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(41, array[l."id"], true);
-    perform charle.lock_rows(42, array(select distinct r."id" from public."help_desk_message" r where l."id" = r."ticket_id" and (r.visibility = 'client')), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."help_desk_message" r where l."id" = r."ticket_id" and (r.visibility = 'client') and l."client_id" is not null
+    perform charle.lock_rows(42, array(select distinct r."id" from public."help_desk_message" r where true and l."id" = r."ticket_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."help_desk_message" r where (r.visibility = 'client') and l."id" = r."ticket_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f42u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -8033,28 +5439,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t42_a2_s1_gone on public."help_desk_ticket";
 create trigger zz_charle_t42_a2_s1_gone before delete on public."help_desk_ticket" for each row execute function charle.t42_a2_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a2_s1_gone;
 drop trigger if exists zz_charle_t42_a2_s1_from on public."help_desk_ticket";
-create trigger zz_charle_t42_a2_s1_from before update on public."help_desk_ticket" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t42_a2_s1();
+create trigger zz_charle_t42_a2_s1_from before update on public."help_desk_ticket" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t42_a2_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a2_s1_from;
 drop trigger if exists charle_t42_a2_s1_to on public."help_desk_ticket";
-create trigger charle_t42_a2_s1_to after update on public."help_desk_ticket" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t42_a2_s1();
+create trigger charle_t42_a2_s1_to after update on public."help_desk_ticket" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t42_a2_s1();
 alter table public."help_desk_ticket" enable always trigger charle_t42_a2_s1_to;
 create function charle.t42_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where p1."id" = r."ticket_id" and (r.visibility = 'client') and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where (r.visibility = 'client') and p1."id" = r."ticket_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t42_a2_s1_truncate on public."help_desk_ticket";
@@ -8065,85 +5469,42 @@ select charle.unstamp(25);
 create function charle.t25_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'team';
-        is_in := 'team';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f25u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f25u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f25d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        if r.type in ('design', 'client_design_feedback', 'external_qa_review') then
-            perform charle.lock_rows(25, array[r."id"], false);
-            perform charle.lock_rows(16, array(select p1."id" from public."task" p1 where p1."id" = r."task_id"), false);
-            for is_in in select distinct 'portal:' || p1."client_id" from public."task" p1 where p1."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f25u\x1f' || key;
-            end loop;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f25u\x1f' || key;
-        end if;
-        r := new;
-        if r.type in ('design', 'client_design_feedback', 'external_qa_review') then
-            perform charle.lock_rows(25, array[r."id"], false);
-            perform charle.lock_rows(16, array(select p1."id" from public."task" p1 where p1."id" = r."task_id"), false);
-            for is_in in select distinct 'portal:' || p1."client_id" from public."task" p1 where p1."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f25u\x1f' || key;
-            end loop;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eteam\x1f25d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f25d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f25d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(25, array[new."id"], false);
+    perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = new."task_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where (new.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = new."task_id" and p1."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f25u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -8156,10 +5517,13 @@ alter table public."subtask" enable always trigger charle_raise;
 create function charle.t25_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 25, 'd'::"char", r."id" from public."subtask" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1 where p1."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 25, 'd'::"char", r."id" from public."subtask" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1 where (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = r."task_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."subtask";
@@ -8168,34 +5532,21 @@ alter table public."subtask" enable always trigger charle_truncate;
 create function charle.t25_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."task_id", old."type") is distinct from row(new."id", new."task_id", new."type")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."task_id", old."type")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."task_id", new."type")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(25, array[r."id"], false);
-    perform charle.lock_rows(16, array(select p1."id" from public."task" p1 where p1."id" = r."task_id"), false);
-    for is_in in select distinct 'portal:' || p1."client_id" from public."task" p1 where p1."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(25, array[old."id"], false);
+    perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = old."task_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where (old.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = old."task_id" and p1."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f25d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f25d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."subtask";
 create trigger zz_charle_leave before update or delete on public."subtask" for each row execute function charle.t25_leave();
@@ -8210,19 +5561,12 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(16, array[l."id"], true);
-    perform charle.lock_rows(25, array(select distinct r."id" from public."subtask" r where l."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review'))), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."subtask" r where l."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and l."client_id" is not null
+    perform charle.lock_rows(25, array(select distinct r."id" from public."subtask" r where true and l."id" = r."task_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."subtask" r where (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and l."id" = r."task_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f25u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f25u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -8230,28 +5574,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t25_a1_s1_gone on public."task";
 create trigger zz_charle_t25_a1_s1_gone before delete on public."task" for each row execute function charle.t25_a1_s1();
 alter table public."task" enable always trigger zz_charle_t25_a1_s1_gone;
 drop trigger if exists zz_charle_t25_a1_s1_from on public."task";
-create trigger zz_charle_t25_a1_s1_from before update on public."task" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t25_a1_s1();
+create trigger zz_charle_t25_a1_s1_from before update on public."task" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t25_a1_s1();
 alter table public."task" enable always trigger zz_charle_t25_a1_s1_from;
 drop trigger if exists charle_t25_a1_s1_to on public."task";
-create trigger charle_t25_a1_s1_to after update on public."task" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t25_a1_s1();
+create trigger charle_t25_a1_s1_to after update on public."task" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t25_a1_s1();
 alter table public."task" enable always trigger charle_t25_a1_s1_to;
 create function charle.t25_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p1."client_id", 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1 where p1."id" = r."task_id" and (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1 where (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = r."task_id" and p1."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t25_a1_s1_truncate on public."task";
@@ -8262,85 +5604,42 @@ select charle.unstamp(26);
 create function charle.t26_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'team';
-        is_in := 'team';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f26d\x1f' || old_key;
-            end if;
-        end if;
-        r := new;
-        if r.reviewer_kind = 'client' then
-            perform charle.lock_rows(26, array[r."id"], false);
-            perform charle.lock_rows(25, array(select p1."id" from public."subtask" p1 where p1."id" = r."subtask_id"), false);
-            for is_in in select distinct 'portal:' || p2."client_id" from public."subtask" p1, public."task" p2 where p1."id" = r."subtask_id" and p2."id" = p1."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
-            end loop;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
-        end if;
-        r := new;
-        if r.reviewer_kind = 'client' then
-            perform charle.lock_rows(26, array[r."id"], false);
-            perform charle.lock_rows(25, array(select p1."id" from public."subtask" p1 where p1."id" = r."subtask_id"), false);
-            for is_in in select distinct 'portal:' || p2."client_id" from public."subtask" p1, public."task" p2 where p1."id" = r."subtask_id" and p2."id" = p1."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null
-            loop
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
-            end loop;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eteam\x1f26d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'team';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f26d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eteam\x1f26d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if tg_op <> 'DELETE' then
+    perform charle.lock_rows(26, array[new."id"], false);
+    perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where true and p1."id" = new."subtask_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."subtask" p1, public."task" p2 where (new.reviewer_kind = 'client') and p1."id" = new."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null
+    loop
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26u\x1f' || new."id";
+    end loop;
+    pending := set_config('charle.pending', pending, true);
+    end if;
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -8353,10 +5652,13 @@ alter table public."subtask_review" enable always trigger charle_raise;
 create function charle.t26_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'team', 26, 'd'::"char", r."id" from public."subtask_review" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where p1."id" = r."subtask_id" and p2."id" = p1."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 26, 'd'::"char", r."id" from public."subtask_review" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."subtask_review";
@@ -8365,34 +5667,21 @@ alter table public."subtask_review" enable always trigger charle_truncate;
 create function charle.t26_leave() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    old_key text;
+    pending text;
     is_in text;
-    r record;
 begin
-    if tg_op = 'UPDATE' and not (row(old."id", old."subtask_id", old."reviewer_kind") is distinct from row(new."id", new."subtask_id", new."reviewer_kind")) then
+    if tg_op = 'UPDATE' and not (row(old."id", old."subtask_id", old."reviewer_kind")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."subtask_id", new."reviewer_kind")::pg_catalog.record) then
         return new;
     end if;
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    r := old;
-        old_key := old."id";
-    perform charle.lock_rows(26, array[r."id"], false);
-    perform charle.lock_rows(25, array(select p1."id" from public."subtask" p1 where p1."id" = r."subtask_id"), false);
-    for is_in in select distinct 'portal:' || p2."client_id" from public."subtask" p1, public."task" p2 where p1."id" = r."subtask_id" and p2."id" = p1."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null
+    pending := charle.pending();
+    perform charle.lock_rows(26, array[old."id"], false);
+    perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where true and p1."id" = old."subtask_id"), false);
+    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."subtask" p1, public."task" p2 where (old.reviewer_kind = 'client') and p1."id" = old."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f26d\x1f' || old_key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26d\x1f' || old."id";
     end loop;
     pending := set_config('charle.pending', pending, true);
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_leave on public."subtask_review";
 create trigger zz_charle_leave before update or delete on public."subtask_review" for each row execute function charle.t26_leave();
@@ -8407,20 +5696,13 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(25, array[l."id"], true);
-    perform charle.lock_rows(16, array(select distinct p2."id" from public."task" p2 where p2."id" = l."task_id"), true);
-    perform charle.lock_rows(26, array(select distinct r."id" from public."subtask_review" r where l."id" = r."subtask_id" and (r.reviewer_kind = 'client')), true);
-    for is_in, key in select distinct 'portal:' || p2."client_id", r."id" from public."subtask_review" r, public."task" p2 where l."id" = r."subtask_id" and p2."id" = l."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null
+    perform charle.lock_rows(16, array(select distinct p2."id" from public."task" p2 where true and p2."id" = l."task_id"), true);
+    perform charle.lock_rows(26, array(select distinct r."id" from public."subtask_review" r where true and l."id" = r."subtask_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) p2."client_id", r."id" from public."subtask_review" r, public."task" p2 where (r.reviewer_kind = 'client') and l."id" = r."subtask_id" and p2."id" = l."task_id" and p2."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -8428,28 +5710,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t26_a1_s1_gone on public."subtask";
 create trigger zz_charle_t26_a1_s1_gone before delete on public."subtask" for each row execute function charle.t26_a1_s1();
 alter table public."subtask" enable always trigger zz_charle_t26_a1_s1_gone;
 drop trigger if exists zz_charle_t26_a1_s1_from on public."subtask";
-create trigger zz_charle_t26_a1_s1_from before update on public."subtask" for each row when (row(old."id", old."task_id") is distinct from row(new."id", new."task_id")) execute function charle.t26_a1_s1();
+create trigger zz_charle_t26_a1_s1_from before update on public."subtask" for each row when (row(old."id", old."task_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."task_id")::pg_catalog.record) execute function charle.t26_a1_s1();
 alter table public."subtask" enable always trigger zz_charle_t26_a1_s1_from;
 drop trigger if exists charle_t26_a1_s1_to on public."subtask";
-create trigger charle_t26_a1_s1_to after update on public."subtask" for each row when (row(old."id", old."task_id") is distinct from row(new."id", new."task_id")) execute function charle.t26_a1_s1();
+create trigger charle_t26_a1_s1_to after update on public."subtask" for each row when (row(old."id", old."task_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."task_id")::pg_catalog.record) execute function charle.t26_a1_s1();
 alter table public."subtask" enable always trigger charle_t26_a1_s1_to;
 create function charle.t26_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where p1."id" = r."subtask_id" and p2."id" = p1."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t26_a1_s1_truncate on public."subtask";
@@ -8465,20 +5745,13 @@ declare
     key text;
     l record;
 begin
-    if tg_when = 'BEFORE' then
-        l := old;
-    else
-        l := new;
-    end if;
+    l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(16, array[l."id"], true);
-    perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where l."id" = p1."task_id"), true);
-    perform charle.lock_rows(26, array(select distinct r."id" from public."subtask_review" r, public."subtask" p1 where p1."id" = r."subtask_id" and l."id" = p1."task_id" and (r.reviewer_kind = 'client')), true);
-    for is_in, key in select distinct 'portal:' || l."client_id", r."id" from public."subtask_review" r, public."subtask" p1 where p1."id" = r."subtask_id" and l."id" = p1."task_id" and (r.reviewer_kind = 'client') and l."client_id" is not null
+    perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where true and l."id" = p1."task_id"), true);
+    perform charle.lock_rows(26, array(select distinct r."id" from public."subtask_review" r, public."subtask" p1 where true and p1."id" = r."subtask_id" and l."id" = p1."task_id"), true);
+    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."subtask_review" r, public."subtask" p1 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and l."id" = p1."task_id" and l."client_id" is not null
     loop
-        if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-            raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        pending := pending || e'\x1e' || is_in || e'\x1f26u\x1f' || key;
+        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26u\x1f' || key;
         if octet_length(pending) > 4000 then
             pending := charle.spill(pending);
         end if;
@@ -8486,28 +5759,26 @@ begin
     if pending <> before then
         pending := charle.spill(pending);
     end if;
-    if tg_when = 'AFTER' then
-        return null;
-    elsif tg_op = 'DELETE' then
-        return old;
-    end if;
-    return new;
+    return case when tg_op = 'DELETE' then old else new end;
 end $charle$;
 drop trigger if exists zz_charle_t26_a1_s2_gone on public."task";
 create trigger zz_charle_t26_a1_s2_gone before delete on public."task" for each row execute function charle.t26_a1_s2();
 alter table public."task" enable always trigger zz_charle_t26_a1_s2_gone;
 drop trigger if exists zz_charle_t26_a1_s2_from on public."task";
-create trigger zz_charle_t26_a1_s2_from before update on public."task" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t26_a1_s2();
+create trigger zz_charle_t26_a1_s2_from before update on public."task" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t26_a1_s2();
 alter table public."task" enable always trigger zz_charle_t26_a1_s2_from;
 drop trigger if exists charle_t26_a1_s2_to on public."task";
-create trigger charle_t26_a1_s2_to after update on public."task" for each row when (row(old."id", old."client_id") is distinct from row(new."id", new."client_id")) execute function charle.t26_a1_s2();
+create trigger charle_t26_a1_s2_to after update on public."task" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t26_a1_s2();
 alter table public."task" enable always trigger charle_t26_a1_s2_to;
 create function charle.t26_a1_s2_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'portal:' || p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where p1."id" = r."subtask_id" and p2."id" = p1."task_id" and (r.reviewer_kind = 'client') and p2."client_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t26_a1_s2_truncate on public."task";
@@ -8515,90 +5786,41 @@ create trigger charle_t26_a1_s2_truncate before truncate on public."task" for ea
 alter table public."task" enable always trigger charle_t26_a1_s2_truncate;
 insert into charle.gate (tab, bucket) select 16, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(29);
-create function charle.t29_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t29_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f29u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f29u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f29d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f29u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f29u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f29d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f29u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f29u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eleads\x1f29d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f29d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f29d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f29d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f29d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f29d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -8611,92 +5833,54 @@ alter table public."schedule_item" enable always trigger charle_raise;
 create function charle.t29_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 29, 'd'::"char", r."id" from public."schedule_item" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 29, 'd'::"char", r."id" from public."schedule_item" r where true and r."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 29, 'd'::"char", r."id" from public."schedule_item" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 29, 'd'::"char", r."id" from public."schedule_item" r where true and r."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."schedule_item";
 create trigger charle_truncate before truncate on public."schedule_item" for each statement execute function charle.t29_truncate();
 alter table public."schedule_item" enable always trigger charle_truncate;
 select charle.unstamp(30);
-create function charle.t30_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t30_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::text;
-        key := jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::text;
-        was_in := 'leads';
-        is_in := 'leads';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f30u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f30u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f30d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f30u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f30u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f30d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::text;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f30u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f30u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."date" operator(pg_catalog.=) old."date" and new."schedule_item_id" operator(pg_catalog.=) old."schedule_item_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."date" operator(pg_catalog.=) old."date" and new."schedule_item_id" operator(pg_catalog.=) old."schedule_item_id" then e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text
+            else coalesce(e'\x1eleads\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, '') end
+            operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."date" operator(pg_catalog.=) old."date" and new."schedule_item_id" operator(pg_catalog.=) old."schedule_item_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, ''), true);
     else
-        old_key := jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::text;
-        is_in := 'leads';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f30d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f30d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1eleads\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -8709,126 +5893,59 @@ alter table public."schedule_allocation" enable always trigger charle_raise;
 create function charle.t30_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'leads', 30, 'd'::"char", jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::text from public."schedule_allocation" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 30, 'd'::"char", jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::text from public."schedule_allocation" r where true and r."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 30, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::pg_catalog.text from public."schedule_allocation" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 30, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::pg_catalog.text from public."schedule_allocation" r where true and r."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."schedule_allocation";
 create trigger charle_truncate before truncate on public."schedule_allocation" for each statement execute function charle.t30_truncate();
 alter table public."schedule_allocation" enable always trigger charle_truncate;
 select charle.unstamp(36);
-create function charle.t36_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
+create function charle.t36_log() returns trigger language plpgsql security definer as $charle$
 #variable_conflict use_column
 declare
-    pending text := current_setting('charle.pending', true);
-    xid text := pg_current_xact_id()::text || ':';
-    key text;
-    old_key text;
-    is_in text;
-    was_in text;
-    r record;
+    pending pg_catalog.text;
+    is_in pg_catalog.text;
 begin
-    if pending is null or not starts_with(pending, xid) then
-        pending := xid;
-    end if;
-    if tg_op = 'UPDATE' then
-        if old *= new then
-            pending := set_config('charle.pending', pending, true);
-            return null;
-        end if;
-        old_key := old."id";
-        key := new."id";
-        if key <> old_key then
-            if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-                raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-        end if;
-        was_in := 'pms';
-        is_in := 'pms';
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-        else
-            if is_in is not null then
-                pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f36d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'account:' || old."client_id";
-        is_in := 'account:' || new."client_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f36d\x1f' || old_key;
-            end if;
-        end if;
-        was_in := 'user:' || old."user_id";
-        is_in := 'user:' || new."user_id";
-        if was_in = is_in and key = old_key then
-            pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-        else
-            if is_in is not null then
-                if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                    raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-                end if;
-                pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-            end if;
-            if was_in is not null then
-                pending := pending || e'\x1e' || was_in || e'\x1f36d\x1f' || old_key;
-            end if;
-        end if;
-    elsif tg_op = 'INSERT' then
-        key := new."id";
-        if strpos(key, e'\x1e') > 0 or strpos(key, e'\x1f') > 0 then
-            raise exception 'a primary key must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-        end if;
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-        end if;
-        is_in := 'account:' || new."client_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-        end if;
-        is_in := 'user:' || new."user_id";
-        if is_in is not null then
-            if strpos(is_in, e'\x1e') > 0 or strpos(is_in, e'\x1f') > 0 then
-                raise exception 'a scope must not hold the control characters U+001E and U+001F' using errcode = 'invalid_text_representation';
-            end if;
-            pending := pending || e'\x1e' || is_in || e'\x1f36u\x1f' || key;
-        end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."user_id" operator(pg_catalog.=) old."user_id" then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id"
+            operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id", true);
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1epms\x1f36d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
+            operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id"
+            else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
-        old_key := old."id";
-        is_in := 'pms';
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f36d\x1f' || old_key;
-        end if;
-        is_in := 'account:' || old."client_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f36d\x1f' || old_key;
-        end if;
-        is_in := 'user:' || old."user_id";
-        if is_in is not null then
-            pending := pending || e'\x1e' || is_in || e'\x1f36d\x1f' || old_key;
-        end if;
+        pending := pg_catalog.current_setting('charle.pending', true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+            operator(pg_catalog.||) coalesce(e'\x1epms\x1f36d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", '')
+            operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
-    if octet_length(pending) > 4000 then
+    if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
         pending := charle.spill(pending);
-    else
-        pending := set_config('charle.pending', pending, true);
     end if;
     return null;
 end $charle$;
@@ -8841,11 +5958,14 @@ alter table public."time_entry" enable always trigger charle_raise;
 create function charle.t36_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
 declare
-    pending text := charle.spill(charle.pending());
+    pending text;
+    txn_ int8;
 begin
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'pms', 36, 'd'::"char", r."id" from public."time_entry" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'account:' || r."client_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct charle.spill_key(pending), 'user:' || r."user_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."user_id" is not null;
+    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 36, 'd'::"char", r."id" from public."time_entry" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."user_id" is not null;
+    pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_truncate on public."time_entry";
