@@ -40,7 +40,8 @@ static enum charle_err open_table(struct ch_tables *tables, struct ch_table *tab
     table->schema = schema;
     table->columns = *schema->replica_columns;
     table->key = charle_table_key_set(schema);
-    table->has_text_key = schema->key_count == 1 && schema->columns[schema->key_columns[0]].field->type == CHARLE_TYPE_TEXT;
+    uint8_t key_type = schema->columns[schema->key_columns[0]].field->type;
+    table->has_text_key = schema->key_count == 1 && (key_type == CHARLE_TYPE_TEXT || key_type == CHARLE_TYPE_ENUM);
     table->audiences = ch_alloc_zeroed(schema->audience_count ? schema->audience_count : 1, sizeof(*table->audiences));
     if (!table->audiences)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the audiences of %.*s", CHARLE_FMT(schema->name));
