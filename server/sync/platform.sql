@@ -170,7 +170,9 @@ begin
         on conflict (scope) do update set
             hist = case when h.v >> 33 = e then h.hist else h.hist || h.v end,
             v = case when h.v >> 33 = e then h.v + 1 else excluded.v end, txn = excluded.txn, at = excluded.at
-        where h.txn <> excluded.txn
+        -- A key from before this start of the server is another transaction's, even if it is the same: a sequence that came with a copied
+        -- template database goes back in a crash.
+        where h.txn <> excluded.txn or h.at <> excluded.at
         returning h.v into stamp;
     if not found then
         select h.v into strict stamp from charle.head h where h.scope = a_scope; -- this transaction has raised it before
