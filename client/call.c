@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "msg/wire.h"
+#include "services/crud.h"
 
 enum { OUTBOX_CHECK_EVERY = 1024 };
 
@@ -197,6 +198,24 @@ static const struct charle_method *bound_method(const struct ch_replica *replica
     return bound ? bound : method;
 }
 
+// An edit is queued with the values it was based on, so that the server can tell whether somebody else changed the same ones.
+static enum charle_err queue_with_base(struct ch_replica *replica, struct ch_call *call, struct charle_buf *reply, int64_t *out_ticket,
+                                       struct charle_error *err)
+{
+    struct charle_arena arena = {0};
+    struct charle_buf based = {0};
+    struct charle_context context = {.db = replica->db, .arena = &arena, .schema = replica->schema, .identity = &replica->identity.value,
+                                     .is_replica = true, .crud = replica->crud};
+    charle_context_seed(&context, (struct charle_ts){call->at_us}, call->seed);
+    enum charle_err rc = ch_crud_add_base(call->method, &context, call->request, &based, err);
+    call->request = charle_buf_bytes(&based);
+    if (!rc)
+        rc = queue_call(replica, call, reply, out_ticket, err);
+    charle_buf_deinit(&based);
+    charle_arena_deinit(&arena);
+    return rc;
+}
+
 static enum charle_err run_new(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
                                struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
 {
@@ -211,7 +230,7 @@ static enum charle_err run_new(struct ch_replica *replica, const struct charle_m
         rc = check_room(replica, err);
     if (!rc)
         rc = ch_replica_load_identity(replica, err);
-    return rc ? rc : queue_call(replica, &call, reply, out_ticket, err);
+    return rc ? rc : queue_with_base(replica, &call, reply, out_ticket, err);
 }
 
 enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
