@@ -19,6 +19,9 @@ const struct ch_table_views *ch_sync_table(const struct ch_sync *sync, uint32_t 
 // The view of a table by the audience that a scope belongs to; NULL when the table has none of that name.
 const struct ch_view *ch_table_view(const struct ch_table_views *table, struct charle_str scope);
 
+// Does any table show rows to this scope? Some only say what a person may do; a replica has nothing of them and no cursor.
+bool ch_sync_shows(const struct ch_sync *sync, struct charle_str scope);
+
 // --- heads (heads.c) ----------------------------------------------------------------------------------------------------
 
 // A head as one snapshot shows it. A scope that nothing has touched yet has no row: stamp 0, lineage 0.

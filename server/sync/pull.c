@@ -99,6 +99,8 @@ static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, 
         return CHARLE_OK;
     }
     ch_page_add_scope(&pull->page, CH_PAGE_SCOPE, head->scope);
+    if (!cursor && !ch_sync_shows(pull->sync, head->scope))
+        return CHARLE_OK;
     if (!cursor) {
         ch_page_add_scope(&pull->page, CH_PAGE_GAINED, head->scope);
         pull->out->is_whole = false;

@@ -65,6 +65,15 @@ const struct ch_view *ch_table_view(const struct ch_table_views *table, struct c
     return NULL;
 }
 
+bool ch_sync_shows(const struct ch_sync *sync, struct charle_str scope)
+{
+    for (size_t i = 0; i < sync->table_count; i++) {
+        if (ch_table_view(&sync->tables[i], scope))
+            return true;
+    }
+    return false;
+}
+
 enum charle_err ch_sync_check_schema(const struct ch_sync *sync, uint64_t hash, struct charle_error *err)
 {
     if (hash == sync->schema->hash)

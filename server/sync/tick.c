@@ -379,11 +379,14 @@ bool ch_ticks_is_current(const struct ch_ticks *ticks, const struct charle_pull_
 {
     const struct charle_cursor *const *cursors = request->cursor.items;
     char device[CH_SCOPE_LEN_MAX + 1];
-    if (!ticks->is_known || request->cursor.count != scope_count || request->schema_hash != ticks->sync->schema->hash ||
+    size_t shown_count = 0;
+    for (size_t i = 0; i < scope_count; i++)
+        shown_count += ch_sync_shows(ticks->sync, scopes[i]);
+    if (!ticks->is_known || request->cursor.count != shown_count || request->schema_hash != ticks->sync->schema->hash ||
         request->device_id.len > sizeof(device) - 8)
         return false;
-    // As many different cursors as scopes, each of a scope that is held: they are the same set.
-    for (size_t i = 0; i < scope_count; i++) {
+    // As many different cursors as scopes with rows, each of a scope that is held: they are the same set.
+    for (size_t i = 0; i < shown_count; i++) {
         bool is_repeated = i && charle_str_compare(cursors[i - 1]->scope, cursors[i]->scope) >= 0;
         if (is_repeated || !ch_scopes_have(scopes, scope_count, cursors[i]->scope) || !is_at(ticks, cursors[i]))
             return false;
