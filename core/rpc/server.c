@@ -13,6 +13,7 @@ enum {
     IDLE_MESSAGE_MS = 15000,
     WATCHDOG_MS = 5000,
     REFUSED_MAX = 64, // connections above the limit that are being told so; more are just closed
+    TIMER_GRAIN_US = 4096, // deadlines of many calls fall together: a wake-up looks at every connection
 };
 
 static const char closing_text[] = "the server is closing";
@@ -36,6 +37,8 @@ static void server_release(struct charle_rpc_server *server)
 // The server's lock is held.
 static void arm(struct charle_rpc_server *server, int64_t at_us)
 {
+    if (at_us != INT64_MAX)
+        at_us += TIMER_GRAIN_US - at_us % TIMER_GRAIN_US;
     if (at_us >= server->armed_us || server->is_timer_off)
         return;
     server->armed_us = at_us;

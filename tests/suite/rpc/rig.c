@@ -236,7 +236,7 @@ static void *work_main(void *ctx)
     return NULL;
 }
 
-static void dispatch(void *ctx, struct charle_server_call *call)
+void rig_dispatch(void *ctx, struct charle_server_call *call)
 {
     struct rig *rig = ctx;
     atomic_fetch_add(&rig->dispatched, 1);
@@ -303,7 +303,7 @@ void rig_init(struct rig *rig, enum rig_kind kind)
 void rig_start_server(struct rig *rig)
 {
     struct charle_error err = {0};
-    assert_int_equal(charle_rpc_server_open(&rig->server_options, dispatch, rig, &rig->server, &err), CHARLE_OK);
+    assert_int_equal(charle_rpc_server_open(&rig->server_options, rig_dispatch, rig, &rig->server, &err), CHARLE_OK);
     if (charle_rpc_server_listen(rig->server, rig->address, rig->address, &err))
         fail_msg("%s", err.text);
 }
@@ -330,6 +330,11 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+void rig_remove_folder(const struct rig *rig)
+{
+    nftw(rig->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 void rig_stop(struct rig *rig)
 {
     charle_channel_close(rig->channel);
@@ -342,7 +347,7 @@ void rig_stop(struct rig *rig)
         pthread_join(rig->workers[i], NULL);
     pthread_mutex_destroy(&rig->lock);
     pthread_cond_destroy(&rig->wake);
-    nftw(rig->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    rig_remove_folder(rig);
 }
 
 // --- waiting ---------------------------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ void rig_start(struct rig *rig);
 void rig_start_server(struct rig *rig); // rig_start does it; again after rig_stop_server, at the same address
 void rig_stop_server(struct rig *rig, uint32_t drain_ms);
 void rig_stop(struct rig *rig);
+void rig_dispatch(void *ctx, struct charle_server_call *call); // ctx is the rig; for servers of a test's own
+void rig_remove_folder(const struct rig *rig);                 // rig_stop does it
 void rig_release_held(struct rig *rig);
 
 // Waits until the condition holds, for at most 20 s; fails the test then.
