@@ -160,6 +160,8 @@ struct oracle {
     size_t count, capacity;
     struct device devices[DEVICES_MAX];
     size_t device_count;
+    uint64_t *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
+    size_t effect_count, effect_capacity, saved_effect_count;
     struct tally tallies[TALLIES_MAX];
     size_t tally_count;
     bool is_fresh; // the past was rewritten: the next version need not follow from the last
@@ -466,6 +468,22 @@ static void count_effect(struct oracle *oracle, const struct charle_call *call)
     charle_arena_deinit(&arena);
 }
 
+// Exactly once.
+static void note_effect(struct oracle *oracle, const struct device *device, const struct charle_call *call)
+{
+    for (size_t i = 0; i < oracle->effect_count; i++) {
+        if (oracle->effects[i] == call->seed)
+            world_fail(oracle->world, "call %" PRId64 " of device %s, %.*s, took effect for the second time", call->sequence, device->id, CHARLE_FMT(call->method));
+    }
+    if (oracle->effect_count == oracle->effect_capacity) {
+        oracle->effect_capacity = oracle->effect_capacity ? oracle->effect_capacity * 2 : 128;
+        oracle->effects = realloc(oracle->effects, oracle->effect_capacity * sizeof(*oracle->effects));
+        CHARLE_ASSERT(oracle->effects);
+    }
+    oracle->effects[oracle->effect_count++] = call->seed;
+    count_effect(oracle, call);
+}
+
 static void note_verdict(struct oracle *oracle, struct device *device, const struct charle_push_request *request, const struct charle_verdict *verdict)
 {
     struct world *world = oracle->world;
@@ -495,7 +513,7 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
         if (world->options.is_traced && verdict->text.has)
             printf("                          %.*s\n", CHARLE_FMT(verdict->text.value));
         if (verdict->kind == CHARLE_APPLIED || verdict->kind == CHARLE_MERGED)
-            count_effect(oracle, calls[i]);
+            note_effect(oracle, device, calls[i]);
     }
 }
 
@@ -511,6 +529,7 @@ void oracle_judged(struct oracle *oracle, const struct charle_push_request *requ
 
 void oracle_saved(struct oracle *oracle)
 {
+    oracle->saved_effect_count = oracle->effect_count;
     for (size_t i = 0; i < oracle->device_count; i++)
         oracle->devices[i].saved_count = oracle->devices[i].count;
     for (size_t i = 0; i < oracle->tally_count; i++)
@@ -519,6 +538,7 @@ void oracle_saved(struct oracle *oracle)
 
 void oracle_restored(struct oracle *oracle)
 {
+    oracle->effect_count = oracle->saved_effect_count;
     for (size_t i = 0; i < oracle->device_count; i++)
         oracle->devices[i].count = oracle->devices[i].saved_count;
     for (size_t i = 0; i < oracle->tally_count; i++)
@@ -919,6 +939,7 @@ void oracle_free(struct oracle *oracle)
     for (size_t i = 0; i < oracle->count; i++)
         free_version(&oracle->versions[i]);
     free(oracle->versions);
+    free(oracle->effects);
     for (size_t i = 0; i < INTERN_SIZE; i++) {
         for (struct row *row = oracle->interned[i], *next; row; row = next) {
             next = row->next;
