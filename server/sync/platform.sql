@@ -333,12 +333,19 @@ begin
     return a_name;
 end $$;
 
--- Locks the groups that rows of a table belong to, see charle.gate. In sorted order, at most 256 locks a table.
+-- Locks the groups that rows of a table belong to, see charle.gate. In sorted order, at most 256 locks a table. Who changes a link must see
+-- what others have committed meanwhile, which an older snapshot does not.
 create or replace function charle.lock_rows(a_tab int4, a_keys text[], a_exclusive bool) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    b int4;
+    is_fresh bool := current_setting('transaction_isolation') in ('read committed', 'read uncommitted');
+    b        int4;
 begin
+    if a_exclusive and not is_fresh then
+        raise exception 'this change decides who sees rows of other tables, and a % transaction cannot find all of them',
+                upper(current_setting('transaction_isolation'))
+            using errcode = 'feature_not_supported', hint = 'Run it in a READ COMMITTED transaction.';
+    end if;
     for b in select distinct hashtext(k) & 255 from unnest(a_keys) k order by 1 loop
         if a_exclusive then
             perform pg_advisory_xact_lock(1128792064 + a_tab, b); -- 'CH' in the upper half
@@ -346,7 +353,7 @@ begin
                 on conflict (tab, bucket) do update set n = g.n + 1;
         else
             perform pg_advisory_xact_lock_shared(1128792064 + a_tab, b);
-            if current_setting('transaction_isolation') <> 'read committed' then
+            if not is_fresh then
                 perform from charle.gate g where g.tab = a_tab and g.bucket = b for share;
             end if;
         end if;

@@ -1,0 +1,90 @@
+// The oracle of pulls.
+//
+//   writers    threads that change everything in every way: services' kind of transactions and foreign ones
+//   pullers    threads that each keep a replica in memory by ch_pull and ch_copy
+//   reader     reads what a replica should hold, with SQL written by hand, in the snapshot of the pull
+//   controls   replicas that follow a sequence and a timestamp instead of stamps; they must go wrong, or the writers
+//   are too tame
+#ifndef CHARLE_TESTS_PULL_ORACLE_H
+#define CHARLE_TESTS_PULL_ORACLE_H
+
+#include "db/pg/pg.h"
+#include "fixture.h"
+#include "server/sync/sync.h"
+
+#include <stdatomic.h>
+
+struct oracle {
+    struct ch_pg_cluster *cluster;
+    const char *database;
+    struct ch_sync *sync;
+    atomic_bool is_over;
+    atomic_long checked; // pulls whose replica was compared
+    atomic_long deltas, gained, lost, repaired;
+    atomic_long committed, rolled_back, failed;
+    atomic_long sequence_checked, sequence_wrong, timestamp_checked, timestamp_wrong;
+};
+
+// Prints, marks the run as over and ends the thread's work: cmocka's assertions are for the main thread only.
+void oracle_fail(struct oracle *oracle, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool oracle_has_failed(void);
+
+struct charle_db *oracle_connect(struct oracle *oracle);
+
+// --- replica.c: rows by (scope, table, key)
+// --------------------------------------------------------------------------------
+
+struct replica_row {
+    uint32_t table;
+    struct charle_str key;
+    struct charle_bytes bytes;
+    bool is_seen; // by the comparison under way
+};
+struct replica_scope {
+    char name[64];
+    int64_t stamp;
+    uint64_t lineage;
+    bool is_whole;            // has a cursor
+    struct replica_row *rows; // open addressing; key.ptr NULL: empty, bytes.ptr NULL: removed
+    size_t capacity, used;
+};
+struct replica {
+    struct replica_scope *scopes;
+    size_t scope_count;
+};
+
+struct replica_scope *replica_find(struct replica *replica, struct charle_str scope);
+struct replica_scope *replica_add(struct replica *replica, struct charle_str scope);
+void replica_drop(struct replica *replica, struct charle_str scope);
+void replica_put(struct replica_scope *scope, uint32_t table, struct charle_str key, struct charle_bytes bytes);
+void replica_remove(struct replica_scope *scope, uint32_t table, struct charle_str key);
+struct replica_row *replica_row(struct replica_scope *scope, uint32_t table, struct charle_str key); // NULL: none
+size_t replica_row_count(const struct replica_scope *scope);
+void replica_deinit(struct replica *replica);
+
+// --- reader.c: what is true
+// -----------------------------------------------------------------------------------------------
+
+// Compares a scope with the database as the open transaction shows it; false after oracle_fail.
+bool reader_compare(struct oracle *oracle, struct charle_db *db, struct replica_scope *scope);
+// The key of a row in bytes, as it stands in entries.
+bool reader_key(uint32_t table, struct charle_bytes row, char out[64]);
+// Ids of the tables that an audience shows, 0-terminated.
+const uint32_t *reader_tables(struct charle_str scope);
+
+// --- threads
+// --------------------------------------------------------------------------------------------------------------
+
+struct writer {
+    struct oracle *oracle;
+    unsigned seed;
+};
+void *writer_run(void *writer);
+
+struct control {
+    struct oracle *oracle;
+    bool by_timestamp;
+};
+void *control_run(void *control);
+
+#endif
