@@ -168,7 +168,7 @@ int main(int argc, char **argv)
     rig_open(&rig, seed, false);
     for (int i = 0; i < WRITERS; i++) {
         snprintf(writers[i].name, sizeof(writers[i].name), "writer%d", i);
-        snprintf(writers[i].list, sizeof(writers[i].list), "%s/%s.list", rig.folder, writers[i].name);
+        snprintf(writers[i].list, sizeof(writers[i].list), "%s/writer%d.list", rig.folder, i);
         rig_login(&rig, people[i], writers[i].token);
         first_copy(&rig, &writers[i]);
     }
