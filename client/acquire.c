@@ -70,8 +70,15 @@ void ch_core_acquire_pause(struct ch_client_core *core)
     charle_buf_reset(&core->acquire.reply);
 }
 
+// Something here is wrong, not the network: a verification ends with it, mending is tried again later and later.
 static void fail(struct ch_client_core *core, const struct charle_error *err)
 {
+    core->acquire_failures++;
+    if (core->acquire.is_verify) {
+        core->verify_error = *err;
+        core->verify_report = core->acquire.report;
+        core->verify_done = core->verify_wanted;
+    }
     ch_core_acquire_reset(core);
     ch_core_fail(core, err);
 }
@@ -341,7 +348,9 @@ static enum charle_err set_heads(struct ch_client_core *core, struct charle_erro
 static void finished(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
+    core->acquire_failures = 0;
     if (a->is_verify) {
+        core->verify_error = (struct charle_error){0};
         core->verify_report = a->report;
         core->verify_done = core->verify_wanted;
     }

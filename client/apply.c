@@ -133,7 +133,8 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < page->lost.count; i++)
         rc = lose_scope(a->replica, lost[i], err);
-    if (!rc && page->scope.count)
+    // The list comes with whatever is lost, also when nothing is left to list.
+    if (!rc && (page->scope.count || page->lost.count))
         rc = lose_unlisted(a->replica, &page->scope, err);
     if (!rc)
         rc = gain_scopes(a, &page->gained, err);

@@ -197,6 +197,11 @@ int charle_client_verify(struct charle_client *client, uint32_t timeout_ms, stru
             wait_a_turn(client, &patience, &view);
     }
     *out = view.report;
+    if (!rc && view.verify_error.code) {
+        rc = (int)view.verify_error.code;
+        if (err)
+            *err = view.verify_error;
+    }
     leave_core(client);
     return rc;
 }

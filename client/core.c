@@ -384,6 +384,11 @@ int64_t ch_client_core_verified(const struct ch_client_core *core, struct charle
     return core->verify_done;
 }
 
+const struct charle_error *ch_client_core_verify_error(const struct ch_client_core *core)
+{
+    return &core->verify_error;
+}
+
 // --- events -------------------------------------------------------------------------------------------------------------------
 
 void ch_client_core_on_connected(struct ch_client_core *core, bool is_connected)

@@ -48,6 +48,7 @@ int64_t ch_client_core_synced(const struct ch_client_core *core);
 // ch_client_core_verified() >= ticket. Only the leader can: 0 otherwise.
 int64_t ch_client_core_verify(struct ch_client_core *core);
 int64_t ch_client_core_verified(const struct ch_client_core *core, struct charle_verify_report *out);
+const struct charle_error *ch_client_core_verify_error(const struct ch_client_core *core); // code OK: it came to its end
 
 // --- events -------------------------------------------------------------------------------------------------------------
 

@@ -123,6 +123,7 @@ struct ch_client_core {
     int64_t probe_ticket;
 
     struct ch_acquire acquire;
+    int acquire_failures;     // since the last one that succeeded
     bool acquire_wanted;      // a moment said that scopes are gained or in doubt
 
     // Pushing.
@@ -144,6 +145,7 @@ struct ch_client_core {
     int64_t file_sync_wanted; // of followers, by charle_meta
     int64_t verify_wanted, verify_done;
     struct charle_verify_report verify_report;
+    struct charle_error verify_error; // why the last one came to nothing; code OK: it did not
 };
 
 // Starts an RPC with a message of this type; 0 when it could not be encoded (the session is then over).

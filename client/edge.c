@@ -310,7 +310,8 @@ static void publish(struct charle_client *client)
     struct charle_verify_report report;
     int64_t synced = ch_client_core_synced(client->core), verified = ch_client_core_verified(client->core, &report);
     ch_client_core_status(client->core, &status);
-    struct edge_view view = {.status = status, .synced = synced, .verified = verified, .report = report};
+    struct edge_view view = {.status = status, .synced = synced, .verified = verified, .report = report,
+                             .verify_error = *ch_client_core_verify_error(client->core)};
     view.problem_code = ch_client_core_problem(client->core, &view.failures);
     pthread_mutex_lock(&client->mutex);
     view.turns = client->view.turns + 1;

@@ -23,6 +23,7 @@ struct edge_view {
     int failures; // sessions that ended since the last one that went live
     int64_t synced, verified;
     struct charle_verify_report report;
+    struct charle_error verify_error;
     uint64_t turns; // grows with every turn of the thread
 };
 

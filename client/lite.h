@@ -83,8 +83,9 @@
     X(OUTBOX_JUDGE, "update charle_outbox set state = ?2, kind = ?3, code = ?4, text = ?5 where position = ?1")        \
     X(OUTBOX_JUDGED_TO, "select coalesce((select min(sequence) - 1 from charle_outbox where state in (2, 4)), "         \
                         "(select max(sequence) from charle_outbox), 0)")                                               \
-    X(OUTBOX_RECALL, "update charle_outbox set state = 1, sequence = null, hash = null, kind = null, code = null, text = null " \
-                     "where sequence > ?1")                                                                            \
+    X(OUTBOX_RECALL, "update charle_outbox set state = case when state = 5 and kind = 4 then 5 else 1 end, sequence = null, hash = null, "  \
+                     "kind = case when state = 5 and kind = 4 then 4 end, code = case when state = 5 and kind = 4 then code end, "  \
+                     "text = case when state = 5 and kind = 4 then text end where sequence > ?1")                     \
     X(OUTBOX_RECALL_UNJUDGED, "update charle_outbox set state = 1, sequence = null, hash = null where state in (2, 4)") \
     X(OUTBOX_UNNUMBER, "update charle_outbox set sequence = null, hash = null where sequence is not null")             \
     X(OUTBOX_UNNUMBER_FROM, "update charle_outbox set sequence = null, hash = null, state = case state when 2 then 1 else state end "  \

@@ -87,7 +87,7 @@ void ch_core_pull_cancel(struct ch_client_core *core)
 
 static void now_live(struct ch_client_core *core)
 {
-    core->failures = 0;
+    core->failures = core->acquire_failures;
     core->problem[0] = '\0';
     core->problem_code = CHARLE_OK;
     core->has_moment = true;
