@@ -85,6 +85,15 @@ static void add_lost(struct pull *pull)
     }
 }
 
+// All on the first page: what is not on it, the replica drops.
+static void add_held(struct pull *pull)
+{
+    for (size_t i = 0; i < pull->scope_count; i++) {
+        if (!is_own_scope(pull->scopes[i]))
+            ch_page_add_scope(&pull->page, CH_PAGE_SCOPE, pull->scopes[i]);
+    }
+}
+
 static void add_position(struct pull *pull, const struct ch_head *head)
 {
     pull->out->items[pull->out->count++] = (struct ch_position){head->scope, head->stamp, head->lineage};
@@ -98,7 +107,6 @@ static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, 
         add_position(pull, head);
         return CHARLE_OK;
     }
-    ch_page_add_scope(&pull->page, CH_PAGE_SCOPE, head->scope);
     if (!cursor && !ch_sync_shows(pull->sync, head->scope))
         return CHARLE_OK;
     if (!cursor) {
@@ -143,6 +151,7 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
     if (!pull->out->items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors of a replica");
     add_lost(pull);
+    add_held(pull);
     for (size_t i = 0; rc == CHARLE_OK && i < pull->scope_count; i++)
         rc = add_scope(pull, &pull->heads[i], err);
     return rc ? rc : ch_page_finish(&pull->page, sequence, err);
