@@ -878,24 +878,30 @@ void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop)
     charle_buf_deinit(&after);
 }
 
-void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
+bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out)
 {
+    static const char sql[] = "select method, request from charle_outbox where position = ?1";
     sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select method, request from charle_outbox where position = ?1", -1, &stmt, NULL);
-    for (size_t i = 0; i < laptop->seen_count && code == SQLITE_OK; i++) {
-        sqlite3_bind_int64(stmt, 1, laptop->seen[i].ticket);
-        int step = sqlite3_step(stmt);
-        if (step == SQLITE_DONE)
-            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name, laptop->seen[i].ticket);
-        else if (step == SQLITE_ROW) {
-            uint64_t hash = add_hash(0xcbf29ce484222325u, sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
-            hash = add_hash(hash, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
-            if (hash != laptop->seen[i].hash)
-                world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name, laptop->seen[i].ticket);
-        }
-        sqlite3_reset(stmt);
+    bool is_there = false;
+    if (sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_bind_int64(stmt, 1, ticket) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        *out = add_hash(0xcbf29ce484222325u, sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
+        *out = add_hash(*out, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
+        is_there = true;
     }
     sqlite3_finalize(stmt);
+    return is_there;
+}
+
+void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
+{
+    for (size_t i = 0; i < laptop->seen_count; i++) {
+        uint64_t hash;
+        if (!oracle_hash_call(laptop, laptop->seen[i].ticket, &hash))
+            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name, laptop->seen[i].ticket);
+        else if (hash != laptop->seen[i].hash)
+            world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name, laptop->seen[i].ticket);
+    }
 }
 
 void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)

@@ -186,6 +186,7 @@ void oracle_restored(struct oracle *oracle);
 void oracle_check_laptop(struct oracle *oracle, struct laptop *laptop, bool must_be_newest);
 bool oracle_is_newest(struct oracle *oracle, struct laptop *laptop);
 void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop);
+bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out); // of method and request; false: it is not there
 void oracle_check_seen(struct oracle *oracle, struct laptop *laptop);
 void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop); // at the end: everything judged, as the server said
 
