@@ -41,14 +41,16 @@ enum charle_err ch_transport_of(const char *address, const struct ch_transport *
         if (schemes[i].has_port && !has_port(rest))
             return charle_fail(err, CHARLE_INVALID_ARGUMENT,
                                "the address \"%s\" has no port; write it as in \"tcp://127.0.0.1:4317\"", address);
-        if (schemes[i].scheme.ptr[0] == 'i' && schemes[i].transport == &ch_transport_nng && strlen(rest) > IPC_PATH_LEN_MAX)
+        if (schemes[i].scheme.ptr[0] == 'i' && schemes[i].transport == &ch_transport_nng &&
+            strlen(rest) > IPC_PATH_LEN_MAX)
             return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the socket path \"%s\" is longer than %d bytes", rest,
                                IPC_PATH_LEN_MAX);
         *out = schemes[i].transport;
         return CHARLE_OK;
     }
     return charle_fail(err, CHARLE_INVALID_ARGUMENT,
-                       "the address \"%s\" does not begin with tcp://, tls+tcp://, ipc:// or inproc://", text.ptr ? address : "");
+                       "the address \"%s\" does not begin with tcp://, tls+tcp://, ipc:// or inproc://",
+                       text.ptr ? address : "");
 }
 
 bool ch_address_is_exposed(const char *address)

@@ -56,7 +56,8 @@ enum charle_err charle_call_bytes(struct charle_channel *channel, struct charle_
         return charle_fail(err, waiter.code, "%.*s: %s", CHARLE_FMT(method),
                            waiter.text[0] ? waiter.text : charle_err_text(waiter.code));
     if (reply->failed)
-        return charle_fail(err, reply->failed, "%.*s: the reply does not fit the buffer it was to go into", CHARLE_FMT(method));
+        return charle_fail(err, reply->failed, "%.*s: the reply does not fit the buffer it was to go into",
+                           CHARLE_FMT(method));
     return CHARLE_OK;
 }
 

@@ -1,21 +1,23 @@
-// Inside of a channel: what channel.c (the connection: dialling, losing, redialling, time) and client_call.c (calls) share.
+// Inside of a channel: what channel.c (the connection: dialling, losing, redialling, time) and client_call.c (calls)
+// share.
 //
-// A channel has at most one connection that takes new calls. One that was told GOAWAY is let go: it stays until its calls have
-// ended, while the channel dials anew. Calls made without a connection, or with one that has no room, wait in order.
+// A channel has at most one connection that takes new calls. One that was told GOAWAY is let go: it stays until its
+// calls have ended, while the channel dials anew. Calls made without a connection, or with one that has no room, wait
+// in order.
 //
 //   IDLE ──redial_us──► DIALING ──stream──► GREETING ──HELLO──► READY
 //    ▲────────failed──────┘ ◄──────lost───────┘ ◄──lost, GOAWAY──┘
 //
-// Lock order: the channel's before a link's. Callbacks run under neither. A call belongs to the channel's lock while it waits
-// and to its link's lock once it is sent; it is ended by whoever takes it off the waiting list or out of the connection's
-// table. If that happens while a message callback of the call is running, the one who runs it ends the call afterwards.
+// Lock order: the channel's before a link's. Callbacks run under neither. A call belongs to the channel's lock while it
+// waits and to its link's lock once it is sent; it is ended by whoever takes it off the waiting list or out of the
+// connection's table. If that happens while a message callback of the call is running, the one who runs it ends the
+// call afterwards.
 #ifndef CHARLE_RPC_CHANNEL_H
 #define CHARLE_RPC_CHANNEL_H
 
+#include "base/limits.h"
 #include "rpc/link.h"
 #include "rpc/rpc.h"
-
-#include "base/limits.h"
 
 enum ch_channel_state { CH_CHANNEL_IDLE, CH_CHANNEL_DIALING, CH_CHANNEL_GREETING, CH_CHANNEL_READY };
 
@@ -32,8 +34,8 @@ struct charle_rpc {
     size_t metadata_count, metadata_size;
     bool is_waiting;
     // sent
-    bool is_busy;        // a message callback runs
-    bool is_end_due;     // it ended meanwhile, as end_code and end_text say
+    bool is_busy;    // a message callback runs
+    bool is_end_due; // it ended meanwhile, as end_code and end_text say
     enum charle_err end_code;
     const char *end_text; // lives as long as the call
     // for interceptors
@@ -67,11 +69,11 @@ struct charle_channel {
     bool is_redial_wanted; // do not back off
     uint32_t attempts;     // that failed in a row
     int64_t redial_us, ready_us;
-    int64_t armed_us; // the timer fires then; INT64_MAX: not
-    char *authorization; // "Bearer …"; NULL: none
+    int64_t armed_us;                  // the timer fires then; INT64_MAX: not
+    char *authorization;               // "Bearer …"; NULL: none
     struct ch_rpc_list waiting, ended; // ended: `done` is still to be told, by the timer's thread
     size_t waiting_size;
-    int64_t waiting_due_us; // no waiting call's deadline is before
+    int64_t waiting_due_us;      // no waiting call's deadline is before
     struct charle_error trouble; // why there is no connection
     charle_channel_watch_fn watch;
     void *watch_ctx;

@@ -158,12 +158,13 @@ static enum charle_err send_call(struct charle_rpc *rpc, struct ch_link *link, s
         entries[i] = metadata.entries[i];
     struct charle_metadata all = {entries, metadata.count};
     if (channel->authorization)
-        entries[all.count++] = (struct charle_metadata_entry){CHARLE_STR("authorization"), charle_str(channel->authorization)};
+        entries[all.count++] =
+            (struct charle_metadata_entry){CHARLE_STR("authorization"), charle_str(channel->authorization)};
     enum charle_err rc = ch_metadata_check(all, err);
     if (rc)
         return rc;
-    rc = ch_conn_start(&link->conn, &rpc->stream, charle_str_n(rpc->method, rpc->method_len), all, request,
-                       rpc->deadline_us, ch_clock_mono_us(), err);
+    struct ch_conn_call call = {charle_str_n(rpc->method, rpc->method_len), all, request, rpc->deadline_us};
+    rc = ch_conn_start(&link->conn, &rpc->stream, &call, ch_clock_mono_us(), err);
     if (rc)
         return rc;
     ch_link_hold(link);
@@ -225,7 +226,8 @@ static enum charle_err wait_in_line(struct charle_channel *channel, struct charl
     if (atomic_load(&channel->waiting_count) >= CH_RPC_WAITING_CALLS_MAX ||
         channel->waiting_size + size > CH_RPC_WAITING_SIZE_MAX)
         return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED,
-                           "too many calls wait for the connection to %s; slow down or try again later", channel->address);
+                           "too many calls wait for the connection to %s; slow down or try again later",
+                           channel->address);
     rpc->copy.size_max = size + sizeof(err->text) + 64; // its end may be explained in it
     ch_metadata_write(&rpc->copy, metadata);
     charle_buf_add(&rpc->copy, request.ptr, request.len);
@@ -340,8 +342,8 @@ enum charle_err charle_rpc_start(struct charle_channel *channel, struct charle_s
 
 // --- events of a connection ------------------------------------------------------------------------------------------
 
-// Ends a call that was taken off the connection, unless its message callback is running: then that one does. The link's lock is
-// held and is held again afterwards.
+// Ends a call that was taken off the connection, unless its message callback is running: then that one does. The link's
+// lock is held and is held again afterwards.
 static void end_sent(struct ch_link *link, struct charle_rpc *rpc, enum charle_err code, const char *text)
 {
     if (rpc->is_busy) {
@@ -407,7 +409,8 @@ void ch_client_link_event(struct ch_link *link, const struct ch_conn_event *even
     case CH_CONN_FAILED:
         break;
     }
-    if (is_over && atomic_load(&channel->waiting_count)) { // the link keeps the channel, so it is there though the call may not be
+    if (is_over &&
+        atomic_load(&channel->waiting_count)) { // the link keeps the channel, so it is there though the call may not be
         ch_link_unlock(link);
         ch_channel_flush_waiting(channel);
         ch_link_lock(link);

@@ -11,9 +11,9 @@ enum {
     US_PER_MS = 1000,
     CLIENT_MISSES_MAX = 2,
     SERVER_MISSES_MAX = 3,
-    READ_GROWTH = 8,              // few steps from an idle buffer to a busy one
-    BURST_OVER_US = 1000000,      // a read buffer that was of no use for so long is given back
-    CHECK_GRAIN_US = 256 * 1024,  // heartbeats of many connections fall together, so that one wake-up serves them
+    READ_GROWTH = 8,             // few steps from an idle buffer to a busy one
+    BURST_OVER_US = 1000000,     // a read buffer that was of no use for so long is given back
+    CHECK_GRAIN_US = 256 * 1024, // heartbeats of many connections fall together, so that one wake-up serves them
 };
 
 // --- life ------------------------------------------------------------------------------------------------------------
@@ -165,12 +165,14 @@ void ch_conn_wrote(struct ch_conn *conn, size_t size, int64_t now_us)
 
 // --- the read buffer -------------------------------------------------------------------------------------------------
 
-// Bytes that the frame at the front of the buffer takes as a whole; what the buffer holds when its header is not there yet.
+// Bytes that the frame at the front of the buffer takes as a whole; what the buffer holds when its header is not there
+// yet.
 static size_t front_size(const struct ch_conn *conn)
 {
     size_t held = conn->in_end - conn->in_start;
     struct ch_frame frame;
-    if (held < CH_FRAME_HEADER_SIZE || !conn->has_magic || ch_frame_read_header(conn->in + conn->in_start, &frame, NULL))
+    if (held < CH_FRAME_HEADER_SIZE || !conn->has_magic ||
+        ch_frame_read_header(conn->in + conn->in_start, &frame, NULL))
         return held;
     return CH_FRAME_HEADER_SIZE + (size_t)frame.size;
 }
@@ -221,13 +223,15 @@ void ch_conn_read_done(struct ch_conn *conn, size_t size, int64_t now_us)
 
 // --- strangers -------------------------------------------------------------------------------------------------------
 
-// Something that speaks another protocol is told so in its own words where that is easy: people point browsers at ports.
+// Something that speaks another protocol is told so in its own words where that is easy: people point browsers at
+// ports.
 static enum charle_err refuse_stranger(struct ch_conn *conn, int64_t now_us, const uint8_t *bytes, size_t size,
                                        struct ch_conn_event *out)
 {
     static const char *const verbs[] = {"GET ", "POST", "HEAD", "PUT ", "OPTI", "PRI "};
-    static const char page[] = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
-                               "This port speaks CharleOS RPC, not HTTP. Use a CharleOS client, for instance `charle call`.\n";
+    static const char page[] =
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
+        "This port speaks CharleOS RPC, not HTTP. Use a CharleOS client, for instance `charle call`.\n";
     for (size_t i = 0; conn->options.role == CH_CONN_SERVER && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (size >= 4 && memcmp(bytes, verbs[i], 4) == 0) {
             charle_buf_add(&conn->out, page, sizeof(page) - 1);
@@ -348,7 +352,8 @@ static const char *out_of_place(const struct ch_conn *conn, const struct ch_fram
     return "the first frame is not a HELLO";
 }
 
-// OK: *out_frame and *out_payload are a whole frame, taken off the buffer. DONE: bytes are missing. MALFORMED with a sentence.
+// OK: *out_frame and *out_payload are a whole frame, taken off the buffer. DONE: bytes are missing. MALFORMED with a
+// sentence.
 static enum charle_err take_frame(struct ch_conn *conn, struct ch_frame *out_frame, struct charle_bytes *out_payload,
                                   struct charle_error *err)
 {
@@ -380,7 +385,8 @@ static bool next_cut(struct ch_conn *conn, struct ch_conn_event *out)
             continue;
         *out = (struct ch_conn_event){.kind = CH_CONN_END, .stream = stream, .stream_id = stream->id};
         out->status.code = CHARLE_UNAVAILABLE;
-        out->status.text = CHARLE_STR("the server is closing and did not look at the call; it is safe to make it again");
+        out->status.text =
+            CHARLE_STR("the server is closing and did not look at the call; it is safe to make it again");
         ch_conn_remove(conn, stream);
         return true;
     }
@@ -425,7 +431,8 @@ int64_t ch_conn_tick_due(const struct ch_conn *conn)
     return due;
 }
 
-// A request that is half there has as long as its bytes take at the slowest rate we put up with, and the idle time on top.
+// A request that is half there has as long as its bytes take at the slowest rate we put up with, and the idle time on
+// top.
 static bool is_request_slow(struct ch_conn *conn, struct ch_conn_stream *stream, int64_t now_us)
 {
     int64_t patience = (int64_t)conn->options.idle_message_ms * US_PER_MS +
@@ -463,7 +470,8 @@ static bool next_late(struct ch_conn *conn, int64_t now_us, struct ch_conn_event
         if (conn->options.role == CH_CONN_CLIENT)
             ch_frame_write_cancel(&conn->out, stream->id);
         else
-            ch_conn_refuse(conn, stream->id, CHARLE_DEADLINE_EXCEEDED, "the deadline passed before the call was answered");
+            ch_conn_refuse(conn, stream->id, CHARLE_DEADLINE_EXCEEDED,
+                           "the deadline passed before the call was answered");
         ch_conn_remove(conn, stream);
         return true;
     }
@@ -478,11 +486,13 @@ static enum charle_err check_peer(struct ch_conn *conn, int64_t now_us, struct c
     bool is_silent = !conn->has_heard && !conn->is_paused && (conn->has_pinged || !is_client);
     conn->misses = is_silent ? (uint8_t)(conn->misses + 1) : 0;
     if (conn->misses >= misses_max)
-        return ch_conn_failed(conn, now_us, out, CHARLE_UNAVAILABLE, "the peer gave no sign of life for several heartbeats");
+        return ch_conn_failed(conn, now_us, out, CHARLE_UNAVAILABLE,
+                              "the peer gave no sign of life for several heartbeats");
     if (ch_conn_pending(conn) == 0)
         conn->progress_us = now_us;
     if (now_us - conn->progress_us >= (int64_t)conn->options.heartbeat_ms * US_PER_MS * SERVER_MISSES_MAX)
-        return ch_conn_failed(conn, now_us, out, CHARLE_UNAVAILABLE, "the peer has read nothing for several heartbeats");
+        return ch_conn_failed(conn, now_us, out, CHARLE_UNAVAILABLE,
+                              "the peer has read nothing for several heartbeats");
     conn->has_heard = false;
     if (is_client) {
         ch_frame_write_ping(&conn->out, CH_FRAME_PING, (uint64_t)now_us);
@@ -504,5 +514,6 @@ enum charle_err ch_conn_tick(struct ch_conn *conn, int64_t now_us, struct ch_con
         return CHARLE_DONE;
     if (now_us >= conn->check_us)
         return check_peer(conn, now_us, out);
-    return ch_conn_failed(conn, now_us, out, CHARLE_UNAVAILABLE, "a frame was begun but the rest of it did not come in time");
+    return ch_conn_failed(conn, now_us, out, CHARLE_UNAVAILABLE,
+                          "a frame was begun but the rest of it did not come in time");
 }

@@ -23,8 +23,8 @@ static inline void ch_conn_watch_deadline(struct ch_conn *conn, int64_t deadline
         conn->deadline_us = deadline_us;
 }
 
-// The client's table of method names: the number under which the server knows `method`, or 0, with *out_is_new when this call
-// must carry the name too. 0 when the table is full or memory is.
+// The client's table of method names: the number under which the server knows `method`, or 0, with *out_is_new when
+// this call must carry the name too. 0 when the table is full or memory is.
 uint16_t ch_conn_method_number(struct ch_conn *conn, struct charle_str method, bool *out_is_new);
 // The server's side of it: keeps or finds the name. MALFORMED with a sentence; NO_MEMORY.
 enum charle_err ch_conn_method_name(struct ch_conn *conn, struct ch_call_head *head, struct charle_error *err);

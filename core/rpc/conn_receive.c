@@ -1,4 +1,5 @@
-// Frames of calls as they arrive. A message in one frame is handed on where it lies; one in parts is put together first.
+// Frames of calls as they arrive. A message in one frame is handed on where it lies; one in parts is put together
+// first.
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "rpc/conn_parts.h"
@@ -189,7 +190,8 @@ static enum charle_err receive_window(struct ch_conn *conn, struct ch_conn_strea
         return ch_conn_failed(conn, now_us, out, err.code, err.text);
     stream->credit += size;
     if (stream->credit > INT32_MAX)
-        return ch_conn_failed(conn, now_us, out, CHARLE_MALFORMED, "WINDOW frames gave a stream more than 2 GiB of credit");
+        return ch_conn_failed(conn, now_us, out, CHARLE_MALFORMED,
+                              "WINDOW frames gave a stream more than 2 GiB of credit");
     if (!stream->is_blocked || !ch_conn_can_send(conn, stream))
         return CHARLE_DONE;
     stream->is_blocked = false;
@@ -204,7 +206,8 @@ static enum charle_err receive_on_server(struct ch_conn *conn, struct ch_conn_st
     switch ((enum ch_frame_type)frame->type) {
     case CH_FRAME_MESSAGE:
         if (!stream->is_request)
-            return ch_conn_failed(conn, now_us, out, CHARLE_MALFORMED, "a MESSAGE frame came after the call's last one");
+            return ch_conn_failed(conn, now_us, out, CHARLE_MALFORMED,
+                                  "a MESSAGE frame came after the call's last one");
         return request_part(conn, stream, frame, payload, now_us, out);
     case CH_FRAME_HALF_CLOSE:
         return receive_half_close(conn, stream, now_us, out);
@@ -236,8 +239,9 @@ static enum charle_err give_up(struct ch_conn *conn, struct ch_conn_stream *stre
     return CHARLE_OK;
 }
 
-static enum charle_err receive_message(struct ch_conn *conn, struct ch_conn_stream *stream, const struct ch_frame *frame,
-                                       struct charle_bytes payload, int64_t now_us, struct ch_conn_event *out)
+static enum charle_err receive_message(struct ch_conn *conn, struct ch_conn_stream *stream,
+                                       const struct ch_frame *frame, struct charle_bytes payload, int64_t now_us,
+                                       struct ch_conn_event *out)
 {
     // One message may overshoot the credit, and the call's last one needs none.
     if (!stream->is_in_parts && stream->credit < -(int64_t)conn->options.message_size_max)

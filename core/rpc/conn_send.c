@@ -5,31 +5,36 @@
 
 enum { US_PER_MS = 1000 };
 
-// Unsent bytes above which no call is started and no message of a stream is accepted: they wait with their owners, where they
-// can still be cancelled, instead of in the write buffer.
+// Unsent bytes above which no call is started and no message of a stream is accepted: they wait with their owners,
+// where they can still be cancelled, instead of in the write buffer.
 static const size_t pending_max = CH_RPC_WRITE_HIGH;
 
 // --- method names ----------------------------------------------------------------------------------------------------
 
 static bool add_method(struct ch_conn *conn, struct charle_str method)
 {
-    struct charle_str *methods = ch_realloc_array(conn->methods, conn->method_count + 1u, sizeof(*methods));
+    struct ch_conn_method *methods = ch_realloc_array(conn->methods, conn->method_count + 1u, sizeof(*methods));
     if (!methods)
         return false;
     conn->methods = methods;
     char *copy = ch_strdup_n(method.ptr, method.len);
     if (!copy)
         return false;
-    methods[conn->method_count++] = charle_str_n(copy, method.len);
+    methods[conn->method_count++] = (struct ch_conn_method){copy, method.len};
     return true;
+}
+
+static struct charle_str method_at(const struct ch_conn *conn, size_t index)
+{
+    return charle_str_n(conn->methods[index].text, conn->methods[index].len);
 }
 
 uint16_t ch_conn_method_number(struct ch_conn *conn, struct charle_str method, bool *out_is_new)
 {
     *out_is_new = false;
-    // A program calls few methods, and nearly always one it called a moment ago: moving on from the front is quick enough.
+    // A program calls few methods, so a walk from the front is quick enough.
     for (uint16_t i = 0; i < conn->method_count; i++) {
-        if (charle_str_equal(conn->methods[i], method))
+        if (charle_str_equal(method_at(conn, i), method))
             return (uint16_t)(i + 1);
     }
     if (conn->method_count >= CH_RPC_METHODS_MAX || !add_method(conn, method))
@@ -38,14 +43,15 @@ uint16_t ch_conn_method_number(struct ch_conn *conn, struct charle_str method, b
     return conn->method_count;
 }
 
-// Numbers are given out in order, so the next new one is count + 1. A name lives as long as the connection: calls refer to it.
+// Numbers are given out in order, so the next new one is count + 1. A name lives as long as the connection: calls refer
+// to it.
 enum charle_err ch_conn_method_name(struct ch_conn *conn, struct ch_call_head *head, struct charle_error *err)
 {
     uint16_t number = head->method_number;
     if (number == 0)
         return CHARLE_OK;
     if (number <= conn->method_count) {
-        struct charle_str known = conn->methods[number - 1];
+        struct charle_str known = method_at(conn, number - 1u);
         if (head->method.len && !charle_str_equal(head->method, known))
             return charle_fail(err, CHARLE_MALFORMED, "method number %u stands for another name already", number);
         head->method = known;
@@ -55,14 +61,14 @@ enum charle_err ch_conn_method_name(struct ch_conn *conn, struct ch_call_head *h
         return charle_fail(err, CHARLE_MALFORMED, "method number %u was never given a name", number);
     if (!add_method(conn, head->method))
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory for a method name");
-    head->method = conn->methods[number - 1];
+    head->method = method_at(conn, number - 1u);
     return CHARLE_OK;
 }
 
 void ch_conn_methods_free(struct ch_conn *conn)
 {
     for (uint16_t i = 0; i < conn->method_count; i++)
-        ch_free((char *)(uintptr_t)conn->methods[i].ptr);
+        ch_free(conn->methods[i].text);
     ch_free(conn->methods);
     conn->methods = NULL;
     conn->method_count = 0;
@@ -70,7 +76,8 @@ void ch_conn_methods_free(struct ch_conn *conn)
 
 // --- messages --------------------------------------------------------------------------------------------------------
 
-// Writes a message, or what is left of one, in as many MESSAGE frames as it takes; `flags` (END or nothing) go with the last.
+// Writes a message, or what is left of one, in as many MESSAGE frames as it takes; `flags` (END or nothing) go with the
+// last.
 static void write_parts(struct ch_conn *conn, uint32_t id, uint8_t flags, struct charle_bytes rest)
 {
     while (rest.len > CH_RPC_FRAME_SIZE_MAX) {
@@ -98,16 +105,32 @@ static uint32_t timeout_ms(int64_t deadline_us, int64_t now_us)
     return left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX - 1;
 }
 
-enum charle_err ch_conn_start(struct ch_conn *conn, struct ch_conn_stream *stream, struct charle_str method,
-                              struct charle_metadata metadata, struct charle_bytes request, int64_t deadline_us,
+// Writes the CALL frame and what of the request does not fit it.
+static void write_call(struct ch_conn *conn, uint32_t id, const struct ch_conn_call *call, int64_t now_us)
+{
+    bool is_new;
+    struct ch_call_out out = {.timeout_ms = timeout_ms(call->deadline_us, now_us), .metadata = call->metadata};
+    out.method_number = ch_conn_method_number(conn, call->method, &is_new);
+    if (out.method_number == 0 || is_new)
+        out.method = call->method;
+    struct charle_bytes request = call->request;
+    size_t room = CH_RPC_FRAME_SIZE_MAX - ch_frame_call_head_size(&out);
+    bool is_whole = request.len <= room;
+    uint8_t flags = CH_FRAME_BODY | (is_whole ? CH_FRAME_END : CH_FRAME_MORE);
+    ch_frame_write_call(&conn->out, id, flags, &out, charle_bytes(request.ptr, is_whole ? request.len : room));
+    if (!is_whole)
+        write_parts(conn, id, CH_FRAME_END, charle_bytes(request.ptr + room, request.len - room));
+}
+
+enum charle_err ch_conn_start(struct ch_conn *conn, struct ch_conn_stream *stream, const struct ch_conn_call *call,
                               int64_t now_us, struct charle_error *err)
 {
-    if (request.len > conn->peer.message_size_max)
-        return charle_fail(err, CHARLE_TOO_LARGE, "the request has %zu bytes and the server reads at most %u", request.len,
-                           conn->peer.message_size_max);
+    if (call->request.len > conn->peer.message_size_max)
+        return charle_fail(err, CHARLE_TOO_LARGE, "the request has %zu bytes and the server reads at most %u",
+                           call->request.len, conn->peer.message_size_max);
     *stream = (struct ch_conn_stream){.id = conn->last_id + 1,
                                       .credit = CH_RPC_STREAM_WINDOW,
-                                      .deadline_us = deadline_us,
+                                      .deadline_us = call->deadline_us,
                                       .parts = {.size_max = conn->options.message_size_max}};
     enum charle_err rc = ch_streams_add(&conn->streams, stream);
     if (rc) {
@@ -115,17 +138,8 @@ enum charle_err ch_conn_start(struct ch_conn *conn, struct ch_conn_stream *strea
         return charle_fail(err, rc, "out of memory for another call");
     }
     conn->last_id++;
-    ch_conn_watch_deadline(conn, deadline_us);
-    bool is_new;
-    uint16_t number = ch_conn_method_number(conn, method, &is_new);
-    struct charle_str name = number && !is_new ? (struct charle_str){0} : method;
-    size_t room = CH_RPC_FRAME_SIZE_MAX - ch_frame_call_head_size(name, metadata);
-    bool is_whole = request.len <= room;
-    struct charle_bytes first = charle_bytes(request.ptr, is_whole ? request.len : room);
-    ch_frame_write_call(&conn->out, stream->id, CH_FRAME_BODY | (is_whole ? CH_FRAME_END : CH_FRAME_MORE),
-                        timeout_ms(deadline_us, now_us), number, name, metadata, first);
-    if (!is_whole)
-        write_parts(conn, stream->id, CH_FRAME_END, charle_bytes(request.ptr + room, request.len - room));
+    ch_conn_watch_deadline(conn, call->deadline_us);
+    write_call(conn, stream->id, call, now_us);
     return CHARLE_OK;
 }
 
@@ -200,7 +214,8 @@ struct ch_conn_stream *ch_conn_unblock(struct ch_conn *conn, uint32_t *slot)
 
 static bool is_plain_ok(const struct charle_status *status)
 {
-    return status->code == CHARLE_OK && status->text.len == 0 && status->details.len == 0 && status->trailers.count == 0;
+    return status->code == CHARLE_OK && status->text.len == 0 && status->details.len == 0 &&
+           status->trailers.count == 0;
 }
 
 void ch_conn_finish(struct ch_conn *conn, struct ch_conn_stream *stream, const struct charle_bytes *message,

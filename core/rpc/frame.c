@@ -87,8 +87,8 @@ enum charle_err ch_frame_read_header(const uint8_t bytes[CH_FRAME_HEADER_SIZE], 
     return CHARLE_OK;
 }
 
-// Makes room for a frame of `size` payload bytes, writes its header and returns where the payload goes; NULL when the buffer
-// has failed. The whole frame is reserved first, so that a full buffer never holds half of one.
+// Makes room for a frame of `size` payload bytes, writes its header and returns where the payload goes; NULL when the
+// buffer has failed. The whole frame is reserved first, so that a full buffer never holds half of one.
 static uint8_t *begin(struct charle_buf *buf, uint8_t type, uint8_t flags, uint32_t stream_id, size_t size)
 {
     uint8_t *to = charle_buf_reserve(buf, CH_FRAME_HEADER_SIZE + size);
@@ -168,8 +168,8 @@ size_t ch_metadata_size(struct charle_metadata metadata)
 enum charle_err ch_metadata_check(struct charle_metadata metadata, struct charle_error *err)
 {
     if (metadata.count > CH_RPC_METADATA_COUNT_MAX)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%zu metadata entries are above the limit of %d", metadata.count,
-                           CH_RPC_METADATA_COUNT_MAX);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%zu metadata entries are above the limit of %d",
+                           metadata.count, CH_RPC_METADATA_COUNT_MAX);
     for (size_t i = 0; i < metadata.count; i++) {
         const struct charle_metadata_entry *entry = &metadata.entries[i];
         if (!is_key(entry->key.ptr, entry->key.len))
@@ -177,8 +177,9 @@ enum charle_err ch_metadata_check(struct charle_metadata metadata, struct charle
                                "metadata entry %zu has a key that is not 1 to %d of a-z, 0-9, '-', '_' and '.'", i,
                                KEY_LEN_MAX);
         if (entry->value.len > CH_RPC_METADATA_SIZE_MAX)
-            return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the metadata value of \"%.*s\" is above the limit of %d bytes",
-                               CHARLE_FMT(entry->key), CH_RPC_METADATA_SIZE_MAX);
+            return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                               "the metadata value of \"%.*s\" is above the limit of %d bytes", CHARLE_FMT(entry->key),
+                               CH_RPC_METADATA_SIZE_MAX);
     }
     if (ch_metadata_size(metadata) > CH_RPC_METADATA_SIZE_MAX)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "metadata of %zu bytes is above the limit of %d",
@@ -264,25 +265,24 @@ enum charle_err ch_method_name_check(struct charle_str method, struct charle_err
     return CHARLE_OK;
 }
 
-size_t ch_frame_call_head_size(struct charle_str method, struct charle_metadata metadata)
+size_t ch_frame_call_head_size(const struct ch_call_out *call)
 {
-    return CALL_FIXED_SIZE + method.len + ch_metadata_size(metadata);
+    return CALL_FIXED_SIZE + call->method.len + ch_metadata_size(call->metadata);
 }
 
-void ch_frame_write_call(struct charle_buf *buf, uint32_t stream_id, uint8_t flags, uint32_t timeout_ms,
-                         uint16_t method_number, struct charle_str method, struct charle_metadata metadata,
+void ch_frame_write_call(struct charle_buf *buf, uint32_t stream_id, uint8_t flags, const struct ch_call_out *call,
                          struct charle_bytes body)
 {
-    size_t size = ch_frame_call_head_size(method, metadata) + body.len;
+    size_t size = ch_frame_call_head_size(call) + body.len;
     uint8_t *to = begin(buf, CH_FRAME_CALL, flags, stream_id, size);
     if (!to)
         return;
-    put32(to, timeout_ms);
-    put16(to + 4, method_number);
-    to[6] = (uint8_t)method.len;
-    to[7] = (uint8_t)metadata.count;
-    to = put_bytes(to + CALL_FIXED_SIZE, method.ptr, method.len);
-    to = put_metadata(to, metadata);
+    put32(to, call->timeout_ms);
+    put16(to + 4, call->method_number);
+    to[6] = (uint8_t)call->method.len;
+    to[7] = (uint8_t)call->metadata.count;
+    to = put_bytes(to + CALL_FIXED_SIZE, call->method.ptr, call->method.len);
+    to = put_metadata(to, call->metadata);
     put_bytes(to, body.ptr, body.len);
 }
 
@@ -333,7 +333,8 @@ void ch_frame_write_cancel(struct charle_buf *buf, uint32_t stream_id)
 
 // --- STATUS ----------------------------------------------------------------------------------------------------------
 
-// The precise code is ours; the status beside it is for a peer that does not know it, and decides when the two disagree.
+// The precise code is ours; the status beside it is for a peer that does not know it, and decides when the two
+// disagree.
 static enum charle_err read_code(const uint8_t *p)
 {
     enum charle_err code = (enum charle_err)get16(p);

@@ -1,19 +1,23 @@
 // Frames: the bytes of the native protocol, written and read. docs/wire.md is the same in words and tables.
 //
-// A connection is eight magic bytes from each side, then frames: a header of twelve bytes and a payload. Numbers are little-endian.
+// A connection is eight magic bytes from each side, then frames: a header of twelve bytes and a payload. Numbers are
+// little-endian.
 //
-//   offset 0  u32 size of the payload      4  u8 type      5  u8 flags      6  u16 zero      8  u32 stream, 0: the connection
+//   offset 0  u32 size of the payload     4  u8 type     5  u8 flags     6  u16 zero     8  u32 stream, 0: none
 //
-// Everything here is pure. Readers check every bound before they look, never assert on what came from outside, and say in
-// one sentence what is wrong. What they return points into the bytes they were given. Writers append to a charle_buf, which
-// remembers its first failure; limits of what they are given are the caller's business (ch_metadata_check, ch_conn).
+// Everything here is pure. Readers check every bound before they look, never assert on what came from outside, and say
+// in one sentence what is wrong. What they return points into the bytes they were given. Writers append to a
+// charle_buf, which remembers its first failure; limits of what they are given are the caller's business
+// (ch_metadata_check, ch_conn).
 #ifndef CHARLE_RPC_FRAME_H
 #define CHARLE_RPC_FRAME_H
 
 #include "base/buf.h"
 #include "rpc/rpc.h"
 
-#define CH_FRAME_MAGIC "\x89" "CHRPC\r\n" // not ASCII, and broken by anything that changes line ends
+#define CH_FRAME_MAGIC \
+    "\x89"             \
+    "CHRPC\r\n" // not ASCII, and broken by anything that changes line ends
 enum { CH_FRAME_MAGIC_SIZE = 8, CH_FRAME_HEADER_SIZE = 12, CH_FRAME_VERSION = 1 };
 
 enum ch_frame_type {
@@ -64,6 +68,14 @@ struct ch_call_head {
     struct ch_metadata_block metadata;
 };
 
+// A CALL as it is written: metadata is the caller's, not a block. timeout_ms and method_number as in ch_call_head.
+struct ch_call_out {
+    uint32_t timeout_ms;
+    uint16_t method_number;
+    struct charle_str method;
+    struct charle_metadata metadata;
+};
+
 struct ch_status_head {
     enum charle_err code;
     struct charle_str text;
@@ -77,7 +89,8 @@ struct ch_goaway {
     struct charle_str text;
 };
 
-// Checks sizes, flags and the zero field; whether a frame may come now is the connection's business. MALFORMED with a sentence.
+// Checks sizes, flags and the zero field; whether a frame may come now is the connection's business. MALFORMED with a
+// sentence.
 CHARLE_MUST_CHECK enum charle_err ch_frame_read_header(const uint8_t bytes[CH_FRAME_HEADER_SIZE], struct ch_frame *out,
                                                        struct charle_error *err);
 const char *ch_frame_type_name(uint8_t type); // "MESSAGE"; "unknown"
@@ -87,10 +100,9 @@ CHARLE_MUST_CHECK enum charle_err ch_frame_read_hello(struct charle_bytes payloa
                                                       struct charle_error *err);
 
 // A CALL frame with `body` behind the head. flags: of MORE, END, BODY. metadata was checked by ch_metadata_check.
-void ch_frame_write_call(struct charle_buf *buf, uint32_t stream_id, uint8_t flags, uint32_t timeout_ms,
-                         uint16_t method_number, struct charle_str method, struct charle_metadata metadata,
+void ch_frame_write_call(struct charle_buf *buf, uint32_t stream_id, uint8_t flags, const struct ch_call_out *call,
                          struct charle_bytes body);
-size_t ch_frame_call_head_size(struct charle_str method, struct charle_metadata metadata);
+size_t ch_frame_call_head_size(const struct ch_call_out *call);
 CHARLE_MUST_CHECK enum charle_err ch_frame_read_call(struct charle_bytes payload, uint8_t flags,
                                                      struct ch_call_head *out, struct charle_bytes *out_body,
                                                      struct charle_error *err);
@@ -116,7 +128,8 @@ void ch_frame_write_goaway(struct charle_buf *buf, const struct ch_goaway *goawa
 CHARLE_MUST_CHECK enum charle_err ch_frame_read_goaway(struct charle_bytes payload, struct ch_goaway *out,
                                                        struct charle_error *err);
 
-// INVALID_ARGUMENT with a sentence: too many entries, too large, or a key that is not of a-z 0-9 - _ . (1 to 64 of them).
+// INVALID_ARGUMENT with a sentence: too many entries, too large, or a key that is not of a-z 0-9 - _ . (1 to 64 of
+// them).
 CHARLE_MUST_CHECK enum charle_err ch_metadata_check(struct charle_metadata metadata, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err ch_method_name_check(struct charle_str method, struct charle_error *err);
 size_t ch_metadata_size(struct charle_metadata metadata); // as a block

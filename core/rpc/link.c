@@ -117,8 +117,9 @@ static void plan_due(struct ch_link *link, struct work *work)
     work->due_us = due_us;
 }
 
-// Releases the lock and begins what was planned. The memory of `sending` is not touched by others while a write is planned or in
-// flight. The stream is held meanwhile: an operation may end before the function that began it has returned.
+// Releases the lock and begins what was planned. The memory of `sending` is not touched by others while a write is
+// planned or in flight. The stream is held meanwhile: an operation may end before the function that began it has
+// returned.
 static void unlock_and_work(struct ch_link *link, struct work *work)
 {
     if (ch_conn_is_broken(&link->conn)) {

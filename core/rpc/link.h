@@ -1,18 +1,19 @@
-// A connection at work: ch_conn on a byte stream, with the lock, the two write buffers and the one read and one write in flight.
-// Channel and server are both built on it.
+// A connection at work: ch_conn on a byte stream, with the lock, the two write buffers and the one read and one write
+// in flight. Channel and server are both built on it.
 //
-// Writing. Frames are appended to the connection's `out`. Whoever appended calls ch_link_flush: when no write is in flight it swaps `out` with
-// `sending` and starts one; otherwise the frames leave with the next one, which starts when the present one ends. So
-// under load many frames share one system call and one wake-up. While the reading thread works through a batch it holds its own
-// frames back until the batch's end.
+// Writing. Frames are appended to the connection's `out`. Whoever appended calls ch_link_flush: when no write is in
+// flight it swaps `out` with `sending` and starts one; otherwise the frames leave with the next one, which starts when
+// the present one ends. So under load many frames share one system call and one wake-up. While the reading thread works
+// through a batch it holds its own frames back until the batch's end.
 //
-// Reading. One read is always in flight, except on a server whose peer leaves more than CH_RPC_WRITE_HIGH unread: it reads on
-// when that has fallen below CH_RPC_WRITE_LOW.
+// Reading. One read is always in flight, except on a server whose peer leaves more than CH_RPC_WRITE_HIGH unread: it
+// reads on when that has fallen below CH_RPC_WRITE_LOW.
 //
-// Life. `ops` counts what may still call back: the open stream and each operation in flight. The stream's end is always seen by a read
-// that fails; ch_link_shut begins one when none is in flight. Then `over` has been called, once. When the last operation has
-// returned, the stream is freed and `closed` is called. `refs` counts who may still look at the memory: all operations
-// together, and each call. With the last, `freed` is called. Functions here need a reference of their caller's.
+// Life. `ops` counts what may still call back: the open stream and each operation in flight. The stream's end is always
+// seen by a read that fails; ch_link_shut begins one when none is in flight. Then `over` has been called, once. When
+// the last operation has returned, the stream is freed and `closed` is called. `refs` counts who may still look at the
+// memory: all operations together, and each call. With the last, `freed` is called. Functions here need a reference of
+// their caller's.
 //
 // Lock order: an owner's lock before a link's. Callbacks of users run under neither.
 #ifndef CHARLE_RPC_LINK_H
@@ -29,8 +30,8 @@ struct ch_link;
 struct ch_link_owner {
     // An event of the connection other than FAILED. The lock is held; may be released and taken again meanwhile.
     void (*event)(struct ch_link *link, const struct ch_conn_event *event);
-    // Once: the connection carries nothing any more, link->conn.error says why. No lock is held. End the calls that are left
-    // (ch_conn_take_any). The link lives until the stream is closed too.
+    // Once: the connection carries nothing any more, link->conn.error says why. No lock is held. End the calls that are
+    // left (ch_conn_take_any). The link lives until the stream is closed too.
     void (*over)(struct ch_link *link);
     // What waited for room in the write buffer may go on. The lock is held; may be released and taken again meanwhile.
     void (*drained)(struct ch_link *link);
@@ -55,7 +56,7 @@ struct ch_link {
     struct charle_buf sending;
     size_t sent;
     bool is_reading, is_sending;
-    bool is_corked;   // the reading thread is in a batch
+    bool is_corked; // the reading thread is in a batch
     pthread_t corker;
     bool is_strained; // more was unsent than CH_RPC_WRITE_HIGH since `drained` was last called
     bool is_over;     // `over` has been or is being called
@@ -93,8 +94,8 @@ void ch_link_shut_when_sent(struct ch_link *link);
 
 void ch_link_tick(struct ch_link *link, int64_t now_us); // on a transport's thread
 
-// An owner's links. `lock` is the owner's. A link stays on the list until its memory goes, so a walk that holds the link it is at can go
-// on from there: first, then next until NULL; each is held, and next releases the one before.
+// An owner's links. `lock` is the owner's. A link stays on the list until its memory goes, so a walk that holds the
+// link it is at can go on from there: first, then next until NULL; each is held, and next releases the one before.
 struct ch_link_list {
     struct ch_link *first;
     size_t count; // on the list

@@ -1,16 +1,15 @@
 // The transport of one process: "inproc://name". Tests use it, and programs that embed a server.
 //
-// A connection is two ends. There is no buffer between them: a write meets the other end's read, the bytes are copied once,
-// and both are done; so a reader that is slow holds its writer up as a full socket would. One thread, the hub, makes all callbacks, in
-// the order in which things were done. It starts with the first object and goes with the last.
+// A connection is two ends. There is no buffer between them: a write meets the other end's read, the bytes are copied
+// once, and both are done; so a reader that is slow holds its writer up as a full socket would. One thread, the hub,
+// makes all callbacks, in the order in which things were done. It starts with the first object and goes with the last.
 //
-// The hub is the one global of the RPC layer: a name must mean the same to all of a process. All its state is under hub.lock.
-// An object may be freed by its own callback, so the hub touches nothing of it afterwards; the closing functions that
-// wait compare hub.running with their object.
-#include "rpc/stream.h"
-
+// The hub is the one global of the RPC layer: a name must mean the same to all of a process. All its state is under
+// hub.lock. An object may be freed by its own callback, so the hub touches nothing of it afterwards; the closing
+// functions that wait compare hub.running with their object.
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "rpc/stream.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +17,8 @@
 
 enum { BACKLOG_MAX = 128, US_PER_SECOND = 1000000 };
 
-// Something that the hub's thread will call back. `run` is called with the lock held and releases it around the callback.
+// Something that the hub's thread will call back. `run` is called with the lock held and releases it around the
+// callback.
 struct task {
     struct task *next;
     void (*run)(struct task *task);
@@ -388,7 +388,8 @@ static enum charle_err listener_open(const char *address, const struct ch_transp
     pthread_mutex_unlock(&hub.lock);
     if (rc) {
         ch_free(listener);
-        return charle_fail(err, rc, rc == CHARLE_ALREADY_EXISTS ? "somebody listens at %s already" : "no memory to listen at %s",
+        return charle_fail(err, rc,
+                           rc == CHARLE_ALREADY_EXISTS ? "somebody listens at %s already" : "no memory to listen at %s",
                            address);
     }
     return CHARLE_OK;
@@ -429,8 +430,8 @@ static void run_dial(struct task *task)
     pthread_mutex_lock(&hub.lock);
 }
 
-static enum charle_err dialer_open(const char *address, const struct ch_transport_options *options, ch_stream_made_fn fn,
-                                   void *ctx, void **out, struct charle_error *err)
+static enum charle_err dialer_open(const char *address, const struct ch_transport_options *options,
+                                   ch_stream_made_fn fn, void *ctx, void **out, struct charle_error *err)
 {
     (void)options;
     struct dialer *dialer = ch_alloc_zeroed(1, sizeof(*dialer));

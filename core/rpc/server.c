@@ -12,7 +12,7 @@ enum {
     HEARTBEAT_MS = 5000,
     IDLE_MESSAGE_MS = 15000,
     WATCHDOG_MS = 5000,
-    REFUSED_MAX = 64, // connections above the limit that are being told so; more are just closed
+    REFUSED_MAX = 64,      // connections above the limit that are being told so; more are just closed
     TIMER_GRAIN_US = 4096, // deadlines of many calls fall together: a wake-up looks at every connection
 };
 
@@ -192,7 +192,8 @@ static const char *refusal(struct charle_rpc_server *server, const struct ch_ser
     return NULL;
 }
 
-// Among the connections that have not said HELLO, the one that has been silent for longest; held. The server's lock is held.
+// Among the connections that have not said HELLO, the one that has been silent for longest; held. The server's lock is
+// held.
 static struct ch_link *oldest_new(struct charle_rpc_server *server)
 {
     struct ch_server_link *oldest = NULL;
@@ -327,10 +328,11 @@ static enum charle_err check_listen(const struct charle_rpc_server *server, cons
     if (rc)
         return rc;
     if (ch_address_is_exposed(address) && !server->options.allow_plain_tcp)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
-                           "%s would carry tokens unencrypted to other machines; listen at tls+tcp:// with a certificate, or at "
-                           "tcp://127.0.0.1",
-                           address);
+        return charle_fail(
+            err, CHARLE_INVALID_ARGUMENT,
+            "%s would carry tokens unencrypted to other machines; listen at tls+tcp:// with a certificate, or at "
+            "tcp://127.0.0.1",
+            address);
     if (server->listener_count >= CH_RPC_LISTENERS_MAX)
         return charle_fail(err, CHARLE_RESOURCE_EXHAUSTED, "a server listens at no more than %d addresses",
                            CH_RPC_LISTENERS_MAX);
@@ -367,7 +369,8 @@ enum charle_err charle_rpc_server_listen(struct charle_rpc_server *server, const
         return rc;
     server->listener_count++;
     if (transport->listener_reopen && strncmp(address, "ipc://", 6) == 0)
-        rc = ch_watchdog_open(transport, real, listener->listener, server->options.watchdog_ms, &listener->watchdog, err);
+        rc = ch_watchdog_open(transport, real, listener->listener, server->options.watchdog_ms, &listener->watchdog,
+                              err);
     if (rc) {
         transport->listener_close(listener->listener);
         server->listener_count--;
@@ -390,7 +393,8 @@ void ch_server_call_ended(struct charle_rpc_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-// Waits until nothing is left of what `is_calls` says (calls or open links), at most until `until_us`. 0: as long as it takes.
+// Waits until nothing is left of what `is_calls` says (calls or open links), at most until `until_us`. 0: as long as it
+// takes.
 static void wait_quiet(struct charle_rpc_server *server, bool is_calls, int64_t until_us)
 {
     struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
@@ -432,7 +436,8 @@ static void cut_link(struct ch_link *link)
         uint32_t slot = 0;
         stream = ch_streams_next(&link->conn.streams, &slot);
         if (stream)
-            ch_conn_refuse(&link->conn, stream->id, CHARLE_UNAVAILABLE, "the server was closed before the call was answered");
+            ch_conn_refuse(&link->conn, stream->id, CHARLE_UNAVAILABLE,
+                           "the server was closed before the call was answered");
         stream = ch_conn_take_any(&link->conn);
         if (!stream)
             break;
@@ -486,7 +491,7 @@ size_t charle_rpc_server_connections(const struct charle_rpc_server *server)
 
 void charle_rpc_server_get_stats(const struct charle_rpc_server *server, struct charle_rpc_server_stats *out)
 {
-    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&server->lock;
+    pthread_mutex_t *lock = (pthread_mutex_t *)&server->lock;
     pthread_mutex_lock(lock);
     size_t connections = server->links.open - server->new_count;
     pthread_mutex_unlock(lock);

@@ -1,7 +1,8 @@
 // Calls as a server answers them.
 //
-// Callbacks of one call (over, writable) never overlap: whoever has something to tell sets a flag, and the thread that is telling
-// already goes on until no flag is left. finish waits for a callback on another thread, so that none runs afterwards.
+// Callbacks of one call (over, writable) never overlap: whoever has something to tell sets a flag, and the thread that
+// is telling already goes on until no flag is left. finish waits for a callback on another thread, so that none runs
+// afterwards.
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "rpc/server.h"
@@ -425,8 +426,8 @@ static void run_after(struct charle_server_call *call, enum charle_err code, str
 }
 
 // Without `must_send` the call's end leaves with the next that is flushed on its connection.
-static void finish(struct charle_server_call *call, enum charle_err code, struct charle_str text, struct charle_bytes message,
-                   bool must_send)
+static void finish(struct charle_server_call *call, enum charle_err code, struct charle_str text,
+                   struct charle_bytes message, bool must_send)
 {
     struct ch_server_link *peer = call->peer;
     bool has_message = code == CHARLE_OK && message.ptr;

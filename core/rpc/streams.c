@@ -4,7 +4,8 @@
 
 enum { FIRST_CAPACITY = 16 };
 
-// Numbers are given out one after another, so the low bits spread by themselves and neighbours stay neighbours in memory.
+// Numbers are given out one after another, so the low bits spread by themselves and neighbours stay neighbours in
+// memory.
 static uint32_t home(const struct ch_streams *streams, uint32_t id)
 {
     return id & (streams->capacity - 1);

@@ -1,13 +1,13 @@
-// A listener that still exists may no longer be reachable: nng 1.5.2's ipc sockets have stopped accepting after a rude client, and the
-// socket's file can be removed by somebody who cleans up. The watchdog dials its own address again and again, says HELLO as
-// a client does, and waits for the answer. After two attempts without one, the listener is opened again.
+// A listener that still exists may no longer be reachable: nng 1.5.2's ipc sockets have stopped accepting after a rude
+// client, and the socket's file can be removed by somebody who cleans up. The watchdog dials its own address again and
+// again, says HELLO as a client does, and waits for the answer. After two attempts without one, the listener is opened
+// again.
 //
 //   timer ──► dial ──► HELLO sent ──► OPENED: well, close
 //     │         └ refused: one failure          └ next timer comes first: one failure, close
-#include "rpc/server.h"
-
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "rpc/server.h"
 
 enum { US_PER_MS = 1000, FAILURES_MAX = 2 };
 

@@ -1,8 +1,8 @@
-// Any bytes as frames, and any bytes as what a peer says on a connection, on either end. Never a crash, a leak, a call that ends twice, or
-// more memory than the limits allow.
+// Any bytes as frames, and any bytes as what a peer says on a connection, on either end. Never a crash, a leak, a call
+// that ends twice, or more memory than the limits allow.
 //
-// The first byte of the input: bit 0 the end that listens (1: server), bit 1 whether the peer has said HELLO properly, bits 2 to 4
-// how many bytes a read brings. The second chooses what the user does with calls.
+// The first byte of the input: bit 0 the end that listens (1: server), bit 1 whether the peer has said HELLO properly,
+// bits 2 to 4 how many bytes a read brings. The second chooses what the user does with calls.
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "fuzz/fuzz.h"
@@ -63,8 +63,8 @@ static void act(struct user *user)
     bool is_server = conn->options.role == CH_CONN_SERVER;
     uint8_t what = choose(user) % 4;
     if (!is_server && stream->id == 0 && ch_conn_has_room(conn)) {
-        enum charle_err rc = ch_conn_start(conn, stream, CHARLE_STR("a/B"), (struct charle_metadata){0}, charle_bytes(bytes, 10),
-                                           what ? user->now_us + 2000 : 0, user->now_us, NULL);
+        struct ch_conn_call call = {CHARLE_STR("a/B"), {0}, charle_bytes(bytes, 10), what ? user->now_us + 2000 : 0};
+        enum charle_err rc = ch_conn_start(conn, stream, &call, user->now_us, NULL);
         CHARLE_ASSERT(rc == CHARLE_OK || rc == CHARLE_TOO_LARGE);
     } else if (!is_server && stream->id) {
         if (what == 0)

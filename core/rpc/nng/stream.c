@@ -1,16 +1,17 @@
 // Byte streams of nng 1.5.2: tcp://, tls+tcp://, ipc://. The only file that names nng.
 //
 // What has to be known of that library, and is taken care of here:
-//   - An operation begun on a closed stream never ends. After beginning one we look whether the stream was closed meanwhile and end it;
-//     closing ends what was begun before. One of the two sees the other. Ending means aborting for tcp and ipc; for TLS, which
-//     forgets to abort, it means closing once more.
-//   - A TLS stream that failed between two reads does not tell the second one. While a read waits, we look a moment later
-//     whether the socket still has a peer.
+//   - An operation begun on a closed stream never ends. After beginning one we look whether the stream was closed
+//     meanwhile and end it; closing ends what was begun before. One of the two sees the other. Ending means aborting
+//     for tcp and ipc; for TLS, which forgets to abort, it means closing once more.
+//   - A TLS stream that failed between two reads does not tell the second one. While a read waits, we look a moment
+//     later whether the socket still has a peer.
 //   - A TLS stream ends with a read of no bytes.
-//   - nng_aio_free waits for the callback, so from a callback nng_aio_reap does it. Streams free themselves in the background.
+//   - nng_aio_free waits for the callback, so from a callback nng_aio_reap does it. Streams free themselves in the
+//     background.
 //   - Dialers and listeners wait when they are freed, which a callback must not: a dialer lives as long as its channel.
-//   - Its expiry thread may end an operation with a timeout that was meant for the one before. Only dials have timeouts; a timer
-//     looks at the clock again when it wakes.
+//   - Its expiry thread may end an operation with a timeout that was meant for the one before. Only dials have
+//     timeouts; a timer looks at the clock again when it wakes.
 //   - A write may end with a part of the bytes.
 //   - Callbacks come from a few threads of its own, never from inside the call.
 //   - No fork after the first call.
@@ -198,7 +199,7 @@ static void stream_read(void *object, uint8_t *to, size_t room)
 static void stream_write(void *object, const uint8_t *from, size_t size)
 {
     struct stream *stream = object;
-    nng_iov iov = {.iov_buf = (void *)(uintptr_t)from, .iov_len = size};
+    nng_iov iov = {.iov_buf = (void *)from, .iov_len = size};
     nng_aio_set_iov(stream->write_aio, 1, &iov);
     nng_stream_send(stream->s, stream->write_aio);
     if (atomic_load(&stream->is_closed))
@@ -237,7 +238,8 @@ static enum charle_err read_pem(const char *path, char **out, struct charle_erro
         fclose(file);
     if (size == 0 || size > PEM_SIZE_MAX) {
         ch_free(text);
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the TLS file %s cannot be read, is empty or is above 1 MiB", path);
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the TLS file %s cannot be read, is empty or is above 1 MiB",
+                           path);
     }
     text[size] = '\0';
     *out = text;
@@ -353,8 +355,8 @@ static enum charle_err dialer_tls(struct dialer *dialer, const struct ch_transpo
     return rv ? fail(err, rv, "TLS cannot be configured for", dialer->address) : CHARLE_OK;
 }
 
-static enum charle_err dialer_open(const char *address, const struct ch_transport_options *options, ch_stream_made_fn fn,
-                                   void *ctx, void **out, struct charle_error *err)
+static enum charle_err dialer_open(const char *address, const struct ch_transport_options *options,
+                                   ch_stream_made_fn fn, void *ctx, void **out, struct charle_error *err)
 {
     struct dialer *dialer = ch_alloc_zeroed(1, sizeof(*dialer));
     if (!dialer)

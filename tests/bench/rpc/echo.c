@@ -1,10 +1,12 @@
-// Our side of rpc_unary_1x64: an echo server that answers on the transport's thread, and a client that keeps calls in flight.
+// Our side of rpc_unary_1x64: an echo server that answers on the transport's thread, and a client that keeps calls in
+// flight.
 //
 //   bench_rpc_echo serve                     prints the port, serves until its standard input closes
 //   bench_rpc_echo call PORT IN_FLIGHT       prints calls a second, the median and the 99th percentile of their times
+#include "bench/rpc/echo.h"
+
 #include "base/clock.h"
 #include "bench/common/bench.h"
-#include "bench/rpc/echo.h"
 #include "rpc/rpc.h"
 
 #include <pthread.h>
@@ -81,8 +83,8 @@ static void start(struct call *call)
     struct charle_error err;
     struct charle_rpc *rpc;
     call->start_us = ch_clock_mono_us();
-    if (charle_rpc_start(call->load->channel, CHARLE_STR("bench.Echo/Echo"), charle_bytes(request, ECHO_SIZE), NULL, &events, &rpc,
-                         &err))
+    if (charle_rpc_start(call->load->channel, CHARLE_STR("bench.Echo/Echo"), charle_bytes(request, ECHO_SIZE), NULL,
+                         &events, &rpc, &err))
         bench_die("%s", err.text);
 }
 

@@ -1,5 +1,5 @@
-// What both echo programs do the same way, so that the figures compare: the message's size, the calls in flight, the run's length, and the
-// line that a client prints.
+// What both echo programs do the same way, so that the figures compare: the message's size, the calls in flight, the
+// run's length, and the line that a client prints.
 #ifndef CHARLE_BENCH_ECHO_H
 #define CHARLE_BENCH_ECHO_H
 

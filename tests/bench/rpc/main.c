@@ -1,5 +1,5 @@
-// rpc_unary_1x64: unary echo calls of 93 bytes, one connection with 64 in flight, against gRPC C++ with its asynchronous API. Server and
-// client are processes of their own on both sides; the rounds alternate.
+// rpc_unary_1x64: unary echo calls of 93 bytes, one connection with 64 in flight, against gRPC C++ with its
+// asynchronous API. Server and client are processes of their own on both sides; the rounds alternate.
 #include "bench/common/bench.h"
 #include "bench/rpc/echo.h"
 
@@ -84,9 +84,16 @@ int main(int argc, char **argv)
     side_stop(&ours);
     side_stop(&peer);
     double value = bench_median(&ours.rates), against = bench_median(&peer.rates);
-    snprintf(note, sizeof(note), "p50 %.0f us and p99 %.0f us, gRPC %.0f us and %.0f us; 93-byte messages over loopback TCP",
-             bench_median(&ours.medians), bench_median(&ours.p99s), bench_median(&peer.medians), bench_median(&peer.p99s));
-    bench_print(&(struct bench_result){.name = "rpc_unary_1x64", .value = value, .unit = "calls/s", .against = "gRPC C++ async",
-                                       .against_value = against, .ratio = value / against, .target = 5, .note = note});
+    snprintf(
+        note, sizeof(note), "p50 %.0f us and p99 %.0f us, gRPC %.0f us and %.0f us; 93-byte messages over loopback TCP",
+        bench_median(&ours.medians), bench_median(&ours.p99s), bench_median(&peer.medians), bench_median(&peer.p99s));
+    bench_print(&(struct bench_result){.name = "rpc_unary_1x64",
+                                       .value = value,
+                                       .unit = "calls/s",
+                                       .against = "gRPC C++ async",
+                                       .against_value = against,
+                                       .ratio = value / against,
+                                       .target = 5,
+                                       .note = note});
     return 0;
 }

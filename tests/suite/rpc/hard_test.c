@@ -1,10 +1,9 @@
-// Hard circumstances: a transport that passes a few bytes at a time, one that loses connections, peers from elsewhere, and memory that runs out
-// at every allocation in turn. Calls still end exactly once, and what can work works.
-#include "rig.h"
-
+// Hard circumstances: a transport that passes a few bytes at a time, one that loses connections, peers from elsewhere,
+// and memory that runs out at every allocation in turn. Calls still end exactly once, and what can work works.
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "rpc/stream.h"
+#include "suite/rpc/rig.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -138,7 +137,8 @@ static void connections_of_one_address_are_limited(void **state)
         struct charle_call_options options = {.timeout_ms = 100};
         struct charle_buf reply = {0};
         assert_int_equal(charle_channel_open(rig.address, &rig.channel_options, &channels[i], &err), CHARLE_OK);
-        enum charle_err rc = charle_call_bytes(channels[i], CHARLE_STR("test/Echo"), charle_bytes("x", 1), &reply, &options, &err);
+        enum charle_err rc =
+            charle_call_bytes(channels[i], CHARLE_STR("test/Echo"), charle_bytes("x", 1), &reply, &options, &err);
         good += rc == CHARLE_OK;
         if (rc)
             assert_non_null(strstr(err.text, "too many connections from this address"));
@@ -170,7 +170,8 @@ static bool run_short_of_memory(enum rig_kind kind, const char *address, long n)
     for (int i = 0; i < 6 && is_good; i++) {
         static const char *const methods[] = {"test/Echo", "test/Meta", "test/Push"};
         struct charle_call_options options = {.timeout_ms = 3000};
-        enum charle_err rc = charle_call_bytes(channel, charle_str(methods[i % 3]), charle_bytes("10 50", 5), &reply, &options, &err);
+        enum charle_err rc =
+            charle_call_bytes(channel, charle_str(methods[i % 3]), charle_bytes("10 50", 5), &reply, &options, &err);
         if (rc && rc != CHARLE_NO_MEMORY && rc != CHARLE_UNAVAILABLE)
             fail_msg("allocation %ld: %s", n, err.text);
         if (rc)

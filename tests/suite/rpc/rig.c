@@ -1,7 +1,7 @@
-#include "rig.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "suite/rpc/rig.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -12,6 +12,8 @@ struct rig_work {
     struct charle_server_call *call;
     void (*run)(struct rig *rig, struct charle_server_call *call);
 };
+
+const enum rig_kind rig_kinds[RIG_KIND_COUNT] = {RIG_LOOPBACK, RIG_TCP, RIG_IPC, RIG_TLS};
 
 const char *rig_kind_name(enum rig_kind kind)
 {
@@ -30,7 +32,8 @@ static void echo(struct rig *rig, struct charle_server_call *call)
 {
     (void)rig;
     struct charle_bytes request = charle_server_call_request(call);
-    charle_server_call_finish(call, CHARLE_OK, charle_str(""), charle_bytes(request.ptr ? request.ptr : (void *)"", request.len));
+    charle_server_call_finish(call, CHARLE_OK, charle_str(""),
+                              charle_bytes(request.ptr ? request.ptr : (void *)"", request.len));
 }
 
 static void numbers(struct charle_server_call *call, size_t *out_a, size_t *out_b)
@@ -124,7 +127,8 @@ static void meta(struct rig *rig, struct charle_server_call *call)
     struct charle_buf text = {0};
     struct charle_metadata metadata = charle_server_call_metadata(call);
     for (size_t i = 0; i < metadata.count; i++)
-        charle_buf_printf(&text, "%.*s=%.*s;", CHARLE_FMT(metadata.entries[i].key), CHARLE_FMT(metadata.entries[i].value));
+        charle_buf_printf(&text, "%.*s=%.*s;", CHARLE_FMT(metadata.entries[i].key),
+                          CHARLE_FMT(metadata.entries[i].value));
     charle_server_call_finish(call, CHARLE_OK, charle_str(""), charle_buf_bytes(&text));
     charle_buf_deinit(&text);
 }
@@ -191,10 +195,10 @@ static const struct {
     void (*run)(struct rig *rig, struct charle_server_call *call);
     bool is_work;
 } methods[] = {
-    {CHARLE_STR_INIT("test/Echo"), echo, false}, {CHARLE_STR_INIT("test/WorkEcho"), echo, true},
-    {CHARLE_STR_INIT("test/Stream"), stream, true}, {CHARLE_STR_INIT("test/Push"), push, false},
+    {CHARLE_STR_INIT("test/Echo"), echo, false},      {CHARLE_STR_INIT("test/WorkEcho"), echo, true},
+    {CHARLE_STR_INIT("test/Stream"), stream, true},   {CHARLE_STR_INIT("test/Push"), push, false},
     {CHARLE_STR_INIT("test/Fail"), fail_call, false}, {CHARLE_STR_INIT("test/Meta"), meta, false},
-    {CHARLE_STR_INIT("test/Big"), big, true},    {CHARLE_STR_INIT("test/Hold"), hold, false},
+    {CHARLE_STR_INIT("test/Big"), big, true},         {CHARLE_STR_INIT("test/Hold"), hold, false},
 };
 
 // --- workers ---------------------------------------------------------------------------------------------------------
@@ -372,9 +376,9 @@ static bool is_disconnected(void *ctx)
     return !charle_channel_is_connected(ctx);
 }
 
-void rig_wait_connected(struct rig *rig, bool must_be)
+void rig_wait_connected(struct rig *rig, bool is_wanted)
 {
-    rig_wait(must_be ? is_connected : is_disconnected, rig->channel, must_be ? "a connection" : "no connection");
+    rig_wait(is_wanted ? is_connected : is_disconnected, rig->channel, is_wanted ? "a connection" : "no connection");
 }
 
 struct int_wait {
@@ -442,8 +446,8 @@ void seen_init(struct seen *seen)
     pthread_mutex_init(&seen->lock, NULL);
 }
 
-void seen_start_bytes(struct seen *seen, struct charle_channel *channel, const char *method, struct charle_bytes request,
-                      const struct charle_call_options *options)
+void seen_start_bytes(struct seen *seen, struct charle_channel *channel, const char *method,
+                      struct charle_bytes request, const struct charle_call_options *options)
 {
     struct charle_rpc_events events = {on_message, on_done, seen};
     struct charle_error err = {0};
@@ -492,8 +496,8 @@ enum charle_err rig_call(struct rig *rig, const char *method, const char *reques
                          struct charle_error *err)
 {
     struct charle_buf buf = {0};
-    enum charle_err rc = charle_call_bytes(rig->channel, charle_str(method), charle_bytes(request, strlen(request)), &buf,
-                                           NULL, err);
+    enum charle_err rc =
+        charle_call_bytes(rig->channel, charle_str(method), charle_bytes(request, strlen(request)), &buf, NULL, err);
     copy_text(reply, room, buf.data, buf.size);
     charle_buf_deinit(&buf);
     return rc;

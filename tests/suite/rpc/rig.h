@@ -1,9 +1,10 @@
-// A server with a handful of methods and a channel to it, over any of the transports: what the tests of this folder work with.
+// A server with a handful of methods and a channel to it, over any of the transports: what the tests of this folder
+// work with.
 //
 // Methods of the server (requests are text):
 //   test/Echo        the request, at once, on the transport's thread
 //   test/WorkEcho    the same, by one of two workers
-//   test/Stream      "COUNT SIZE": so many messages of so many bytes, the number of each in front; by a worker, who waits for room
+//   test/Stream      "COUNT SIZE": so many messages of so many bytes, each with its number in front; by a waiting worker
 //   test/Push        "COUNT SIZE": the same, from the transport's thread, with send and on_writable
 //   test/Fail        "CODE": that code, the text "it failed", the details "why" and the trailer x-trace: 7
 //   test/Meta        the call's metadata as "key=value;…"
@@ -16,16 +17,17 @@
 #include "rpc/rpc.h"
 
 #include <pthread.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 enum rig_kind { RIG_LOOPBACK, RIG_TCP, RIG_IPC, RIG_TLS, RIG_KIND_COUNT };
 const char *rig_kind_name(enum rig_kind kind);
+extern const enum rig_kind rig_kinds[RIG_KIND_COUNT]; // each, for a test's initial state
 
 struct rig;
 struct rig_work;
@@ -63,7 +65,7 @@ void rig_release_held(struct rig *rig);
 
 // Waits until the condition holds, for at most 20 s; fails the test then.
 void rig_wait(bool (*is_so)(void *ctx), void *ctx, const char *what);
-void rig_wait_connected(struct rig *rig, bool is_connected);
+void rig_wait_connected(struct rig *rig, bool is_wanted);
 void rig_wait_int(atomic_int *value, int at_least, const char *what);
 
 // A call whose events are kept.
@@ -83,8 +85,8 @@ struct seen {
 void seen_init(struct seen *seen);
 void seen_start(struct seen *seen, struct charle_channel *channel, const char *method, const char *request,
                 const struct charle_call_options *options);
-void seen_start_bytes(struct seen *seen, struct charle_channel *channel, const char *method, struct charle_bytes request,
-                      const struct charle_call_options *options);
+void seen_start_bytes(struct seen *seen, struct charle_channel *channel, const char *method,
+                      struct charle_bytes request, const struct charle_call_options *options);
 void seen_wait(struct seen *seen); // until done
 int seen_messages(struct seen *seen);
 void seen_deinit(struct seen *seen); // the call is done; releases it

@@ -1,10 +1,9 @@
-// Peers that do not behave: garbage, halves, silence, floods, and a socket's file that is taken away. Raw sockets speak to a real server, and
-// a real channel to a raw server. After each of them the server answers everybody else as before.
-#include "rig.h"
-
+// Peers that do not behave: garbage, halves, silence, floods, and a socket's file that is taken away. Raw sockets speak
+// to a real server, and a real channel to a raw server. After each of them the server answers everybody else as before.
 #include "base/clock.h"
 #include "base/limits.h"
 #include "rpc/conn.h"
+#include "suite/rpc/rig.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +25,7 @@ static struct sockaddr_in local(int port)
 
 static int dial(const struct rig *rig)
 {
-    struct sockaddr_in address = local(atoi(strrchr(rig->address, ':') + 1));
+    struct sockaddr_in address = local((int)strtol(strrchr(rig->address, ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
@@ -60,15 +59,16 @@ static bool read_all(int fd, struct charle_buf *out, int wait_ms)
 
 static void add_hello(struct charle_buf *out)
 {
-    struct ch_hello hello = {CH_FRAME_VERSION, CH_RPC_FRAME_SIZE_MAX, CH_MESSAGE_SIZE_MAX, CH_RPC_STREAM_WINDOW, 16, 5000};
+    struct ch_hello hello = {
+        CH_FRAME_VERSION, CH_RPC_FRAME_SIZE_MAX, CH_MESSAGE_SIZE_MAX, CH_RPC_STREAM_WINDOW, 16, 5000};
     charle_buf_add(out, CH_FRAME_MAGIC, CH_FRAME_MAGIC_SIZE);
     ch_frame_write_hello(out, &hello);
 }
 
 static void add_call(struct charle_buf *out, uint32_t id, uint8_t flags, const char *method, const char *body)
 {
-    ch_frame_write_call(out, id, flags, UINT32_MAX, 0, charle_str(method), (struct charle_metadata){0},
-                        charle_bytes(body, strlen(body)));
+    struct ch_call_out call = {.timeout_ms = UINT32_MAX, .method = charle_str(method)};
+    ch_frame_write_call(out, id, flags, &call, charle_bytes(body, strlen(body)));
 }
 
 // The first frame of this type in what was read; its payload. False when there is none.
@@ -154,7 +154,10 @@ static void garbage_is_answered_with_a_sentence(void **state)
     struct rig *rig = *state;
     struct charle_buf in = {0};
     int fd = dial(rig);
-    put(fd, "\x89" "CHRPX\r\nrest", 12);
+    put(fd,
+        "\x89"
+        "CHRPX\r\nrest",
+        12);
     assert_true(read_all(fd, &in, 5000));
     assert_goaway(&in, "its first bytes are not the magic ones");
     close(fd);
@@ -342,7 +345,7 @@ static void silent_peer_is_dropped_after_three_heartbeats(void **state)
     int64_t start_us = ch_clock_mono_us();
     assert_true(read_all(fd, &in, 10000));
     assert_goaway(&in, "no sign of life");
-    assert_true(ch_clock_mono_us() - start_us > 2 * 400 * 1000); // not for the first missing one
+    assert_true(ch_clock_mono_us() - start_us > 800000); // not for the first missing one
     close(fd);
     charle_buf_deinit(&in);
     charle_buf_deinit(&out);
@@ -382,7 +385,8 @@ static void peer_that_reads_nothing_is_cut_off(void **state)
     charle_buf_deinit(&out);
     rig_wait(has_two_connections, rig->server, "both connections");
     size_t connections = 2;
-    for (int64_t until_us = ch_clock_mono_us() + 20000000; connections > 1 && ch_clock_mono_us() < until_us; usleep(10000)) {
+    for (int64_t until_us = ch_clock_mono_us() + 20000000; connections > 1 && ch_clock_mono_us() < until_us;
+         usleep(10000)) {
         uint8_t ping[64];
         struct charle_buf frame = {.data = ping, .capacity = sizeof(ping)};
         ch_frame_write_ping(&frame, CH_FRAME_PING, 1); // alive, but not reading
@@ -478,8 +482,9 @@ static void server_that_speaks_something_else_is_named(void **state)
     assert_int_equal(charle_channel_open(address, &options, &channel, &err), CHARLE_OK);
     int peer = accept_raw(fd);
     put(peer, "220 mail.example.com ESMTP\r\n", 28);
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("any/Method"), (struct charle_bytes){0}, &reply, &call_options, &err),
-                     CHARLE_DEADLINE_EXCEEDED);
+    assert_int_equal(
+        charle_call_bytes(channel, CHARLE_STR("any/Method"), (struct charle_bytes){0}, &reply, &call_options, &err),
+        CHARLE_DEADLINE_EXCEEDED);
     if (!strstr(err.text, "does not speak CharleOS RPC"))
         fail_msg("%s", err.text);
     charle_channel_close(channel);
@@ -505,7 +510,8 @@ static void expect_call_end(const struct charle_buf *answer, enum charle_err cod
     struct charle_buf out = {0}, in = {0};
     add_hello(&out);
     put(peer, out.data, out.size);
-    while (in.size < CH_FRAME_MAGIC_SIZE + CH_FRAME_HEADER_SIZE + 24 + CH_FRAME_HEADER_SIZE) // the HELLO, and the call's header
+    while (in.size <
+           CH_FRAME_MAGIC_SIZE + CH_FRAME_HEADER_SIZE + 24 + CH_FRAME_HEADER_SIZE) // the HELLO, and the call's header
         read_all(peer, &in, 20);
     put(peer, answer->data, answer->size);
     seen_wait(&seen);
@@ -589,8 +595,8 @@ static void watchdog_listens_again_when_the_socket_is_gone(void **state)
 
 // --- addresses and TLS -----------------------------------------------------------------------------------------------
 
-static void listen_is_refused(const char *address, const struct charle_rpc_server_options *options, enum charle_err code,
-                              const char *text)
+static void listen_is_refused(const char *address, const struct charle_rpc_server_options *options,
+                              enum charle_err code, const char *text)
 {
     struct charle_error err = {0};
     struct charle_rpc_server *server;
@@ -634,8 +640,9 @@ static void tls_refuses(struct rig *rig, const struct charle_channel_options *op
     struct charle_buf reply = {0};
     struct charle_call_options call_options = {.timeout_ms = 500};
     assert_int_equal(charle_channel_open(rig->address, options, &channel, &err), CHARLE_OK);
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("test/Echo"), charle_bytes("secret", 6), &reply, &call_options, &err),
-                     CHARLE_DEADLINE_EXCEEDED);
+    assert_int_equal(
+        charle_call_bytes(channel, CHARLE_STR("test/Echo"), charle_bytes("secret", 6), &reply, &call_options, &err),
+        CHARLE_DEADLINE_EXCEEDED);
     charle_channel_close(channel);
 }
 
@@ -658,8 +665,9 @@ static void tls_checks_the_authority_and_the_name(void **state)
     struct charle_buf reply = {0};
     struct charle_call_options call_options = {.timeout_ms = 300};
     assert_int_equal(charle_channel_open(plain, NULL, &channel, &err), CHARLE_OK);
-    assert_int_equal(charle_call_bytes(channel, CHARLE_STR("test/Echo"), (struct charle_bytes){0}, &reply, &call_options, &err),
-                     CHARLE_DEADLINE_EXCEEDED);
+    assert_int_equal(
+        charle_call_bytes(channel, CHARLE_STR("test/Echo"), (struct charle_bytes){0}, &reply, &call_options, &err),
+        CHARLE_DEADLINE_EXCEEDED);
     charle_channel_close(channel);
     assert_int_equal(atomic_load(&rig.dispatched), 1);
     rig_stop(&rig);

@@ -1,18 +1,19 @@
-// Two connections that exchange bytes in memory, on a clock that only moves when told: every rule of the protocol without any I/O.
-#include "rpc/conn.h"
-
+// Two connections that exchange bytes in memory, on a clock that only moves when told: every rule of the protocol
+// without any I/O.
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "rpc/conn.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-enum { MS = 1000, CALLS = 32 };
+enum { CALLS = 32 };
+static const int64_t ms_us = 1000;
 
 // What happened at one end. A server accepts calls and keeps them; the tests answer.
 struct side {
@@ -47,7 +48,8 @@ static void note_call(struct pair *pair, struct side *side, const struct ch_conn
     charle_buf_reset(&side->message);
     charle_buf_add(&side->message, event->message.ptr, event->message.len);
     side->messages++;
-    int64_t deadline_us = event->head.timeout_ms == UINT32_MAX ? 0 : pair->now_us + (int64_t)event->head.timeout_ms * MS;
+    int64_t deadline_us =
+        event->head.timeout_ms == UINT32_MAX ? 0 : pair->now_us + (int64_t)event->head.timeout_ms * ms_us;
     if (side->call_count >= CALLS ||
         ch_conn_accept(&side->conn, event->stream_id, &side->streams[side->call_count++], deadline_us))
         ch_conn_refuse(&side->conn, event->stream_id, CHARLE_NO_MEMORY, "no memory");
@@ -174,12 +176,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum charle_err start(struct pair *pair, const char *method, const void *request, size_t size, uint32_t timeout_ms)
+static enum charle_err start(struct pair *pair, const char *method, const void *request, size_t size,
+                             uint32_t timeout_ms)
 {
     struct charle_error err;
-    int64_t deadline_us = timeout_ms ? pair->now_us + (int64_t)timeout_ms * MS : 0;
-    return ch_conn_start(&pair->client.conn, &pair->client.streams[pair->client.call_count++], charle_str(method),
-                         (struct charle_metadata){0}, charle_bytes(request, size), deadline_us, pair->now_us, &err);
+    int64_t deadline_us = timeout_ms ? pair->now_us + (int64_t)timeout_ms * ms_us : 0;
+    struct ch_conn_call call = {charle_str(method), {0}, charle_bytes(request, size), deadline_us};
+    return ch_conn_start(&pair->client.conn, &pair->client.streams[pair->client.call_count++], &call, pair->now_us,
+                         &err);
 }
 
 static void reply(struct pair *pair, size_t call, const void *message, size_t size)
@@ -351,7 +355,8 @@ static void full_write_buffer_refuses_and_unblocks(void **state)
     pump(pair);
     int refused = 0;
     for (int i = 0; i < 8; i++)
-        refused += ch_conn_send(conn, &pair->server.streams[i], charle_bytes(message, sizeof(message))) == CHARLE_RESOURCE_EXHAUSTED;
+        refused += ch_conn_send(conn, &pair->server.streams[i], charle_bytes(message, sizeof(message))) ==
+                   CHARLE_RESOURCE_EXHAUSTED;
     assert_int_equal(refused, 2); // 1 MiB is over after the sixth
     uint32_t slot = 0;
     assert_null(ch_conn_unblock(conn, &slot));
@@ -389,12 +394,12 @@ static void deadlines_pass_on_both_sides(void **state)
     assert_int_equal(start(pair, "a/B", "r", 1, 50), CHARLE_OK);
     assert_int_equal(start(pair, "a/B", "r", 1, 0), CHARLE_OK);
     pump(pair);
-    assert_int_equal(ch_conn_tick_due(&pair->client.conn), pair->now_us + 50 * MS);
-    pair->now_us += 50 * MS;
+    assert_int_equal(ch_conn_tick_due(&pair->client.conn), pair->now_us + 50 * ms_us);
+    pair->now_us += 50 * ms_us;
     tick(pair, &pair->client);
     assert_int_equal(pair->client.late, 1);
-    assert_int_equal(ch_conn_tick_due(&pair->client.conn), pair->now_us + 50 * MS);
-    pair->now_us += 50 * MS;
+    assert_int_equal(ch_conn_tick_due(&pair->client.conn), pair->now_us + 50 * ms_us);
+    pair->now_us += 50 * ms_us;
     tick(pair, &pair->server); // the CANCEL is still on its way
     assert_int_equal(pair->server.late, 2);
     tick(pair, &pair->client);
@@ -409,9 +414,8 @@ static void time_on_the_way_counts(void **state)
     struct pair *pair = *state;
     struct charle_error err;
     struct ch_conn_stream *stream = &pair->client.streams[0];
-    assert_int_equal(ch_conn_start(&pair->client.conn, stream, CHARLE_STR("a/B"), (struct charle_metadata){0},
-                                   (struct charle_bytes){0}, pair->now_us + 250500, pair->now_us + 100000, &err),
-                     CHARLE_OK);
+    struct ch_conn_call call = {.method = CHARLE_STR("a/B"), .deadline_us = pair->now_us + 250500};
+    assert_int_equal(ch_conn_start(&pair->client.conn, stream, &call, pair->now_us + 100000, &err), CHARLE_OK);
     pump(pair);
     assert_int_equal(pair->server.timeout_ms, 151); // what remained, rounded up
 }
@@ -421,16 +425,18 @@ static void half_sent_request_is_given_up(void **state)
     struct pair *pair = *state;
     struct charle_buf frames = {0};
     static uint8_t part[CH_RPC_FRAME_SIZE_MAX];
-    ch_frame_write_call(&frames, 1, 0, UINT32_MAX, 0, CHARLE_STR("a/B"), (struct charle_metadata){0}, (struct charle_bytes){0});
+    struct ch_call_out call = {.timeout_ms = UINT32_MAX, .method = CHARLE_STR("a/B")};
+    ch_frame_write_call(&frames, 1, 0, &call, (struct charle_bytes){0});
     ch_frame_write_message(&frames, 1, CH_FRAME_MORE, charle_bytes(part, sizeof(part)));
-    assert_int_equal(start(pair, "a/B", "r", 1, 0), CHARLE_OK); // takes number 1 on the client, so that the answer finds it
+    assert_int_equal(start(pair, "a/B", "r", 1, 0),
+                     CHARLE_OK); // takes number 1 on the client, so that the answer finds it
     charle_buf_reset(&pair->client.conn.out);
     feed(pair, &pair->server, frames.data, frames.size);
-    pair->now_us += 15000 * MS;
+    pair->now_us += 15000 * ms_us;
     tick(pair, &pair->server);
     pump(pair);
     assert_int_equal(pair->client.ended, 0); // 64 KiB earned it four seconds more
-    pair->now_us += 5000 * MS;
+    pair->now_us += 5000 * ms_us;
     pair->server.conn.has_heard = true;
     tick(pair, &pair->server);
     pump(pair);
@@ -444,11 +450,11 @@ static void half_sent_frame_fails_the_connection(void **state)
 {
     struct pair *pair = *state;
     feed(pair, &pair->server, (const uint8_t *)"\x10\0\0\0\x03", 5);
-    pair->now_us += 14999 * MS;
+    pair->now_us += 14999 * ms_us;
     pair->server.conn.has_heard = true;
     tick(pair, &pair->server);
     assert_int_equal(pair->server.failed, 0);
-    pair->now_us += 1 * MS;
+    pair->now_us += 1 * ms_us;
     tick(pair, &pair->server);
     assert_int_equal(pair->server.failed, 1);
     pump(pair);
@@ -462,7 +468,7 @@ static void heartbeats_go_on_while_both_answer(void **state)
 {
     struct pair *pair = *state;
     for (int i = 0; i < 20; i++) {
-        pair->now_us += 5300 * MS;
+        pair->now_us += 5300 * ms_us;
         tick(pair, &pair->client);
         pump(pair);
         tick(pair, &pair->server);
@@ -476,7 +482,7 @@ static void client_gives_up_after_two_misses(void **state)
     struct pair *pair = *state;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(pair->client.failed, 0);
-        pair->now_us += 5000 * MS;
+        pair->now_us += 5000 * ms_us;
         tick(pair, &pair->client); // nothing is delivered
         charle_buf_reset(&pair->client.conn.out);
     }
@@ -488,7 +494,7 @@ static void server_gives_up_after_three_misses(void **state)
     struct pair *pair = *state;
     for (int i = 0; i < 4; i++) {
         assert_int_equal(pair->server.failed, 0);
-        pair->now_us += 5300 * MS;
+        pair->now_us += 5300 * ms_us;
         tick(pair, &pair->server);
     }
     assert_int_equal(pair->server.failed, 1);
@@ -499,7 +505,7 @@ static void server_that_does_not_read_blames_nobody(void **state)
     struct pair *pair = *state;
     pair->server.conn.is_paused = true;
     for (int i = 0; i < 10; i++) {
-        pair->now_us += 5300 * MS;
+        pair->now_us += 5300 * ms_us;
         tick(pair, &pair->server);
     }
     assert_int_equal(pair->server.failed, 0);
@@ -515,7 +521,7 @@ static void peer_that_reads_nothing_is_given_up(void **state)
     assert_true(ch_conn_take_out(&pair->server.conn, &sending)); // and never reported as written
     for (int i = 0; i < 4; i++) {
         pair->server.conn.has_heard = true;
-        pair->now_us += 5300 * MS;
+        pair->now_us += 5300 * ms_us;
         tick(pair, &pair->server);
     }
     assert_int_equal(pair->server.failed, 1);
@@ -528,10 +534,10 @@ static void stranger_has_five_seconds(void **state)
     (void)state;
     struct pair pair;
     pair_init(&pair);
-    pair.now_us += 4999 * MS;
+    pair.now_us += 4999 * ms_us;
     tick(&pair, &pair.server);
     assert_int_equal(pair.server.failed, 0);
-    pair.now_us += 1 * MS;
+    pair.now_us += 1 * ms_us;
     tick(&pair, &pair.server);
     assert_int_equal(pair.server.failed, 1);
     side_deinit(&pair.client);
@@ -547,7 +553,8 @@ static void drain_finishes_calls_and_cuts_those_not_seen(void **state)
     assert_int_equal(start(pair, "a/B", "r", 1, 0), CHARLE_OK); // crosses the GOAWAY
     move(pair, &pair->server, &pair->client);
     assert_int_equal(pair->client.goaways, 1);
-    assert_string_equal(pair->client.text, "the server is closing and did not look at the call; it is safe to make it again");
+    assert_string_equal(pair->client.text,
+                        "the server is closing and did not look at the call; it is safe to make it again");
     assert_int_equal(pair->client.ended, 1);
     assert_int_equal(pair->client.code, CHARLE_UNAVAILABLE);
     assert_false(ch_conn_has_room(&pair->client.conn));
@@ -569,7 +576,7 @@ static void idle_connection_gives_its_memory_back(void **state)
     pump(pair);
     assert_true(pair->server.conn.in_capacity > CH_RPC_READ_SIZE_FIRST);
     for (int i = 0; i < 2; i++) {
-        pair->now_us += 5300 * MS;
+        pair->now_us += 5300 * ms_us;
         tick(pair, &pair->client);
         pump(pair);
         ch_conn_shrink(&pair->client.conn);
@@ -585,7 +592,8 @@ static void idle_connection_gives_its_memory_back(void **state)
 
 // --- trouble ---------------------------------------------------------------------------------------------------------
 
-// Every allocation of a conversation fails in turn: no crash, no leak, and each side either goes on or says that it cannot.
+// Every allocation of a conversation fails in turn: no crash, no leak, and each side either goes on or says that it
+// cannot.
 static void every_allocation_may_fail(void **state)
 {
     (void)state;

@@ -1,11 +1,10 @@
 // Frames: what is written is read back, the bytes are those of docs/wire.md, and nothing malformed gets through.
+#include "base/limits.h"
 #include "rpc/frame.h"
 
-#include "base/limits.h"
-
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -30,10 +29,11 @@ static void bytes_are_those_of_the_document(void **state)
     (void)state;
     struct charle_buf buf = {0};
     static const struct charle_metadata_entry entry = {CHARLE_STR_INIT("a"), CHARLE_STR_INIT("bc")};
-    static const uint8_t call[] = {0x14, 0, 0, 0, 2, 6, 0, 0, 1, 0, 0, 0, // 20 bytes, CALL, BODY and END, stream 1
-                                   0xe8, 3, 0, 0, 1, 0, 4, 1, 'E', 'c', 'h', 'o', 1, 2, 0, 'a', 'b', 'c', 'h', 'i'};
-    ch_frame_write_call(&buf, 1, CH_FRAME_BODY | CH_FRAME_END, 1000, 1, CHARLE_STR("Echo"),
-                        (struct charle_metadata){&entry, 1}, charle_bytes("hi", 2));
+    static const uint8_t call[] = {
+        0x14, 0, 0, 0, 2, 6, 0, 0, 1,   0,   0,   0, // 20 bytes, CALL, BODY and END, stream 1
+        0xe8, 3, 0, 0, 1, 0, 4, 1, 'E', 'c', 'h', 'o', 1, 2, 0, 'a', 'b', 'c', 'h', 'i'};
+    struct ch_call_out named = {1000, 1, CHARLE_STR("Echo"), {&entry, 1}};
+    ch_frame_write_call(&buf, 1, CH_FRAME_BODY | CH_FRAME_END, &named, charle_bytes("hi", 2));
     assert_int_equal(buf.size, sizeof(call));
     assert_memory_equal(buf.data, call, sizeof(call));
     charle_buf_reset(&buf);
@@ -42,7 +42,8 @@ static void bytes_are_those_of_the_document(void **state)
     assert_int_equal(buf.size, sizeof(reply));
     assert_memory_equal(buf.data, reply, sizeof(reply));
     charle_buf_reset(&buf);
-    static const uint8_t status[] = {0x0e, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 33, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'n', 'o'};
+    static const uint8_t status[] = {0x0e, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0,   33,
+                                     0,    8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'n', 'o'};
     ch_frame_write_status(&buf, 1, &(struct charle_status){.code = CHARLE_TOO_LARGE, .text = CHARLE_STR("no")});
     assert_int_equal(buf.size, sizeof(status));
     assert_memory_equal(buf.data, status, sizeof(status));
@@ -66,7 +67,8 @@ static void hello_is_read_back(void **state)
     charle_buf_add(&buf, "later versions say more", 23);
     assert_int_equal(ch_frame_read_hello(payload_of(&buf), &out, &err), CHARLE_OK);
     for (size_t i = 0; i < 24; i++)
-        assert_int_equal(ch_frame_read_hello(charle_bytes(buf.data + CH_FRAME_HEADER_SIZE, i), &out, &err), CHARLE_MALFORMED);
+        assert_int_equal(ch_frame_read_hello(charle_bytes(buf.data + CH_FRAME_HEADER_SIZE, i), &out, &err),
+                         CHARLE_MALFORMED);
     memset(buf.data + CH_FRAME_HEADER_SIZE + 4, 0, 4); // frames of no bytes
     assert_int_equal(ch_frame_read_hello(payload_of(&buf), &out, &err), CHARLE_MALFORMED);
     charle_buf_deinit(&buf);
@@ -76,14 +78,15 @@ static void call_is_read_back_and_every_cut_refused(void **state)
 {
     (void)state;
     struct charle_buf buf = {0};
-    static const struct charle_metadata_entry entries[] = {{CHARLE_STR_INIT("authorization"), CHARLE_STR_INIT("Bearer x")},
-                                                           {CHARLE_STR_INIT("empty"), CHARLE_STR_INIT("")}};
+    static const struct charle_metadata_entry entries[] = {
+        {CHARLE_STR_INIT("authorization"), CHARLE_STR_INIT("Bearer x")},
+        {CHARLE_STR_INIT("empty"), CHARLE_STR_INIT("")}};
     struct charle_metadata_entry out_entries[2];
     struct ch_call_head head;
     struct charle_bytes body;
     struct charle_error err;
-    ch_frame_write_call(&buf, 5, CH_FRAME_BODY | CH_FRAME_MORE, UINT32_MAX, 0, CHARLE_STR("a.B/C"),
-                        (struct charle_metadata){entries, 2}, charle_bytes("body", 4));
+    struct ch_call_out call = {UINT32_MAX, 0, CHARLE_STR("a.B/C"), {entries, 2}};
+    ch_frame_write_call(&buf, 5, CH_FRAME_BODY | CH_FRAME_MORE, &call, charle_bytes("body", 4));
     struct ch_frame frame = header_of(&buf);
     assert_int_equal(frame.stream_id, 5);
     assert_int_equal(ch_frame_read_call(payload_of(&buf), frame.flags, &head, &body, &err), CHARLE_OK);
@@ -94,9 +97,10 @@ static void call_is_read_back_and_every_cut_refused(void **state)
     assert_true(charle_str_equal(out_entries[0].value, CHARLE_STR("Bearer x")));
     assert_true(charle_str_equal(out_entries[1].key, CHARLE_STR("empty")));
     assert_int_equal(body.len, 4);
-    assert_int_equal(ch_frame_read_call(payload_of(&buf), CH_FRAME_END, &head, &body, &err), CHARLE_MALFORMED); // a body, unannounced
+    assert_int_equal(ch_frame_read_call(payload_of(&buf), CH_FRAME_END, &head, &body, &err),
+                     CHARLE_MALFORMED);           // a body, unannounced
     for (size_t i = 0; i < frame.size - 4; i++) { // a cut within the body is not seen here
-        uint8_t *cut = malloc(i ? i : 1); // exactly so long, for the sanitizer
+        uint8_t *cut = malloc(i ? i : 1);         // exactly so long, for the sanitizer
         memcpy(cut, buf.data + CH_FRAME_HEADER_SIZE, i);
         assert_int_equal(ch_frame_read_call(charle_bytes(cut, i), frame.flags, &head, &body, &err), CHARLE_MALFORMED);
         free(cut);
@@ -125,8 +129,8 @@ static void call_without_a_name_needs_a_number(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         charle_buf_reset(&buf);
-        ch_frame_write_call(&buf, 1, CH_FRAME_END, 0, cases[i].number, cases[i].name, (struct charle_metadata){0},
-                            (struct charle_bytes){0});
+        struct ch_call_out call = {.method_number = cases[i].number, .method = cases[i].name};
+        ch_frame_write_call(&buf, 1, CH_FRAME_END, &call, (struct charle_bytes){0});
         assert_int_equal(ch_frame_read_call(payload_of(&buf), CH_FRAME_END, &head, &body, &err), cases[i].rc);
     }
     charle_buf_deinit(&buf);
@@ -150,7 +154,8 @@ static void metadata_limits_hold_on_both_sides(void **state)
         struct charle_buf buf = {0}; // a peer that does not check is checked
         struct ch_call_head head;
         struct charle_bytes body;
-        ch_frame_write_call(&buf, 1, CH_FRAME_END, 0, 1, CHARLE_STR(""), one, (struct charle_bytes){0});
+        struct ch_call_out call = {.method_number = 1, .metadata = one};
+        ch_frame_write_call(&buf, 1, CH_FRAME_END, &call, (struct charle_bytes){0});
         assert_int_equal(ch_frame_read_call(payload_of(&buf), CH_FRAME_END, &head, &body, &err), CHARLE_MALFORMED);
         charle_buf_deinit(&buf);
     }
@@ -164,7 +169,8 @@ static void status_is_read_back_and_every_cut_refused(void **state)
     static const struct charle_metadata_entry entry = {CHARLE_STR_INIT("x-trace"), CHARLE_STR_INIT("7")};
     struct ch_status_head head;
     struct charle_error err;
-    struct charle_status status = {CHARLE_UNIQUE_VIOLATION, CHARLE_STR("taken"), charle_bytes("details", 7), {&entry, 1}};
+    struct charle_status status = {
+        CHARLE_UNIQUE_VIOLATION, CHARLE_STR("taken"), charle_bytes("details", 7), {&entry, 1}};
     ch_frame_write_status(&buf, 3, &status);
     assert_int_equal(ch_frame_read_status(payload_of(&buf), &head, &err), CHARLE_OK);
     assert_int_equal(head.code, CHARLE_UNIQUE_VIOLATION);
@@ -172,7 +178,8 @@ static void status_is_read_back_and_every_cut_refused(void **state)
     assert_int_equal(head.details.len, 7);
     assert_int_equal(head.trailers.count, 1);
     for (size_t i = 0; i < buf.size - CH_FRAME_HEADER_SIZE; i++)
-        assert_int_equal(ch_frame_read_status(charle_bytes(buf.data + CH_FRAME_HEADER_SIZE, i), &head, &err), CHARLE_MALFORMED);
+        assert_int_equal(ch_frame_read_status(charle_bytes(buf.data + CH_FRAME_HEADER_SIZE, i), &head, &err),
+                         CHARLE_MALFORMED);
     charle_buf_add_byte(&buf, 0);
     assert_int_equal(ch_frame_read_status(payload_of(&buf), &head, &err), CHARLE_MALFORMED);
     charle_buf_deinit(&buf);
@@ -186,8 +193,9 @@ static void unknown_codes_fall_back_to_the_status(void **state)
         uint16_t code;
         uint8_t status;
         enum charle_err expected;
-    } cases[] = {{999, 5, CHARLE_NOT_FOUND}, {0, 7, CHARLE_PERMISSION_DENIED}, {100, 2, CHARLE_UNKNOWN}, {5, 0, CHARLE_OK},
-                 {39, 6, CHARLE_UNIQUE_VIOLATION}, {39, 7, CHARLE_PERMISSION_DENIED}, {999, 99, CHARLE_UNKNOWN}};
+    } cases[] = {{999, 5, CHARLE_NOT_FOUND}, {0, 7, CHARLE_PERMISSION_DENIED}, {100, 2, CHARLE_UNKNOWN},
+                 {5, 0, CHARLE_OK},          {39, 6, CHARLE_UNIQUE_VIOLATION}, {39, 7, CHARLE_PERMISSION_DENIED},
+                 {999, 99, CHARLE_UNKNOWN}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct charle_buf buf = {0};
         struct ch_status_head head;
@@ -211,7 +219,8 @@ static void status_always_fits_a_frame(void **state)
     struct charle_error err;
     char *large = calloc(1, 1 << 20);
     memset(large, 'x', 1 << 20);
-    struct charle_status status = {.code = CHARLE_INTERNAL, .text = charle_str_n(large, 1 << 20), .details = charle_bytes(large, 1 << 20)};
+    struct charle_status status = {
+        .code = CHARLE_INTERNAL, .text = charle_str_n(large, 1 << 20), .details = charle_bytes(large, 1 << 20)};
     ch_frame_write_status(&buf, 3, &status);
     assert_true(header_of(&buf).size <= CH_RPC_FRAME_SIZE_MAX);
     assert_int_equal(ch_frame_read_status(payload_of(&buf), &head, &err), CHARLE_OK);
@@ -256,7 +265,8 @@ static void headers_that_cannot_be_are_refused(void **state)
     for (int type = 0; type < 16; type++) {
         for (int flags = 0; flags < 16; flags++) {
             for (int stream = 0; stream < 2; stream++) {
-                uint8_t bytes[CH_FRAME_HEADER_SIZE] = {0, 0, 0, 0, (uint8_t)type, (uint8_t)flags, 0, 0, (uint8_t)stream};
+                uint8_t bytes[CH_FRAME_HEADER_SIZE] = {
+                    0, 0, 0, 0, (uint8_t)type, (uint8_t)flags, 0, 0, (uint8_t)stream};
                 err.text[0] = '\0';
                 if (ch_frame_read_header(bytes, &frame, &err) == CHARLE_OK)
                     good++;
@@ -265,7 +275,8 @@ static void headers_that_cannot_be_are_refused(void **state)
             }
         }
     }
-    // HELLO, PING, PONG, GOAWAY without a stream; HALF_CLOSE, STATUS, CANCEL, WINDOW with one; MESSAGE with 3 sets of flags; CALL with 5.
+    // HELLO, PING, PONG, GOAWAY without a stream; HALF_CLOSE, STATUS, CANCEL, WINDOW with one; MESSAGE with 3 sets of
+    // flags; CALL with 5.
     assert_int_equal(good, 4 + 4 + 3 + 5);
 }
 

@@ -1,11 +1,10 @@
 // The table of calls: against a plain array, through growth, removal in any order, and walks that remove.
+#include "base/alloc.h"
 #include "rpc/streams.h"
 
-#include "base/alloc.h"
-
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
