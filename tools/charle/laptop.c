@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 const struct charle_schema *laptop_schema(void)
 {
@@ -19,6 +20,11 @@ struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_e
 {
     struct charle_error err = {0};
     struct charle_client *client = NULL;
+    if (is_read_only && access(cli_replica_path(cli), F_OK) != 0) {
+        charle_fail(&err, CHARLE_NOT_FOUND, "there is no replica yet at %s; `charle login` and `charle sync` make one", cli_replica_path(cli));
+        *out_exit = cli_fail(cli, &err);
+        return NULL;
+    }
     const struct charle_client_options options = {
         .file = cli_replica_path(cli),
         .schema = laptop_schema(),
