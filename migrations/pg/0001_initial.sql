@@ -1329,8 +1329,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portals', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portals', 24, 'd'::"char", r."size" from public."tshirt_size" r where true;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1373,12 +1373,7 @@ begin
     end if;
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(32, array[new."id"], false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = new."id" and p1."id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || new."id";
-    end loop;
-    perform charle.lock_rows(32, array[new."id"], false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = new."id" and p1."id" is not null
+    for is_in in select distinct s.scope from public."client" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."plan_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || new."id";
     end loop;
@@ -1402,10 +1397,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 32, 'd'::"char", r."id" from public."plan" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 32, 'd'::"char", r."id" from public."plan" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 32, 'd'::"char", r."id" from public."plan" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'money', 32, 'd'::"char", r."id" from public."plan" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 32, 'd'::"char", r."id" from public."plan" r, public."client" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."plan_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1423,12 +1417,7 @@ begin
     end if;
     pending := charle.pending();
     perform charle.lock_rows(32, array[old."id"], false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = old."id" and p1."id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32d\x1f' || old."id";
-    end loop;
-    perform charle.lock_rows(32, array[old."id"], false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."plan_id" = old."id" and p1."id" is not null
+    for is_in in select distinct s.scope from public."client" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."plan_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32d\x1f' || old."id";
     end loop;
@@ -1451,7 +1440,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
     perform charle.lock_rows(32, array(select distinct r."id" from public."plan" r where true and l."plan_id" = r."id"), true);
-    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."id", r."id" from public."plan" r where true and l."plan_id" = r."id" and l."id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."plan" r, lateral (values (case when true then 'account:' operator(pg_catalog.||) l."id" end), (case when true then 'portal:' operator(pg_catalog.||) l."id" end)) s (scope) where true and l."plan_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -1482,64 +1471,13 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 32, 'd'::"char", r."id" from public."plan" r, public."client" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."plan_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t32_a2_s1_truncate on public."client";
 create trigger charle_t32_a2_s1_truncate before truncate on public."client" for each statement execute function charle.t32_a2_s1_truncate();
 alter table public."client" enable always trigger charle_t32_a2_s1_truncate;
-insert into charle.gate (tab, bucket) select 12, b from generate_series(0, 255) b on conflict do nothing;
-create function charle.t32_a3_s1() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text := charle.pending();
-    before text := pending;
-    is_in text;
-    key text;
-    l record;
-begin
-    l := case when tg_when = 'BEFORE' then old else new end;
-    perform charle.lock_rows(12, array[l."id"], true);
-    perform charle.lock_rows(32, array(select distinct r."id" from public."plan" r where true and l."plan_id" = r."id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."id", r."id" from public."plan" r where true and l."plan_id" = r."id" and l."id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f32u\x1f' || key;
-        if octet_length(pending) > 4000 then
-            pending := charle.spill(pending);
-        end if;
-    end loop;
-    if pending <> before then
-        pending := charle.spill(pending);
-    end if;
-    return case when tg_op = 'DELETE' then old else new end;
-end $charle$;
-drop trigger if exists zz_charle_t32_a3_s1_gone on public."client";
-create trigger zz_charle_t32_a3_s1_gone before delete on public."client" for each row execute function charle.t32_a3_s1();
-alter table public."client" enable always trigger zz_charle_t32_a3_s1_gone;
-drop trigger if exists zz_charle_t32_a3_s1_from on public."client";
-create trigger zz_charle_t32_a3_s1_from before update on public."client" for each row when (row(old."id", old."plan_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."plan_id")::pg_catalog.record) execute function charle.t32_a3_s1();
-alter table public."client" enable always trigger zz_charle_t32_a3_s1_from;
-drop trigger if exists charle_t32_a3_s1_to on public."client";
-create trigger charle_t32_a3_s1_to after update on public."client" for each row when (row(old."id", old."plan_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."plan_id")::pg_catalog.record) execute function charle.t32_a3_s1();
-alter table public."client" enable always trigger charle_t32_a3_s1_to;
-drop trigger if exists charle_t32_a3_s1_new on public."client";
-create trigger charle_t32_a3_s1_new after insert on public."client" for each row execute function charle.t32_a3_s1();
-alter table public."client" enable always trigger charle_t32_a3_s1_new;
-create function charle.t32_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text;
-    txn_ int8;
-begin
-    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 32, 'd'::"char", r."id" from public."plan" r, public."client" p1 where true and p1."plan_id" = r."id" and p1."id" is not null;
-    pending := charle.spill(pending);
-    return null;
-end $charle$;
-drop trigger if exists charle_t32_a3_s1_truncate on public."client";
-create trigger charle_t32_a3_s1_truncate before truncate on public."client" for each statement execute function charle.t32_a3_s1_truncate();
-alter table public."client" enable always trigger charle_t32_a3_s1_truncate;
 insert into charle.gate (tab, bucket) select 12, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(45);
 create function charle.t45_log() returns trigger language plpgsql security definer as $charle$
@@ -1588,7 +1526,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 45, 'd'::"char", pg_catalog.jsonb_build_array(r."date")::pg_catalog.text from public."bank_holiday" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 45, 'd'::"char", pg_catalog.jsonb_build_array(r."date")::pg_catalog.text from public."bank_holiday" r where true;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1636,12 +1574,12 @@ begin
     end if;
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(1, array[new."id"], false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."csm_id" = new."id" and p1."id" is not null
+    for is_in in select distinct s.scope from public."client" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."csm_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || new."id";
     end loop;
     perform charle.lock_rows(1, array[new."id"], false);
-    for is_in in select distinct 'portal_pm:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."pm_id" = new."id" and p1."id" is not null
+    for is_in in select distinct s.scope from public."client" p1, lateral (values (case when true then 'portal_pm:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."pm_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || new."id";
     end loop;
@@ -1665,11 +1603,11 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 1, 'd'::"char", r."id" from public."user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 1, 'd'::"char", r."id" from public."user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."id", 1, 'd'::"char", r."id" from public."user" r where true and r."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."csm_id" = r."id" and p1."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_pm:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."pm_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 1, 'd'::"char", r."id" from public."user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'managers', 1, 'd'::"char", r."id" from public."user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."id", 1, 'd'::"char", r."id" from public."user" r where true and r."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 1, 'd'::"char", r."id" from public."user" r, public."client" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."csm_id" = r."id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 1, 'd'::"char", r."id" from public."user" r, public."client" p1, lateral (values (case when true then 'portal_pm:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."pm_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1687,12 +1625,12 @@ begin
     end if;
     pending := charle.pending();
     perform charle.lock_rows(1, array[old."id"], false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."csm_id" = old."id" and p1."id" is not null
+    for is_in in select distinct s.scope from public."client" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."csm_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1d\x1f' || old."id";
     end loop;
     perform charle.lock_rows(1, array[old."id"], false);
-    for is_in in select distinct 'portal_pm:' operator(pg_catalog.||) p1."id" from public."client" p1 where true and p1."pm_id" = old."id" and p1."id" is not null
+    for is_in in select distinct s.scope from public."client" p1, lateral (values (case when true then 'portal_pm:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."pm_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1d\x1f' || old."id";
     end loop;
@@ -1715,7 +1653,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
     perform charle.lock_rows(1, array(select distinct r."id" from public."user" r where true and l."csm_id" = r."id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."id", r."id" from public."user" r where true and l."csm_id" = r."id" and l."id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."user" r, lateral (values (case when true then 'portal:' operator(pg_catalog.||) l."id" end)) s (scope) where true and l."csm_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -1746,7 +1684,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."csm_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 1, 'd'::"char", r."id" from public."user" r, public."client" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."csm_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1766,7 +1704,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(12, array[l."id"], true);
     perform charle.lock_rows(1, array(select distinct r."id" from public."user" r where true and l."pm_id" = r."id"), true);
-    for is_in, key in select distinct 'portal_pm:' operator(pg_catalog.||) l."id", r."id" from public."user" r where true and l."pm_id" = r."id" and l."id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."user" r, lateral (values (case when true then 'portal_pm:' operator(pg_catalog.||) l."id" end)) s (scope) where true and l."pm_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f1u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -1797,7 +1735,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_pm:' operator(pg_catalog.||) p1."id", 1, 'd'::"char", r."id" from public."user" r, public."client" p1 where true and p1."pm_id" = r."id" and p1."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 1, 'd'::"char", r."id" from public."user" r, public."client" p1, lateral (values (case when true then 'portal_pm:' operator(pg_catalog.||) p1."id" end)) s (scope) where true and p1."pm_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1852,7 +1790,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 5, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."key")::pg_catalog.text from public."user_preference" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 5, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."key")::pg_catalog.text from public."user_preference" r where true and r."user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1906,7 +1844,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 11, 'd'::"char", r."id" from public."department" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 11, 'd'::"char", r."id" from public."department" r where true;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -1980,11 +1918,11 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 12, 'd'::"char", r."id" from public."client" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 12, 'd'::"char", r."id" from public."client" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 12, 'd'::"char", r."id" from public."client" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 12, 'd'::"char", r."id" from public."client" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 12, 'd'::"char", r."id" from public."client" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'money', 12, 'd'::"char", r."id" from public."client" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."id", 12, 'd'::"char", r."id" from public."client" r where true and r."id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2053,10 +1991,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 6, 'd'::"char", r."id" from public."client_user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 6, 'd'::"char", r."id" from public."client_user" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'managers', 6, 'd'::"char", r."id" from public."client_user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 6, 'd'::"char", r."id" from public."client_user" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 6, 'd'::"char", r."id" from public."client_user" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2110,7 +2048,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_user:' operator(pg_catalog.||) r."client_user_id", 10, 'd'::"char", pg_catalog.jsonb_build_array(r."client_user_id", r."key")::pg_catalog.text from public."client_user_preference" r where true and r."client_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal_user:' operator(pg_catalog.||) r."client_user_id", 10, 'd'::"char", pg_catalog.jsonb_build_array(r."client_user_id", r."key")::pg_catalog.text from public."client_user_preference" r where true and r."client_user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2158,7 +2096,7 @@ begin
     end if;
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(18, array[new."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."project_id" = new."id" and p1."assignee_id" is not null
+    for is_in in select distinct s.scope from public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."project_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f18u\x1f' || new."id";
     end loop;
@@ -2182,10 +2120,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 18, 'd'::"char", r."id" from public."project" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1 where true and p1."project_id" = r."id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 18, 'd'::"char", r."id" from public."project" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."project_id" = r."id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 18, 'd'::"char", r."id" from public."project" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2203,7 +2141,7 @@ begin
     end if;
     pending := charle.pending();
     perform charle.lock_rows(18, array[old."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."project_id" = old."id" and p1."assignee_id" is not null
+    for is_in in select distinct s.scope from public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."project_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f18d\x1f' || old."id";
     end loop;
@@ -2226,7 +2164,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(20, array[l."id"], true);
     perform charle.lock_rows(18, array(select distinct r."id" from public."project" r where true and l."project_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."project" r where true and l."project_id" = r."id" and l."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."project" r, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."assignee_id" end)) s (scope) where true and l."project_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f18u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -2257,7 +2195,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1 where true and p1."project_id" = r."id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 18, 'd'::"char", r."id" from public."project" r, public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."project_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2297,18 +2235,12 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(19, array[new."id"], false);
     perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || new."id";
     end loop;
     perform charle.lock_rows(19, array[new."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."phase_id" = new."id" and p1."assignee_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || new."id";
-    end loop;
-    perform charle.lock_rows(19, array[new."id"], false);
-    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."phase_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || new."id";
     end loop;
@@ -2332,10 +2264,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 19, 'd'::"char", r."id" from public."project_phase" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1 where true and p1."phase_id" = r."id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 19, 'd'::"char", r."id" from public."project_phase" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."project_id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."phase_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2354,18 +2285,12 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(19, array[old."id"], false);
     perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19d\x1f' || old."id";
     end loop;
     perform charle.lock_rows(19, array[old."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."phase_id" = old."id" and p1."assignee_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19d\x1f' || old."id";
-    end loop;
-    perform charle.lock_rows(19, array[old."id"], false);
-    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."phase_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19d\x1f' || old."id";
     end loop;
@@ -2388,7 +2313,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
     perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where true and l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."project_phase" r where true and l."id" = r."project_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."project_phase" r, lateral (values (case when true then 'account:' operator(pg_catalog.||) l."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -2416,7 +2341,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."project_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2436,7 +2361,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(20, array[l."id"], true);
     perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where true and l."phase_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."project_phase" r where true and l."phase_id" = r."id" and l."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."project_phase" r, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."assignee_id" end)) s (scope) where true and l."phase_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -2467,7 +2392,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1 where true and p1."phase_id" = r."id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 19, 'd'::"char", r."id" from public."project_phase" r, public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."phase_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2475,54 +2400,6 @@ drop trigger if exists charle_t19_a2_s1_truncate on public."project_task";
 create trigger charle_t19_a2_s1_truncate before truncate on public."project_task" for each statement execute function charle.t19_a2_s1_truncate();
 alter table public."project_task" enable always trigger charle_t19_a2_s1_truncate;
 insert into charle.gate (tab, bucket) select 20, b from generate_series(0, 255) b on conflict do nothing;
-create function charle.t19_a3_s1() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text := charle.pending();
-    before text := pending;
-    is_in text;
-    key text;
-    l record;
-begin
-    l := case when tg_when = 'BEFORE' then old else new end;
-    perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(19, array(select distinct r."id" from public."project_phase" r where true and l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."project_phase" r where true and l."id" = r."project_id" and l."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f19u\x1f' || key;
-        if octet_length(pending) > 4000 then
-            pending := charle.spill(pending);
-        end if;
-    end loop;
-    if pending <> before then
-        pending := charle.spill(pending);
-    end if;
-    return case when tg_op = 'DELETE' then old else new end;
-end $charle$;
-drop trigger if exists zz_charle_t19_a3_s1_gone on public."project";
-create trigger zz_charle_t19_a3_s1_gone before delete on public."project" for each row execute function charle.t19_a3_s1();
-alter table public."project" enable always trigger zz_charle_t19_a3_s1_gone;
-drop trigger if exists zz_charle_t19_a3_s1_from on public."project";
-create trigger zz_charle_t19_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t19_a3_s1();
-alter table public."project" enable always trigger zz_charle_t19_a3_s1_from;
-drop trigger if exists charle_t19_a3_s1_to on public."project";
-create trigger charle_t19_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t19_a3_s1();
-alter table public."project" enable always trigger charle_t19_a3_s1_to;
-create function charle.t19_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text;
-    txn_ int8;
-begin
-    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 19, 'd'::"char", r."id" from public."project_phase" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
-    pending := charle.spill(pending);
-    return null;
-end $charle$;
-drop trigger if exists charle_t19_a3_s1_truncate on public."project";
-create trigger charle_t19_a3_s1_truncate before truncate on public."project" for each statement execute function charle.t19_a3_s1_truncate();
-alter table public."project" enable always trigger charle_t19_a3_s1_truncate;
-insert into charle.gate (tab, bucket) select 18, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(20);
 create function charle.t20_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -2560,13 +2437,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(20, array[new."id"], false);
     perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || new."id";
-    end loop;
-    perform charle.lock_rows(20, array[new."id"], false);
-    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || new."id";
     end loop;
@@ -2590,10 +2461,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 20, 'd'::"char", r."id" from public."project_task" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."assignee_id", 20, 'd'::"char", r."id" from public."project_task" r where true and r."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 20, 'd'::"char", r."id" from public."project_task" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."project_id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."assignee_id", 20, 'd'::"char", r."id" from public."project_task" r where true and r."assignee_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2612,13 +2482,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(20, array[old."id"], false);
     perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20d\x1f' || old."id";
-    end loop;
-    perform charle.lock_rows(20, array[old."id"], false);
-    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20d\x1f' || old."id";
     end loop;
@@ -2641,7 +2505,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
     perform charle.lock_rows(20, array(select distinct r."id" from public."project_task" r where true and l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."project_task" r where true and l."id" = r."project_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."project_task" r, lateral (values (case when true then 'account:' operator(pg_catalog.||) l."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -2669,61 +2533,13 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."project_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t20_a1_s1_truncate on public."project";
 create trigger charle_t20_a1_s1_truncate before truncate on public."project" for each statement execute function charle.t20_a1_s1_truncate();
 alter table public."project" enable always trigger charle_t20_a1_s1_truncate;
-insert into charle.gate (tab, bucket) select 18, b from generate_series(0, 255) b on conflict do nothing;
-create function charle.t20_a3_s1() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text := charle.pending();
-    before text := pending;
-    is_in text;
-    key text;
-    l record;
-begin
-    l := case when tg_when = 'BEFORE' then old else new end;
-    perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(20, array(select distinct r."id" from public."project_task" r where true and l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."project_task" r where true and l."id" = r."project_id" and l."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f20u\x1f' || key;
-        if octet_length(pending) > 4000 then
-            pending := charle.spill(pending);
-        end if;
-    end loop;
-    if pending <> before then
-        pending := charle.spill(pending);
-    end if;
-    return case when tg_op = 'DELETE' then old else new end;
-end $charle$;
-drop trigger if exists zz_charle_t20_a3_s1_gone on public."project";
-create trigger zz_charle_t20_a3_s1_gone before delete on public."project" for each row execute function charle.t20_a3_s1();
-alter table public."project" enable always trigger zz_charle_t20_a3_s1_gone;
-drop trigger if exists zz_charle_t20_a3_s1_from on public."project";
-create trigger zz_charle_t20_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t20_a3_s1();
-alter table public."project" enable always trigger zz_charle_t20_a3_s1_from;
-drop trigger if exists charle_t20_a3_s1_to on public."project";
-create trigger charle_t20_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t20_a3_s1();
-alter table public."project" enable always trigger charle_t20_a3_s1_to;
-create function charle.t20_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text;
-    txn_ int8;
-begin
-    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 20, 'd'::"char", r."id" from public."project_task" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
-    pending := charle.spill(pending);
-    return null;
-end $charle$;
-drop trigger if exists charle_t20_a3_s1_truncate on public."project";
-create trigger charle_t20_a3_s1_truncate before truncate on public."project" for each statement execute function charle.t20_a3_s1_truncate();
-alter table public."project" enable always trigger charle_t20_a3_s1_truncate;
 insert into charle.gate (tab, bucket) select 18, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(21);
 create function charle.t21_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
@@ -2757,19 +2573,13 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(21, array[new."id"], false);
     perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || new."id";
     end loop;
     perform charle.lock_rows(21, array[new."id"], false);
     perform charle.lock_rows(20, array(select distinct p1."id" from public."project_task" p1 where true and p1."id" = new."project_task_id"), false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."id" = new."project_task_id" and p1."assignee_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || new."id";
-    end loop;
-    perform charle.lock_rows(21, array[new."id"], false);
-    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = new."project_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = new."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = new."project_task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || new."id";
     end loop;
@@ -2793,10 +2603,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 21, 'd'::"char", r."id" from public."project_sign_off" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1 where true and p1."id" = r."project_task_id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 21, 'd'::"char", r."id" from public."project_sign_off" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."project_id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = r."project_task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2815,19 +2624,13 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(21, array[old."id"], false);
     perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21d\x1f' || old."id";
     end loop;
     perform charle.lock_rows(21, array[old."id"], false);
     perform charle.lock_rows(20, array(select distinct p1."id" from public."project_task" p1 where true and p1."id" = old."project_task_id"), false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."project_task" p1 where true and p1."id" = old."project_task_id" and p1."assignee_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21d\x1f' || old."id";
-    end loop;
-    perform charle.lock_rows(21, array[old."id"], false);
-    perform charle.lock_rows(18, array(select distinct p1."id" from public."project" p1 where true and p1."id" = old."project_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."project" p1 where true and p1."id" = old."project_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = old."project_task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21d\x1f' || old."id";
     end loop;
@@ -2850,7 +2653,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(18, array[l."id"], true);
     perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where true and l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."project_sign_off" r where true and l."id" = r."project_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."project_sign_off" r, lateral (values (case when true then 'account:' operator(pg_catalog.||) l."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."project_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -2878,7 +2681,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."project_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2898,7 +2701,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(20, array[l."id"], true);
     perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where true and l."id" = r."project_task_id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."project_sign_off" r where true and l."id" = r."project_task_id" and l."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."project_sign_off" r, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."assignee_id" end)) s (scope) where true and l."id" = r."project_task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -2926,7 +2729,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1 where true and p1."id" = r."project_task_id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project_task" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = r."project_task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -2934,54 +2737,6 @@ drop trigger if exists charle_t21_a2_s1_truncate on public."project_task";
 create trigger charle_t21_a2_s1_truncate before truncate on public."project_task" for each statement execute function charle.t21_a2_s1_truncate();
 alter table public."project_task" enable always trigger charle_t21_a2_s1_truncate;
 insert into charle.gate (tab, bucket) select 20, b from generate_series(0, 255) b on conflict do nothing;
-create function charle.t21_a3_s1() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text := charle.pending();
-    before text := pending;
-    is_in text;
-    key text;
-    l record;
-begin
-    l := case when tg_when = 'BEFORE' then old else new end;
-    perform charle.lock_rows(18, array[l."id"], true);
-    perform charle.lock_rows(21, array(select distinct r."id" from public."project_sign_off" r where true and l."id" = r."project_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."project_sign_off" r where true and l."id" = r."project_id" and l."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f21u\x1f' || key;
-        if octet_length(pending) > 4000 then
-            pending := charle.spill(pending);
-        end if;
-    end loop;
-    if pending <> before then
-        pending := charle.spill(pending);
-    end if;
-    return case when tg_op = 'DELETE' then old else new end;
-end $charle$;
-drop trigger if exists zz_charle_t21_a3_s1_gone on public."project";
-create trigger zz_charle_t21_a3_s1_gone before delete on public."project" for each row execute function charle.t21_a3_s1();
-alter table public."project" enable always trigger zz_charle_t21_a3_s1_gone;
-drop trigger if exists zz_charle_t21_a3_s1_from on public."project";
-create trigger zz_charle_t21_a3_s1_from before update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t21_a3_s1();
-alter table public."project" enable always trigger zz_charle_t21_a3_s1_from;
-drop trigger if exists charle_t21_a3_s1_to on public."project";
-create trigger charle_t21_a3_s1_to after update on public."project" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t21_a3_s1();
-alter table public."project" enable always trigger charle_t21_a3_s1_to;
-create function charle.t21_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text;
-    txn_ int8;
-begin
-    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 21, 'd'::"char", r."id" from public."project_sign_off" r, public."project" p1 where true and p1."id" = r."project_id" and p1."client_id" is not null;
-    pending := charle.spill(pending);
-    return null;
-end $charle$;
-drop trigger if exists charle_t21_a3_s1_truncate on public."project";
-create trigger charle_t21_a3_s1_truncate before truncate on public."project" for each statement execute function charle.t21_a3_s1_truncate();
-alter table public."project" enable always trigger charle_t21_a3_s1_truncate;
-insert into charle.gate (tab, bucket) select 18, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(22);
 create function charle.t22_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -3044,10 +2799,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 22, 'd'::"char", r."id" from public."comment" r where (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 22, 'd'::"char", r."id" from public."comment" r where (r.subject_type in ('quote', 'project', 'project_task'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."author_user_id", 22, 'd'::"char", r."id" from public."comment" r where true and r."author_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 22, 'd'::"char", r."id" from public."comment" r where (r.visibility = 'client') and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 22, 'd'::"char", r."id" from public."comment" r where (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 22, 'd'::"char", r."id" from public."comment" r where (r.subject_type in ('quote', 'project', 'project_task'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."author_user_id", 22, 'd'::"char", r."id" from public."comment" r where true and r."author_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 22, 'd'::"char", r."id" from public."comment" r where (r.visibility = 'client') and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3116,10 +2871,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 23, 'd'::"char", r."id" from public."attachment" r where (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 23, 'd'::"char", r."id" from public."attachment" r where (r.subject_type in ('quote', 'project', 'project_task'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."uploaded_by_user_id", 23, 'd'::"char", r."id" from public."attachment" r where true and r."uploaded_by_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 23, 'd'::"char", r."id" from public."attachment" r where (r.visibility = 'client') and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 23, 'd'::"char", r."id" from public."attachment" r where (r.subject_type in ('task', 'subtask', 'help_desk_ticket'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 23, 'd'::"char", r."id" from public."attachment" r where (r.subject_type in ('quote', 'project', 'project_task'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."uploaded_by_user_id", 23, 'd'::"char", r."id" from public."attachment" r where true and r."uploaded_by_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 23, 'd'::"char", r."id" from public."attachment" r where (r.visibility = 'client') and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3167,7 +2922,7 @@ begin
     end if;
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(27, array[new."id"], false);
-    for is_in in select distinct 'work:' operator(pg_catalog.||) p1."assignee_id" from public."subtask" p1 where true and p1."block_id" = new."id" and p1."assignee_id" is not null
+    for is_in in select distinct s.scope from public."subtask" p1, lateral (values (case when true then 'work:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."block_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f27u\x1f' || new."id";
     end loop;
@@ -3191,10 +2946,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 27, 'd'::"char", r."id" from public."block" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."assignee_id", 27, 'd'::"char", r."id" from public."block" r where true and r."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'work:' operator(pg_catalog.||) p1."assignee_id", 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1 where true and p1."block_id" = r."id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 27, 'd'::"char", r."id" from public."block" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 27, 'd'::"char", r."id" from public."block" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."assignee_id", 27, 'd'::"char", r."id" from public."block" r where true and r."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1, lateral (values (case when true then 'work:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."block_id" = r."id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 27, 'd'::"char", r."id" from public."block" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3212,7 +2967,7 @@ begin
     end if;
     pending := charle.pending();
     perform charle.lock_rows(27, array[old."id"], false);
-    for is_in in select distinct 'work:' operator(pg_catalog.||) p1."assignee_id" from public."subtask" p1 where true and p1."block_id" = old."id" and p1."assignee_id" is not null
+    for is_in in select distinct s.scope from public."subtask" p1, lateral (values (case when true then 'work:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."block_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f27d\x1f' || old."id";
     end loop;
@@ -3235,7 +2990,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(25, array[l."id"], true);
     perform charle.lock_rows(27, array(select distinct r."id" from public."block" r where true and l."block_id" = r."id"), true);
-    for is_in, key in select distinct 'work:' operator(pg_catalog.||) l."assignee_id", r."id" from public."block" r where true and l."block_id" = r."id" and l."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."block" r, lateral (values (case when true then 'work:' operator(pg_catalog.||) l."assignee_id" end)) s (scope) where true and l."block_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f27u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -3266,7 +3021,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'work:' operator(pg_catalog.||) p1."assignee_id", 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1 where true and p1."block_id" = r."id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 27, 'd'::"char", r."id" from public."block" r, public."subtask" p1, lateral (values (case when true then 'work:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."block_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3321,7 +3076,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 31, 'd'::"char", r."id" from public."capacity_rule" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 31, 'd'::"char", r."id" from public."capacity_rule" r where true;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3380,8 +3135,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 33, 'd'::"char", r."id" from public."client_plan_change" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 33, 'd'::"char", r."id" from public."client_plan_change" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'money', 33, 'd'::"char", r."id" from public."client_plan_change" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 33, 'd'::"char", r."id" from public."client_plan_change" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3450,10 +3205,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 34, 'd'::"char", r."id" from public."client_period" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 34, 'd'::"char", r."id" from public."client_period" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 34, 'd'::"char", r."id" from public."client_period" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'money', 34, 'd'::"char", r."id" from public."client_period" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 34, 'd'::"char", r."id" from public."client_period" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3492,13 +3247,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(35, array[new."id"], false);
     perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = new."client_period_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = new."client_period_id" and p1."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || new."id";
-    end loop;
-    perform charle.lock_rows(35, array[new."id"], false);
-    perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = new."client_period_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = new."client_period_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."client_period" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."client_period_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || new."id";
     end loop;
@@ -3522,9 +3271,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 35, 'd'::"char", r."id" from public."period_adjustment" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 35, 'd'::"char", r."id" from public."period_adjustment" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."client_period_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3543,13 +3291,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(35, array[old."id"], false);
     perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = old."client_period_id"), false);
-    for is_in in select distinct 'account:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = old."client_period_id" and p1."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35d\x1f' || old."id";
-    end loop;
-    perform charle.lock_rows(35, array[old."id"], false);
-    perform charle.lock_rows(34, array(select distinct p1."id" from public."client_period" p1 where true and p1."id" = old."client_period_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."client_period" p1 where true and p1."id" = old."client_period_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."client_period" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."client_period_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35d\x1f' || old."id";
     end loop;
@@ -3572,7 +3314,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(34, array[l."id"], true);
     perform charle.lock_rows(35, array(select distinct r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id"), true);
-    for is_in, key in select distinct 'account:' operator(pg_catalog.||) l."client_id", r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."period_adjustment" r, lateral (values (case when true then 'account:' operator(pg_catalog.||) l."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."client_period_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -3600,61 +3342,13 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1, lateral (values (case when true then 'account:' operator(pg_catalog.||) p1."client_id" end), (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."client_period_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t35_a1_s1_truncate on public."client_period";
 create trigger charle_t35_a1_s1_truncate before truncate on public."client_period" for each statement execute function charle.t35_a1_s1_truncate();
 alter table public."client_period" enable always trigger charle_t35_a1_s1_truncate;
-insert into charle.gate (tab, bucket) select 34, b from generate_series(0, 255) b on conflict do nothing;
-create function charle.t35_a2_s1() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text := charle.pending();
-    before text := pending;
-    is_in text;
-    key text;
-    l record;
-begin
-    l := case when tg_when = 'BEFORE' then old else new end;
-    perform charle.lock_rows(34, array[l."id"], true);
-    perform charle.lock_rows(35, array(select distinct r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."period_adjustment" r where true and l."id" = r."client_period_id" and l."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f35u\x1f' || key;
-        if octet_length(pending) > 4000 then
-            pending := charle.spill(pending);
-        end if;
-    end loop;
-    if pending <> before then
-        pending := charle.spill(pending);
-    end if;
-    return case when tg_op = 'DELETE' then old else new end;
-end $charle$;
-drop trigger if exists zz_charle_t35_a2_s1_gone on public."client_period";
-create trigger zz_charle_t35_a2_s1_gone before delete on public."client_period" for each row execute function charle.t35_a2_s1();
-alter table public."client_period" enable always trigger zz_charle_t35_a2_s1_gone;
-drop trigger if exists zz_charle_t35_a2_s1_from on public."client_period";
-create trigger zz_charle_t35_a2_s1_from before update on public."client_period" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t35_a2_s1();
-alter table public."client_period" enable always trigger zz_charle_t35_a2_s1_from;
-drop trigger if exists charle_t35_a2_s1_to on public."client_period";
-create trigger charle_t35_a2_s1_to after update on public."client_period" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t35_a2_s1();
-alter table public."client_period" enable always trigger charle_t35_a2_s1_to;
-create function charle.t35_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text;
-    txn_ int8;
-begin
-    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 35, 'd'::"char", r."id" from public."period_adjustment" r, public."client_period" p1 where true and p1."id" = r."client_period_id" and p1."client_id" is not null;
-    pending := charle.spill(pending);
-    return null;
-end $charle$;
-drop trigger if exists charle_t35_a2_s1_truncate on public."client_period";
-create trigger charle_t35_a2_s1_truncate before truncate on public."client_period" for each statement execute function charle.t35_a2_s1_truncate();
-alter table public."client_period" enable always trigger charle_t35_a2_s1_truncate;
 insert into charle.gate (tab, bucket) select 34, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(37);
 create function charle.t37_log() returns trigger language plpgsql security definer as $charle$
@@ -3708,8 +3402,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'money', 37, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."month")::pg_catalog.text from public."client_metric" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 37, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."month")::pg_catalog.text from public."client_metric" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'money', 37, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."month")::pg_catalog.text from public."client_metric" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 37, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."month")::pg_catalog.text from public."client_metric" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3773,9 +3467,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'managers', 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 38, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."month")::pg_catalog.text from public."user_metric" r where true;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3834,8 +3528,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 40, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."kind")::pg_catalog.text from public."client_score" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 40, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."kind")::pg_catalog.text from public."client_score" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 40, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."kind")::pg_catalog.text from public."client_score" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 40, 'd'::"char", pg_catalog.jsonb_build_array(r."client_id", r."kind")::pg_catalog.text from public."client_score" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3904,10 +3598,10 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'staff', 43, 'd'::"char", r."id" from public."leave_request" r where (r.status = 'approved');
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'reports:' operator(pg_catalog.||) r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 43, 'd'::"char", r."id" from public."leave_request" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'staff', 43, 'd'::"char", r."id" from public."leave_request" r where (r.status = 'approved');
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'reports:' operator(pg_catalog.||) r."user_id", 43, 'd'::"char", r."id" from public."leave_request" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'managers', 43, 'd'::"char", r."id" from public."leave_request" r where true;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -3966,8 +3660,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 44, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."year")::pg_catalog.text from public."leave_balance" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 44, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."year")::pg_catalog.text from public."leave_balance" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'managers', 44, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."year")::pg_catalog.text from public."leave_balance" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 44, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."year")::pg_catalog.text from public."leave_balance" r where true and r."user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4026,8 +3720,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."recipient_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal_user:' operator(pg_catalog.||) r."recipient_client_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_client_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."recipient_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal_user:' operator(pg_catalog.||) r."recipient_client_user_id", 46, 'd'::"char", r."id" from public."notification" r where true and r."recipient_client_user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4101,11 +3795,11 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'managers', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."actor_user_id", 47, 'd'::"char", r."id" from public."activity_log" r where true and r."actor_user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 47, 'd'::"char", r."id" from public."activity_log" r where (r.client_visible) and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'managers', 47, 'd'::"char", r."id" from public."activity_log" r where (r.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment'));
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."actor_user_id", 47, 'd'::"char", r."id" from public."activity_log" r where true and r."actor_user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 47, 'd'::"char", r."id" from public."activity_log" r where (r.client_visible) and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4148,7 +3842,7 @@ begin
     end if;
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(13, array[new."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = new."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
+    for is_in in select distinct s.scope from public."quote_requirement" p1, public."quote_requirement_assignee" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."user_id" end)) s (scope) where true and p1."quote_id" = new."id" and p2."quote_requirement_id" = p1."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13u\x1f' || new."id";
     end loop;
@@ -4172,9 +3866,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 13, 'd'::"char", r."id" from public."quote" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 13, 'd'::"char", r."id" from public."quote" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 13, 'd'::"char", r."id" from public."quote" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."user_id" end)) s (scope) where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 13, 'd'::"char", r."id" from public."quote" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4192,7 +3886,7 @@ begin
     end if;
     pending := charle.pending();
     perform charle.lock_rows(13, array[old."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."user_id" from public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = old."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null
+    for is_in in select distinct s.scope from public."quote_requirement" p1, public."quote_requirement_assignee" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."user_id" end)) s (scope) where true and p1."quote_id" = old."id" and p2."quote_requirement_id" = p1."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13d\x1f' || old."id";
     end loop;
@@ -4215,7 +3909,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(14, array[l."id"], true);
     perform charle.lock_rows(13, array(select distinct r."id" from public."quote" r where true and l."quote_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) p2."user_id", r."id" from public."quote" r, public."quote_requirement_assignee" p2 where true and l."quote_id" = r."id" and p2."quote_requirement_id" = l."id" and p2."user_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."quote" r, public."quote_requirement_assignee" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."user_id" end)) s (scope) where true and l."quote_id" = r."id" and p2."quote_requirement_id" = l."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4246,7 +3940,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."user_id" end)) s (scope) where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4267,7 +3961,7 @@ begin
     perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(l."quote_requirement_id", l."user_id")::pg_catalog.text], true);
     perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and l."quote_requirement_id" = p1."id"), true);
     perform charle.lock_rows(13, array(select distinct r."id" from public."quote" r, public."quote_requirement" p1 where true and p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."user_id", r."id" from public."quote" r, public."quote_requirement" p1 where true and p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id" and l."user_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."quote" r, public."quote_requirement" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."user_id" end)) s (scope) where true and p1."quote_id" = r."id" and l."quote_requirement_id" = p1."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f13u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4298,7 +3992,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."user_id", 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2 where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and p2."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 13, 'd'::"char", r."id" from public."quote" r, public."quote_requirement" p1, public."quote_requirement_assignee" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."user_id" end)) s (scope) where true and p1."quote_id" = r."id" and p2."quote_requirement_id" = p1."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4337,19 +4031,13 @@ begin
     end if;
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(14, array[new."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."user_id" from public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = new."id" and p1."user_id" is not null
+    for is_in in select distinct s.scope from public."quote_requirement_assignee" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."user_id" end)) s (scope) where true and p1."quote_requirement_id" = new."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || new."id";
     end loop;
     perform charle.lock_rows(14, array[new."id"], false);
     perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = new."quote_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where true and p1."id" = new."quote_id" and p1."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || new."id";
-    end loop;
-    perform charle.lock_rows(14, array[new."id"], false);
-    perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = new."quote_id"), false);
-    for is_in in select distinct 'offer:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where (new.is_offered) and p1."id" = new."quote_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."quote" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end), (case when (new.is_offered) then 'offer:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || new."id";
     end loop;
@@ -4373,10 +4061,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 14, 'd'::"char", r."id" from public."quote_requirement" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."user_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = r."id" and p1."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where true and p1."id" = r."quote_id" and p1."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'offer:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where (r.is_offered) and p1."id" = r."quote_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 14, 'd'::"char", r."id" from public."quote_requirement" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."user_id" end)) s (scope) where true and p1."quote_requirement_id" = r."id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end), (case when (r.is_offered) then 'offer:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."quote_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4394,19 +4081,13 @@ begin
     end if;
     pending := charle.pending();
     perform charle.lock_rows(14, array[old."id"], false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."user_id" from public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = old."id" and p1."user_id" is not null
+    for is_in in select distinct s.scope from public."quote_requirement_assignee" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."user_id" end)) s (scope) where true and p1."quote_requirement_id" = old."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14d\x1f' || old."id";
     end loop;
     perform charle.lock_rows(14, array[old."id"], false);
     perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = old."quote_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where true and p1."id" = old."quote_id" and p1."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14d\x1f' || old."id";
-    end loop;
-    perform charle.lock_rows(14, array[old."id"], false);
-    perform charle.lock_rows(13, array(select distinct p1."id" from public."quote" p1 where true and p1."id" = old."quote_id"), false);
-    for is_in in select distinct 'offer:' operator(pg_catalog.||) p1."client_id" from public."quote" p1 where (old.is_offered) and p1."id" = old."quote_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."quote" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end), (case when (old.is_offered) then 'offer:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14d\x1f' || old."id";
     end loop;
@@ -4429,7 +4110,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(l."quote_requirement_id", l."user_id")::pg_catalog.text], true);
     perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where true and l."quote_requirement_id" = r."id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."user_id", r."id" from public."quote_requirement" r where true and l."quote_requirement_id" = r."id" and l."user_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."quote_requirement" r, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."user_id" end)) s (scope) where true and l."quote_requirement_id" = r."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4460,7 +4141,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."user_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1 where true and p1."quote_requirement_id" = r."id" and p1."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote_requirement_assignee" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."user_id" end)) s (scope) where true and p1."quote_requirement_id" = r."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4480,7 +4161,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(13, array[l."id"], true);
     perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where true and l."id" = r."quote_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."quote_requirement" r where true and l."id" = r."quote_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."quote_requirement" r, lateral (values (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end), (case when (r.is_offered) then 'offer:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4508,61 +4189,13 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where true and p1."id" = r."quote_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end), (case when (r.is_offered) then 'offer:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."quote_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
 drop trigger if exists charle_t14_a2_s1_truncate on public."quote";
 create trigger charle_t14_a2_s1_truncate before truncate on public."quote" for each statement execute function charle.t14_a2_s1_truncate();
 alter table public."quote" enable always trigger charle_t14_a2_s1_truncate;
-insert into charle.gate (tab, bucket) select 13, b from generate_series(0, 255) b on conflict do nothing;
-create function charle.t14_a3_s1() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text := charle.pending();
-    before text := pending;
-    is_in text;
-    key text;
-    l record;
-begin
-    l := case when tg_when = 'BEFORE' then old else new end;
-    perform charle.lock_rows(13, array[l."id"], true);
-    perform charle.lock_rows(14, array(select distinct r."id" from public."quote_requirement" r where true and l."id" = r."quote_id"), true);
-    for is_in, key in select distinct 'offer:' operator(pg_catalog.||) l."client_id", r."id" from public."quote_requirement" r where (r.is_offered) and l."id" = r."quote_id" and l."client_id" is not null
-    loop
-        pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f14u\x1f' || key;
-        if octet_length(pending) > 4000 then
-            pending := charle.spill(pending);
-        end if;
-    end loop;
-    if pending <> before then
-        pending := charle.spill(pending);
-    end if;
-    return case when tg_op = 'DELETE' then old else new end;
-end $charle$;
-drop trigger if exists zz_charle_t14_a3_s1_gone on public."quote";
-create trigger zz_charle_t14_a3_s1_gone before delete on public."quote" for each row execute function charle.t14_a3_s1();
-alter table public."quote" enable always trigger zz_charle_t14_a3_s1_gone;
-drop trigger if exists zz_charle_t14_a3_s1_from on public."quote";
-create trigger zz_charle_t14_a3_s1_from before update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t14_a3_s1();
-alter table public."quote" enable always trigger zz_charle_t14_a3_s1_from;
-drop trigger if exists charle_t14_a3_s1_to on public."quote";
-create trigger charle_t14_a3_s1_to after update on public."quote" for each row when (row(old."id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id")::pg_catalog.record) execute function charle.t14_a3_s1();
-alter table public."quote" enable always trigger charle_t14_a3_s1_to;
-create function charle.t14_a3_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
-#variable_conflict use_column
-declare
-    pending text;
-    txn_ int8;
-begin
-    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'offer:' operator(pg_catalog.||) p1."client_id", 14, 'd'::"char", r."id" from public."quote_requirement" r, public."quote" p1 where (r.is_offered) and p1."id" = r."quote_id" and p1."client_id" is not null;
-    pending := charle.spill(pending);
-    return null;
-end $charle$;
-drop trigger if exists charle_t14_a3_s1_truncate on public."quote";
-create trigger charle_t14_a3_s1_truncate before truncate on public."quote" for each statement execute function charle.t14_a3_s1_truncate();
-alter table public."quote" enable always trigger charle_t14_a3_s1_truncate;
 insert into charle.gate (tab, bucket) select 13, b from generate_series(0, 255) b on conflict do nothing;
 select charle.unstamp(15);
 create function charle.t15_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
@@ -4601,7 +4234,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text], false);
     perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and p1."id" = new."quote_requirement_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."quote_requirement" p1, public."quote" p2 where true and p1."id" = new."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
+    for is_in in select distinct s.scope from public."quote_requirement" p1, public."quote" p2, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = new."quote_requirement_id" and p2."id" = p1."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15u\x1f' || pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text;
     end loop;
@@ -4625,9 +4258,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true and r."user_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4646,7 +4279,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(15, array[pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text], false);
     perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and p1."id" = old."quote_requirement_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."quote_requirement" p1, public."quote" p2 where true and p1."id" = old."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null
+    for is_in in select distinct s.scope from public."quote_requirement" p1, public."quote" p2, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = old."quote_requirement_id" and p2."id" = p1."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15d\x1f' || pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text;
     end loop;
@@ -4670,7 +4303,7 @@ begin
     perform charle.lock_rows(14, array[l."id"], true);
     perform charle.lock_rows(13, array(select distinct p2."id" from public."quote" p2 where true and p2."id" = l."quote_id"), true);
     perform charle.lock_rows(15, array(select distinct pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r where true and l."id" = r."quote_requirement_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) p2."client_id", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote" p2 where true and l."id" = r."quote_requirement_id" and p2."id" = l."quote_id" and p2."client_id" is not null
+    for is_in, key in select distinct s.scope, pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote" p2, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and l."id" = r."quote_requirement_id" and p2."id" = l."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4698,7 +4331,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4719,7 +4352,7 @@ begin
     perform charle.lock_rows(13, array[l."id"], true);
     perform charle.lock_rows(14, array(select distinct p1."id" from public."quote_requirement" p1 where true and l."id" = p1."quote_id"), true);
     perform charle.lock_rows(15, array(select distinct pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1 where true and p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1 where true and p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and p1."id" = r."quote_requirement_id" and l."id" = p1."quote_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f15u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4747,7 +4380,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2 where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and p2."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 15, 'd'::"char", pg_catalog.jsonb_build_array(r."quote_requirement_id", r."user_id")::pg_catalog.text from public."quote_requirement_assignee" r, public."quote_requirement" p1, public."quote" p2, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = r."quote_requirement_id" and p2."id" = p1."quote_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4807,8 +4440,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 16, 'd'::"char", r."id" from public."task" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 16, 'd'::"char", r."id" from public."task" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 16, 'd'::"char", r."id" from public."task" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 16, 'd'::"char", r."id" from public."task" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4847,7 +4480,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(17, array[new."id"], false);
     perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = new."task_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where true and p1."id" = new."task_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."task" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f17u\x1f' || new."id";
     end loop;
@@ -4871,8 +4504,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 17, 'd'::"char", r."id" from public."task_requirement" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1 where true and p1."id" = r."task_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 17, 'd'::"char", r."id" from public."task_requirement" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -4891,7 +4524,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(17, array[old."id"], false);
     perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = old."task_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where true and p1."id" = old."task_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."task" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f17d\x1f' || old."id";
     end loop;
@@ -4914,7 +4547,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(16, array[l."id"], true);
     perform charle.lock_rows(17, array(select distinct r."id" from public."task_requirement" r where true and l."id" = r."task_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."task_requirement" r where true and l."id" = r."task_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."task_requirement" r, lateral (values (case when true then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f17u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -4942,7 +4575,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1 where true and p1."id" = r."task_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 17, 'd'::"char", r."id" from public."task_requirement" r, public."task" p1, lateral (values (case when true then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5007,9 +4640,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 28, 'd'::"char", r."id" from public."roadmap_item" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 28, 'd'::"char", r."id" from public."roadmap_item" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 28, 'd'::"char", r."id" from public."roadmap_item" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5053,7 +4686,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(39, array[new."id"], false);
     perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where true and p1."id" = new."task_requirement_id"), false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where true and p1."id" = new."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
+    for is_in in select distinct s.scope from public."task_requirement" p1, public."subtask" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."assignee_id" end)) s (scope) where true and p1."id" = new."task_requirement_id" and p2."task_requirement_id" = p1."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39u\x1f' || new."id";
     end loop;
@@ -5077,9 +4710,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."assignee_id" end)) s (scope) where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5098,7 +4731,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(39, array[old."id"], false);
     perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where true and p1."id" = old."task_requirement_id"), false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p2."assignee_id" from public."task_requirement" p1, public."subtask" p2 where true and p1."id" = old."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null
+    for is_in in select distinct s.scope from public."task_requirement" p1, public."subtask" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."assignee_id" end)) s (scope) where true and p1."id" = old."task_requirement_id" and p2."task_requirement_id" = p1."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39d\x1f' || old."id";
     end loop;
@@ -5121,7 +4754,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(17, array[l."id"], true);
     perform charle.lock_rows(39, array(select distinct r."id" from public."requirement_efficiency" r where true and l."id" = r."task_requirement_id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) p2."assignee_id", r."id" from public."requirement_efficiency" r, public."subtask" p2 where true and l."id" = r."task_requirement_id" and p2."task_requirement_id" = l."id" and p2."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."requirement_efficiency" r, public."subtask" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."assignee_id" end)) s (scope) where true and l."id" = r."task_requirement_id" and p2."task_requirement_id" = l."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5149,7 +4782,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."assignee_id" end)) s (scope) where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5170,7 +4803,7 @@ begin
     perform charle.lock_rows(25, array[l."id"], true);
     perform charle.lock_rows(17, array(select distinct p1."id" from public."task_requirement" p1 where true and l."task_requirement_id" = p1."id"), true);
     perform charle.lock_rows(39, array(select distinct r."id" from public."requirement_efficiency" r, public."task_requirement" p1 where true and p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."requirement_efficiency" r, public."task_requirement" p1 where true and p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id" and l."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."requirement_efficiency" r, public."task_requirement" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."assignee_id" end)) s (scope) where true and p1."id" = r."task_requirement_id" and l."task_requirement_id" = p1."id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f39u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5201,7 +4834,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p2."assignee_id", 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2 where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and p2."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 39, 'd'::"char", r."id" from public."requirement_efficiency" r, public."task_requirement" p1, public."subtask" p2, lateral (values (case when true then 'user:' operator(pg_catalog.||) p2."assignee_id" end)) s (scope) where true and p1."id" = r."task_requirement_id" and p2."task_requirement_id" = p1."id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5261,8 +4894,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) r."client_id", 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'portal:' operator(pg_catalog.||) r."client_id", 41, 'd'::"char", r."id" from public."help_desk_ticket" r where true and r."client_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5301,13 +4934,13 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(42, array[new."id"], false);
     perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = new."ticket_id"), false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."help_desk_ticket" p1 where true and p1."id" = new."ticket_id" and p1."assignee_id" is not null
+    for is_in in select distinct s.scope from public."help_desk_ticket" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = new."ticket_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || new."id";
     end loop;
     perform charle.lock_rows(42, array[new."id"], false);
     perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = new."ticket_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."help_desk_ticket" p1 where (new.visibility = 'client') and p1."id" = new."ticket_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."help_desk_ticket" p1, lateral (values (case when (new.visibility = 'client') then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."ticket_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || new."id";
     end loop;
@@ -5331,9 +4964,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 42, 'd'::"char", r."id" from public."help_desk_message" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where true and p1."id" = r."ticket_id" and p1."assignee_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where (r.visibility = 'client') and p1."id" = r."ticket_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 42, 'd'::"char", r."id" from public."help_desk_message" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = r."ticket_id" and s.scope is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1, lateral (values (case when (r.visibility = 'client') then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."ticket_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5352,13 +4985,13 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(42, array[old."id"], false);
     perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = old."ticket_id"), false);
-    for is_in in select distinct 'user:' operator(pg_catalog.||) p1."assignee_id" from public."help_desk_ticket" p1 where true and p1."id" = old."ticket_id" and p1."assignee_id" is not null
+    for is_in in select distinct s.scope from public."help_desk_ticket" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = old."ticket_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42d\x1f' || old."id";
     end loop;
     perform charle.lock_rows(42, array[old."id"], false);
     perform charle.lock_rows(41, array(select distinct p1."id" from public."help_desk_ticket" p1 where true and p1."id" = old."ticket_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."help_desk_ticket" p1 where (old.visibility = 'client') and p1."id" = old."ticket_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."help_desk_ticket" p1, lateral (values (case when (old.visibility = 'client') then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."ticket_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42d\x1f' || old."id";
     end loop;
@@ -5381,7 +5014,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(41, array[l."id"], true);
     perform charle.lock_rows(42, array(select distinct r."id" from public."help_desk_message" r where true and l."id" = r."ticket_id"), true);
-    for is_in, key in select distinct 'user:' operator(pg_catalog.||) l."assignee_id", r."id" from public."help_desk_message" r where true and l."id" = r."ticket_id" and l."assignee_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."help_desk_message" r, lateral (values (case when true then 'user:' operator(pg_catalog.||) l."assignee_id" end)) s (scope) where true and l."id" = r."ticket_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5409,7 +5042,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) p1."assignee_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where true and p1."id" = r."ticket_id" and p1."assignee_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1, lateral (values (case when true then 'user:' operator(pg_catalog.||) p1."assignee_id" end)) s (scope) where true and p1."id" = r."ticket_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5429,7 +5062,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(41, array[l."id"], true);
     perform charle.lock_rows(42, array(select distinct r."id" from public."help_desk_message" r where true and l."id" = r."ticket_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."help_desk_message" r where (r.visibility = 'client') and l."id" = r."ticket_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."help_desk_message" r, lateral (values (case when (r.visibility = 'client') then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."ticket_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f42u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5457,7 +5090,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1 where (r.visibility = 'client') and p1."id" = r."ticket_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 42, 'd'::"char", r."id" from public."help_desk_message" r, public."help_desk_ticket" p1, lateral (values (case when (r.visibility = 'client') then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."ticket_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5497,7 +5130,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(25, array[new."id"], false);
     perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = new."task_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where (new.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = new."task_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."task" p1, lateral (values (case when (new.type in ('design', 'client_design_feedback', 'external_qa_review')) then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = new."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f25u\x1f' || new."id";
     end loop;
@@ -5521,8 +5154,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 25, 'd'::"char", r."id" from public."subtask" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1 where (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = r."task_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 25, 'd'::"char", r."id" from public."subtask" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1, lateral (values (case when (r.type in ('design', 'client_design_feedback', 'external_qa_review')) then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5541,7 +5174,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(25, array[old."id"], false);
     perform charle.lock_rows(16, array(select distinct p1."id" from public."task" p1 where true and p1."id" = old."task_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p1."client_id" from public."task" p1 where (old.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = old."task_id" and p1."client_id" is not null
+    for is_in in select distinct s.scope from public."task" p1, lateral (values (case when (old.type in ('design', 'client_design_feedback', 'external_qa_review')) then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = old."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f25d\x1f' || old."id";
     end loop;
@@ -5564,7 +5197,7 @@ begin
     l := case when tg_when = 'BEFORE' then old else new end;
     perform charle.lock_rows(16, array[l."id"], true);
     perform charle.lock_rows(25, array(select distinct r."id" from public."subtask" r where true and l."id" = r."task_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."subtask" r where (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and l."id" = r."task_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."subtask" r, lateral (values (case when (r.type in ('design', 'client_design_feedback', 'external_qa_review')) then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and l."id" = r."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f25u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5592,7 +5225,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p1."client_id", 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1 where (r.type in ('design', 'client_design_feedback', 'external_qa_review')) and p1."id" = r."task_id" and p1."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 25, 'd'::"char", r."id" from public."subtask" r, public."task" p1, lateral (values (case when (r.type in ('design', 'client_design_feedback', 'external_qa_review')) then 'portal:' operator(pg_catalog.||) p1."client_id" end)) s (scope) where true and p1."id" = r."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5632,7 +5265,7 @@ begin
     if tg_op <> 'DELETE' then
     perform charle.lock_rows(26, array[new."id"], false);
     perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where true and p1."id" = new."subtask_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."subtask" p1, public."task" p2 where (new.reviewer_kind = 'client') and p1."id" = new."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null
+    for is_in in select distinct s.scope from public."subtask" p1, public."task" p2, lateral (values (case when (new.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = new."subtask_id" and p2."id" = p1."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26u\x1f' || new."id";
     end loop;
@@ -5656,8 +5289,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'team', 26, 'd'::"char", r."id" from public."subtask_review" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'team', 26, 'd'::"char", r."id" from public."subtask_review" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2, lateral (values (case when (r.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5676,7 +5309,7 @@ begin
     pending := charle.pending();
     perform charle.lock_rows(26, array[old."id"], false);
     perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where true and p1."id" = old."subtask_id"), false);
-    for is_in in select distinct 'portal:' operator(pg_catalog.||) p2."client_id" from public."subtask" p1, public."task" p2 where (old.reviewer_kind = 'client') and p1."id" = old."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null
+    for is_in in select distinct s.scope from public."subtask" p1, public."task" p2, lateral (values (case when (old.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = old."subtask_id" and p2."id" = p1."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26d\x1f' || old."id";
     end loop;
@@ -5700,7 +5333,7 @@ begin
     perform charle.lock_rows(25, array[l."id"], true);
     perform charle.lock_rows(16, array(select distinct p2."id" from public."task" p2 where true and p2."id" = l."task_id"), true);
     perform charle.lock_rows(26, array(select distinct r."id" from public."subtask_review" r where true and l."id" = r."subtask_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) p2."client_id", r."id" from public."subtask_review" r, public."task" p2 where (r.reviewer_kind = 'client') and l."id" = r."subtask_id" and p2."id" = l."task_id" and p2."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."subtask_review" r, public."task" p2, lateral (values (case when (r.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and l."id" = r."subtask_id" and p2."id" = l."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5728,7 +5361,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2, lateral (values (case when (r.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5749,7 +5382,7 @@ begin
     perform charle.lock_rows(16, array[l."id"], true);
     perform charle.lock_rows(25, array(select distinct p1."id" from public."subtask" p1 where true and l."id" = p1."task_id"), true);
     perform charle.lock_rows(26, array(select distinct r."id" from public."subtask_review" r, public."subtask" p1 where true and p1."id" = r."subtask_id" and l."id" = p1."task_id"), true);
-    for is_in, key in select distinct 'portal:' operator(pg_catalog.||) l."client_id", r."id" from public."subtask_review" r, public."subtask" p1 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and l."id" = p1."task_id" and l."client_id" is not null
+    for is_in, key in select distinct s.scope, r."id" from public."subtask_review" r, public."subtask" p1, lateral (values (case when (r.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) l."client_id" end)) s (scope) where true and p1."id" = r."subtask_id" and l."id" = p1."task_id" and s.scope is not null
     loop
         pending := pending || e'\x1e' || charle.clean(is_in) || e'\x1f26u\x1f' || key;
         if octet_length(pending) > 4000 then
@@ -5777,7 +5410,7 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'portal:' operator(pg_catalog.||) p2."client_id", 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2 where (r.reviewer_kind = 'client') and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and p2."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, 26, 'd'::"char", r."id" from public."subtask_review" r, public."subtask" p1, public."task" p2, lateral (values (case when (r.reviewer_kind = 'client') then 'portal:' operator(pg_catalog.||) p2."client_id" end)) s (scope) where true and p1."id" = r."subtask_id" and p2."id" = p1."task_id" and s.scope is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5837,8 +5470,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 29, 'd'::"char", r."id" from public."schedule_item" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 29, 'd'::"char", r."id" from public."schedule_item" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 29, 'd'::"char", r."id" from public."schedule_item" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 29, 'd'::"char", r."id" from public."schedule_item" r where true and r."user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5897,8 +5530,8 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'leads', 30, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::pg_catalog.text from public."schedule_allocation" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 30, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::pg_catalog.text from public."schedule_allocation" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'leads', 30, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::pg_catalog.text from public."schedule_allocation" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 30, 'd'::"char", pg_catalog.jsonb_build_array(r."user_id", r."date", r."schedule_item_id")::pg_catalog.text from public."schedule_allocation" r where true and r."user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;
@@ -5962,9 +5595,9 @@ declare
     txn_ int8;
 begin
     select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'pms', 36, 'd'::"char", r."id" from public."time_entry" r where true;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'account:' operator(pg_catalog.||) r."client_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."client_id" is not null;
-    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, 'user:' operator(pg_catalog.||) r."user_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."user_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'pms', 36, 'd'::"char", r."id" from public."time_entry" r where true;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'account:' operator(pg_catalog.||) r."client_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."client_id" is not null;
+    insert into charle.touched (txn, scope, tab, op, key) select txn_, 'user:' operator(pg_catalog.||) r."user_id", 36, 'd'::"char", r."id" from public."time_entry" r where true and r."user_id" is not null;
     pending := charle.spill(pending);
     return null;
 end $charle$;

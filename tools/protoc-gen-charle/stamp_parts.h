@@ -35,18 +35,14 @@ void ch_stamp_end_function(struct charle_buf *out);
 void ch_stamp_add_trigger(struct charle_buf *out, const char *kind, const char *name, const char *timing,
                           const struct ch_model_table *on, const char *behind);
 
-// --- paths (stamp_path.c)
-// ----------------------------------------------------------------------------------------------
+// --- paths (stamp_path.c) -------------------------------------------------------------------------------------------
 
 bool ch_stamp_has_path(const struct ch_model_table *table);
-// Statements that append to the variable `pending` an entry for each scope that the path finds from the record variable
-// `row`, with the variable `is_in`. `key` is an expression.
-void ch_stamp_add_path_entries(struct charle_buf *out, const char *row, const struct ch_model_table *table,
-                               const struct ch_model_audience *audience, char op);
-// Statements of a TRUNCATE trigger: entries for every row in every scope of the audience.
-void ch_stamp_add_all_rows(struct charle_buf *out, const struct ch_model_table *table,
-                           const struct ch_model_audience *audience);
-// The function t12_<suffix> for TRUNCATE, over all audiences of the table or (`only` is not SIZE_MAX) over one.
+// Statements that append to the variable `pending` an entry for each scope that paths find from the record variable
+// `row`, with the variable `is_in`.
+void ch_stamp_add_path_entries(struct charle_buf *out, const char *row, const struct ch_model_table *table, char op);
+// The function t12_<suffix> for TRUNCATE: an entry for every row in every scope of all audiences of the table or
+// (`only` is not SIZE_MAX) of the path of one.
 void ch_stamp_add_truncate(struct charle_buf *out, const struct ch_model_table *table, const char *suffix, size_t only);
 // Everything that paths need besides t12_log.
 void ch_stamp_add_paths(struct charle_buf *out, const struct ch_model_table *table);

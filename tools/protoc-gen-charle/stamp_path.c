@@ -1,10 +1,15 @@
 // Stamping along paths: audiences whose keys are found through foreign keys.
 //
 // For table 12 and an audience with two steps, over the tables p1 and p2, the text makes
-//   t12_leave      before a row of 12 goes or turns elsewhere: the scopes that the path finds from it now. Cascades
-//   take the path's rows
-//                  after this row is gone and before anything else looks, so it must be before
+//
+//   t12_leave   before a row of 12 goes or turns elsewhere: the scopes that the path finds from it now. Cascades take
+//   the
+//               path's rows after this row is gone and before anything else looks, so it must be before
+//
 //   t12_a0_s1, t12_a0_s2   on p1 and p2: rows of 12 that lost a scope (before the change) and gained one (after it)
+//
+// Audiences of a table with one path ("account" and "portal" by the client of the project) share all of this; the first
+// one of them, the leader, gives the names.
 //
 // Two transactions that change both ends of one path at the same moment cannot see each other's rows, so they meet at
 // locks (charle.lock_rows): who changes a link excludes, on the link, on the row it leads up to, and on all rows of the
@@ -24,16 +29,37 @@ bool ch_stamp_has_path(const struct ch_model_table *table)
     return false;
 }
 
-// --- places
-// ------------------------------------------------------------------------------------------------------------
+static bool is_same_path(const struct ch_model_audience *a, const struct ch_model_audience *b)
+{
+    if (a->kind != CHARLE_AUDIENCE_PATH || b->kind != CHARLE_AUDIENCE_PATH || a->step_count != b->step_count ||
+        a->key != b->key)
+        return false;
+    for (size_t i = 0; i < a->step_count; i++) {
+        if (a->steps[i].from_column != b->steps[i].from_column || a->steps[i].to_column != b->steps[i].to_column)
+            return false;
+    }
+    return true;
+}
+
+// A path audience that has no earlier one of the same path.
+static bool is_leader(const struct ch_model_table *table, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (is_same_path(&table->audiences[i], &table->audiences[index]))
+            return false;
+    }
+    return table->audiences[index].kind == CHARLE_AUDIENCE_PATH;
+}
+
+// --- places ----------------------------------------------------------------------------------------------------------
 //
 // Place 0 of a path is the audience's own table, place n where its n-th step ends. In one text each place is an alias
 // of a statement, or the record variable of the trigger that the text is for.
 
 struct chain {
     const struct ch_model_table *table;
-    const struct ch_model_audience *audience;
-    size_t variable_place; // NONE: all places are aliases
+    const struct ch_model_audience *audience; // the leader
+    size_t variable_place;                    // NONE: all places are aliases
     const char *variable;
 };
 
@@ -50,8 +76,7 @@ static const char *name_at(const struct chain *chain, size_t place, char buffer[
     return buffer;
 }
 
-// "from public."quote" r, … where <joins> and <condition>" over the places first to last.
-static void add_chain(struct charle_buf *out, const struct chain *chain, size_t first, size_t last)
+static void add_tables(struct charle_buf *out, const struct chain *chain, size_t first, size_t last)
 {
     char buffer[CH_STAMP_ALIAS_SIZE];
     const char *word = "from ";
@@ -63,11 +88,12 @@ static void add_chain(struct charle_buf *out, const struct chain *chain, size_t 
         charle_buf_printf(out, " %s", name_at(chain, place, buffer));
         word = ", ";
     }
-    charle_buf_add_text(out, " where ");
-    if (first == 0)
-        ch_stamp_add_where(out, name_at(chain, 0, buffer), chain->audience);
-    else
-        charle_buf_add_text(out, "true");
+}
+
+static void add_joins(struct charle_buf *out, const struct chain *chain, size_t first, size_t last)
+{
+    char buffer[CH_STAMP_ALIAS_SIZE];
+    charle_buf_add_text(out, " where true");
     for (size_t place = first + 1; place <= last; place++) {
         const struct ch_model_step *step = &chain->audience->steps[place - 1];
         charle_buf_add_text(out, " and ");
@@ -77,12 +103,33 @@ static void add_chain(struct charle_buf *out, const struct chain *chain, size_t 
     }
 }
 
-static void add_key_is_there(struct charle_buf *out, const struct chain *chain)
+// One row for each audience of the path, as "lateral (values (…), (…)) s (scope)": NULL where the audience's condition
+// does not hold or the key is NULL.
+static void add_scopes(struct charle_buf *out, const struct chain *chain)
 {
-    char buffer[CH_STAMP_ALIAS_SIZE];
-    charle_buf_add_text(out, " and ");
-    ch_stamp_add_column(out, name_at(chain, chain->audience->step_count, buffer), chain->audience->key);
-    charle_buf_add_text(out, " is not null");
+    char end[CH_STAMP_ALIAS_SIZE], row[CH_STAMP_ALIAS_SIZE];
+    const char *word = ", lateral (values (";
+    for (size_t i = 0; i < chain->table->audience_count; i++) {
+        const struct ch_model_audience *audience = &chain->table->audiences[i];
+        if (!is_same_path(chain->audience, audience))
+            continue;
+        charle_buf_printf(out, "%scase when ", word);
+        ch_stamp_add_where(out, name_at(chain, 0, row), audience);
+        charle_buf_add_text(out, " then ");
+        ch_stamp_add_scope(out, name_at(chain, audience->step_count, end), audience);
+        charle_buf_add_text(out, " end)");
+        word = ", (";
+    }
+    charle_buf_add_text(out, ") s (scope)");
+}
+
+// "from <tables>, <scopes> where <joins> and s.scope is not null" over the whole path.
+static void add_path(struct charle_buf *out, const struct chain *chain)
+{
+    add_tables(out, chain, 0, chain->audience->step_count);
+    add_scopes(out, chain);
+    add_joins(out, chain, 0, chain->audience->step_count);
+    charle_buf_add_text(out, " and s.scope is not null");
 }
 
 // "perform charle.lock_rows(<id>, array(select distinct <key> …), …);" for the rows of one place, seen from another
@@ -95,37 +142,38 @@ static void add_lock(struct charle_buf *out, const struct chain *chain, size_t p
     charle_buf_add_text(out, place == from ? "[" : "(select distinct ");
     ch_stamp_add_key(out, name_at(chain, place, buffer), table_at(chain, place));
     if (place != from) {
-        // The condition on the row does not matter here: joins alone, so that more is locked rather than less.
-        struct ch_model_audience bare = *chain->audience;
-        bare.where_pg = NULL;
-        struct chain joins = *chain;
-        joins.audience = &bare;
+        size_t first = place < from ? place : from, last = place < from ? from : place;
         charle_buf_add_byte(out, ' ');
-        add_chain(out, &joins, place < from ? place : from, place < from ? from : place);
+        add_tables(out, chain, first, last);
+        add_joins(out, chain, first, last);
     }
     charle_buf_printf(out, "%s, %s);\n", place == from ? "]" : ")", is_exclusive ? "true" : "false");
 }
 
 // --- the audience's own table
-// --------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
-void ch_stamp_add_path_entries(struct charle_buf *out, const char *row, const struct ch_model_table *table,
-                               const struct ch_model_audience *audience, char op)
+static void add_path_entries(struct charle_buf *out, const char *row, const struct ch_model_table *table,
+                             const struct ch_model_audience *leader, char op)
 {
-    struct chain chain = {table, audience, 0, row};
-    char buffer[CH_STAMP_ALIAS_SIZE];
+    struct chain chain = {table, leader, 0, row};
     add_lock(out, &chain, 0, false);
-    if (audience->steps[0].direction == CH_MODEL_UP)
+    if (leader->steps[0].direction == CH_MODEL_UP)
         add_lock(out, &chain, 1, false);
-    charle_buf_add_text(out, "    for is_in in select distinct ");
-    ch_stamp_add_scope(out, name_at(&chain, audience->step_count, buffer), audience);
-    charle_buf_add_byte(out, ' ');
-    add_chain(out, &chain, 0, audience->step_count);
-    add_key_is_there(out, &chain);
+    charle_buf_add_text(out, "    for is_in in select distinct s.scope ");
+    add_path(out, &chain);
     charle_buf_add_text(out, "\n    loop\n        pending := pending || e'\\x1e' || charle.clean(is_in) || ");
     charle_buf_printf(out, "e'\\x1f%u%c\\x1f' || ", table->id, op);
     ch_stamp_add_key(out, row, table);
     charle_buf_add_text(out, ";\n    end loop;\n");
+}
+
+void ch_stamp_add_path_entries(struct charle_buf *out, const char *row, const struct ch_model_table *table, char op)
+{
+    for (size_t i = 0; i < table->audience_count; i++) {
+        if (is_leader(table, i))
+            add_path_entries(out, row, table, &table->audiences[i], op);
+    }
 }
 
 static void add_to_set(struct charle_column_set *set, const struct ch_model_column *column)
@@ -158,10 +206,7 @@ static void add_leave(struct charle_buf *out, const struct ch_model_table *table
     charle_buf_add_text(out, "    if tg_op = 'UPDATE' and not (");
     ch_stamp_add_differs(out, table, &deciding);
     charle_buf_add_text(out, ") then\n        return new;\n    end if;\n    pending := charle.pending();\n");
-    for (size_t i = 0; i < table->audience_count; i++) {
-        if (table->audiences[i].kind == CHARLE_AUDIENCE_PATH)
-            ch_stamp_add_path_entries(out, "old", table, &table->audiences[i], 'd');
-    }
+    ch_stamp_add_path_entries(out, "old", table, 'd');
     charle_buf_add_text(out, "    pending := set_config('charle.pending', pending, true);\n"
                              "    return case when tg_op = 'DELETE' then old else new end;\n");
     ch_stamp_end_function(out);
@@ -170,8 +215,7 @@ static void add_leave(struct charle_buf *out, const struct ch_model_table *table
     ch_stamp_add_trigger(out, "trigger", "zz_charle_leave", "before update or delete", table, behind);
 }
 
-// --- links
-// ---------------------------------------------------------------------------------------------------------------
+// --- links ----------------------------------------------------------------------------------------------------------
 
 // The function for the link at a place. Changing a link is rare: its entries go to charle.touched at once, which arms
 // the raise whether or not the link's own table is replicated.
@@ -179,7 +223,6 @@ static void add_link_function(struct charle_buf *out, const struct ch_model_tabl
                               const struct ch_model_audience *audience, size_t place, const char *suffix)
 {
     struct chain chain = {table, audience, place, "l"};
-    char buffer[CH_STAMP_ALIAS_SIZE];
     ch_stamp_begin_function(
         out, table, suffix, true,
         "    pending text := charle.pending();\n    before text := pending;\n    is_in text;\n    key text;\n"
@@ -191,13 +234,10 @@ static void add_link_function(struct charle_buf *out, const struct ch_model_tabl
     // One statement a place, so that each sees what was committed while the one before it waited.
     for (size_t back = place; back-- > 0;)
         add_lock(out, &chain, back, true);
-    charle_buf_add_text(out, "    for is_in, key in select distinct ");
-    ch_stamp_add_scope(out, name_at(&chain, audience->step_count, buffer), audience);
-    charle_buf_add_text(out, ", ");
+    charle_buf_add_text(out, "    for is_in, key in select distinct s.scope, ");
     ch_stamp_add_key(out, "r", table);
     charle_buf_add_byte(out, ' ');
-    add_chain(out, &chain, 0, audience->step_count);
-    add_key_is_there(out, &chain);
+    add_path(out, &chain);
     charle_buf_printf(
         out,
         "\n    loop\n        pending := pending || e'\\x1e' || charle.clean(is_in) || e'\\x1f%uu\\x1f' || key;\n"
@@ -275,28 +315,44 @@ void ch_stamp_add_paths(struct charle_buf *out, const struct ch_model_table *tab
     add_leave(out, table);
     add_gates(out, table);
     for (size_t i = 0; i < table->audience_count; i++) {
-        size_t places = table->audiences[i].kind == CHARLE_AUDIENCE_PATH ? table->audiences[i].step_count : 0;
+        size_t places = is_leader(table, i) ? table->audiences[i].step_count : 0;
         for (size_t place = 1; place <= places; place++)
             add_link(out, table, i, place);
     }
 }
 
-// --- TRUNCATE
-// ------------------------------------------------------------------------------------------------------------
+// --- TRUNCATE --------------------------------------------------------------------------------------------------------
 
-void ch_stamp_add_all_rows(struct charle_buf *out, const struct ch_model_table *table,
-                           const struct ch_model_audience *audience)
+static void add_rows_of_path(struct charle_buf *out, const struct ch_model_table *table,
+                             const struct ch_model_audience *leader)
 {
-    struct chain chain = {table, audience, NONE, NULL};
-    char buffer[CH_STAMP_ALIAS_SIZE];
-    charle_buf_add_text(out, "    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, ");
-    ch_stamp_add_scope(out, name_at(&chain, audience->step_count, buffer), audience);
-    charle_buf_printf(out, ", %u, 'd'::\"char\", ", table->id);
+    struct chain chain = {table, leader, NONE, NULL};
+    charle_buf_printf(out,
+                      "    insert into charle.touched (txn, scope, tab, op, key) select distinct txn_, s.scope, %u, "
+                      "'d'::\"char\", ",
+                      table->id);
     ch_stamp_add_key(out, "r", table);
     charle_buf_add_byte(out, ' ');
-    add_chain(out, &chain, 0, audience->step_count);
-    if (audience->key)
-        add_key_is_there(out, &chain);
+    add_path(out, &chain);
+    charle_buf_add_text(out, ";\n");
+}
+
+static void add_rows_of(struct charle_buf *out, const struct ch_model_table *table,
+                        const struct ch_model_audience *audience)
+{
+    charle_buf_add_text(out, "    insert into charle.touched (txn, scope, tab, op, key) select txn_, ");
+    ch_stamp_add_scope(out, "r", audience);
+    charle_buf_printf(out, ", %u, 'd'::\"char\", ", table->id);
+    ch_stamp_add_key(out, "r", table);
+    charle_buf_add_text(out, " from public.");
+    ch_gen_quote(out, table->name);
+    charle_buf_add_text(out, " r where ");
+    ch_stamp_add_where(out, "r", audience);
+    if (audience->key) {
+        charle_buf_add_text(out, " and ");
+        ch_stamp_add_column(out, "r", audience->key);
+        charle_buf_add_text(out, " is not null");
+    }
     charle_buf_add_text(out, ";\n");
 }
 
@@ -306,8 +362,12 @@ void ch_stamp_add_truncate(struct charle_buf *out, const struct ch_model_table *
     charle_buf_add_text(
         out, "    select k.pending, k.txn into strict pending, txn_ from charle.keyed(charle.pending()) k;\n");
     for (size_t i = 0; i < table->audience_count; i++) {
-        if (only == NONE || only == i)
-            ch_stamp_add_all_rows(out, table, &table->audiences[i]);
+        if (only != NONE && only != i)
+            continue;
+        if (is_leader(table, i))
+            add_rows_of_path(out, table, &table->audiences[i]);
+        else if (table->audiences[i].kind != CHARLE_AUDIENCE_PATH)
+            add_rows_of(out, table, &table->audiences[i]);
     }
     charle_buf_add_text(out, "    pending := charle.spill(pending);\n    return null;\n");
     ch_stamp_end_function(out);

@@ -171,10 +171,7 @@ static void add_changes(struct charle_buf *out, const struct ch_model_table *tab
 static void add_path_branch(struct charle_buf *out, const struct ch_model_table *table)
 {
     charle_buf_add_text(out, "    if tg_op <> 'DELETE' then\n");
-    for (size_t i = 0; i < table->audience_count; i++) {
-        if (is_path(&table->audiences[i]))
-            ch_stamp_add_path_entries(out, "new", table, &table->audiences[i], 'u');
-    }
+    ch_stamp_add_path_entries(out, "new", table, 'u');
     charle_buf_add_text(out, "    pending := set_config('charle.pending', pending, true);\n    end if;\n");
 }
 

@@ -22,6 +22,8 @@ static const struct rule rules[] = {
     {"client", 4, "id, task_id, body, is_internal",
      "comment r where not is_internal and task_id in (select id from task where client_id = $1)"},
     {"portal", 3, "id, client_id, title", "task r where client_id = $1 and is_visible and state <> 'draft'"},
+    {"portal", 4, "id, body",
+     "comment r where body like 'public%' and task_id in (select id from task where client_id = $1)"},
     {"user", 5, "id, title",
      "quote r where id in (select i.quote_id from item i join assignee a on a.item_id = i.id where a.user_id = $1)"},
     {"user", 6, "id, quote_id, title", "item r where id in (select item_id from assignee where user_id = $1)"},

@@ -29,6 +29,7 @@ static const char *const changes[] = {
     "insert into comment (id, task_id, body) values (%n, 't%t', 'body') on conflict (id) do update set task_id = "
     "excluded.task_id",
     "update comment set body = body || '.' where id = %n",
+    "update comment set body = case when body like 'public%%' then 'x' else 'public' end where id = %n",
     "update comment set is_internal = not is_internal where id = %n",
     "update comment set task_id = 't%t' where id = %n",
     "delete from comment where id = %n",
@@ -77,6 +78,8 @@ static void fill(struct writer *writer, const char *text, char out[1024])
             continue;
         }
         text++;
+        if (*text == '%')
+            out[used++] = '%';
         for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
             if (ranges[i].letter == *text)
                 used += (size_t)snprintf(out + used, 1024 - used, "%u", 1 + pick(writer, ranges[i].count));

@@ -48,8 +48,8 @@ static void row_goes_where_its_parent_is(void **state)
     (void)state;
     stamps_run(conn, "insert into comment (id, task_id, body) values (3, 't2', 'z')");
     assert_entries(conn, "client:c2 comment u [3]");
-    stamps_run(conn, "update comment set body = 'zz' where id = 3");
-    assert_entries(conn, "client:c2 comment u [3]");
+    stamps_run(conn, "update comment set body = 'zz' where id = 3"); // a column that one of the conditions looks at
+    assert_entries(conn, "client:c2 comment d [3], client:c2 comment u [3]");
     stamps_run(conn, "update comment set task_id = 't1' where id = 3");
     assert_entries(conn, "client:c1 comment u [3], client:c2 comment d [3]");
     stamps_run(conn, "delete from comment where id = 3");
@@ -67,6 +67,24 @@ static void condition_of_a_path_audience(void **state)
     assert_entries(conn, "client:c2 comment d [3]");
     stamps_run(conn, "update task set client_id = 'c1' where id = 't2'");
     assert_entries(conn, "client:c1 task u t2, client:c2 task d t2, team task u t2");
+}
+
+static void audiences_with_one_path_see_what_each_may(void **state)
+{
+    (void)state;
+    stamps_run(conn, "insert into comment (id, task_id, body, is_internal) values (3, 't2', 'public', true)");
+    assert_entries(conn, "portal:c2 comment u [3]");
+    stamps_run(conn, "update comment set is_internal = false where id = 3");
+    assert_entries(conn, "client:c2 comment u [3], portal:c2 comment d [3], portal:c2 comment u [3]");
+    stamps_run(conn, "update task set client_id = 'c1' where id = 't2'");
+    assert_non_null(
+        strstr(stamps_entries(conn),
+               "client:c1 comment u [3], client:c1 task u t2, client:c2 comment u [3], client:c2 task d t2, "
+               "portal:c1 comment u [3], portal:c2 comment u [3]"));
+    stamps_run(conn, "update comment set body = 'private' where id = 3");
+    assert_entries(conn, "client:c1 comment d [3], client:c1 comment u [3], portal:c1 comment d [3]");
+    stamps_run(conn, "truncate comment");
+    assert_entries(conn, "client:c1 comment d [1], client:c1 comment d [2], client:c1 comment d [3]");
 }
 
 static void parent_that_moves_takes_its_rows_along(void **state)
@@ -312,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(row_goes_where_its_parent_is),
         CASE(condition_of_a_path_audience),
+        CASE(audiences_with_one_path_see_what_each_may),
         CASE(parent_that_moves_takes_its_rows_along),
         CASE(cascade_from_the_parent_is_told),
         CASE(parent_and_child_in_one_statement),
