@@ -6,6 +6,9 @@
 // because sessions want to know of changed grants. Rounds are at least 1 ms apart, so that many commits become one
 // tick.
 //
+//   question ASKING: a pull whose replica seems to have everything waits for the next round; if that is so, it is
+//   answered from
+//            memory (and goes live, if it wants to), and PostgreSQL is not asked for it; otherwise it pulls
 //   stream   ADDED (incoming list, mutex) ─► LIVE (the thread's list) ─► finished: over, revoked, stopping
 //               ▲                              │ overtaken: the ring does not reach back to it, or its person's
 //               └── PULLING (streams lane) ◄───┘ scopes may have changed
@@ -46,6 +49,9 @@ struct ch_live_stream {
     int64_t spoke_us;          // of the last message
     bool is_blocked;           // the last page was not taken
     bool is_known;             // to the call: its callbacks are set
+    bool is_asking;            // it waits for the round that answers it
+    struct charle_arena arena; // what was asked, decoded
+    const struct charle_pull_request *asked;
     atomic_bool is_touched;    // it has just joined, there is room again, or it is over
     struct charle_buf request; // to pull again with; empty: it has not had to
 };
@@ -66,7 +72,7 @@ struct ch_live {
     pthread_mutex_t mutex;
     pthread_cond_t changed; // something to do
     pthread_cond_t polled;  // a round is done
-    struct ch_live_stream *incoming;
+    struct ch_live_stream *incoming, *asking;
     bool is_woken, is_touched, is_stopping;
     int64_t pulled_us;    // of the last pull
     int64_t polled_at_us; // when the newest round began; 0: the last one failed
@@ -91,6 +97,7 @@ void ch_live_stream_free(struct ch_live_stream *stream)
     if (stream->is_known)
         atomic_fetch_sub(&stream->live->engine->figures.live_streams, 1);
     charle_buf_deinit(&stream->request);
+    charle_arena_deinit(&stream->arena);
     ch_free(stream);
 }
 
@@ -117,22 +124,30 @@ static void end(struct ch_live_stream *stream, enum charle_err rc, const char *w
     ch_call_finish(stream->call, rc, &err, (struct charle_bytes){0});
 }
 
+// From now on the callbacks may come; they only touch the stream, which ends with its call.
+static void know(struct ch_live_stream *stream)
+{
+    if (stream->is_known)
+        return;
+    stream->is_known = true;
+    atomic_fetch_add(&stream->live->engine->figures.live_streams, 1);
+    charle_server_call_on_writable(stream->call->rpc, touched, stream);
+    charle_server_call_on_over(stream->call->rpc, touched, stream);
+}
+
 void ch_live_add(struct ch_live *live, struct ch_call *call)
 {
     struct ch_live_stream *stream = call->live;
     stream->spoke_us = ch_clock_mono_us();
-    if (!stream->is_known) {
-        // From here on the callbacks may come; they only touch the stream, which ends with its call.
-        stream->is_known = true;
-        atomic_fetch_add(&live->engine->figures.live_streams, 1);
-        charle_server_call_on_writable(call->rpc, touched, stream);
-        charle_server_call_on_over(call->rpc, touched, stream);
-    }
+    if (!stream->is_asking)
+        know(stream);
     pthread_mutex_lock(&live->mutex);
     bool is_late = live->is_stopping;
+    struct ch_live_stream **list = stream->is_asking ? &live->asking : &live->incoming;
+    live->pulled_us = stream->spoke_us;
     if (!is_late) {
-        stream->next = live->incoming;
-        live->incoming = stream;
+        stream->next = *list;
+        *list = stream;
         pthread_cond_signal(&live->changed);
     }
     pthread_mutex_unlock(&live->mutex);
@@ -222,6 +237,50 @@ static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t
     return true;
 }
 
+// Asks the follower, which has just looked. True: answered from memory; a stream is open when one was wanted.
+static bool is_answered(struct ch_live *live, struct ch_live_stream *stream)
+{
+    const struct charle_identity *identity = ch_session_identity(stream->call->session);
+    const struct charle_pull_request *asked = stream->asked;
+    struct charle_error err;
+    pthread_mutex_lock(&live->ticks_mutex);
+    bool is_current = ch_ticks_is_current(live->ticks, asked, identity->scopes, identity->scope_count);
+    if (is_current && asked->live.has && asked->live.value)
+        is_current = ch_tick_stream_open_current(live->ticks, asked, &stream->tick, &err) == CHARLE_OK;
+    pthread_mutex_unlock(&live->ticks_mutex);
+    return is_current;
+}
+
+// True: the stream is live now. Otherwise it is no longer ours.
+static bool answer(struct ch_live *live, struct ch_live_stream *stream, bool is_fresh)
+{
+    const struct charle_identity *identity = ch_session_identity(stream->call->session);
+    struct ch_call *call = stream->call;
+    stream->is_asking = false;
+    if (!is_fresh || ch_session_is_revoked(call->session) || !is_answered(live, stream)) {
+        if (!ch_lane_push(live->engine->streams, call))
+            end(stream, CHARLE_RESOURCE_EXHAUSTED, "the server is busy: try again in a moment");
+        return false;
+    }
+    bool is_live = stream->tick != NULL;
+    struct charle_pull_page page = {.is_last = true, .is_alive = {true, true}};
+    if (is_live)
+        page.scope = (struct charle_array){.items = identity->scopes, .count = identity->scope_count, .has = true};
+    atomic_fetch_add(&live->engine->figures.pulls_idle, 1);
+    charle_buf_reset(&live->page);
+    charle_message_write(&charle_pull_page_message, &page, &live->page);
+    enum charle_err rc =
+        live->page.failed ? live->page.failed : charle_server_call_send(call->rpc, charle_buf_bytes(&live->page));
+    if (rc || !is_live) {
+        end(stream, rc, rc ? charle_err_text(rc) : "");
+        return false;
+    }
+    charle_arena_deinit(&stream->arena); // a live stream is to be small
+    stream->asked = NULL;
+    know(stream);
+    return true;
+}
+
 // False: as above.
 static bool serve(struct ch_live *live, struct ch_live_stream *stream, bool has_moved, bool must_look, int64_t now_us)
 {
@@ -237,6 +296,19 @@ static bool serve(struct ch_live *live, struct ch_live_stream *stream, bool has_
     if (stream->is_blocked ? !is_touched : !has_moved && !must_look && !is_touched)
         return true;
     return deliver(live, stream, now_us);
+}
+
+// Those who asked before the round began. The ones that go live join the thread's list.
+static void answer_all(struct ch_live *live, struct ch_live_stream *asking, bool is_fresh)
+{
+    while (asking) {
+        struct ch_live_stream *stream = asking;
+        asking = stream->next;
+        if (answer(live, stream, is_fresh)) {
+            stream->next = live->streams;
+            live->streams = stream;
+        }
+    }
 }
 
 static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
@@ -286,7 +358,7 @@ static enum charle_err poll_database(struct ch_live *live, bool is_forced, bool 
 }
 
 // Sleeps until the next round is due or there is something to do. False: the server is stopping.
-static bool wait_round(struct ch_live *live, int64_t last_us, bool *out_is_forced)
+static bool wait_round(struct ch_live *live, int64_t last_us, bool *out_is_forced, struct ch_live_stream **out_asking)
 {
     pthread_mutex_lock(&live->mutex);
     for (;;) {
@@ -299,6 +371,8 @@ static bool wait_round(struct ch_live *live, int64_t last_us, bool *out_is_force
         struct timespec until = {.tv_sec = next_us / 1000000, .tv_nsec = next_us % 1000000 * 1000};
         pthread_cond_timedwait(&live->changed, &live->mutex, &until);
     }
+    *out_asking = live->asking;
+    live->asking = NULL;
     *out_is_forced = live->is_woken;
     live->is_woken = live->is_touched = false;
     while (live->incoming) {
@@ -326,15 +400,18 @@ static void *run(void *ctx)
     struct ch_live *live = ctx;
     int64_t last_us = 0;
     bool is_forced;
-    while (wait_round(live, last_us, &is_forced)) {
+    struct ch_live_stream *asking = NULL;
+    while (wait_round(live, last_us, &is_forced, &asking)) {
         bool has_moved = false;
         last_us = ch_clock_mono_us();
         enum charle_err rc = poll_database(live, is_forced, &has_moved);
         tell_polled(live, rc ? 0 : last_us);
+        answer_all(live, asking, rc == CHARLE_OK);
         serve_all(live, has_moved, last_us);
         if (rc)
             last_us += away_pause_us;
     }
+    answer_all(live, asking, false); // back to their lane, which still answers what it has
     while (live->streams) {
         struct ch_live_stream *stream = live->streams;
         live->streams = stream->next;
@@ -370,26 +447,6 @@ static bool wait_fresh(struct ch_live *live, int64_t since_us)
     bool is_fresh = live->polled_at_us > since_us;
     pthread_mutex_unlock(&live->mutex);
     return is_fresh;
-}
-
-// Answers a pull of a replica that has everything, without asking PostgreSQL. False: that is not so, or not known.
-static bool answer_idle(struct ch_live *live, const struct ch_call *call, const struct charle_pull_request *request,
-                        struct charle_stream *stream)
-{
-    const struct charle_identity *identity = ch_session_identity(call->session);
-    pthread_mutex_lock(&live->ticks_mutex);
-    bool may_be = ch_ticks_is_current(live->ticks, request, identity->scopes, identity->scope_count);
-    pthread_mutex_unlock(&live->ticks_mutex);
-    if (!may_be || !wait_fresh(live, call->received_us))
-        return false;
-    pthread_mutex_lock(&live->ticks_mutex);
-    bool is_current = ch_ticks_is_current(live->ticks, request, identity->scopes, identity->scope_count);
-    pthread_mutex_unlock(&live->ticks_mutex);
-    if (!is_current)
-        return false;
-    struct charle_pull_page page = {.is_last = true, .is_alive = {true, true}};
-    struct charle_error err;
-    return charle_stream_send(stream, &page, &err) == CHARLE_OK;
 }
 
 // Opens the stream behind what the pull found. The ticks' mutex is held.
@@ -477,21 +534,48 @@ static enum charle_err pull_and_join(const struct pull *pull, struct ch_tick_str
     return rc == CHARLE_ABORTED ? pull_standing_still(pull, out, err) : rc;
 }
 
+static enum charle_err make_stream(struct ch_live *live, struct ch_call *call, struct charle_error *err)
+{
+    if (call->live)
+        return CHARLE_OK;
+    call->live = ch_alloc_zeroed(1, sizeof(*call->live));
+    if (!call->live)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+    *call->live = (struct ch_live_stream){.live = live, .call = call};
+    charle_buf_init(&call->live->request, CH_MESSAGE_SIZE_MAX);
+    charle_arena_init(&call->live->arena, 0);
+    return CHARLE_OK;
+}
+
 // Takes over the tick stream in every case.
 static enum charle_err go_live(struct ch_live *live, struct ch_call *call, struct ch_tick_stream *tick,
                                struct charle_error *err)
 {
-    if (!call->live) {
-        call->live = ch_alloc_zeroed(1, sizeof(*call->live));
-        if (!call->live) {
-            close_tick(live, tick);
-            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
-        }
-        *call->live = (struct ch_live_stream){.live = live, .call = call};
-        charle_buf_init(&call->live->request, CH_MESSAGE_SIZE_MAX);
-    }
-    call->live->tick = tick;
-    return CHARLE_OK;
+    enum charle_err rc = make_stream(live, call, err);
+    if (rc)
+        close_tick(live, tick);
+    else
+        call->live->tick = tick;
+    return rc;
+}
+
+// Puts the question to the next round when it may well be answered there. False: PostgreSQL has to be asked.
+static bool ask(struct ch_live *live, struct ch_call *call, const struct charle_pull_request *request)
+{
+    const struct charle_identity *identity = ch_session_identity(call->session);
+    struct charle_error err;
+    pthread_mutex_lock(&live->ticks_mutex);
+    bool may_be = ch_ticks_is_current(live->ticks, request, identity->scopes, identity->scope_count);
+    pthread_mutex_unlock(&live->ticks_mutex);
+    if (!may_be || call->live || make_stream(live, call, &err))
+        return false;
+    struct charle_pull_request *asked = charle_arena_alloc(&call->live->arena, sizeof(*asked));
+    if (!asked || charle_message_read(&charle_pull_request_message, charle_server_call_request(call->rpc),
+                                      &call->live->arena, asked, &err))
+        return false;
+    call->live->asked = asked;
+    call->live->is_asking = true;
+    return true;
 }
 
 enum charle_err ch_live_pull(struct charle_context *context, const void *request_ptr, struct charle_stream *stream,
@@ -506,9 +590,10 @@ enum charle_err ch_live_pull(struct charle_context *context, const void *request
                         .stream = stream,
                         .peer = {.principal = context->identity->principal, .id = context->identity->id}};
     bool wants_live = pull.request->live.has && pull.request->live.value;
-    atomic_fetch_add(&engine->figures.pulls, 1);
-    if (!wants_live && answer_idle(pull.live, runtime->call, pull.request, stream)) {
-        atomic_fetch_add(&engine->figures.pulls_idle, 1);
+    if (!runtime->call->live)
+        atomic_fetch_add(&engine->figures.pulls, 1);
+    if (ask(pull.live, runtime->call, pull.request)) {
+        runtime->goes_live = true;
         return CHARLE_OK;
     }
     // The follower looks first. It sleeps while nobody listens, and what it then found would overtake a stream that is

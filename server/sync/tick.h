@@ -47,6 +47,9 @@ CHARLE_MUST_CHECK enum charle_err ch_ticks_note(struct ch_ticks *ticks, struct c
 // Opens a stream at the position that ch_pull left; positions are copied. ABORTED: pull again.
 CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_positions *positions,
                                                       struct ch_tick_stream **out, struct charle_error *err);
+// The same for a replica of which ch_ticks_is_current has just said that it has everything.
+CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open_current(struct ch_ticks *ticks, const struct charle_pull_request *request,
+                                                              struct ch_tick_stream **out, struct charle_error *err);
 void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
 
 // The cursors of what was sent, in the arena: with them a pull goes on where the stream cannot. is_repeat: the last page was not sent. Repeated

@@ -2,6 +2,7 @@
 #include "server/sync/tick.h"
 #include "server/sync/tick_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 // One scope of a stream. Sorted by `known`, as the entries of ticks are.
@@ -115,6 +116,26 @@ enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_posi
     }
     *out = stream;
     return CHARLE_OK;
+}
+
+enum charle_err ch_tick_stream_open_current(struct ch_ticks *ticks, const struct charle_pull_request *request,
+                                            struct ch_tick_stream **out, struct charle_error *err)
+{
+    const struct charle_cursor *const *cursors = request->cursor.items;
+    char device[CH_SCOPE_LEN_MAX + 8];
+    int len = snprintf(device, sizeof(device), "device:%.*s", CHARLE_FMT(request->device_id));
+    const struct ch_known *own = ch_ticks_find(ticks, charle_str_n(device, (size_t)len));
+    size_t count = request->cursor.count;
+    struct ch_positions positions = {.items = ch_realloc_array(NULL, count + 1, sizeof(*positions.items)), .is_whole = true};
+    if (!positions.items)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+    for (size_t i = 0; i < count; i++)
+        positions.items[positions.count++] = (struct ch_position){cursors[i]->scope, cursors[i]->stamp, cursors[i]->lineage};
+    if (own)
+        positions.items[positions.count++] = (struct ch_position){charle_str_n(device, (size_t)len), own->stamp, own->lineage};
+    enum charle_err rc = ch_tick_stream_open(ticks, &positions, out, err);
+    ch_free(positions.items);
+    return rc;
 }
 
 void ch_tick_stream_close(struct ch_tick_stream *stream)
