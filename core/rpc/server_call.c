@@ -98,7 +98,9 @@ void ch_server_call_over(struct ch_server_link *peer, struct ch_conn_stream *str
     call->over_code = code;
     atomic_store(&call->is_over, true);
     call->is_over_due = true;
-    call->is_writable_due = true; // who waits for room learns from send that there will be none
+    if (call->stream.is_blocked) // who waits for room learns from send that there will be none
+        call->is_writable_due = true;
+    call->stream.is_blocked = false;
     tell(call);
 }
 
@@ -293,15 +295,23 @@ void *charle_server_call_peer_data(const struct charle_server_call *call)
 
 // --- answering -------------------------------------------------------------------------------------------------------
 
-enum charle_err charle_server_call_send(struct charle_server_call *call, struct charle_bytes message)
+// Sends if there is room. The link's lock is held.
+static enum charle_err send_now(struct charle_server_call *call, struct charle_bytes message)
 {
-    struct ch_link *link = &call->peer->link;
-    ch_link_lock(link);
-    enum charle_err rc = call->stream.id ? ch_conn_send(&link->conn, &call->stream, message) : CHARLE_CANCELLED;
+    struct ch_conn *conn = &call->peer->link.conn;
+    enum charle_err rc = call->stream.id ? ch_conn_send(conn, &call->stream, message) : CHARLE_CANCELLED;
     if (!rc) {
         call->reply_size += message.len;
         call->message_count++;
     }
+    return rc;
+}
+
+enum charle_err charle_server_call_send(struct charle_server_call *call, struct charle_bytes message)
+{
+    struct ch_link *link = &call->peer->link;
+    ch_link_lock(link);
+    enum charle_err rc = send_now(call, message);
     ch_link_flush(link);
     return rc;
 }
@@ -321,34 +331,47 @@ static void wake_sender(void *ctx)
     pthread_mutex_unlock(&wait->lock);
 }
 
-// Takes the callback back. Waits for one that is running, so that it does not look at memory that is gone.
-static void forget_writable(struct charle_server_call *call)
+// Puts the user's function back. Waits for ours if it is running, so that its memory may go.
+static void restore_writable(struct charle_server_call *call, void (*fn)(void *ctx), void *ctx)
 {
     struct ch_server_link *peer = call->peer;
     ch_link_lock(&peer->link);
     while (call->is_telling && !pthread_equal(call->teller, pthread_self()))
         pthread_cond_wait(&peer->call_quiet, &peer->link.lock);
-    call->writable_fn = NULL;
+    call->writable_fn = fn;
+    call->writable_ctx = ctx;
     ch_link_unlock(&peer->link);
 }
 
 enum charle_err charle_server_call_send_wait(struct charle_server_call *call, struct charle_bytes message)
 {
-    enum charle_err rc = charle_server_call_send(call, message);
-    if (rc != CHARLE_RESOURCE_EXHAUSTED)
-        return rc;
+    struct ch_link *link = &call->peer->link;
     struct send_wait wait = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
-    charle_server_call_on_writable(call, wake_sender, &wait);
-    while (rc == CHARLE_RESOURCE_EXHAUSTED) {
+    void (*users_fn)(void *ctx) = NULL;
+    void *users_ctx = NULL;
+    bool is_waiting = false;
+    for (;;) {
+        ch_link_lock(link);
+        enum charle_err rc = send_now(call, message);
+        if (rc == CHARLE_RESOURCE_EXHAUSTED && !is_waiting) { // under the lock: the word that there is room comes to us
+            users_fn = call->writable_fn;
+            users_ctx = call->writable_ctx;
+            call->writable_fn = wake_sender;
+            call->writable_ctx = &wait;
+            is_waiting = true;
+        }
+        ch_link_flush(link);
+        if (rc != CHARLE_RESOURCE_EXHAUSTED) {
+            if (is_waiting)
+                restore_writable(call, users_fn, users_ctx);
+            return rc;
+        }
         pthread_mutex_lock(&wait.lock);
         while (!wait.is_writable)
             pthread_cond_wait(&wait.cond, &wait.lock);
         wait.is_writable = false;
         pthread_mutex_unlock(&wait.lock);
-        rc = charle_server_call_send(call, message);
     }
-    forget_writable(call);
-    return rc;
 }
 
 static struct extras *extras_of(struct charle_server_call *call)

@@ -184,6 +184,7 @@ static void stream_start(void *object, ch_stream_done_fn on_read, ch_stream_done
     stream->ctx = ctx;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): nng writes there
 static void stream_read(void *object, uint8_t *to, size_t room)
 {
     struct stream *stream = object;

@@ -216,12 +216,14 @@ static void stream_arrives_in_order(void **state)
     check_stream(*state, "test/Stream", 1, 10);
     check_stream(*state, "test/Stream", 3000, 100);
     check_stream(*state, "test/Push", 3000, 100);
+    check_stream(*state, "test/Both", 3000, 100);
 }
 
 static void stream_larger_than_all_buffers_arrives(void **state)
 {
     check_stream(*state, "test/Stream", 400, 50000);
     check_stream(*state, "test/Push", 400, 50000);
+    check_stream(*state, "test/Both", 400, 50000);
     check_stream(*state, "test/Stream", 8, 1 << 20); // each message alone is above the credit
 }
 

@@ -6,6 +6,7 @@
 //   test/WorkEcho    the same, by one of two workers
 //   test/Stream      "COUNT SIZE": so many messages of so many bytes, each with its number in front; by a waiting worker
 //   test/Push        "COUNT SIZE": the same, from the transport's thread, with send and on_writable
+//   test/Both        "COUNT SIZE": the first half as Stream does, the rest as Push does
 //   test/Fail        "CODE": that code, the text "it failed", the details "why" and the trailer x-trace: 7
 //   test/Meta        the call's metadata as "key=value;…"
 //   test/Big         "SIZE": a reply of so many bytes
