@@ -116,6 +116,9 @@ void ch_crud_allow_needs(const struct charle_table *table, const char *const *al
 CHARLE_MUST_CHECK enum charle_err ch_crud_allow(const struct ch_crud *crud, const char *const *allow, const void *patch,
                                                 const char *verb);
 
+// Does the caller hold a scope that allows it whatever is in the row: a template without a column?
+bool ch_crud_allow_always(const struct ch_crud *crud, const char *const *allow);
+
 // --- requests of updates and deletes (crud_update.c) -------------------------------------------------------
 
 // Fields of TaskUpdate and TaskDelete, so that no generated header is needed.

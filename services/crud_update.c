@@ -1,6 +1,6 @@
-// Update and Delete: the row is locked and read, the edit merged with it, the result written.
-#include "services/crud_parts.h"
-#include "sync/merge.h"
+// Update and Delete: the row is locked and read, the edit merged with it, the result written. An update whose base is
+// still what is stored goes a shorter way (crud_update_fast.c).
+#include "services/crud_edit.h"
 
 const void *ch_crud_sub_message(const struct charle_message *message, const void *record, uint32_t number)
 {
@@ -12,16 +12,6 @@ const struct charle_array *ch_crud_mask(const struct charle_message *message, co
 {
     return charle_field_ptr(charle_message_field(message, CH_CRUD_MASK), request);
 }
-
-// An update on its way.
-struct edit {
-    const struct ch_crud *crud;
-    struct ch_crud_view view;
-    const void *key;
-    void *stored;                   // the row as it is
-    struct charle_column_set shown; // of it, to the caller
-    struct ch_merge merge;
-};
 
 // --- what is to change -------------------------------------------------------------------------------------
 
@@ -46,7 +36,7 @@ enum charle_err ch_crud_read_mask(const struct ch_crud *crud, const void *reques
     return CHARLE_OK;
 }
 
-static void leave_out(struct edit *e, size_t index)
+static void leave_out(struct ch_crud_edit *e, size_t index)
 {
     e->merge.mask.bits[index / 64] &= ~((uint64_t)1 << (index % 64));
 }
@@ -69,7 +59,7 @@ static const char *why_fixed(const struct charle_table *table, const struct char
 }
 
 // A whole row may be sent back with what the system keeps unchanged in it; that is no wish to change it.
-static enum charle_err check_fixed(struct edit *e, const struct charle_column *column, const char *why)
+static enum charle_err check_fixed(struct ch_crud_edit *e, const struct charle_column *column, const char *why)
 {
     const struct charle_field *field = ch_crud_patch_field(e->crud->table, column);
     struct charle_arena *arena = e->crud->context->arena;
@@ -81,7 +71,7 @@ static enum charle_err check_fixed(struct edit *e, const struct charle_column *c
                        CHARLE_FMT(column->name), CHARLE_FMT(e->crud->table->name), why);
 }
 
-static enum charle_err check_columns(struct edit *e)
+enum charle_err ch_crud_edit_check_columns(struct ch_crud_edit *e)
 {
     const struct charle_table *table = e->crud->table;
     enum charle_err rc = CHARLE_OK;
@@ -105,8 +95,7 @@ static enum charle_err check_columns(struct edit *e)
     return rc;
 }
 
-// What a base says about columns that the caller does not see (any more) must not come back in a sentence.
-static enum charle_err take_base(struct edit *e, const void *base)
+enum charle_err ch_crud_edit_take_base(struct ch_crud_edit *e, const void *base)
 {
     const struct charle_table *table = e->crud->table;
     void *copy = base ? charle_arena_alloc(e->crud->context->arena, table->patch->size) : NULL;
@@ -123,7 +112,7 @@ static enum charle_err take_base(struct edit *e, const void *base)
 // --- writing -----------------------------------------------------------------------------------------------
 
 // The time of a row's change never goes back, though a call that was made earlier may arrive later.
-static enum charle_err touch(struct edit *e)
+static enum charle_err touch(struct ch_crud_edit *e)
 {
     const struct ch_crud *crud = e->crud;
     struct charle_column_set *changed = &e->merge.changed;
@@ -145,7 +134,7 @@ static enum charle_err touch(struct edit *e)
     return rc;
 }
 
-static enum charle_err write_assignments(const struct edit *e, struct ch_crud_sql *sql)
+enum charle_err ch_crud_edit_write_changes(const struct ch_crud_edit *e, struct ch_crud_sql *sql)
 {
     const struct charle_table *table = e->crud->table;
     enum charle_err rc = CHARLE_OK;
@@ -166,40 +155,47 @@ static enum charle_err write_assignments(const struct edit *e, struct ch_crud_sq
     return rc;
 }
 
-static enum charle_err write_row(const struct edit *e, void *reply)
+enum charle_err ch_crud_edit_run(const struct ch_crud_edit *e, struct ch_crud_sql *sql, void *reply)
 {
     const struct ch_crud *crud = e->crud;
     struct charle_rows *rows = NULL;
-    struct ch_crud_sql sql;
-    ch_crud_sql_init(&sql, crud->dialect);
-    ch_crud_sql_add(&sql, "update ");
-    ch_crud_sql_add_name(&sql, crud->table->name);
-    ch_crud_sql_add(&sql, " set ");
-    enum charle_err rc = write_assignments(e, &sql);
-    ch_crud_sql_add(&sql, " where ");
-    if (!rc)
-        rc = ch_crud_sql_add_key(&sql, crud, "", crud->table->key, e->key);
-    ch_crud_sql_add(&sql, " returning ");
-    charle_table_write_columns(crud->table, &e->shown, "", &sql.text);
-    if (!rc)
-        rc = ch_crud_sql_query(&sql, crud, &rows);
+    enum charle_err rc = ch_crud_sql_query(sql, crud, &rows);
     if (!rc) {
         rc = charle_rows_next(rows, crud->err);
-        if (rc == CHARLE_DONE)
-            rc = ch_crud_not_found(crud->table, crud->err);
-        else if (rc)
+        if (rc && rc != CHARLE_DONE)
             rc = ch_crud_explain(crud, rc);
     }
     if (!rc)
         rc = charle_record_read(rows, crud->table, &e->shown, crud->table->patch, crud->context->arena, reply,
                                 crud->err);
     charle_rows_close(rows);
+    return rc;
+}
+
+static enum charle_err write_row(const struct ch_crud_edit *e, void *reply)
+{
+    const struct ch_crud *crud = e->crud;
+    struct ch_crud_sql sql;
+    ch_crud_sql_init(&sql, crud->dialect);
+    ch_crud_sql_add(&sql, "update ");
+    ch_crud_sql_add_name(&sql, crud->table->name);
+    ch_crud_sql_add(&sql, " set ");
+    enum charle_err rc = ch_crud_edit_write_changes(e, &sql);
+    ch_crud_sql_add(&sql, " where ");
+    if (!rc)
+        rc = ch_crud_sql_add_key(&sql, crud, "", crud->table->key, e->key);
+    ch_crud_sql_add(&sql, " returning ");
+    charle_table_write_columns(crud->table, &e->shown, "", &sql.text);
+    if (!rc)
+        rc = ch_crud_edit_run(e, &sql, reply);
+    if (rc == CHARLE_DONE)
+        rc = ch_crud_not_found(crud->table, crud->err);
     ch_crud_sql_deinit(&sql);
     return rc;
 }
 
 // The caller must be allowed to change the row as it was, and as it will be.
-static enum charle_err check_allowed(struct edit *e)
+static enum charle_err check_allowed(struct ch_crud_edit *e)
 {
     const struct ch_crud *crud = e->crud;
     enum charle_err rc = ch_crud_allow(crud, crud->table->allow_update, e->stored, "change");
@@ -213,12 +209,12 @@ static enum charle_err check_allowed(struct edit *e)
     return ch_crud_allow(crud, crud->table->allow_update, after, "change");
 }
 
-static bool is_empty(const struct charle_column_set *set)
+bool ch_crud_edit_is_empty(const struct charle_column_set *set)
 {
     return !(set->bits[0] | set->bits[1]);
 }
 
-static enum charle_err load(struct edit *e, const char *const *allow, const struct charle_column_set *mask)
+static enum charle_err load(struct ch_crud_edit *e, const char *const *allow, const struct charle_column_set *mask)
 {
     const struct charle_table *table = e->crud->table;
     struct charle_column_set more = charle_table_key_set(table);
@@ -235,10 +231,39 @@ static enum charle_err load(struct edit *e, const char *const *allow, const stru
     return ch_crud_fetch(e->crud, &e->view, &more, true, table->key, e->key, &e->stored, &e->shown);
 }
 
+// The long way: the row is locked and read, then written.
+static enum charle_err update_read(struct ch_crud_edit *e, const void *base, void *reply)
+{
+    const struct ch_crud *crud = e->crud;
+    enum charle_err rc = load(e, crud->table->allow_update, &e->merge.mask);
+    if (!rc)
+        rc = ch_crud_edit_take_base(e, base);
+    if (!rc)
+        rc = ch_crud_edit_check_columns(e);
+    if (rc)
+        return rc;
+    e->merge.stored = e->stored;
+    rc = ch_merge_update(&e->merge, crud->err);
+    if (!rc)
+        rc = check_allowed(e);
+    if (rc)
+        return rc;
+    crud->context->merge_note = e->merge.note;
+    if (ch_crud_edit_is_empty(&e->merge.changed)) {
+        memcpy(reply, e->stored, crud->table->patch->size);
+        ch_crud_patch_keep(crud->table, reply, &e->shown);
+        return CHARLE_OK;
+    }
+    rc = touch(e);
+    return rc ? rc : write_row(e, reply);
+}
+
 enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, void *reply)
 {
     const struct charle_message *message = crud->method->request;
-    struct edit e;
+    const void *base = ch_crud_sub_message(message, request, CH_CRUD_UPDATE_BASE);
+    struct ch_crud_edit e;
+    bool is_done = false;
     e.crud = crud;
     e.key = ch_crud_sub_message(message, request, CH_CRUD_KEY);
     e.merge = (struct ch_merge){.table = crud->table,
@@ -250,32 +275,13 @@ enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, 
     if (!rc)
         rc = ch_crud_view_init(&e.view, crud);
     if (!rc)
-        rc = load(&e, crud->table->allow_update, &e.merge.mask);
-    if (!rc)
-        rc = take_base(&e, ch_crud_sub_message(message, request, CH_CRUD_UPDATE_BASE));
-    if (!rc)
-        rc = check_columns(&e);
-    if (rc)
-        return rc;
-    e.merge.stored = e.stored;
-    rc = ch_merge_update(&e.merge, crud->err);
-    if (!rc)
-        rc = check_allowed(&e);
-    if (rc)
-        return rc;
-    crud->context->merge_note = e.merge.note;
-    if (is_empty(&e.merge.changed)) {
-        memcpy(reply, e.stored, crud->table->patch->size);
-        ch_crud_patch_keep(crud->table, reply, &e.shown);
-        return CHARLE_OK;
-    }
-    rc = touch(&e);
-    return rc ? rc : write_row(&e, reply);
+        rc = ch_crud_update_fast(&e, base, reply, &is_done);
+    return rc || is_done ? rc : update_read(&e, base, reply);
 }
 
 // --- delete ------------------------------------------------------------------------------------------------
 
-static enum charle_err delete_row(const struct edit *e)
+static enum charle_err delete_row(const struct ch_crud_edit *e)
 {
     const struct ch_crud *crud = e->crud;
     if (crud->context->is_replica)
@@ -293,7 +299,7 @@ static enum charle_err delete_row(const struct edit *e)
 }
 
 // Is there no such row at all, whoever asks?
-static enum charle_err is_gone(const struct edit *e, bool *out)
+static enum charle_err is_gone(const struct ch_crud_edit *e, bool *out)
 {
     const struct ch_crud *crud = e->crud;
     struct charle_rows *rows = NULL;
@@ -314,7 +320,7 @@ static enum charle_err is_gone(const struct edit *e, bool *out)
 }
 
 // A delete that was made offline wants the row gone; somebody else was faster.
-static enum charle_err accept_gone(const struct edit *e, enum charle_err not_found)
+static enum charle_err accept_gone(const struct ch_crud_edit *e, enum charle_err not_found)
 {
     const struct ch_crud *crud = e->crud;
     struct charle_error kept = *crud->err;
@@ -334,7 +340,7 @@ static enum charle_err accept_gone(const struct edit *e, enum charle_err not_fou
 enum charle_err ch_crud_delete(const struct ch_crud *crud, const void *request)
 {
     const struct charle_message *message = crud->method->request;
-    struct edit e;
+    struct ch_crud_edit e;
     e.crud = crud;
     e.key = ch_crud_sub_message(message, request, CH_CRUD_KEY);
     if (!e.key)
@@ -348,7 +354,7 @@ enum charle_err ch_crud_delete(const struct ch_crud *crud, const void *request)
         rc = ch_crud_allow(crud, crud->table->allow_delete, e.stored, "delete");
     if (rc)
         return rc;
-    rc = take_base(&e, ch_crud_sub_message(message, request, CH_CRUD_DELETE_BASE));
+    rc = ch_crud_edit_take_base(&e, ch_crud_sub_message(message, request, CH_CRUD_DELETE_BASE));
     if (rc)
         return rc;
     rc = ch_merge_delete(crud->table, e.merge.base, e.stored, crud->context->arena, crud->err);
