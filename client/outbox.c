@@ -137,6 +137,8 @@ enum charle_err ch_outbox_renew_identity(struct ch_replica *replica, struct char
 
 // --- batches ----------------------------------------------------------------------------------------------------------------
 
+static const int64_t park_longest_us = 600000000; // of ch_park_delay_us
+
 struct batch_walk {
     struct ch_replica *replica;
     struct charle_arena *arena;
@@ -190,7 +192,8 @@ static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id cal
     for (; rc == CHARLE_OK; rc = ch_lite_next(sql, row, err)) {
         bool is_numbered = sqlite3_column_type(row, 1) != SQLITE_NULL, is_held = false;
         int64_t due_at_us = sqlite3_column_int64(row, 8);
-        if (!is_numbered && due_at_us > walk->now_us) {
+        // Further ahead than the longest delay: the clock was set back.
+        if (!is_numbered && due_at_us > walk->now_us && due_at_us - walk->now_us <= park_longest_us) {
             if (!walk->out->due_at_us || due_at_us < walk->out->due_at_us)
                 walk->out->due_at_us = due_at_us;
             continue;
