@@ -1,4 +1,4 @@
-// Byte streams of nng 1.5.2: tcp://, tls+tcp://, ipc://. The only file that names nng.
+// Byte streams of nng 1.5.2: tcp://, tls+tcp://, ipc://. With the files beside it the only place that names nng.
 //
 // What has to be known of that library, and is taken care of here:
 //   - An operation begun on a closed stream never ends. After beginning one we look whether the stream was closed
@@ -15,26 +15,25 @@
 //   - A write may end with a part of the bytes.
 //   - Callbacks come from a few threads of its own, never from inside the call.
 //   - No fork after the first call.
-#include "rpc/stream.h"
-
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "rpc/nng/parts.h"
 
 #include <arpa/inet.h>
-#include <nng/nng.h>
-#include <nng/supplemental/tls/tls.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 enum {
-    US_PER_MS = 1000,
-    PEM_SIZE_MAX = 1 << 20,
     ACCEPT_PAUSE_MS = 100, // after an accept that failed, as when all descriptors are in use
     CONNECT_TIMEOUT_MS = 5000,
     LOOK_MS = 100,
 };
+
+static bool is_tls(const char *address)
+{
+    return strncmp(address, "tls+", 4) == 0;
+}
 
 static enum charle_err code_of(int rv)
 {
@@ -60,14 +59,9 @@ static enum charle_err code_of(int rv)
     }
 }
 
-static enum charle_err fail(struct charle_error *err, int rv, const char *what, const char *address)
+enum charle_err ch_nng_fail(struct charle_error *err, int rv, const char *what, const char *address)
 {
     return charle_fail_foreign(err, code_of(rv), CHARLE_DOMAIN_NNG, rv, "%s %s: %s", what, address, nng_strerror(rv));
-}
-
-static bool is_tls(const char *address)
-{
-    return strncmp(address, "tls+", 4) == 0;
 }
 
 // --- streams ---------------------------------------------------------------------------------------------------------
@@ -227,81 +221,6 @@ static void stream_peer(void *object, char out[CH_PEER_TEXT_SIZE])
     }
 }
 
-// --- TLS -------------------------------------------------------------------------------------------------------------
-
-// A whole PEM file as a string. The caller frees it.
-static enum charle_err read_pem(const char *path, char **out, struct charle_error *err)
-{
-    FILE *file = fopen(path, "re");
-    char *text = file ? ch_alloc(PEM_SIZE_MAX + 1) : NULL;
-    size_t size = text ? fread(text, 1, PEM_SIZE_MAX + 1, file) : 0;
-    if (file)
-        fclose(file);
-    if (size == 0 || size > PEM_SIZE_MAX) {
-        ch_free(text);
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the TLS file %s cannot be read, is empty or is above 1 MiB",
-                           path);
-    }
-    text[size] = '\0';
-    *out = text;
-    return CHARLE_OK;
-}
-
-static enum charle_err use_certificate(nng_tls_config *config, const struct ch_transport_options *options,
-                                       struct charle_error *err)
-{
-    char *cert = NULL, *key = NULL;
-    enum charle_err rc = read_pem(options->tls_cert_file, &cert, err);
-    if (!rc)
-        rc = read_pem(options->tls_key_file ? options->tls_key_file : options->tls_cert_file, &key, err);
-    int rv = rc ? 0 : nng_tls_config_own_cert(config, cert, key, NULL);
-    if (rv)
-        rc = fail(err, rv, "the TLS certificate or its key is not usable:", options->tls_cert_file);
-    ch_free(cert);
-    ch_free(key);
-    return rc;
-}
-
-static enum charle_err use_authority(nng_tls_config *config, const char *path, struct charle_error *err)
-{
-    char *chain = NULL;
-    enum charle_err rc = read_pem(path, &chain, err);
-    int rv = rc ? 0 : nng_tls_config_ca_chain(config, chain, NULL);
-    if (rv)
-        rc = fail(err, rv, "the TLS authority is not usable:", path);
-    ch_free(chain);
-    return rc;
-}
-
-// A server without an authority lets everybody connect: calls carry tokens. A client always checks the server.
-static enum charle_err tls_config(nng_tls_mode mode, const struct ch_transport_options *options, nng_tls_config **out,
-                                  struct charle_error *err)
-{
-    static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
-    bool is_client = mode == NNG_TLS_MODE_CLIENT;
-    const char *authority = options->tls_ca_file ? options->tls_ca_file : is_client ? system_authorities : NULL;
-    int rv = nng_tls_config_alloc(out, mode);
-    if (rv)
-        return fail(err, rv, "TLS is not", "available");
-    enum charle_err rc = CHARLE_OK;
-    rv = nng_tls_config_auth_mode(*out, authority ? NNG_TLS_AUTH_MODE_REQUIRED : NNG_TLS_AUTH_MODE_NONE);
-    if (!rv && is_client && options->tls_server_name)
-        rv = nng_tls_config_server_name(*out, options->tls_server_name);
-    if (rv)
-        rc = fail(err, rv, "TLS cannot be", "configured");
-    if (!rc && authority)
-        rc = use_authority(*out, authority, err);
-    if (!rc && options->tls_cert_file)
-        rc = use_certificate(*out, options, err);
-    else if (!rc && !is_client)
-        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "listening with TLS needs a certificate file and a key file");
-    if (rc) {
-        nng_tls_config_free(*out);
-        *out = NULL;
-    }
-    return rc;
-}
-
 // --- dialers ---------------------------------------------------------------------------------------------------------
 
 struct dialer {
@@ -321,7 +240,8 @@ static void dial_done(void *arg)
     if (stream)
         dialer->fn(dialer->ctx, CHARLE_OK, stream, NULL);
     else
-        dialer->fn(dialer->ctx, fail(&err, rv ? rv : NNG_ENOMEM, "cannot connect to", dialer->address), NULL, &err);
+        dialer->fn(dialer->ctx, ch_nng_fail(&err, rv ? rv : NNG_ENOMEM, "cannot connect to", dialer->address), NULL,
+                   &err);
 }
 
 static void dialer_free(struct dialer *dialer)
@@ -348,12 +268,12 @@ static enum charle_err dialer_tls(struct dialer *dialer, const struct ch_transpo
         named.tls_server_name = host;
     }
     nng_tls_config *config;
-    enum charle_err rc = tls_config(NNG_TLS_MODE_CLIENT, &named, &config, err);
+    enum charle_err rc = ch_nng_tls_config(NNG_TLS_MODE_CLIENT, &named, &config, err);
     if (rc)
         return rc;
     int rv = nng_stream_dialer_set_ptr(dialer->d, NNG_OPT_TLS_CONFIG, config);
     nng_tls_config_free(config);
-    return rv ? fail(err, rv, "TLS cannot be configured for", dialer->address) : CHARLE_OK;
+    return rv ? ch_nng_fail(err, rv, "TLS cannot be configured for", dialer->address) : CHARLE_OK;
 }
 
 static enum charle_err dialer_open(const char *address, const struct ch_transport_options *options,
@@ -368,7 +288,7 @@ static enum charle_err dialer_open(const char *address, const struct ch_transpor
     int rv = nng_stream_dialer_alloc(&dialer->d, address);
     if (!rv)
         rv = nng_aio_alloc(&dialer->aio, dial_done, dialer);
-    enum charle_err rc = rv ? fail(err, rv, "cannot dial", address) : CHARLE_OK;
+    enum charle_err rc = rv ? ch_nng_fail(err, rv, "cannot dial", address) : CHARLE_OK;
     if (!rc && is_tls(address))
         rc = dialer_tls(dialer, options, err);
     if (rc) {
@@ -513,14 +433,15 @@ static enum charle_err listener_open(const char *address, const struct ch_transp
     snprintf(listener->address, sizeof(listener->address), "%s", address);
     listener->fn = fn;
     listener->ctx = ctx;
-    enum charle_err rc = is_tls(address) ? tls_config(NNG_TLS_MODE_SERVER, options, &listener->tls, err) : CHARLE_OK;
+    enum charle_err rc =
+        is_tls(address) ? ch_nng_tls_config(NNG_TLS_MODE_SERVER, options, &listener->tls, err) : CHARLE_OK;
     int rv = rc ? 0 : listener_bind(listener, &listener->l);
     if (!rv && !rc)
         rv = nng_aio_alloc(&listener->aio, accept_done, listener);
     if (!rv && !rc)
         rv = nng_aio_alloc(&listener->pause_aio, pause_done, listener);
     if (rv)
-        rc = fail(err, rv, "cannot listen at", address);
+        rc = ch_nng_fail(err, rv, "cannot listen at", address);
     if (rc) {
         listener_free(listener);
         return rc;
@@ -555,86 +476,6 @@ static void listener_close(void *object)
     listener_free(listener);
 }
 
-// --- timers ----------------------------------------------------------------------------------------------------------
-
-struct timer {
-    nng_aio *aio;
-    void (*fn)(void *ctx);
-    void *ctx;
-    pthread_mutex_t lock;
-    int64_t at_us;    // wanted; 0: not set
-    int64_t until_us; // what the aio sleeps for
-    bool is_sleeping; // from before the sleep begins until its callback has looked
-    bool is_closed;
-};
-
-// The lock is held; the aio is idle.
-static void sleep_on(struct timer *timer, int64_t now_us)
-{
-    int64_t left_ms = timer->at_us > now_us ? (timer->at_us - now_us + US_PER_MS - 1) / US_PER_MS : 0;
-    timer->is_sleeping = true;
-    timer->until_us = timer->at_us;
-    nng_sleep_aio(left_ms < INT32_MAX ? (nng_duration)left_ms : INT32_MAX, timer->aio);
-}
-
-static void timer_woke(void *arg)
-{
-    struct timer *timer = arg;
-    pthread_mutex_lock(&timer->lock);
-    int64_t now_us = ch_clock_mono_us();
-    if (timer->at_us && timer->at_us <= now_us && !timer->is_closed) {
-        timer->at_us = 0;
-        pthread_mutex_unlock(&timer->lock);
-        timer->fn(timer->ctx);
-        pthread_mutex_lock(&timer->lock);
-        now_us = ch_clock_mono_us();
-    }
-    timer->is_sleeping = false;
-    if (timer->at_us && !timer->is_closed)
-        sleep_on(timer, now_us);
-    pthread_mutex_unlock(&timer->lock);
-}
-
-static enum charle_err timer_open(void (*fn)(void *ctx), void *ctx, void **out)
-{
-    struct timer *timer = ch_alloc_zeroed(1, sizeof(*timer));
-    if (!timer)
-        return CHARLE_NO_MEMORY;
-    if (nng_aio_alloc(&timer->aio, timer_woke, timer)) {
-        ch_free(timer);
-        return CHARLE_NO_MEMORY;
-    }
-    pthread_mutex_init(&timer->lock, NULL);
-    timer->fn = fn;
-    timer->ctx = ctx;
-    *out = timer;
-    return CHARLE_OK;
-}
-
-static void timer_set(void *object, int64_t at_us)
-{
-    struct timer *timer = object;
-    pthread_mutex_lock(&timer->lock);
-    timer->at_us = at_us;
-    if (!timer->is_sleeping)
-        sleep_on(timer, ch_clock_mono_us());
-    else if (at_us < timer->until_us)
-        nng_aio_abort(timer->aio, NNG_ECANCELED); // wakes it; it sleeps again until the new time
-    pthread_mutex_unlock(&timer->lock);
-}
-
-static void timer_close(void *object)
-{
-    struct timer *timer = object;
-    pthread_mutex_lock(&timer->lock);
-    timer->is_closed = true;
-    pthread_mutex_unlock(&timer->lock);
-    nng_aio_stop(timer->aio);
-    nng_aio_free(timer->aio);
-    pthread_mutex_destroy(&timer->lock);
-    ch_free(timer);
-}
-
 const struct ch_transport ch_transport_nng = {
     .name = "nng",
     .dialer_open = dialer_open,
@@ -649,7 +490,7 @@ const struct ch_transport ch_transport_nng = {
     .stream_close = stream_close,
     .stream_free = stream_free,
     .stream_peer = stream_peer,
-    .timer_open = timer_open,
-    .timer_set = timer_set,
-    .timer_close = timer_close,
+    .timer_open = ch_nng_timer_open,
+    .timer_set = ch_nng_timer_set,
+    .timer_close = ch_nng_timer_close,
 };
