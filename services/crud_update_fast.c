@@ -13,11 +13,11 @@
 // Whatever could come out differently goes the long way from the start, and so does every edit that must be refused or
 // changes nothing: the sentences are made in one place only.
 //
-//   the caller's right to write depends on the row      it must be read
-//   which columns are shown depends on the row          it must be read
-//   a merge that fails, says something, changes nothing what it says depends on what is stored
-//   a value that PostgreSQL could refuse to read        a wrong base is only a base that moved
-//   jsonb                                               PostgreSQL holds 1.0 and 1.00 equal there, the merge does not
+//   the caller's right to write depends on the row     it must be read
+//   which columns are shown depends on the row         it must be read
+//   the merge fails, has a note, or changes nothing    what comes out depends on what is stored
+//   a base that PostgreSQL might refuse to read        it is only a base that moved, and must not fail the transaction
+//   jsonb                                              PostgreSQL holds 1.0 and 1.00 equal there, the merge does not
 #include "msg/scalar.h"
 #include "msg/wire.h"
 #include "services/crud_edit.h"

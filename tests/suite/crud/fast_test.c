@@ -173,6 +173,8 @@ static void who_may_write_by_what_the_row_says_has_it_read(struct charle_db *db)
           "{*\"title\":\"A\",*", "", read_write);
     CHECK("person:bob,team", "Project/Update", P1 "\"set\":{\"title\":\"B\"},\"base\":{\"title\":\"A\"}}",
           "PERMISSION_DENIED: to change this project*", "", read_only);
+    CHECK("team", "Project/Update", P1 "\"set\":{\"title\":\"B\"},\"base\":{\"title\":\"A\"}}",
+          "PERMISSION_DENIED: to change this project*", "", read_only);
     // One right that does not depend on the row is enough, but what is shown does too: the budget is the owner's.
     CHECK("boss," OWNER, "Project/Update", P1 "\"set\":{\"title\":\"B\"},\"base\":{\"title\":\"A\"}}",
           "{*\"title\":\"B\",*\"budget\":\"1000.5\",*", "", read_write);
