@@ -17,7 +17,7 @@ CHARLE_MUST_CHECK enum charle_err ch_nng_tls_config(nng_tls_mode mode, const str
 
 // The timers of rpc/stream.h.
 CHARLE_MUST_CHECK enum charle_err ch_nng_timer_open(void (*fn)(void *ctx), void *ctx, void **out);
-void ch_nng_timer_set(void *timer, int64_t at_us);
-void ch_nng_timer_close(void *timer);
+void ch_nng_timer_set(void *object, int64_t at_us);
+void ch_nng_timer_close(void *object);
 
 #endif
