@@ -200,8 +200,10 @@ void laptop_describe(struct laptop *laptop, struct charle_buf *out)
         return;
     }
     ch_client_core_status(laptop->core, &status);
-    charle_buf_printf(out, " %s state %d waiting %lld unready scopes %lld%s%s;", laptop->name, (int)status.state,
+    charle_buf_printf(out, " %s state %d waiting %lld (first: state %lld, number %lld) unready scopes %lld%s%s;", laptop->name, (int)status.state,
                       (long long)look_number(laptop, "select count(*) from charle_outbox where state < 5"),
+                      (long long)look_number(laptop, "select state from charle_outbox where state < 5 order by position limit 1"),
+                      (long long)look_number(laptop, "select sequence from charle_outbox where state < 5 order by position limit 1"),
                       (long long)look_number(laptop, "select count(*) from charle_cursor where state <> 1"), status.problem[0] ? " " : "", status.problem);
 }
 

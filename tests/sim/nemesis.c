@@ -75,7 +75,8 @@ static void go_back(struct world *world)
         oracle_saved(world->oracle);
         return;
     }
-    if (!world_chance(world, 40) || !server_restart_postgres(world->server, true))
+    bool is_late = world->result.steps * 4 > (int64_t)world->options.steps * 3; // now, or not at all
+    if ((!is_late && !world_chance(world, 40)) || !server_restart_postgres(world->server, true))
         return;
     world->result.restores++;
     oracle_restored(world->oracle);
@@ -89,6 +90,11 @@ void nemesis_act(struct world *world)
     static void (*const deeds[])(struct world *) = {cut_somebody, cut_somebody, cut_somebody, cut_all, crash_somebody, crash_somebody, crash_somebody,
                                                     fill_disk, jump_clock, break_postgres, go_back, go_back};
     int64_t choice = world_below(world, 14);
+    int64_t quarter = world->options.steps > 0 ? world->result.steps * 4 / world->options.steps : 0;
+    if (world->options.may_restore && !world->result.restores && (quarter == 3 || (quarter >= 1 && !world->is_copied))) {
+        go_back(world);
+        return;
+    }
     if (choice < 12)
         deeds[choice](world);
     else if (choice == 12)
