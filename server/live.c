@@ -145,6 +145,8 @@ void ch_live_add(struct ch_live *live, struct ch_call *call)
     bool is_late = live->is_stopping;
     struct ch_live_stream **list = stream->is_asking ? &live->asking : &live->incoming;
     live->pulled_us = stream->spoke_us;
+    // A laptop that connects should not wait; a program that asks again and again shares the rounds that come anyway.
+    live->is_touched |= stream->is_asking && stream->asked->live.has && stream->asked->live.value;
     if (!is_late) {
         stream->next = *list;
         *list = stream;

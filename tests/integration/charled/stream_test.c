@@ -419,6 +419,16 @@ static void an_idle_pull_is_answered_from_memory(void **state)
                   (unsigned long)(after.pulls_idle - before.pulls_idle));
     assert_int_equal(after.pulls - before.pulls, 5);
     assert_true(after.pulls_idle - before.pulls_idle >= 3); // the first may have to ask
+    // A replica that comes back with everything goes live without PostgreSQL being asked, and hears of what comes next.
+    again.live = (struct charle_opt_bool){true, true};
+    stream = stream_start(channel, &charle_sync_pull_method, &again, false);
+    assert_true(stream_next(stream, &charle_pull_page_message, &page));
+    assert_true(page.is_last && page.scope.count >= count);
+    run_sql(database_url, "update department set name = 'After coming back' where id = 'd4'");
+    wait_staff_delta(stream);
+    stream_free(stream);
+    assert_ok(charle_admin_status_rpc(channel, &(struct charle_status_request){0}, &arena, &before, NULL, &err), &err);
+    assert_int_equal(before.pulls_idle, after.pulls_idle + 1);
     charle_channel_close(channel);
 }
 
