@@ -28,6 +28,9 @@ void figure_idle_pull(struct rig *rig)
     char note[128];
     struct charle_client *client = rig_client(rig, "idle", 1);
     rig_sync(client);
+    // A session that stays, as a laptop's does: each sync below is one pull, not a new introduction.
+    if (charle_client_start(client, NULL))
+        bench_die("the client does not start");
     PGconn *pg = rig_psql(rig);
     rig_sync(client);
     struct bench_samples per_pull = {0};
