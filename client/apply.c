@@ -15,6 +15,9 @@ struct application {
     struct charle_buf key;     // of the row at hand
     struct charle_buf scratch; // of a compressed page
     struct charle_arena arena; // of a page that is read back from a spool
+    struct charle_arena list_arena;
+    struct charle_str *listed; // all scopes held, when the moment lists them
+    size_t listed_count;
     bool has_going;            // temp.charle_going has rows
     bool has_news;             // the moment changes which scopes are held or trusted
 };
@@ -133,29 +136,50 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < page->lost.count; i++)
         rc = lose_scope(a->replica, lost[i], err);
-    // The list comes with whatever is lost, also when nothing is left to list.
-    if (!rc && (page->scope.count || page->lost.count))
-        rc = lose_unlisted(a->replica, &page->scope, err);
-    if (!rc)
-        rc = gain_scopes(a, &page->gained, err);
-    if (!rc)
-        rc = gain_scopes(a, &page->scope, err);
-    return rc;
+    return rc ? rc : gain_scopes(a, &page->gained, err);
+}
+
+// The first moment of every pull lists all scopes held, the device's own among them, so a list is never empty.
+static enum charle_err apply_list(struct application *a, struct charle_error *err)
+{
+    struct charle_array listed = {a->listed, a->listed_count, true};
+    if (!a->has_news || !a->listed_count)
+        return CHARLE_OK;
+    enum charle_err rc = lose_unlisted(a->replica, &listed, err);
+    return rc ? rc : gain_scopes(a, &listed, err);
 }
 
 // Does the page say anything about scopes that is not known here? A list that is the same as before changes nobody's rights.
 static enum charle_err note_news(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
-    const struct charle_str *listed = page->scope.items;
-    int64_t count;
+    (void)err;
     a->has_news = a->has_news || page->lost.count || page->gained.count || page->repair.count;
-    if (a->has_news || !page->scope.count)
+    return CHARLE_OK;
+}
+
+static enum charle_err read_list(struct application *a, const struct ch_moment *moment, struct charle_error *err)
+{
+    size_t at = 0;
+    a->listed = charle_arena_array(&a->list_arena, moment->scope_count + 1, sizeof(*a->listed));
+    if (!a->listed)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
+    for (; a->listed_count < moment->scope_count; a->listed_count++) {
+        a->listed[a->listed_count] = charle_str((const char *)moment->scopes.data + at);
+        at += a->listed[a->listed_count].len + 1;
+    }
+    return CHARLE_OK;
+}
+
+static enum charle_err note_listed_news(struct application *a, struct charle_error *err)
+{
+    int64_t count;
+    if (a->has_news || !a->listed_count)
         return CHARLE_OK;
     enum charle_err rc = ch_lite_number(a->tables->sql, CH_LITE_CURSOR_HELD, 0, &count, err, "");
-    a->has_news = count != (int64_t)page->scope.count;
-    for (size_t i = 0; !rc && !a->has_news && i < page->scope.count; i++) {
+    a->has_news = count != (int64_t)a->listed_count;
+    for (size_t i = 0; !rc && !a->has_news && i < a->listed_count; i++) {
         sqlite3_stmt *row;
-        rc = ch_lite_one(a->tables->sql, CH_LITE_CURSOR_GET, &row, err, "s", listed[i]);
+        rc = ch_lite_one(a->tables->sql, CH_LITE_CURSOR_GET, &row, err, "s", a->listed[i]);
         a->has_news = rc == CHARLE_DONE;
         if (rc == CHARLE_OK)
             ch_lite_end(row);
@@ -564,7 +588,11 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     enum charle_err rc = ch_meta_number(&replica->sql, "last_sequence", 0, &numbered, err);
     a->result->is_foreign = ch_call_is_foreign(contained, numbered);
     if (!rc && moment->has_scopes)
+        rc = read_list(a, moment, err);
+    if (!rc && moment->has_scopes)
         rc = each_page(a, moment, note_news, err);
+    if (!rc)
+        rc = note_listed_news(a, err);
     bool is_total = a->has_news || a->options->staged || a->options->completes_copy || a->options->recall_after >= 0;
     if (!rc)
         rc = ch_rebase_begin(&a->rebase, replica, contained, is_total, err);
@@ -572,6 +600,8 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_COUNTS, err, "");
     if (!rc && a->has_news)
         rc = each_page(a, moment, apply_scopes, err);
+    if (!rc)
+        rc = apply_list(a, err);
     if (!rc && a->has_news)
         rc = ch_replica_identity_changed(replica, err);
     if (!rc)
@@ -609,5 +639,6 @@ enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *mo
     charle_buf_deinit(&a.key);
     charle_buf_deinit(&a.scratch);
     charle_arena_deinit(&a.arena);
+    charle_arena_deinit(&a.list_arena);
     return rc;
 }

@@ -24,6 +24,8 @@ struct ch_moment {
     int64_t last_sequence;          // calls of this device up to here are contained
     bool has_changes;               // rows, or anything about scopes
     bool has_scopes;                // something about scopes: gained, lost, repair, or the list of all
+    struct charle_buf scopes;       // the list of all scopes held, from whichever pages it came in: names, each with a NUL
+    size_t scope_count;
 };
 
 void ch_moment_init(struct ch_moment *moment, const char *vfs);

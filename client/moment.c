@@ -15,6 +15,7 @@ void ch_moment_deinit(struct ch_moment *moment)
 {
     charle_arena_deinit(&moment->arena);
     ch_spool_close(&moment->spool);
+    charle_buf_deinit(&moment->scopes);
     *moment = (struct ch_moment){.vfs = moment->vfs};
 }
 
@@ -23,7 +24,8 @@ void ch_moment_reset(struct ch_moment *moment)
     if (moment->is_spooled)
         ch_spool_close(&moment->spool); // gives the temporary file back
     charle_arena_reset(&moment->arena);
-    *moment = (struct ch_moment){.vfs = moment->vfs, .arena = moment->arena};
+    charle_buf_reset(&moment->scopes);
+    *moment = (struct ch_moment){.vfs = moment->vfs, .arena = moment->arena, .scopes = moment->scopes};
 }
 
 static void summarize(struct ch_moment *moment, const struct charle_pull_page *page)
@@ -34,6 +36,12 @@ static void summarize(struct ch_moment *moment, const struct charle_pull_page *p
     }
     moment->has_scopes = moment->has_scopes || page->lost.count || page->gained.count || page->repair.count || page->scope.count;
     moment->has_changes = moment->has_changes || moment->has_scopes || page->delta.count;
+    const struct charle_str *scopes = page->scope.items;
+    for (size_t i = 0; i < page->scope.count; i++) {
+        charle_buf_add_str(&moment->scopes, scopes[i]);
+        charle_buf_add_byte(&moment->scopes, 0);
+    }
+    moment->scope_count += page->scope.count;
     moment->is_complete = page->is_last;
     moment->page_count++;
 }
@@ -45,6 +53,8 @@ enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes byte
     if (rc)
         return charle_error_prefix(err, rc, "a page of the server cannot be read");
     summarize(moment, &moment->single);
+    if (moment->scopes.failed || moment->scope_count > CH_SCOPES_PER_SESSION_MAX)
+        return charle_fail(err, CHARLE_TOO_LARGE, "the server lists more than %d scopes", CH_SCOPES_PER_SESSION_MAX);
     if (moment->is_complete && moment->page_count == 1)
         return CHARLE_OK;
     if (!moment->is_spooled) {
