@@ -2329,10 +2329,10 @@ drop trigger if exists zz_charle_t19_a1_s1_gone on public."project";
 create trigger zz_charle_t19_a1_s1_gone before delete on public."project" for each row execute function charle.t19_a1_s1();
 alter table public."project" enable always trigger zz_charle_t19_a1_s1_gone;
 drop trigger if exists zz_charle_t19_a1_s1_from on public."project";
-create trigger zz_charle_t19_a1_s1_from before update on public."project" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t19_a1_s1();
+create trigger zz_charle_t19_a1_s1_from before update on public."project" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t19_a1_s1();
 alter table public."project" enable always trigger zz_charle_t19_a1_s1_from;
 drop trigger if exists charle_t19_a1_s1_to on public."project";
-create trigger charle_t19_a1_s1_to after update on public."project" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t19_a1_s1();
+create trigger charle_t19_a1_s1_to after update on public."project" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t19_a1_s1();
 alter table public."project" enable always trigger charle_t19_a1_s1_to;
 create function charle.t19_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -2521,10 +2521,10 @@ drop trigger if exists zz_charle_t20_a1_s1_gone on public."project";
 create trigger zz_charle_t20_a1_s1_gone before delete on public."project" for each row execute function charle.t20_a1_s1();
 alter table public."project" enable always trigger zz_charle_t20_a1_s1_gone;
 drop trigger if exists zz_charle_t20_a1_s1_from on public."project";
-create trigger zz_charle_t20_a1_s1_from before update on public."project" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t20_a1_s1();
+create trigger zz_charle_t20_a1_s1_from before update on public."project" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t20_a1_s1();
 alter table public."project" enable always trigger zz_charle_t20_a1_s1_from;
 drop trigger if exists charle_t20_a1_s1_to on public."project";
-create trigger charle_t20_a1_s1_to after update on public."project" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t20_a1_s1();
+create trigger charle_t20_a1_s1_to after update on public."project" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t20_a1_s1();
 alter table public."project" enable always trigger charle_t20_a1_s1_to;
 create function charle.t20_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -2669,10 +2669,10 @@ drop trigger if exists zz_charle_t21_a1_s1_gone on public."project";
 create trigger zz_charle_t21_a1_s1_gone before delete on public."project" for each row execute function charle.t21_a1_s1();
 alter table public."project" enable always trigger zz_charle_t21_a1_s1_gone;
 drop trigger if exists zz_charle_t21_a1_s1_from on public."project";
-create trigger zz_charle_t21_a1_s1_from before update on public."project" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t21_a1_s1();
+create trigger zz_charle_t21_a1_s1_from before update on public."project" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t21_a1_s1();
 alter table public."project" enable always trigger zz_charle_t21_a1_s1_from;
 drop trigger if exists charle_t21_a1_s1_to on public."project";
-create trigger charle_t21_a1_s1_to after update on public."project" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t21_a1_s1();
+create trigger charle_t21_a1_s1_to after update on public."project" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t21_a1_s1();
 alter table public."project" enable always trigger charle_t21_a1_s1_to;
 create function charle.t21_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -2717,10 +2717,10 @@ drop trigger if exists zz_charle_t21_a2_s1_gone on public."project_task";
 create trigger zz_charle_t21_a2_s1_gone before delete on public."project_task" for each row execute function charle.t21_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t21_a2_s1_gone;
 drop trigger if exists zz_charle_t21_a2_s1_from on public."project_task";
-create trigger zz_charle_t21_a2_s1_from before update on public."project_task" for each row when (old."id" is distinct from new."id" or old."assignee_id" is distinct from new."assignee_id") execute function charle.t21_a2_s1();
+create trigger zz_charle_t21_a2_s1_from before update on public."project_task" for each row when (old."assignee_id" is distinct from new."assignee_id") execute function charle.t21_a2_s1();
 alter table public."project_task" enable always trigger zz_charle_t21_a2_s1_from;
 drop trigger if exists charle_t21_a2_s1_to on public."project_task";
-create trigger charle_t21_a2_s1_to after update on public."project_task" for each row when (old."id" is distinct from new."id" or old."assignee_id" is distinct from new."assignee_id") execute function charle.t21_a2_s1();
+create trigger charle_t21_a2_s1_to after update on public."project_task" for each row when (old."assignee_id" is distinct from new."assignee_id") execute function charle.t21_a2_s1();
 alter table public."project_task" enable always trigger charle_t21_a2_s1_to;
 create function charle.t21_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -3330,10 +3330,10 @@ drop trigger if exists zz_charle_t35_a1_s1_gone on public."client_period";
 create trigger zz_charle_t35_a1_s1_gone before delete on public."client_period" for each row execute function charle.t35_a1_s1();
 alter table public."client_period" enable always trigger zz_charle_t35_a1_s1_gone;
 drop trigger if exists zz_charle_t35_a1_s1_from on public."client_period";
-create trigger zz_charle_t35_a1_s1_from before update on public."client_period" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t35_a1_s1();
+create trigger zz_charle_t35_a1_s1_from before update on public."client_period" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t35_a1_s1();
 alter table public."client_period" enable always trigger zz_charle_t35_a1_s1_from;
 drop trigger if exists charle_t35_a1_s1_to on public."client_period";
-create trigger charle_t35_a1_s1_to after update on public."client_period" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t35_a1_s1();
+create trigger charle_t35_a1_s1_to after update on public."client_period" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t35_a1_s1();
 alter table public."client_period" enable always trigger charle_t35_a1_s1_to;
 create function charle.t35_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -4177,10 +4177,10 @@ drop trigger if exists zz_charle_t14_a2_s1_gone on public."quote";
 create trigger zz_charle_t14_a2_s1_gone before delete on public."quote" for each row execute function charle.t14_a2_s1();
 alter table public."quote" enable always trigger zz_charle_t14_a2_s1_gone;
 drop trigger if exists zz_charle_t14_a2_s1_from on public."quote";
-create trigger zz_charle_t14_a2_s1_from before update on public."quote" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t14_a2_s1();
+create trigger zz_charle_t14_a2_s1_from before update on public."quote" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t14_a2_s1();
 alter table public."quote" enable always trigger zz_charle_t14_a2_s1_from;
 drop trigger if exists charle_t14_a2_s1_to on public."quote";
-create trigger charle_t14_a2_s1_to after update on public."quote" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t14_a2_s1();
+create trigger charle_t14_a2_s1_to after update on public."quote" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t14_a2_s1();
 alter table public."quote" enable always trigger charle_t14_a2_s1_to;
 create function charle.t14_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -4319,10 +4319,10 @@ drop trigger if exists zz_charle_t15_a2_s1_gone on public."quote_requirement";
 create trigger zz_charle_t15_a2_s1_gone before delete on public."quote_requirement" for each row execute function charle.t15_a2_s1();
 alter table public."quote_requirement" enable always trigger zz_charle_t15_a2_s1_gone;
 drop trigger if exists zz_charle_t15_a2_s1_from on public."quote_requirement";
-create trigger zz_charle_t15_a2_s1_from before update on public."quote_requirement" for each row when (old."id" is distinct from new."id" or old."quote_id" is distinct from new."quote_id") execute function charle.t15_a2_s1();
+create trigger zz_charle_t15_a2_s1_from before update on public."quote_requirement" for each row when (old."quote_id" is distinct from new."quote_id") execute function charle.t15_a2_s1();
 alter table public."quote_requirement" enable always trigger zz_charle_t15_a2_s1_from;
 drop trigger if exists charle_t15_a2_s1_to on public."quote_requirement";
-create trigger charle_t15_a2_s1_to after update on public."quote_requirement" for each row when (old."id" is distinct from new."id" or old."quote_id" is distinct from new."quote_id") execute function charle.t15_a2_s1();
+create trigger charle_t15_a2_s1_to after update on public."quote_requirement" for each row when (old."quote_id" is distinct from new."quote_id") execute function charle.t15_a2_s1();
 alter table public."quote_requirement" enable always trigger charle_t15_a2_s1_to;
 create function charle.t15_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -4368,10 +4368,10 @@ drop trigger if exists zz_charle_t15_a2_s2_gone on public."quote";
 create trigger zz_charle_t15_a2_s2_gone before delete on public."quote" for each row execute function charle.t15_a2_s2();
 alter table public."quote" enable always trigger zz_charle_t15_a2_s2_gone;
 drop trigger if exists zz_charle_t15_a2_s2_from on public."quote";
-create trigger zz_charle_t15_a2_s2_from before update on public."quote" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t15_a2_s2();
+create trigger zz_charle_t15_a2_s2_from before update on public."quote" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t15_a2_s2();
 alter table public."quote" enable always trigger zz_charle_t15_a2_s2_from;
 drop trigger if exists charle_t15_a2_s2_to on public."quote";
-create trigger charle_t15_a2_s2_to after update on public."quote" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t15_a2_s2();
+create trigger charle_t15_a2_s2_to after update on public."quote" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t15_a2_s2();
 alter table public."quote" enable always trigger charle_t15_a2_s2_to;
 create function charle.t15_a2_s2_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -4563,10 +4563,10 @@ drop trigger if exists zz_charle_t17_a1_s1_gone on public."task";
 create trigger zz_charle_t17_a1_s1_gone before delete on public."task" for each row execute function charle.t17_a1_s1();
 alter table public."task" enable always trigger zz_charle_t17_a1_s1_gone;
 drop trigger if exists zz_charle_t17_a1_s1_from on public."task";
-create trigger zz_charle_t17_a1_s1_from before update on public."task" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t17_a1_s1();
+create trigger zz_charle_t17_a1_s1_from before update on public."task" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t17_a1_s1();
 alter table public."task" enable always trigger zz_charle_t17_a1_s1_from;
 drop trigger if exists charle_t17_a1_s1_to on public."task";
-create trigger charle_t17_a1_s1_to after update on public."task" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t17_a1_s1();
+create trigger charle_t17_a1_s1_to after update on public."task" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t17_a1_s1();
 alter table public."task" enable always trigger charle_t17_a1_s1_to;
 create function charle.t17_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -5030,10 +5030,10 @@ drop trigger if exists zz_charle_t42_a1_s1_gone on public."help_desk_ticket";
 create trigger zz_charle_t42_a1_s1_gone before delete on public."help_desk_ticket" for each row execute function charle.t42_a1_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a1_s1_gone;
 drop trigger if exists zz_charle_t42_a1_s1_from on public."help_desk_ticket";
-create trigger zz_charle_t42_a1_s1_from before update on public."help_desk_ticket" for each row when (old."id" is distinct from new."id" or old."assignee_id" is distinct from new."assignee_id") execute function charle.t42_a1_s1();
+create trigger zz_charle_t42_a1_s1_from before update on public."help_desk_ticket" for each row when (old."assignee_id" is distinct from new."assignee_id") execute function charle.t42_a1_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a1_s1_from;
 drop trigger if exists charle_t42_a1_s1_to on public."help_desk_ticket";
-create trigger charle_t42_a1_s1_to after update on public."help_desk_ticket" for each row when (old."id" is distinct from new."id" or old."assignee_id" is distinct from new."assignee_id") execute function charle.t42_a1_s1();
+create trigger charle_t42_a1_s1_to after update on public."help_desk_ticket" for each row when (old."assignee_id" is distinct from new."assignee_id") execute function charle.t42_a1_s1();
 alter table public."help_desk_ticket" enable always trigger charle_t42_a1_s1_to;
 create function charle.t42_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -5078,10 +5078,10 @@ drop trigger if exists zz_charle_t42_a2_s1_gone on public."help_desk_ticket";
 create trigger zz_charle_t42_a2_s1_gone before delete on public."help_desk_ticket" for each row execute function charle.t42_a2_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a2_s1_gone;
 drop trigger if exists zz_charle_t42_a2_s1_from on public."help_desk_ticket";
-create trigger zz_charle_t42_a2_s1_from before update on public."help_desk_ticket" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t42_a2_s1();
+create trigger zz_charle_t42_a2_s1_from before update on public."help_desk_ticket" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t42_a2_s1();
 alter table public."help_desk_ticket" enable always trigger zz_charle_t42_a2_s1_from;
 drop trigger if exists charle_t42_a2_s1_to on public."help_desk_ticket";
-create trigger charle_t42_a2_s1_to after update on public."help_desk_ticket" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t42_a2_s1();
+create trigger charle_t42_a2_s1_to after update on public."help_desk_ticket" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t42_a2_s1();
 alter table public."help_desk_ticket" enable always trigger charle_t42_a2_s1_to;
 create function charle.t42_a2_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -5213,10 +5213,10 @@ drop trigger if exists zz_charle_t25_a1_s1_gone on public."task";
 create trigger zz_charle_t25_a1_s1_gone before delete on public."task" for each row execute function charle.t25_a1_s1();
 alter table public."task" enable always trigger zz_charle_t25_a1_s1_gone;
 drop trigger if exists zz_charle_t25_a1_s1_from on public."task";
-create trigger zz_charle_t25_a1_s1_from before update on public."task" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t25_a1_s1();
+create trigger zz_charle_t25_a1_s1_from before update on public."task" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t25_a1_s1();
 alter table public."task" enable always trigger zz_charle_t25_a1_s1_from;
 drop trigger if exists charle_t25_a1_s1_to on public."task";
-create trigger charle_t25_a1_s1_to after update on public."task" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t25_a1_s1();
+create trigger charle_t25_a1_s1_to after update on public."task" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t25_a1_s1();
 alter table public."task" enable always trigger charle_t25_a1_s1_to;
 create function charle.t25_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -5349,10 +5349,10 @@ drop trigger if exists zz_charle_t26_a1_s1_gone on public."subtask";
 create trigger zz_charle_t26_a1_s1_gone before delete on public."subtask" for each row execute function charle.t26_a1_s1();
 alter table public."subtask" enable always trigger zz_charle_t26_a1_s1_gone;
 drop trigger if exists zz_charle_t26_a1_s1_from on public."subtask";
-create trigger zz_charle_t26_a1_s1_from before update on public."subtask" for each row when (old."id" is distinct from new."id" or old."task_id" is distinct from new."task_id") execute function charle.t26_a1_s1();
+create trigger zz_charle_t26_a1_s1_from before update on public."subtask" for each row when (old."task_id" is distinct from new."task_id") execute function charle.t26_a1_s1();
 alter table public."subtask" enable always trigger zz_charle_t26_a1_s1_from;
 drop trigger if exists charle_t26_a1_s1_to on public."subtask";
-create trigger charle_t26_a1_s1_to after update on public."subtask" for each row when (old."id" is distinct from new."id" or old."task_id" is distinct from new."task_id") execute function charle.t26_a1_s1();
+create trigger charle_t26_a1_s1_to after update on public."subtask" for each row when (old."task_id" is distinct from new."task_id") execute function charle.t26_a1_s1();
 alter table public."subtask" enable always trigger charle_t26_a1_s1_to;
 create function charle.t26_a1_s1_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column
@@ -5398,10 +5398,10 @@ drop trigger if exists zz_charle_t26_a1_s2_gone on public."task";
 create trigger zz_charle_t26_a1_s2_gone before delete on public."task" for each row execute function charle.t26_a1_s2();
 alter table public."task" enable always trigger zz_charle_t26_a1_s2_gone;
 drop trigger if exists zz_charle_t26_a1_s2_from on public."task";
-create trigger zz_charle_t26_a1_s2_from before update on public."task" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t26_a1_s2();
+create trigger zz_charle_t26_a1_s2_from before update on public."task" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t26_a1_s2();
 alter table public."task" enable always trigger zz_charle_t26_a1_s2_from;
 drop trigger if exists charle_t26_a1_s2_to on public."task";
-create trigger charle_t26_a1_s2_to after update on public."task" for each row when (old."id" is distinct from new."id" or old."client_id" is distinct from new."client_id") execute function charle.t26_a1_s2();
+create trigger charle_t26_a1_s2_to after update on public."task" for each row when (old."client_id" is distinct from new."client_id") execute function charle.t26_a1_s2();
 alter table public."task" enable always trigger charle_t26_a1_s2_to;
 create function charle.t26_a1_s2_truncate() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $charle$
 #variable_conflict use_column

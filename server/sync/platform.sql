@@ -180,9 +180,9 @@ begin
     return stamp;
 end $$;
 
--- Several entries, or spilled ones: all heads in sorted order, so that two transactions never wait for each other in a ring.
+-- Many entries, or spilled ones, set by set.
 create or replace function charle.raise_many(a_entries text[], a_txn int8, a_spilled bool) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
     s text;
     scopes text[] := '{}';
@@ -209,32 +209,84 @@ begin
     end if;
 end $$;
 
--- What charle.raise() leaves: several entries, spilled ones, a scope that is new or of an older epoch, a second raise of one transaction.
-create or replace function charle.raise_rest(a_pending text) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- The slow way: spilled or many entries, and the second raise of one transaction. The plans are generic: planned for the very entries they
+-- would be made anew each time.
+create or replace function charle.raise_slow(a_pending text) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
     entries text[] := string_to_array(a_pending, e'\x1e');
+    mark    text := entries[1];
     txn_    int8;
     done    text;
 begin
-    if (entries[1] ~ '^:([0-9]+[+]?)?$') is not true then
+    if (mark ~ '^:([0-9]+[+]?)?$') is not true then
         raise exception 'the changes of this transaction cannot be stamped: the setting charle.pending was changed after them'
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Do not run RESET ALL or set charle.pending inside a transaction that writes.';
     end if;
-    if cardinality(entries) = 1 and right(entries[1], 1) <> '+' then
-        return;
+    if cardinality(entries) = 1 and right(mark, 1) <> '+' then
+        return null;
     end if;
     txn_ := nextval('charle.raise_seq'); -- also the sign for those who wait for raises
-    if entries[1] <> ':' then
-        txn_ := trim(both ':+' from entries[1])::int8;
+    if mark <> ':' then
+        txn_ := trim(both ':+' from mark)::int8;
     end if;
     done := set_config('charle.pending', ':' || txn_, true);
     if current_setting('synchronous_commit') = 'off' then
         done := set_config('synchronous_commit', 'on', true);
     end if;
-    perform charle.raise_many(entries[2:], txn_, right(entries[1], 1) = '+');
+    perform charle.raise_many(entries[2:], txn_, right(mark, 1) = '+');
+    return null;
 end $$;
+
+-- Two to eight entries of a transaction that has raised nothing yet. Heads are raised in sorted order, so that two transactions never wait for
+-- each other in a ring. As in charle.raise(), every name says its schema; and the entries are read from the setting rather than given as a
+-- parameter, because PostgreSQL would plan anew for each number of them.
+create or replace function charle.raise_few(a_pending pg_catalog.text) returns pg_catalog.text language plpgsql as $$
+declare
+    entries pg_catalog.text[];
+    scope_  pg_catalog.text;
+    last    pg_catalog.text := '';
+    stamps  pg_catalog.int8[];
+    stamp   pg_catalog.int8;
+    txn_    pg_catalog.int8;
+    done    pg_catalog.text;
+begin
+    entries := pg_catalog.string_to_array(a_pending, e'\x1e');
+    if pg_catalog.cardinality(entries) operator(pg_catalog.>) 3 then
+        -- The mark is ':', which comes before the names of all scopes.
+        select pg_catalog.array_agg(e order by e collate pg_catalog."C") into strict entries
+            from pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting('charle.pending'), e'\x1e')) e;
+    elsif entries[2] collate pg_catalog."C" operator(pg_catalog.>) entries[3] then
+        entries := array[':', entries[3], entries[2]];
+    end if;
+    txn_ := pg_catalog.nextval('charle.raise_seq');
+    for i in 2 .. pg_catalog.cardinality(entries) loop
+        scope_ := pg_catalog.split_part(entries[i], e'\x1f', 1);
+        if scope_ operator(pg_catalog.<>) last then
+            last := scope_;
+            update charle.head h set v = h.v operator(pg_catalog.+) 1, txn = txn_
+                where h.scope operator(pg_catalog.=) scope_ and h.at operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time()
+                returning h.v into stamp;
+            if not found then
+                stamp := charle.raise_scope(scope_, txn_);
+            end if;
+        end if;
+        stamps[i] := stamp;
+    end loop;
+    done := pg_catalog.set_config('charle.pending', pg_catalog.array_to_string(entries, e'\x1e'), true);
+    insert into charle.change (scope, v, tab, op, key)
+        select pg_catalog.split_part(x.e, e'\x1f', 1), stamps[x.n],
+               pg_catalog.left(pg_catalog.split_part(x.e, e'\x1f', 2), -1)::pg_catalog.int4,
+               pg_catalog.right(pg_catalog.split_part(x.e, e'\x1f', 2), 1)::pg_catalog."char", pg_catalog.split_part(x.e, e'\x1f', 3)
+        from pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting('charle.pending'), e'\x1e')) with ordinality as x (e, n)
+        where x.n operator(pg_catalog.>) 1;
+    done := case when pg_catalog.current_setting('synchronous_commit') operator(pg_catalog.=) 'off'
+        then pg_catalog.set_config('synchronous_commit', 'on', true) else '' end
+        operator(pg_catalog.||) pg_catalog.set_config('charle.pending', ':' operator(pg_catalog.||) txn_::pg_catalog.text, true);
+    return null;
+end $$;
+alter function charle.raise_few(text) reset search_path;
 
 -- The trigger. Nearly every transaction has one entry whose head is in the running epoch; that way has as few expressions and statements
 -- as can be, because PL/pgSQL sets up each of them anew in every transaction. It runs with its owner's rights and the caller's search
@@ -264,11 +316,14 @@ begin
                 operator(pg_catalog.||) pg_catalog.set_config('charle.pending', ':' operator(pg_catalog.||) txn_::pg_catalog.text, true);
             return null;
         end if;
+    elsif pg_catalog.left(pending, 2) operator(pg_catalog.=) e':\x1e' and pg_catalog.split_part(pending, e'\x1e', 10) operator(pg_catalog.=) '' then
+        done := charle.raise_few(pending);
+        return null;
     elsif pg_catalog.left(pending, 1) operator(pg_catalog.=) ':' and pg_catalog.strpos(pending, e'\x1e') operator(pg_catalog.=) 0
             and pg_catalog.right(pending, 1) operator(pg_catalog.<>) '+' then
         return null; -- nothing changed, or an earlier event of this transaction has raised everything
     end if;
-    perform charle.raise_rest(pending);
+    done := charle.raise_slow(pending);
     return null;
 end $$;
 alter function charle.raise() reset search_path;

@@ -249,12 +249,32 @@ static void add_link_function(struct charle_buf *out, const struct ch_model_tabl
 }
 
 // The columns of a link that decide where paths lead: to the place before, to the place behind, or the key at the end.
+// A key that rows refer to and that does not carry them along cannot change while there are any.
 static struct charle_column_set link_columns(const struct ch_model_audience *audience, size_t place)
 {
     struct charle_column_set set = {0};
-    add_to_set(&set, audience->steps[place - 1].to_column);
+    const struct ch_model_step *step = &audience->steps[place - 1];
+    enum charle_action on_update = step->from_column->on_update;
+    if (step->direction == CH_MODEL_DOWN || on_update == CHARLE_CASCADE || on_update == CHARLE_SET_NULL)
+        add_to_set(&set, step->to_column);
     add_to_set(&set, place < audience->step_count ? audience->steps[place].from_column : audience->key);
     return set;
+}
+
+// "old."a" is distinct from new."a" or …". Made into a tree once, when the trigger is made: no search path comes in
+// later.
+static void add_moved(struct charle_buf *out, const struct ch_model_table *on, const struct charle_column_set *columns)
+{
+    const char *word = "";
+    for (size_t i = 0; i < on->column_count; i++) {
+        if (!charle_column_set_has(columns, i))
+            continue;
+        charle_buf_add_text(out, word);
+        ch_stamp_add_column(out, "old", &on->columns[i]);
+        charle_buf_add_text(out, " is distinct from ");
+        ch_stamp_add_column(out, "new", &on->columns[i]);
+        word = " or ";
+    }
 }
 
 static void add_link_trigger(struct charle_buf *out, const struct ch_model_table *table,
@@ -267,7 +287,7 @@ static void add_link_trigger(struct charle_buf *out, const struct ch_model_table
     charle_buf_add_text(&behind, "for each row ");
     if (when_changed) {
         charle_buf_add_text(&behind, "when (");
-        ch_stamp_add_differs(&behind, on, when_changed);
+        add_moved(&behind, on, when_changed);
         charle_buf_add_text(&behind, ") ");
     }
     charle_buf_printf(&behind, "execute function charle.t%u_%s()", table->id, suffix);
