@@ -19,6 +19,7 @@ struct application {
     struct charle_str *listed; // all scopes held, when the moment lists them
     size_t listed_count;
     bool has_going;            // temp.charle_going has rows
+    bool has_lost;             // the moment takes scopes away
     bool has_news;             // the moment changes which scopes are held or trusted
 };
 
@@ -139,11 +140,12 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
     return rc ? rc : gain_scopes(a, &page->gained, err);
 }
 
-// The first moment of every pull lists all scopes held, the device's own among them, so a list is never empty.
+// The first moment of every pull, and every one in which a scope is lost, lists all scopes held but the device's own. So an empty list beside a
+// lost scope says that nothing is held any more.
 static enum charle_err apply_list(struct application *a, struct charle_error *err)
 {
     struct charle_array listed = {a->listed, a->listed_count, true};
-    if (!a->has_news || !a->listed_count)
+    if (!a->has_news || (!a->listed_count && !a->has_lost))
         return CHARLE_OK;
     enum charle_err rc = lose_unlisted(a->replica, &listed, err);
     return rc ? rc : gain_scopes(a, &listed, err);
@@ -153,6 +155,7 @@ static enum charle_err apply_list(struct application *a, struct charle_error *er
 static enum charle_err note_news(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
     (void)err;
+    a->has_lost = a->has_lost || page->lost.count;
     a->has_news = a->has_news || page->lost.count || page->gained.count || page->repair.count;
     return CHARLE_OK;
 }

@@ -29,7 +29,7 @@
     X(CURSOR_STAGE, "update charle_cursor set state = 4 where scope = ?1 and state = 3")                               \
     X(CURSOR_IN_STATE, "select scope from charle_cursor where state = ?1 order by scope")                              \
     X(CURSOR_INCOMPLETE, "select count(*) from charle_cursor where state <> 1")                                        \
-    X(CURSOR_HELD, "select count(*) from charle_cursor")                                                               \
+    X(CURSOR_HELD, "select count(*) from charle_cursor where scope not like 'device:%'")                                                               \
     X(COPY_ADD, "insert into charle_copy(scope, tab, is_done, rows) values(?1, ?2, 0, 0) on conflict do nothing")       \
     X(COPY_MOVE, "update charle_copy set after_key = ?3, is_done = ?4, rows = rows + ?5, rows_total = coalesce(?6, rows_total) " \
                  "where scope = ?1 and tab = ?2")                                                                      \

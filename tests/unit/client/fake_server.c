@@ -807,8 +807,6 @@ static void first_moment(struct fake_server *server, struct fake_stream *stream,
         if (cursor && is_good(server, cursor))
             remember(stream, scopes[i], head_of(server, scopes[i]).stamp);
     }
-    struct charle_str own = charle_arena_printf(&server->arena, "device:%s", stream->device);
-    list_add(server, &all, boxed(server, own.ptr, own.len));
     struct charle_pull_page page = {.lost = value_array(server, &lost), .gained = value_array(server, &gained),
                                     .repair = value_array(server, &repair), .scope = value_array(server, &all)};
     send_moment(server, stream, &page, &deltas, reply);
@@ -871,6 +869,8 @@ static void later_moment(struct fake_server *server, struct fake_stream *stream,
         return;
     struct charle_pull_page page = {.lost = value_array(server, &lost), .gained = value_array(server, &gained),
                                     .repair = value_array(server, &repair)};
+    if (lost.count)
+        page.scope = granted;
     send_moment(server, stream, &page, &deltas, reply);
 }
 
