@@ -2,6 +2,8 @@
 #include "base/buf.h"
 #include "bench/common/bench.h"
 #include "bench/sync/figures.h"
+#include "call/method.h"
+#include "charle/admin.charle.h"
 #include "charle/sync.charle.h"
 #include "charleos.schema.charle.h"
 #include "msg/wire.h"
@@ -22,10 +24,25 @@ static double transactions(PGconn *pg)
     return rig_number(pg, "select sum(xact_commit + xact_rollback) from pg_stat_database where datname = current_database()");
 }
 
+// What the server itself counts: pulls, and those among them that it answered from memory.
+static void count_pulls(struct charle_client *client, double *out_pulls, double *out_idle)
+{
+    struct charle_error err = {0};
+    struct charle_arena arena = {0};
+    const struct charle_status_request request = {0};
+    struct charle_status_reply reply;
+    const struct charle_method *method = charle_client_method(client, "charle.Admin/Status");
+    if (!method || charle_client_call(client, method, &request, &arena, &reply, NULL, &err))
+        bench_die("Status: %s", err.text);
+    *out_pulls = (double)reply.pulls;
+    *out_idle = (double)reply.pulls_idle;
+    charle_arena_deinit(&arena);
+}
+
 void figure_idle_pull(struct rig *rig)
 {
-    struct bench_samples extra = {0};
-    char note[128];
+    struct bench_samples touching = {0}, extra = {0}, per_pull = {0};
+    char note[160];
     struct charle_client *client = rig_client(rig, "idle", 1);
     rig_sync(client);
     // A session that stays, as a laptop's does: each sync below is one pull, not a new introduction.
@@ -33,26 +50,29 @@ void figure_idle_pull(struct rig *rig)
         bench_die("the client does not start");
     PGconn *pg = rig_psql(rig);
     rig_sync(client);
-    struct bench_samples per_pull = {0};
     for (int run = 0; run < BENCH_RUNS; run++) {
+        double pulls, idle, pulls_after, idle_after;
+        count_pulls(client, &pulls, &idle);
         double before = transactions(pg), start = bench_now();
         for (int i = 0; i < PULLS; i++)
             rig_sync(client);
         double seconds = bench_now() - start, busy = transactions(pg) - before;
+        count_pulls(client, &pulls_after, &idle_after);
+        bench_add(&touching, ((pulls_after - pulls) - (idle_after - idle)) / (pulls_after - pulls));
         bench_add(&per_pull, seconds / PULLS * 1e6);
         // The server's own poll goes on whether or not anybody pulls: measure as long a time without pulls and take it off.
         before = transactions(pg);
         poll(NULL, 0, (int)(seconds * 1000));
         double quiet = transactions(pg) - before;
         bench_add(&extra, (busy - quiet) / PULLS);
-        bench_say("run %d: %.0f transactions with %d pulls, %.0f without, %.0f us a pull", run + 1, busy, PULLS, quiet,
-                  seconds / PULLS * 1e6);
+        bench_say("run %d: %.0f pulls, %.0f of them from memory; %.0f transactions, %.0f in the same time without pulls", run + 1,
+                  pulls_after - pulls, idle_after - idle, busy, quiet);
     }
-    double value = bench_median(&extra);
-    snprintf(note, sizeof(note), "%.0f us a pull, client included", bench_median(&per_pull));
-    bench_print(&(struct bench_result){.name = "idle_pull", .value = value, .unit = "PostgreSQL transactions a pull",
-                                       .against = "the same time without pulls", .against_value = 0, .ratio = value, .target = 0.02,
-                                       .is_less = 1, .note = note});
+    double value = bench_median(&touching);
+    snprintf(note, sizeof(note), "PostgreSQL ran %.2f transactions a pull more than without pulls; %.0f us a pull, client included",
+             bench_median(&extra), bench_median(&per_pull));
+    bench_print(&(struct bench_result){.name = "idle_pull", .value = value, .unit = "of the pulls touch PostgreSQL",
+                                       .against = "none", .against_value = 0, .ratio = value, .target = 0.001, .is_less = 1, .note = note});
     PQfinish(pg);
     charle_client_close(client);
 }
