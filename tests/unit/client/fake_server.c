@@ -1,5 +1,7 @@
 #include "fake_server.h"
 
+#include "fake_sql.h"
+
 #include "base/alloc.h"
 #include "db/record.h"
 #include "msg/json.h"
@@ -34,19 +36,19 @@ static void run(struct fake_server *server, const char *sql)
     must(server, sqlite3_exec(server->sql, sql, NULL, NULL, NULL), sql);
 }
 
-static sqlite3_stmt *prepare(struct fake_server *server, const char *sql)
+sqlite3_stmt *fake_prepare(struct fake_server *server, const char *sql)
 {
     sqlite3_stmt *stmt;
     must(server, sqlite3_prepare_v2(server->sql, sql, -1, &stmt, NULL), sql);
     return stmt;
 }
 
-static void bind_str(sqlite3_stmt *stmt, int index, struct charle_str text)
+void fake_bind_str(sqlite3_stmt *stmt, int index, struct charle_str text)
 {
     sqlite3_bind_text(stmt, index, text.ptr ? text.ptr : "", (int)text.len, SQLITE_TRANSIENT);
 }
 
-static struct charle_str column_str(sqlite3_stmt *stmt, int column)
+struct charle_str fake_column_str(sqlite3_stmt *stmt, int column)
 {
     return charle_str_n((const char *)sqlite3_column_text(stmt, column), (size_t)sqlite3_column_bytes(stmt, column));
 }
@@ -58,7 +60,7 @@ int64_t fake_server_number(struct fake_server *server, const char *format, ...)
     va_start(args, format);
     vsnprintf(sql, sizeof(sql), format, args);
     va_end(args);
-    sqlite3_stmt *stmt = prepare(server, sql);
+    sqlite3_stmt *stmt = fake_prepare(server, sql);
     int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
     sqlite3_finalize(stmt);
     return value;
@@ -145,16 +147,16 @@ static void read_scope_table(struct fake_server *server, struct charle_str scope
     charle_sql_write_name(&sql, table->name);
     charle_buf_add_text(&sql, " as r where ");
     add_in_scope(table, audience, &sql);
-    sqlite3_stmt *select = prepare(server, charle_buf_text(&sql));
-    sqlite3_stmt *insert = prepare(server, "insert into fs_next values (?1, ?2, ?3, ?4)");
-    bind_str(select, 1, ch_scope_key(scope));
+    sqlite3_stmt *select = fake_prepare(server, charle_buf_text(&sql));
+    sqlite3_stmt *insert = fake_prepare(server, "insert into fs_next values (?1, ?2, ?3, ?4)");
+    fake_bind_str(select, 1, ch_scope_key(scope));
     int columns = (int)charle_column_set_count(&audience->columns);
     while (sqlite3_step(select) == SQLITE_ROW) {
         charle_buf_reset(&row);
         assert_int_equal(ch_sqlite_read_row(select, 0, table, &audience->columns, &server->arena, &row, &err), CHARLE_OK);
-        bind_str(insert, 1, scope);
+        fake_bind_str(insert, 1, scope);
         sqlite3_bind_int64(insert, 2, table->id);
-        bind_str(insert, 3, column_str(select, columns));
+        fake_bind_str(insert, 3, fake_column_str(select, columns));
         sqlite3_bind_blob(insert, 4, row.data, (int)row.size, SQLITE_TRANSIENT);
         must(server, sqlite3_step(insert), "insert into fs_next");
         sqlite3_reset(insert);
@@ -167,7 +169,7 @@ static void read_scope_table(struct fake_server *server, struct charle_str scope
 
 static void read_scopes(struct fake_server *server)
 {
-    sqlite3_stmt *scopes = prepare(server, "select scope from fs_scope");
+    sqlite3_stmt *scopes = fake_prepare(server, "select scope from fs_scope");
     while (sqlite3_step(scopes) == SQLITE_ROW) {
         char scope[256];
         snprintf(scope, sizeof(scope), "%s", sqlite3_column_text(scopes, 0));
@@ -202,8 +204,8 @@ static void stamp(struct fake_server *server)
 
 void fake_server_grant(struct fake_server *server, const char *scope)
 {
-    sqlite3_stmt *stmt = prepare(server, "insert into fs_scope values (?1, 1) on conflict do update set is_granted = 1");
-    bind_str(stmt, 1, charle_str(scope));
+    sqlite3_stmt *stmt = fake_prepare(server, "insert into fs_scope values (?1, 1) on conflict do update set is_granted = 1");
+    fake_bind_str(stmt, 1, charle_str(scope));
     sqlite3_step(stmt);
     sqlite3_finalize(stmt);
     stamp(server);
@@ -211,8 +213,8 @@ void fake_server_grant(struct fake_server *server, const char *scope)
 
 void fake_server_revoke(struct fake_server *server, const char *scope)
 {
-    sqlite3_stmt *stmt = prepare(server, "update fs_scope set is_granted = 0 where scope = ?1");
-    bind_str(stmt, 1, charle_str(scope));
+    sqlite3_stmt *stmt = fake_prepare(server, "update fs_scope set is_granted = 0 where scope = ?1");
+    fake_bind_str(stmt, 1, charle_str(scope));
     sqlite3_step(stmt);
     sqlite3_finalize(stmt);
 }
@@ -276,8 +278,8 @@ struct head {
 static struct head head_of(struct fake_server *server, struct charle_str scope)
 {
     struct head head = {0};
-    sqlite3_stmt *stmt = prepare(server, "select stamp, lineage from fs_head where scope = ?1");
-    bind_str(stmt, 1, scope);
+    sqlite3_stmt *stmt = fake_prepare(server, "select stamp, lineage from fs_head where scope = ?1");
+    fake_bind_str(stmt, 1, scope);
     if (sqlite3_step(stmt) == SQLITE_ROW)
         head = (struct head){sqlite3_column_int64(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1)};
     sqlite3_finalize(stmt);
@@ -287,13 +289,13 @@ static struct head head_of(struct fake_server *server, struct charle_str scope)
 // Does the cursor lie on the history, above the floor?
 static bool is_good(struct fake_server *server, const struct charle_cursor *cursor)
 {
-    sqlite3_stmt *stmt = prepare(server,
+    sqlite3_stmt *stmt = fake_prepare(server,
         "select (?2 = 0 and ?3 = 0 and coalesce((select floor from fs_head where scope = ?1), 0) = 0) or ("
         "exists (select 1 from fs_epoch where epoch = ?2 >> 33 and lineage = ?3) and "
         "?2 <= max(coalesce((select max(stamp) from fs_log where scope = ?1 and stamp >> 33 = ?2 >> 33), 0),"
         "          coalesce((select stamp from fs_head where scope = ?1 and stamp >> 33 = ?2 >> 33), 0)) and "
         "?2 >= coalesce((select floor from fs_head where scope = ?1), 0))");
-    bind_str(stmt, 1, cursor->scope);
+    fake_bind_str(stmt, 1, cursor->scope);
     sqlite3_bind_int64(stmt, 2, cursor->stamp);
     sqlite3_bind_int64(stmt, 3, (int64_t)cursor->lineage);
     bool good = sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0);
@@ -303,8 +305,8 @@ static bool is_good(struct fake_server *server, const struct charle_cursor *curs
 
 static bool is_granted(struct fake_server *server, struct charle_str scope)
 {
-    sqlite3_stmt *stmt = prepare(server, "select 1 from fs_scope where scope = ?1 and is_granted");
-    bind_str(stmt, 1, scope);
+    sqlite3_stmt *stmt = fake_prepare(server, "select 1 from fs_scope where scope = ?1 and is_granted");
+    fake_bind_str(stmt, 1, scope);
     bool is = sqlite3_step(stmt) == SQLITE_ROW;
     sqlite3_finalize(stmt);
     return is;
@@ -386,8 +388,8 @@ static struct charle_str *boxed(struct fake_server *server, const void *ptr, siz
 
 int64_t fake_server_last_sequence(struct fake_server *server, const char *device)
 {
-    sqlite3_stmt *stmt = prepare(server, "select last_sequence from fs_device where id = ?1");
-    bind_str(stmt, 1, charle_str(device));
+    sqlite3_stmt *stmt = fake_prepare(server, "select last_sequence from fs_device where id = ?1");
+    fake_bind_str(stmt, 1, charle_str(device));
     int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_finalize(stmt);
     return value;
@@ -395,8 +397,8 @@ int64_t fake_server_last_sequence(struct fake_server *server, const char *device
 
 static uint64_t hash_at(struct fake_server *server, struct charle_str device, int64_t sequence, bool *known)
 {
-    sqlite3_stmt *stmt = prepare(server, "select hash from fs_verdict where device = ?1 and sequence = ?2");
-    bind_str(stmt, 1, device);
+    sqlite3_stmt *stmt = fake_prepare(server, "select hash from fs_verdict where device = ?1 and sequence = ?2");
+    fake_bind_str(stmt, 1, device);
     sqlite3_bind_int64(stmt, 2, sequence);
     *known = sqlite3_step(stmt) == SQLITE_ROW;
     uint64_t hash = *known ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
@@ -407,9 +409,9 @@ static uint64_t hash_at(struct fake_server *server, struct charle_str device, in
 static struct charle_array granted_scopes(struct fake_server *server)
 {
     struct list list = {0};
-    sqlite3_stmt *stmt = prepare(server, "select scope from fs_scope where is_granted order by scope");
+    sqlite3_stmt *stmt = fake_prepare(server, "select scope from fs_scope where is_granted order by scope");
     while (sqlite3_step(stmt) == SQLITE_ROW) {
-        struct charle_str scope = keep_str(server, column_str(stmt, 0));
+        struct charle_str scope = keep_str(server, fake_column_str(stmt, 0));
         list_add(server, &list, boxed(server, scope.ptr, scope.len));
     }
     sqlite3_finalize(stmt);
@@ -428,8 +430,8 @@ static enum charle_err do_open(struct fake_server *server, const struct charle_o
         snprintf(reply->text, sizeof(reply->text), "call %lld of this device is another one", (long long)request->last_sequence.value);
         return CHARLE_CONFLICT;
     }
-    sqlite3_stmt *stmt = prepare(server, "insert into fs_device values (?1, 0, 0) on conflict do nothing");
-    bind_str(stmt, 1, request->device_id);
+    sqlite3_stmt *stmt = fake_prepare(server, "insert into fs_device values (?1, 0, 0) on conflict do nothing");
+    fake_bind_str(stmt, 1, request->device_id);
     sqlite3_step(stmt);
     sqlite3_finalize(stmt);
     char device[64];
@@ -473,17 +475,17 @@ static enum charle_err run_call(struct fake_server *server, const struct charle_
 static void store_verdict(struct fake_server *server, struct charle_str device, const struct charle_call *call,
                           const struct charle_verdict *verdict)
 {
-    sqlite3_stmt *stmt = prepare(server, "insert into fs_verdict values (?1, ?2, ?3, ?4, ?5, ?6)");
-    bind_str(stmt, 1, device);
+    sqlite3_stmt *stmt = fake_prepare(server, "insert into fs_verdict values (?1, ?2, ?3, ?4, ?5, ?6)");
+    fake_bind_str(stmt, 1, device);
     sqlite3_bind_int64(stmt, 2, call->sequence);
     sqlite3_bind_int64(stmt, 3, (int64_t)call->hash);
     sqlite3_bind_int(stmt, 4, verdict->kind);
     sqlite3_bind_int(stmt, 5, verdict->code.has ? verdict->code.value : 0);
-    bind_str(stmt, 6, verdict->text.has ? verdict->text.value : CHARLE_STR(""));
+    fake_bind_str(stmt, 6, verdict->text.has ? verdict->text.value : CHARLE_STR(""));
     must(server, sqlite3_step(stmt), "insert into fs_verdict");
     sqlite3_finalize(stmt);
-    stmt = prepare(server, "update fs_device set last_sequence = ?2, last_hash = ?3 where id = ?1");
-    bind_str(stmt, 1, device);
+    stmt = fake_prepare(server, "update fs_device set last_sequence = ?2, last_hash = ?3 where id = ?1");
+    fake_bind_str(stmt, 1, device);
     sqlite3_bind_int64(stmt, 2, call->sequence);
     sqlite3_bind_int64(stmt, 3, (int64_t)call->hash);
     must(server, sqlite3_step(stmt), "update fs_device");
@@ -492,13 +494,13 @@ static void store_verdict(struct fake_server *server, struct charle_str device, 
 
 static void stored_verdict(struct fake_server *server, struct charle_str device, int64_t sequence, struct charle_verdict *verdict)
 {
-    sqlite3_stmt *stmt = prepare(server, "select kind, code, text from fs_verdict where device = ?1 and sequence = ?2");
-    bind_str(stmt, 1, device);
+    sqlite3_stmt *stmt = fake_prepare(server, "select kind, code, text from fs_verdict where device = ?1 and sequence = ?2");
+    fake_bind_str(stmt, 1, device);
     sqlite3_bind_int64(stmt, 2, sequence);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     verdict->kind = sqlite3_column_int(stmt, 0);
     verdict->code = (struct charle_opt_int4){sqlite3_column_int(stmt, 1), true};
-    verdict->text = (struct charle_opt_text){keep_str(server, column_str(stmt, 2)), true};
+    verdict->text = (struct charle_opt_text){keep_str(server, fake_column_str(stmt, 2)), true};
     sqlite3_finalize(stmt);
 }
 
@@ -509,8 +511,8 @@ static enum charle_err do_push(struct fake_server *server, const struct charle_p
     char device[64];
     snprintf(device, sizeof(device), "%.*s", CHARLE_FMT(request->device_id));
     int64_t last = fake_server_last_sequence(server, device);
-    sqlite3_stmt *stmt = prepare(server, "select last_hash from fs_device where id = ?1");
-    bind_str(stmt, 1, request->device_id);
+    sqlite3_stmt *stmt = fake_prepare(server, "select last_hash from fs_device where id = ?1");
+    fake_bind_str(stmt, 1, request->device_id);
     uint64_t last_hash = sqlite3_step(stmt) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_finalize(stmt);
     must_be_ok(charle_begin(server->db, NULL, NULL));
@@ -574,13 +576,13 @@ static enum charle_err do_hash(struct fake_server *server, const struct charle_h
     charle_buf_add_text(&sql, "select key, row from fs_content where scope = ?1 and tab = ?2");
     add_range(&request->after_key, &request->until_key, true, &sql);
     charle_buf_add_text(&sql, " order by key");
-    sqlite3_stmt *stmt = prepare(server, charle_buf_text(&sql));
-    bind_str(stmt, 1, request->scope);
+    sqlite3_stmt *stmt = fake_prepare(server, charle_buf_text(&sql));
+    fake_bind_str(stmt, 1, request->scope);
     sqlite3_bind_int64(stmt, 2, request->table);
     if (request->after_key.has)
-        bind_str(stmt, 3, request->after_key.value);
+        fake_bind_str(stmt, 3, request->after_key.value);
     if (request->until_key.has)
-        bind_str(stmt, 4, request->until_key.value);
+        fake_bind_str(stmt, 4, request->until_key.value);
     size_t total = 0;
     while (sqlite3_step(stmt) == SQLITE_ROW)
         total++;
@@ -594,7 +596,7 @@ static enum charle_err do_hash(struct fake_server *server, const struct charle_h
         struct charle_hash_bucket *bucket = new(server, sizeof(*bucket));
         uint8_t hash[CH_ROW_HASH_SIZE];
         ch_row_sum_write(&sum, hash);
-        *bucket = (struct charle_hash_bucket){keep_str(server, column_str(stmt, 0)), sum.rows,
+        *bucket = (struct charle_hash_bucket){keep_str(server, fake_column_str(stmt, 0)), sum.rows,
                                               charle_arena_bytes(&server->arena, charle_bytes(hash, sizeof(hash)))};
         list_add(server, &buckets, bucket);
         sum = (struct ch_row_sum){0};
@@ -663,14 +665,14 @@ static enum charle_err pump_copy(struct fake_server *server, struct fake_stream 
     charle_buf_add_text(&sql, "select key, row from fs_content where scope = ?1 and tab = ?2");
     add_range(&after, &request.until_key, true, &sql);
     charle_buf_add_text(&sql, " order by key limit ?5");
-    sqlite3_stmt *stmt = prepare(server, charle_buf_text(&sql));
+    sqlite3_stmt *stmt = fake_prepare(server, charle_buf_text(&sql));
     size_t limit = server->page_rows ? server->page_rows : 100;
-    bind_str(stmt, 1, request.scope);
+    fake_bind_str(stmt, 1, request.scope);
     sqlite3_bind_int64(stmt, 2, request.table);
     if (after.has)
-        bind_str(stmt, 3, after.value);
+        fake_bind_str(stmt, 3, after.value);
     if (request.until_key.has)
-        bind_str(stmt, 4, request.until_key.value);
+        fake_bind_str(stmt, 4, request.until_key.value);
     sqlite3_bind_int64(stmt, 5, (int64_t)limit);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         struct charle_bytes row = keep_blob(server, stmt, 1);
@@ -696,11 +698,11 @@ static enum charle_err pump_copy(struct fake_server *server, struct fake_stream 
 static struct charle_array still_in(struct fake_server *server, int64_t table, struct charle_str key)
 {
     struct list list = {0};
-    sqlite3_stmt *stmt = prepare(server, "select scope from fs_content where tab = ?1 and key = ?2");
+    sqlite3_stmt *stmt = fake_prepare(server, "select scope from fs_content where tab = ?1 and key = ?2");
     sqlite3_bind_int64(stmt, 1, table);
-    bind_str(stmt, 2, key);
+    fake_bind_str(stmt, 2, key);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
-        struct charle_str scope = keep_str(server, column_str(stmt, 0));
+        struct charle_str scope = keep_str(server, fake_column_str(stmt, 0));
         list_add(server, &list, boxed(server, scope.ptr, scope.len));
     }
     sqlite3_finalize(stmt);
@@ -710,9 +712,9 @@ static struct charle_array still_in(struct fake_server *server, int64_t table, s
 static void add_table_delta(struct fake_server *server, const struct charle_cursor *from, int64_t table, struct list *tables)
 {
     struct list rows = {0}, gone = {0};
-    sqlite3_stmt *stmt = prepare(server, "select l.key, c.row, c.key is not null from (select distinct key from fs_log where scope = ?1 and "
+    sqlite3_stmt *stmt = fake_prepare(server, "select l.key, c.row, c.key is not null from (select distinct key from fs_log where scope = ?1 and "
                                  "stamp > ?2 and tab = ?3) l left join fs_content c on c.scope = ?1 and c.tab = ?3 and c.key = l.key order by 1");
-    bind_str(stmt, 1, from->scope);
+    fake_bind_str(stmt, 1, from->scope);
     sqlite3_bind_int64(stmt, 2, from->stamp);
     sqlite3_bind_int64(stmt, 3, table);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
@@ -722,7 +724,7 @@ static void add_table_delta(struct fake_server *server, const struct charle_curs
             continue;
         }
         struct charle_gone *item = new(server, sizeof(*item));
-        item->key = keep_str(server, column_str(stmt, 0));
+        item->key = keep_str(server, fake_column_str(stmt, 0));
         item->still_in = still_in(server, table, item->key);
         list_add(server, &gone, item);
     }
@@ -825,8 +827,8 @@ static bool is_listed(const struct fake_stream *stream, struct charle_str scope)
 
 static int64_t floor_of(struct fake_server *server, struct charle_str scope)
 {
-    sqlite3_stmt *stmt = prepare(server, "select floor from fs_head where scope = ?1");
-    bind_str(stmt, 1, scope);
+    sqlite3_stmt *stmt = fake_prepare(server, "select floor from fs_head where scope = ?1");
+    fake_bind_str(stmt, 1, scope);
     int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_finalize(stmt);
     return value;
@@ -897,116 +899,4 @@ enum charle_err fake_server_pump(struct fake_server *server, struct fake_stream 
     reply->text[0] = '\0';
     charle_arena_reset(&server->arena);
     return stream->is_pull ? pump_pull(server, stream, reply) : pump_copy(server, stream, reply);
-}
-
-// --- the oracle ---------------------------------------------------------------------------------------------------------------
-
-// Every scope's rows, as the replica shows them, must be the server's.
-struct scope_check {
-    sqlite3_stmt *expected;
-    size_t rows;
-    const char *scope;
-    const struct charle_table *table;
-};
-
-static const char *row_text(const struct charle_table *table, struct charle_bytes row)
-{
-    struct charle_buf *text = calloc(1, sizeof(*text)); // for a message of a test that fails; not freed
-    struct charle_arena arena = {0};
-    struct charle_error err = {0};
-    void *patch = charle_arena_alloc(&arena, table->patch->size);
-    if (charle_message_read(table->patch, row, &arena, patch, &err))
-        return err.text[0] ? "unreadable" : "";
-    charle_message_write_json(table->patch, patch, text);
-    return charle_buf_text(text);
-}
-
-static enum charle_err check_row(void *ctx, struct charle_bytes row, struct charle_error *err)
-{
-    struct scope_check *check = ctx;
-    (void)err;
-    if (sqlite3_step(check->expected) != SQLITE_ROW)
-        fail_msg("%s in %s has a row too many", check->scope, check->table->name.ptr);
-    struct charle_bytes expected = {sqlite3_column_blob(check->expected, 1), (size_t)sqlite3_column_bytes(check->expected, 1)};
-    if (expected.len != row.len || memcmp(expected.ptr, row.ptr, row.len) != 0)
-        fail_msg("scope %s, table %s, row %s differs:\n  server:  %s\n  replica: %s", check->scope, check->table->name.ptr,
-                 sqlite3_column_text(check->expected, 0), row_text(check->table, expected), row_text(check->table, row));
-    check->rows++;
-    return CHARLE_OK;
-}
-
-static void check_scope(struct fake_server *server, struct ch_replica *replica, struct ch_table *table, const char *scope)
-{
-    struct ch_table_audience *audience = ch_table_audience_of(table, charle_str(scope));
-    struct scope_check check = {.scope = scope, .table = table->schema};
-    struct charle_error err = {0};
-    if (!audience)
-        return;
-    check.expected = prepare(server, "select key, row from fs_content where scope = ?1 and tab = ?2 order by key");
-    bind_str(check.expected, 1, charle_str(scope));
-    sqlite3_bind_int64(check.expected, 2, table->schema->id);
-    enum charle_err rc = ch_table_walk(&replica->tables, table, audience, charle_str(scope), (struct charle_str){0}, (struct charle_str){0},
-                                       check_row, &check, &err);
-    if (rc)
-        fail_msg("%s", err.text);
-    if (sqlite3_step(check.expected) == SQLITE_ROW)
-        fail_msg("scope %s, table %s: row %s is missing", scope, table->schema->name.ptr, sqlite3_column_text(check.expected, 0));
-    sqlite3_finalize(check.expected);
-}
-
-// A row shows no column that none of its scopes shows, and there is no row without a scope.
-static void check_union(struct fake_server *server, struct ch_replica *replica, struct ch_table *table)
-{
-    char sql[300];
-    struct charle_buf image = {0};
-    snprintf(sql, sizeof(sql), "select json_array(%s) from \"%.*s\"", "1", CHARLE_FMT(table->schema->name));
-    struct charle_buf keys = {0};
-    charle_buf_add_text(&keys, "select ");
-    ch_table_add_key_text(table, &keys);
-    charle_buf_printf(&keys, " from \"%.*s\" as r", CHARLE_FMT(table->schema->name));
-    sqlite3_stmt *rows;
-    assert_int_equal(sqlite3_prepare_v2(replica->sql.db, charle_buf_text(&keys), -1, &rows, NULL), SQLITE_OK);
-    while (sqlite3_step(rows) == SQLITE_ROW) {
-        struct charle_column_set shown = {0};
-        struct charle_str key = column_str(rows, 0);
-        sqlite3_stmt *scopes = prepare(server, "select c.scope from fs_content c join fs_scope s on s.scope = c.scope and s.is_granted "
-                                       "where c.tab = ?1 and c.key = ?2");
-        sqlite3_bind_int64(scopes, 1, table->schema->id);
-        bind_str(scopes, 2, key);
-        bool any = false;
-        while (sqlite3_step(scopes) == SQLITE_ROW) {
-            struct ch_table_audience *audience = ch_table_audience_of(table, column_str(scopes, 0));
-            shown.bits[0] |= audience->columns.bits[0];
-            any = true;
-        }
-        sqlite3_finalize(scopes);
-        if (!any)
-            fail_msg("row %s of %s belongs to no scope", key.ptr, table->schema->name.ptr);
-        struct ch_row_cell cells[CH_COLUMNS_MAX];
-        struct charle_error err;
-        bool found;
-        charle_buf_reset(&image);
-        assert_int_equal(ch_table_read(&replica->tables, table, key, &image, &found, &err), CHARLE_OK);
-        assert_int_equal(ch_row_scan(table->schema, charle_buf_bytes(&image), cells, &err), CHARLE_OK);
-        for (size_t i = 0; i < table->schema->column_count; i++) {
-            if (!charle_column_set_has(&shown, i) && cells[i].has)
-                fail_msg("row %s of %s shows %s, which none of its scopes shows", key.ptr, table->schema->name.ptr,
-                         table->schema->columns[i].name.ptr);
-        }
-    }
-    sqlite3_finalize(rows);
-    charle_buf_deinit(&keys);
-    charle_buf_deinit(&image);
-}
-
-void fake_server_check(struct fake_server *server, struct ch_replica *replica)
-{
-    for (size_t i = 0; i < replica->tables.count; i++) {
-        struct ch_table *table = &replica->tables.items[i];
-        sqlite3_stmt *scopes = prepare(server, "select scope from fs_scope where is_granted");
-        while (sqlite3_step(scopes) == SQLITE_ROW)
-            check_scope(server, replica, table, (const char *)sqlite3_column_text(scopes, 0));
-        sqlite3_finalize(scopes);
-        check_union(server, replica, table);
-    }
 }
