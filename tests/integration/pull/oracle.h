@@ -2,6 +2,7 @@
 //
 //   writers    threads that change everything in every way: services' kind of transactions and foreign ones
 //   pullers    threads that each keep a replica in memory by ch_pull and ch_copy
+//   follower   a thread that keeps one by the live ticks (ch_ticks)
 //   reader     reads what a replica should hold, with SQL written by hand, in the snapshot of the pull
 //   controls   replicas that follow a sequence and a timestamp instead of stamps; they must go wrong, or the writers
 //   are too tame
@@ -19,7 +20,9 @@ struct oracle {
     const char *database;
     struct ch_sync *sync;
     atomic_bool is_over;
-    atomic_long checked; // pulls whose replica was compared
+    atomic_long checked;  // pulls whose replica was compared
+    atomic_long followed; // scopes that were compared after ticks
+    atomic_long ticks, rejoined;
     atomic_long deltas, gained, lost, repaired;
     atomic_long committed, rolled_back, failed;
     atomic_long sequence_checked, sequence_wrong, timestamp_checked, timestamp_wrong;
@@ -31,8 +34,7 @@ bool oracle_has_failed(void);
 
 struct charle_db *oracle_connect(struct oracle *oracle);
 
-// --- replica.c: rows by (scope, table, key)
-// --------------------------------------------------------------------------------
+// --- replica.c: rows by (scope, table, key) ------------------------------------------------------
 
 struct replica_row {
     uint32_t table;
@@ -62,8 +64,7 @@ struct replica_row *replica_row(struct replica_scope *scope, uint32_t table, str
 size_t replica_row_count(const struct replica_scope *scope);
 void replica_deinit(struct replica *replica);
 
-// --- reader.c: what is true
-// -----------------------------------------------------------------------------------------------
+// --- reader.c: what is true ----------------------------------------------------------------------
 
 // Compares a scope with the database as the open transaction shows it; false after oracle_fail.
 bool reader_compare(struct oracle *oracle, struct charle_db *db, struct replica_scope *scope);
@@ -72,8 +73,32 @@ bool reader_key(uint32_t table, struct charle_bytes row, char out[64]);
 // Ids of the tables that an audience shows, 0-terminated.
 const uint32_t *reader_tables(struct charle_str scope);
 
-// --- threads
-// --------------------------------------------------------------------------------------------------------------
+// --- puller.c, follower.c: replicas --------------------------------------------------------------
+
+struct puller {
+    struct oracle *oracle;
+    const char *person;
+    struct charle_db *db;
+    struct replica replica;
+    struct charle_arena arena; // of one pull
+    struct charle_str *to_copy;
+    size_t to_copy_count;
+    bool has_last_page;
+    struct replica_scope *copying; // by take_copy
+    uint32_t copying_table;
+    bool copy_has_cursor;
+};
+
+// Applies an encoded PullPage; a ch_sync_send.
+enum charle_err puller_take_page(void *puller, struct charle_bytes message, struct charle_error *err);
+enum charle_err puller_pull(struct puller *puller, struct ch_positions *positions, struct charle_error *err);
+void puller_copy(struct puller *puller); // what the last pull gained
+void puller_deinit(struct puller *puller);
+
+void *puller_run(void *puller);
+void *follower_run(void *puller); // by ticks, after a pull
+
+// --- writer.c, controls.c ------------------------------------------------------------------------
 
 struct writer {
     struct oracle *oracle;

@@ -1,0 +1,195 @@
+// A puller: a replica in memory that follows the server by ch_pull, and copies what it gains.
+//
+// The snapshot of a pull is shared with the reader by nesting: the puller opens a repeatable-read transaction, ch_pull
+// opens its own inside, which is a savepoint of the first, and the reader goes on in it. A first copy runs outside, in
+// snapshots of its own, as it does in life.
+#include "charle/sync.charle.h"
+
+#include "msg/wire.h"
+#include "oracle.h"
+#include "stamps.schema.charle.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+// -----------------------------------------------------------------------------------------------------------
+
+static struct ch_sync_peer peer_of(const struct puller *puller)
+{
+    return (struct ch_sync_peer){CHARLE_STR("person"), charle_str(puller->person)};
+}
+
+static void take_rows(struct puller *puller, struct replica_scope *scope, uint32_t table,
+                      const struct charle_array *rows)
+{
+    const struct charle_bytes *items = rows->items;
+    for (size_t i = 0; i < rows->count; i++) {
+        char key[64];
+        if (reader_key(table, items[i], key))
+            replica_put(scope, table, charle_str(key), items[i]);
+        else
+            oracle_fail(puller->oracle, "%s: a row of table %u cannot be read", scope->name, table);
+    }
+}
+
+static void take_delta(struct puller *puller, const struct charle_scope_delta *delta)
+{
+    struct replica_scope *scope = replica_find(&puller->replica, delta->scope);
+    const struct charle_table_delta *const *tables = delta->table.items;
+    if (!scope || !scope->is_whole || delta->from > scope->stamp || delta->to < scope->stamp) {
+        oracle_fail(puller->oracle,
+                    "a delta for %.*s from %" PRId64 " to %" PRId64 " does not fit what the replica has",
+                    CHARLE_FMT(delta->scope), delta->from, delta->to);
+        return;
+    }
+    for (size_t i = 0; i < delta->table.count; i++) {
+        const struct charle_gone *const *gone = tables[i]->gone.items;
+        for (size_t g = 0; g < tables[i]->gone.count; g++)
+            replica_remove(scope, tables[i]->table, gone[g]->key);
+        take_rows(puller, scope, tables[i]->table, &tables[i]->row);
+    }
+    scope->stamp = delta->to;
+    scope->lineage = delta->lineage;
+    atomic_fetch_add(&puller->oracle->deltas, 1);
+}
+
+static void want_copy(struct puller *puller, const struct charle_array *scopes, bool is_repair)
+{
+    const struct charle_str *items = scopes->items;
+    for (size_t i = 0; i < scopes->count; i++) {
+        replica_drop(&puller->replica, items[i]);
+        puller->to_copy = realloc(puller->to_copy, (puller->to_copy_count + 1) * sizeof(*puller->to_copy));
+        puller->to_copy[puller->to_copy_count++] = charle_arena_str(&puller->arena, items[i]);
+        atomic_fetch_add(is_repair ? &puller->oracle->repaired : &puller->oracle->gained, 1);
+    }
+}
+
+// Deltas of one scope may come in several pieces; the cursor is the same in all of them.
+enum charle_err puller_take_page(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    struct puller *puller = ctx;
+    struct charle_pull_page page;
+    enum charle_err rc = charle_message_read(&charle_pull_page_message, message, &puller->arena, &page, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < page.lost.count; i++) {
+        replica_drop(&puller->replica, ((const struct charle_str *)page.lost.items)[i]);
+        atomic_fetch_add(&puller->oracle->lost, 1);
+    }
+    want_copy(puller, &page.gained, false);
+    want_copy(puller, &page.repair, true);
+    for (size_t i = 0; i < page.delta.count; i++)
+        take_delta(puller, ((const struct charle_scope_delta *const *)page.delta.items)[i]);
+    puller->has_last_page |= page.is_last;
+    return CHARLE_OK;
+}
+
+enum charle_err puller_pull(struct puller *puller, struct ch_positions *positions, struct charle_error *err)
+{
+    size_t count = puller->replica.scope_count;
+    struct charle_cursor *cursors = charle_arena_array(&puller->arena, count, sizeof(*cursors));
+    const struct charle_cursor **pointers = charle_arena_array(&puller->arena, count, sizeof(*pointers));
+    for (size_t i = 0; i < count; i++) {
+        const struct replica_scope *scope = &puller->replica.scopes[i];
+        cursors[i] = (struct charle_cursor){charle_arena_str(&puller->arena, charle_str(scope->name)), scope->stamp,
+                                            scope->lineage};
+        pointers[i] = &cursors[i];
+    }
+    const struct charle_pull_request request = {.cursor = {.items = pointers, .count = count, .has = true},
+                                                .schema_hash = stamps_schema_tables.hash,
+                                                .device_id = charle_str(puller->person)};
+    struct ch_sync_peer peer = peer_of(puller);
+    puller->has_last_page = false;
+    enum charle_err rc = ch_pull(puller->oracle->sync, puller->db, &peer, &request, &puller->arena, puller_take_page,
+                                 puller, positions, err);
+    if (rc == CHARLE_OK && !puller->has_last_page)
+        oracle_fail(puller->oracle, "a pull ended without a last page");
+    return rc;
+}
+
+static void check(struct puller *puller)
+{
+    for (size_t i = 0; i < puller->replica.scope_count; i++) {
+        if (!reader_compare(puller->oracle, puller->db, &puller->replica.scopes[i]))
+            return;
+    }
+    atomic_fetch_add(&puller->oracle->checked, 1);
+}
+
+static enum charle_err take_copy(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    struct puller *puller = ctx;
+    struct charle_copy_page page;
+    enum charle_err rc = charle_message_read(&charle_copy_page_message, message, &puller->arena, &page, err);
+    if (rc)
+        return rc;
+    // The cursor of a scope is the head of its first chunk: whatever changes from then on comes as a delta.
+    if (page.head && !puller->copy_has_cursor) {
+        puller->copying->stamp = page.head->stamp;
+        puller->copying->lineage = page.head->lineage;
+        puller->copy_has_cursor = true;
+    }
+    take_rows(puller, puller->copying, puller->copying_table, &page.row);
+    return CHARLE_OK;
+}
+
+// A scope may be lost again while it is copied: then it is left for the next pull to say.
+static void copy_scope(struct puller *puller, struct charle_str name)
+{
+    struct ch_sync_peer peer = peer_of(puller);
+    struct charle_error err;
+    puller->copying = replica_add(&puller->replica, name);
+    puller->copy_has_cursor = false;
+    for (const uint32_t *table = reader_tables(name); *table; table++) {
+        const struct charle_copy_request request = {
+            .scope = name, .table = *table, .schema_hash = stamps_schema_tables.hash};
+        puller->copying_table = *table;
+        enum charle_err rc = ch_copy(puller->oracle->sync, puller->db, &peer, &request, take_copy, puller, &err);
+        if (rc == CHARLE_PERMISSION_DENIED || rc == CHARLE_NOT_FOUND) {
+            replica_drop(&puller->replica, name);
+            return;
+        }
+        if (rc) {
+            oracle_fail(puller->oracle, "copy of %.*s: %s", CHARLE_FMT(name), err.text);
+            return;
+        }
+    }
+    puller->copying->is_whole = true;
+}
+
+void puller_copy(struct puller *puller)
+{
+    for (size_t i = 0; i < puller->to_copy_count; i++)
+        copy_scope(puller, puller->to_copy[i]);
+    puller->to_copy_count = 0;
+}
+
+void puller_deinit(struct puller *puller)
+{
+    replica_deinit(&puller->replica);
+    charle_arena_deinit(&puller->arena);
+    free(puller->to_copy);
+    charle_db_close(puller->db);
+}
+
+void *puller_run(void *ctx)
+{
+    struct puller *puller = ctx;
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    struct ch_positions positions;
+    struct charle_error err = {0};
+    puller->db = oracle_connect(puller->oracle);
+    while (!atomic_load(&puller->oracle->is_over)) {
+        enum charle_err rc = charle_begin(puller->db, &snapshot, &err);
+        if (rc == CHARLE_OK)
+            rc = puller_pull(puller, &positions, &err);
+        if (rc == CHARLE_OK)
+            check(puller);
+        enum charle_err end = charle_rollback(puller->db, rc ? NULL : &err);
+        if (rc || end)
+            oracle_fail(puller->oracle, "a pull failed: %s", err.text);
+        puller_copy(puller);
+        charle_arena_reset(&puller->arena);
+    }
+    puller_deinit(puller);
+    return NULL;
+}
