@@ -94,7 +94,9 @@ static enum charle_err open_connection(struct ch_replica *replica, struct charle
     replica->sql.db = ch_sqlite_handle(replica->db);
     sqlite3_db_config(replica->sql.db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); // the guards are for others
     sqlite3_db_config(replica->sql.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return ch_lite_script(&replica->sql, "pragma secure_delete = off; pragma journal_size_limit = 67108864", "opening", err);
+    // Sorting a million keys for an index, and lists of what differs, go to private files: memory stays flat.
+    return ch_lite_script(&replica->sql, "pragma secure_delete = off; pragma journal_size_limit = 67108864; pragma temp_store = file",
+                          "opening", err);
 }
 
 static int note_wal_pages(void *ctx, sqlite3 *db, const char *database, int pages)
