@@ -546,7 +546,7 @@ static void set_timer(struct ch_client_core *core)
         core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected) ? core->retry_at : INT64_MAX,
         core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
-        may_push(core) && core->push_wanted && !core->push_call ? core->push_at : INT64_MAX,
+        may_push(core) && core->push_wanted && !core->push_call && !core->push_next.count ? core->push_at : INT64_MAX,
     };
     for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
         at = wishes[i] < at ? wishes[i] : at;
@@ -598,6 +598,7 @@ void ch_client_core_free(struct ch_client_core *core)
     charle_buf_deinit(&core->out);
     charle_buf_deinit(&core->reply);
     charle_buf_deinit(&core->push_reply);
+    charle_buf_deinit(&core->push_next_request);
     charle_buf_deinit(&core->scratch);
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
         charle_buf_deinit(&core->copies[i].pages);

@@ -129,9 +129,12 @@ struct ch_client_core {
     // Pushing.
     uint64_t push_call;
     struct charle_buf push_reply;
-    int64_t push_last_number;
-    int64_t push_first_number;
-    size_t push_count;
+    struct ch_push_sent {
+        int64_t first_number, last_number;
+        size_t count;
+    } push_sent,              // of the call in flight
+        push_next;            // of the batch that is ready to follow; count 0: none
+    struct charle_buf push_next_request;
     size_t push_count_max;  // 1 after trouble with a batch, to find the call that makes it; 0: the usual
     int push_failures;
     int64_t push_at;        // not before

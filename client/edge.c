@@ -343,6 +343,7 @@ static void *run(void *ctx)
 {
     struct charle_client *client = ctx;
     struct edge_event *event;
+    pthread_setname_np(pthread_self(), "charle-sync");
     while (next_turn(client, &event)) {
         notice_sleep(client);
         while (event) {

@@ -31,6 +31,7 @@ static const char platform_tables[] =
     "create unique index charle_outbox_sequence on charle_outbox (sequence) where sequence is not null;"
     "create index charle_outbox_ticket on charle_outbox (ticket) where ticket is not null;"
     "create index charle_outbox_state on charle_outbox (state, position) where state < 5;"
+    "create index charle_outbox_unjudged on charle_outbox (sequence) where state in (2, 4);"
     "create index charle_outbox_wide on charle_outbox (position) where reads_all = 1 and state < 4;"
     "create table charle_touch (tab integer not null, key text not null, position integer not null,"
     "  primary key (tab, key, position)) strict, without rowid;"

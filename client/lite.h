@@ -63,20 +63,21 @@
     X(OUTBOX_STATE_OF, "select state from charle_outbox where position = ?1")                                          \
     X(OUTBOX_READS_ALL, "select exists(select 1 from charle_outbox where state < 4 and reads_all = 1 "                  \
                         "and (sequence is null or sequence > ?1))")                                                    \
-    X(OUTBOX_CONTAINED, "select position, state, kind from charle_outbox where state in (2, 3) and (sequence <= ?1 "     \
+    X(OUTBOX_CONTAINED, "select position, state, kind from charle_outbox where state < 5 and state in (2, 3) and (sequence <= ?1 "  \
                         "or (sequence is null and state = 3)) order by position")                                      \
     X(OUTBOX_CONTAIN, "update charle_outbox set state = case state when 2 then 4 else 5 end where position = ?1")       \
     X(OUTBOX_UNSENT, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "    \
-                     "where state in (1, 2, 4) and sequence is null order by position")                                \
+                     "where state < 5 and state = 1 order by position")                                \
     X(OUTBOX_UNJUDGED, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "  \
-                       "where state in (2, 4) and sequence is not null order by sequence")                             \
+                       "where state in (2, 4) and sequence > ?1 order by sequence")                             \
     X(OUTBOX_BEHIND_HELD, "select exists(select 1 from charle_touch t join charle_touch o on o.tab = t.tab and o.key = t.key "  \
                           "and o.position < t.position join charle_outbox c on c.position = o.position "                \
                           "where t.position = ?1 and c.state = 1 and c.due_at > ?2)")                                  \
     X(OUTBOX_FIRST_BEHIND, "select min(sequence) from charle_outbox where sequence > ?1")                              \
     X(OUTBOX_LAST_KNOWN, "select sequence from charle_outbox where sequence is not null and state >= 3 order by sequence desc limit 1")  \
     X(OUTBOX_LAST, "select max(position) from charle_outbox")                                                          \
-    X(OUTBOX_UNSETTLED, "select exists(select 1 from charle_outbox where state in (1, 2, 4) and position <= ?1 and due_at <= ?2)")  \
+    X(OUTBOX_UNSETTLED, "select exists(select 1 from charle_outbox where state < 5 and state in (1, 2, 4) and position <= ?1 "  \
+                        "and due_at <= ?2)")  \
     X(OUTBOX_NUMBER, "update charle_outbox set sequence = ?2, hash = ?3, state = 2 where position = ?1")               \
     X(OUTBOX_BY_SEQUENCE, "select position, coalesce(ticket, position), state, method, request, at, attempts "  \
                           "from charle_outbox where sequence = ?1")                                                    \
@@ -91,8 +92,7 @@
     X(OUTBOX_UNNUMBER_FROM, "update charle_outbox set sequence = null, hash = null, state = case state when 2 then 1 else state end "  \
                             "where sequence >= ?1")                                                                    \
     X(OUTBOX_HASH, "select hash from charle_outbox where sequence = ?1")                                               \
-    X(OUTBOX_TRIM, "delete from charle_outbox where state = 5 and position <= (select position from charle_outbox "     \
-                   "where state = 5 order by position desc limit 1 offset ?1)")                                        \
+    X(OUTBOX_TRIM, "delete from charle_outbox where state = 5 and position <= (select max(position) from charle_outbox) - ?1")  \
     X(OUTBOX_BY_TICKET, "select position, state, kind, code, text, sequence from charle_outbox where ticket = ?1 "      \
                         "or position = ?1 order by position desc limit 1")                                                              \
     X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \

@@ -184,11 +184,11 @@ no_memory:
     return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a batch of calls");
 }
 
-static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id calls, struct charle_error *err)
+static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id calls, int64_t behind, struct charle_error *err)
 {
     struct ch_lite *sql = &walk->replica->sql;
     sqlite3_stmt *row;
-    enum charle_err rc = ch_lite_one(sql, calls, &row, err, "");
+    enum charle_err rc = calls == CH_LITE_OUTBOX_UNJUDGED ? ch_lite_one(sql, calls, &row, err, "i", behind) : ch_lite_one(sql, calls, &row, err, "");
     for (; rc == CHARLE_OK; rc = ch_lite_next(sql, row, err)) {
         bool is_numbered = sqlite3_column_type(row, 1) != SQLITE_NULL, is_held = false;
         int64_t due_at_us = sqlite3_column_int64(row, 8);
@@ -269,7 +269,7 @@ static enum charle_err fill_request(struct batch_walk *walk, struct charle_error
     return request->device_id.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a batch of calls");
 }
 
-enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_max, struct charle_arena *arena,
+enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_max, int64_t behind, struct charle_arena *arena,
                                      struct ch_outbox_batch *out, struct charle_error *err)
 {
     const struct ch_client_env *env = replica->env;
@@ -285,9 +285,9 @@ enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_ma
     if (rc)
         return rc;
     // Calls that were held back are older than some that have numbers: those with numbers go first, or the numbers would jump.
-    rc = collect(&walk, CH_LITE_OUTBOX_UNJUDGED, err);
+    rc = collect(&walk, CH_LITE_OUTBOX_UNJUDGED, behind, err);
     if (!rc && !walk.is_full)
-        rc = collect(&walk, CH_LITE_OUTBOX_UNSENT, err);
+        rc = collect(&walk, CH_LITE_OUTBOX_UNSENT, 0, err);
     if (!rc)
         rc = number_in_transaction(&walk, err);
     if (!rc)

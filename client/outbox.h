@@ -33,14 +33,14 @@ CHARLE_MUST_CHECK enum charle_err ch_outbox_can_recall(struct ch_replica *replic
 CHARLE_MUST_CHECK enum charle_err ch_outbox_renew_identity(struct ch_replica *replica, struct charle_error *err);
 
 // The next batch to push, in memory of the arena: gives numbers to calls that have none, durably, before anyone can send them. Makes
-// its own transaction when needed. *out_due_us: when the next call that is held back may go (wall clock), 0: none.
+// its own transaction. Calls with numbers up to `behind` are on their way already.
 struct ch_outbox_batch {
     struct charle_push_request request;
     int64_t last_number;
-    int64_t due_at_us;
-    size_t size; // bytes of requests
+    int64_t due_at_us; // when the next call that is held back may go (wall clock); 0: none is
+    size_t size;       // bytes of requests
 };
-CHARLE_MUST_CHECK enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_max,
+CHARLE_MUST_CHECK enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_max, int64_t behind,
                                                        struct charle_arena *arena, struct ch_outbox_batch *out,
                                                        struct charle_error *err);
 

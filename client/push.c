@@ -1,4 +1,4 @@
-// Pushing: the outbox in order, in batches, one batch in flight. The next is on its way before the page with the last one's effects is here.
+// Pushing: the outbox in order, in batches, one batch in flight and, when there are many calls, one ready to follow.
 //
 // The server answers a repeat with the verdict it stored, so a batch whose answer was lost is simply sent again. Trouble with a whole batch
 // is narrowed down by sending calls one by one: the one that the server cannot take at all is refused, and the first one whose hash the
@@ -15,6 +15,7 @@ enum { PUSH_TIMEOUT_MS = 60000 };
 void ch_core_push_cancel(struct ch_client_core *core)
 {
     ch_core_cancel(core, &core->push_call);
+    core->push_next.count = 0; // its calls have numbers and are taken again
     charle_buf_reset(&core->push_reply);
 }
 
@@ -22,11 +23,6 @@ static void wait_until(struct ch_client_core *core, int64_t wall_us)
 {
     int64_t delay = wall_us - core->env->now_wall_us(core->env->ctx);
     core->push_at = ch_core_now(core) + (delay > 0 ? delay : 0);
-}
-
-static bool may_push(const struct ch_client_core *core)
-{
-    return core->push_wanted && !core->push_call && ch_core_now(core) >= core->push_at;
 }
 
 // The server does not know some of our calls under this identity: they go on under a new one.
@@ -41,31 +37,57 @@ static void renew(struct ch_client_core *core)
         ch_core_end_session(core, CHARLE_ABORTED, "a copy of this replica uses its device; going on as a new device");
 }
 
-void ch_core_push_step(struct ch_client_core *core)
+// Takes the next batch and writes its request into core->push_next_request. False: there is none, or the session is over.
+static bool make_ready(struct ch_client_core *core, int64_t behind)
 {
     struct charle_error err = {0};
     struct ch_outbox_batch batch;
-    if (!may_push(core))
-        return;
-    if (ch_outbox_take_batch(core->replica, core->push_count_max, &core->arena, &batch, &err)) {
+    core->push_next.count = 0;
+    if (ch_outbox_take_batch(core->replica, core->push_count_max, behind, &core->arena, &batch, &err)) {
         ch_core_fail(core, &err);
-        return;
+        return false;
     }
     core->push_wanted = batch.due_at_us != 0;
     if (core->push_wanted)
         wait_until(core, batch.due_at_us);
-    size_t count = batch.request.call.count;
-    if (!count) {
-        if (core->push_is_probing) // every call has its verdict: nothing is left that the server might have from us
-            renew(core);
+    if (!batch.request.call.count)
+        return false;
+    const struct charle_call *const *calls = batch.request.call.items;
+    charle_buf_reset(&core->push_next_request);
+    charle_message_write(&charle_push_request_message, &batch.request, &core->push_next_request);
+    if (core->push_next_request.failed) {
+        ch_core_end_session(core, core->push_next_request.failed, "a batch of calls does not fit in memory");
+        return false;
+    }
+    core->push_next = (struct ch_push_sent){calls[0]->sequence, batch.last_number, batch.request.call.count};
+    return true;
+}
+
+static void send_ready(struct ch_client_core *core)
+{
+    core->push_sent = core->push_next;
+    core->push_next.count = 0;
+    charle_buf_reset(&core->push_reply);
+    core->push_call = ++core->last_id;
+    core->env->call_start(core->env->ctx, core->push_call, CHARLE_STR("charle.Sync/Push"), charle_buf_bytes(&core->push_next_request),
+                          PUSH_TIMEOUT_MS);
+}
+
+void ch_core_push_step(struct ch_client_core *core)
+{
+    if (!core->push_wanted || ch_core_now(core) < core->push_at)
+        return;
+    if (core->push_call) {
+        // While the server works on a full batch the next one is made ready, so that it follows at once.
+        bool is_full = core->push_sent.count >= CH_PUSH_CALLS_MAX && core->push_count_max == 0;
+        if (is_full && !core->push_next.count && !core->push_is_probing)
+            (void)make_ready(core, core->push_sent.last_number);
         return;
     }
-    const struct charle_call *const *calls = batch.request.call.items;
-    core->push_first_number = calls[0]->sequence;
-    core->push_last_number = batch.last_number;
-    core->push_count = count;
-    charle_buf_reset(&core->push_reply);
-    core->push_call = ch_core_call(core, "charle.Sync/Push", &charle_push_request_message, &batch.request, PUSH_TIMEOUT_MS);
+    if (make_ready(core, 0))
+        send_ready(core);
+    else if (core->push_is_probing) // every call has its verdict: nothing is left that the server might have from us
+        renew(core);
 }
 
 static void try_later(struct ch_client_core *core)
@@ -83,6 +105,11 @@ static void take_verdicts(struct ch_client_core *core)
     struct charle_push_reply reply;
     bool is_inbox = false;
     enum charle_err rc = charle_message_read(&charle_push_reply_message, charle_buf_bytes(&core->push_reply), &core->arena, &reply, &err);
+    size_t sent = core->push_sent.count;
+    // The next batch leaves before this one's verdicts are on the disk, but only when the server took all of this one.
+    if (!rc && core->push_next.count && reply.verdict.count == sent)
+        send_ready(core);
+    core->push_next.count = 0;
     if (!rc)
         rc = ch_outbox_judge(core->replica, &reply.verdict, &is_inbox, &err);
     if (rc) {
@@ -98,7 +125,7 @@ static void take_verdicts(struct ch_client_core *core)
         return;
     }
     core->push_failures = 0;
-    if (!core->push_is_probing && core->push_count_max && reply.verdict.count >= core->push_count)
+    if (!core->push_is_probing && core->push_count_max && reply.verdict.count >= sent)
         core->push_count_max = core->push_count_max >= CH_PUSH_CALLS_MAX / 2 ? 0 : core->push_count_max * 2;
     ch_core_changed(core, CHARLE_EVENT_CALLS | (is_inbox ? CHARLE_EVENT_INBOX : 0u));
 }
@@ -114,7 +141,7 @@ static void refuse_call(struct ch_client_core *core, enum charle_err code, const
     struct charle_error err = {0};
     core->push_count_max = 0;
     core->push_wanted = true;
-    if (ch_outbox_refuse(core->replica, core->push_first_number, code, text, &err))
+    if (ch_outbox_refuse(core->replica, core->push_sent.first_number, code, text, &err))
         ch_core_fail(core, &err);
     else
         ch_core_changed(core, CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX);
@@ -125,11 +152,13 @@ void ch_core_push_on_done(struct ch_client_core *core, enum charle_err code, str
     char words[240];
     snprintf(words, sizeof(words), "%.*s", CHARLE_FMT(text));
     core->push_call = 0;
+    if (code)
+        core->push_next.count = 0;
     if (!code) {
         take_verdicts(core);
         return;
     }
-    bool is_single = core->push_count == 1;
+    bool is_single = core->push_sent.count == 1;
     bool is_conflict = code == CHARLE_CONFLICT || code == CHARLE_ALREADY_EXISTS;
     if ((is_conflict || is_about_the_call(code)) && !is_single) {
         core->push_count_max = 1;
