@@ -459,8 +459,9 @@ static enum charle_err run_call(struct fake_server *server, const struct charle_
     assert_non_null(method);
     server->calls_run++;
     assert_int_equal(charle_begin(server->db, NULL, err), CHARLE_OK);
-    enum charle_err rc = server->parks ? charle_fail(err, CHARLE_UNAVAILABLE, "something is missing for now")
-                                       : charle_method_run(method, &context, call->request, &bytes, err);
+    enum charle_err rc = server->parks     ? charle_fail(err, CHARLE_UNAVAILABLE, "something is missing for now")
+                         : server->rejects ? charle_fail(err, CHARLE_FAILED_PRECONDITION, "a rule says no")
+                                           : charle_method_run(method, &context, call->request, &bytes, err);
     if (rc)
         assert_int_equal(charle_rollback(server->db, NULL), CHARLE_OK);
     else

@@ -18,6 +18,7 @@ struct fake_server {
     size_t page_rows;          // of Copy, and of a pull's page; 0: 100
     int64_t now_us;
     bool parks;                // every pushed call is parked
+    bool rejects;              // every pushed call is rejected
     int64_t calls_run;         // by Push, repeats not counted
     int64_t pulls;
     char saved_file[64];
