@@ -1,4 +1,10 @@
-// Writes docs/benchmarks.md from the JSON objects of the figures.
+// Puts the results of benchmark programs into docs/benchmarks.md.
+//
+// The page belongs to its readers: only two things in it are written here, the line that begins with "Last written" and the rows of the
+// table that begins with "| figure |". A result replaces the row of its name, or becomes a new row; rows of figures that were not
+// measured this time stay as they are, each with the day on which it was measured. Everything else in the page stays.
+//
+// The new page is written beside the old one and renamed, so a failure leaves the old one whole.
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +12,23 @@
 #include <time.h>
 #include <unistd.h>
 
-static void machine_line(FILE *to)
+enum { RESULTS_MAX = 128, LINE_MAX_BYTES = 4096 };
+
+struct results {
+    json_t *items[RESULTS_MAX];
+    int is_written[RESULTS_MAX];
+    int count;
+};
+
+static void write_today(FILE *to)
+{
+    char day[16];
+    time_t now = time(NULL);
+    strftime(day, sizeof(day), "%Y-%m-%d", gmtime(&now));
+    fputs(day, to);
+}
+
+static void write_machine(FILE *to)
 {
     char model[128] = "unknown processor", line[256];
     FILE *info = fopen("/proc/cpuinfo", "r");
@@ -19,10 +41,9 @@ static void machine_line(FILE *to)
         fclose(info);
     struct utsname name;
     uname(&name);
-    char day[16];
-    time_t now = time(NULL);
-    strftime(day, sizeof(day), "%Y-%m-%d", gmtime(&now));
-    fprintf(to, "Last written %s on %ld cores of %s, %s %s.\n\n", day, sysconf(_SC_NPROCESSORS_ONLN), model, name.sysname, name.release);
+    fputs("Last written ", to);
+    write_today(to);
+    fprintf(to, " on %ld cores of %s, %s %s.\n", sysconf(_SC_NPROCESSORS_ONLN), model, name.sysname, name.release);
 }
 
 static void write_number(FILE *to, double value)
@@ -42,39 +63,116 @@ static void write_row(FILE *to, const json_t *result)
     write_number(to, json_number_value(json_object_get(result, "value")));
     fprintf(to, " %s | %s: ", json_string_value(json_object_get(result, "unit")), json_string_value(json_object_get(result, "against")));
     write_number(to, json_number_value(json_object_get(result, "against_value")));
-    fprintf(to, " | %.3g | %s %g | %s |", ratio, target_is ? target_is : "at least", target,
+    fprintf(to, " | %.3g | %s %g | %s | ", ratio, target_is ? target_is : "at least", target,
             (is_less ? ratio <= target : ratio >= target) ? "met" : "**missed**");
+    write_today(to);
     const char *note = json_string_value(json_object_get(result, "note"));
-    fprintf(to, " %s |\n", note ? note : "");
+    fprintf(to, " | %s |\n", note ? note : "");
+}
+
+// The result for the table row `line`, or -1.
+static int find_result(const struct results *results, const char *line)
+{
+    for (int i = 0; i < results->count; i++) {
+        const char *name = json_string_value(json_object_get(results->items[i], "name"));
+        size_t length = strlen(name);
+        if (strncmp(line, "| ", 2) == 0 && strncmp(line + 2, name, length) == 0 && strncmp(line + 2 + length, " |", 2) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static void write_new_rows(FILE *to, struct results *results)
+{
+    for (int i = 0; i < results->count; i++) {
+        if (!results->is_written[i])
+            write_row(to, results->items[i]);
+        results->is_written[i] = 1;
+    }
+}
+
+static void write_empty_page(FILE *to, struct results *results)
+{
+    fputs("# Benchmarks\n\nWritten by `tools/bench`; each figure is the median of at least 5 runs of a release build, beside its limit or peer\n"
+          "in the same run. Ratios are what counts: absolute figures depend on the machine and on its neighbours.\n\n", to);
+    write_machine(to);
+    fputs("\n| figure | value | against | ratio | target | | measured | note |\n|---|---|---|---|---|---|---|---|\n", to);
+    write_new_rows(to, results);
+    fputs("\nWhat each figure measures is said in the source beside it, in `tests/bench/`.\n", to);
+}
+
+static void merge_page(FILE *from, FILE *to, struct results *results)
+{
+    char line[LINE_MAX_BYTES];
+    int is_in_table = 0;
+    while (fgets(line, sizeof(line), from)) {
+        if (is_in_table && line[0] != '|') {
+            write_new_rows(to, results);
+            is_in_table = 0;
+        }
+        if (strncmp(line, "| figure |", 10) == 0)
+            is_in_table = 1;
+        int found = is_in_table ? find_result(results, line) : -1;
+        if (found >= 0) {
+            write_row(to, results->items[found]);
+            results->is_written[found] = 1;
+        } else if (strncmp(line, "Last written ", 13) == 0) {
+            write_machine(to);
+        } else {
+            fputs(line, to);
+        }
+    }
+    if (is_in_table)
+        write_new_rows(to, results);
+}
+
+static int write_page(const char *path, struct results *results)
+{
+    char next[LINE_MAX_BYTES];
+    if ((size_t)snprintf(next, sizeof(next), "%s.new", path) >= sizeof(next)) {
+        fprintf(stderr, "%s: the path is too long\n", path);
+        return 1;
+    }
+    FILE *to = fopen(next, "w"), *from = to ? fopen(path, "r") : NULL;
+    if (!to) {
+        perror(next);
+        return 1;
+    }
+    if (from)
+        merge_page(from, to, results);
+    else
+        write_empty_page(to, results);
+    if (from)
+        fclose(from);
+    if (fclose(to) != 0 || rename(next, path) != 0) {
+        perror(path);
+        return 1;
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "usage: bench_report OUTPUT.md RESULT.json …\n");
+    if (argc < 2 || argc - 2 > RESULTS_MAX) {
+        fprintf(stderr, "usage: bench_report OUTPUT.md RESULT.json …   (at most %d results)\n", RESULTS_MAX);
         return 2;
     }
-    FILE *to = fopen(argv[1], "w");
-    if (!to) {
-        perror(argv[1]);
-        return 1;
-    }
-    fprintf(to, "# Benchmarks\n\nWritten by `tools/bench`; each figure is the median of at least 5 runs of a release build, beside its limit or peer\n"
-                "in the same run. Ratios are what counts: absolute figures depend on the machine and on its neighbours.\n\n");
-    machine_line(to);
-    fprintf(to, "| figure | value | against | ratio | target | | note |\n|---|---|---|---|---|---|---|\n");
+    struct results results = {0};
     int code = 0;
     for (int i = 2; i < argc; i++) {
         json_error_t error;
         json_t *result = json_load_file(argv[i], 0, &error);
-        if (!result) {
-            fprintf(stderr, "%s: %s\n", argv[i], error.text);
+        if (!result || !json_is_string(json_object_get(result, "name"))) {
+            fprintf(stderr, "%s: %s\n", argv[i], result ? "no result: \"name\" is missing" : error.text);
+            json_decref(result);
             code = 1;
             continue;
         }
-        write_row(to, result);
-        json_decref(result);
+        results.items[results.count++] = result;
     }
-    fprintf(to, "\nWhat each figure measures is said in the source beside it, in `tests/bench/`.\n");
-    return fclose(to) == 0 ? code : 1;
+    if (write_page(argv[1], &results))
+        code = 1;
+    for (int i = 0; i < results.count; i++)
+        json_decref(results.items[i]);
+    return code;
 }
