@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/database.h"
+#include "server/pghome.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -133,7 +134,10 @@ enum charle_err ch_cluster_start(const struct ch_datadir *dir, const char *postg
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting PostgreSQL");
     cluster->control = -1;
     cluster->keeper = -1;
-    enum charle_err rc = ch_pgfiles_init(&cluster->files, dir->path, postgres_bin, geteuid(), dir->uid, err);
+    char root[CH_PGFILES_PATH_SIZE];
+    enum charle_err rc = ch_pghome_find(dir, root, sizeof(root), err);
+    if (rc == CHARLE_OK)
+        rc = ch_pgfiles_init(&cluster->files, root, postgres_bin, geteuid(), dir->uid, err);
     if (rc == CHARLE_OK)
         rc = fork_keeper(cluster, dir, err);
     if (rc == CHARLE_OK)

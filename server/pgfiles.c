@@ -123,11 +123,11 @@ static bool choose_socket(struct ch_pgfiles *files)
                        (unsigned long long)hash);
 }
 
-enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *data_dir, const char *postgres_bin,
+enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *root, const char *postgres_bin,
                                 uid_t server_uid, uid_t postgres_uid, struct charle_error *err)
 {
     *files = (struct ch_pgfiles){.server_uid = server_uid, .postgres_uid = postgres_uid};
-    bool fits = format_path(files->root, sizeof(files->root) - 32, "%s/postgres", data_dir) &&
+    bool fits = format_path(files->root, sizeof(files->root) - 32, "%s", root) &&
                 format_path(files->data, sizeof(files->data), "%s/data", files->root) &&
                 format_path(files->log, sizeof(files->log), "%s/postgres.log", files->root) &&
                 format_path(files->bin, sizeof(files->bin), "%s", postgres_bin ? postgres_bin : "") &&

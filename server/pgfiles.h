@@ -1,5 +1,7 @@
 // The files of the private PostgreSQL: where its programs are, how a data folder is made, what its settings are.
 //
+// <data-dir>/postgres may be a link (pghome.h).
+//
 //   <data-dir>/postgres/data          the cluster (PGDATA)
 //   <data-dir>/postgres/data.new      being made by initdb; renamed when complete, so no half-made cluster is used
 //   <data-dir>/postgres/socket        unix socket, mode 0700; in /tmp when the path is too long for a socket's address
@@ -21,7 +23,7 @@
 #define CH_PGFILES_DATABASE  "charle"
 
 struct ch_pgfiles {
-    char root[CH_PGFILES_PATH_SIZE]; // <data-dir>/postgres
+    char root[CH_PGFILES_PATH_SIZE]; // <data-dir>/postgres, without links
     char data[CH_PGFILES_PATH_SIZE];
     char socket[CH_PGFILES_PATH_SIZE];
     char log[CH_PGFILES_PATH_SIZE];
@@ -30,8 +32,8 @@ struct ch_pgfiles {
     uid_t server_uid, postgres_uid; // who may connect
 };
 
-// Works out the paths; touches nothing. postgres_bin may be NULL.
-CHARLE_MUST_CHECK enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *data_dir,
+// Works out the paths below `root` (see pghome.h); touches nothing. postgres_bin may be NULL.
+CHARLE_MUST_CHECK enum charle_err ch_pgfiles_init(struct ch_pgfiles *files, const char *root,
                                                   const char *postgres_bin, uid_t server_uid, uid_t postgres_uid,
                                                   struct charle_error *err);
 

@@ -69,6 +69,16 @@ static void run_charled(const char *program, const char *data_dir, const char *a
     _exit(127);
 }
 
+// The last line that tells of an error, or the last line; without its time.
+static const char *reason_in(const char *text)
+{
+    static const char mark[] = " error ";
+    const char *last = strrchr(text, '\n'), *reason = NULL;
+    for (const char *at = text; (at = strstr(at, mark)) != NULL; at += sizeof(mark) - 1)
+        reason = at + sizeof(mark) - 1;
+    return reason ? reason : last ? last + 1 : text;
+}
+
 static enum charle_err ended(const char *log, struct charle_error *err)
 {
     char text[4096];
@@ -83,8 +93,8 @@ static enum charle_err ended(const char *log, struct charle_error *err)
     text[size > 0 ? size : 0] = '\0';
     while (size > 0 && text[size - 1] == '\n')
         text[--size] = '\0';
-    const char *last = strrchr(text, '\n');
-    return charle_fail(err, CHARLE_UNAVAILABLE, "the server ended at once: %s (its log is %s)", last ? last + 1 : text, log);
+    const char *line = reason_in(text);
+    return charle_fail(err, CHARLE_UNAVAILABLE, "the server ended at once: %.*s (its log is %s)", (int)strcspn(line, "\n"), line, log);
 }
 
 enum charle_err server_start(struct cli *cli, const char *address, struct charle_error *err)

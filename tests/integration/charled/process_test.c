@@ -233,6 +233,43 @@ static void a_broken_setting_of_postgresql_is_quoted(void **state)
 
 // --- places that will not do ---------------------------------------------------------------------------------------
 
+// Root's own folders are closed to PostgreSQL's user, and root's home is where a first try happens.
+static void a_folder_closed_to_postgresql_gets_a_link(void **state)
+{
+    struct server server;
+    char path[120], target[200], url[600], answer[40];
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    server_init(&server);
+    assert_int_equal(mkdir(server.folder, 0700), 0);
+    snprintf(path, sizeof(path), "%s/..", server.folder);
+    assert_int_equal(chmod(path, 0700), 0);
+    for (int round = 0; round < 2; round++) { // made, then found again
+        server_start(&server, NULL, NULL);
+        server_wait_ready(&server);
+        assert_int_equal(server_has_said(&server, "its files are in /var/lib/charle/cluster-"), round == 0);
+        server_private_url(&server, url, sizeof(url));
+        run_sql(url, round == 0 ? "insert into department (id, name) values ('d1', 'kept')" : "select 1");
+        read_sql(url, "select name from department where id = 'd1'", answer, sizeof(answer));
+        assert_string_equal(answer, "kept");
+        assert_int_equal(server_stop(&server), 0);
+    }
+    snprintf(path, sizeof(path), "%s/postgres", server.folder);
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    assert_true(size > 0);
+    target[size] = '\0';
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/var/lib/charle/cluster-gone", path), 0);
+    server_start(&server, NULL, NULL);
+    assert_int_equal(server_wait_exit(&server), 6);
+    assert_true(server_has_said(&server, "cannot be followed"));
+    char command[260];
+    snprintf(command, sizeof(command), "rm -rf '%s'", target);
+    assert_int_equal(system(command), 0);
+    server_remove(&server);
+}
+
 static void a_folder_of_others_is_refused(void **state)
 {
     (void)state;
@@ -421,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_broken_setting_of_postgresql_is_quoted),
     };
     const struct CMUnitTest others[] = {
+        cmocka_unit_test(a_folder_closed_to_postgresql_gets_a_link),
         cmocka_unit_test(a_folder_of_others_is_refused),
         cmocka_unit_test(a_file_is_no_folder),
         cmocka_unit_test(an_unwritable_place_is_refused),
