@@ -25,7 +25,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         printf("DIFFERENT: %lld of %lld rows differed; %lld were repaired from the server.\n", (long long)report.rows_different,
                (long long)report.rows, (long long)report.rows_repaired);
     else
-        printf("EQUAL: %lld rows of %lld tables are the same as on the server.\n", (long long)report.rows, (long long)report.tables);
+        printf("EQUAL: %lld rows, compared table by table in each scope, are the same as on the server.\n", (long long)report.rows);
 done:
     charle_client_close(client);
     return code;
