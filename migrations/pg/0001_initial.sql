@@ -1286,28 +1286,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."size" operator(pg_catalog.=) old."size" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) new."size"
             operator(pg_catalog.||) e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) new."size", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."size" operator(pg_catalog.=) old."size" then e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) new."size"
             else coalesce(e'\x1estaff\x1f24d\x1f' operator(pg_catalog.||) old."size", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), '') end
             operator(pg_catalog.||) case when new."size" operator(pg_catalog.=) old."size" then e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) new."size"
             else coalesce(e'\x1eportals\x1f24d\x1f' operator(pg_catalog.||) old."size", '') operator(pg_catalog.||) coalesce(e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportals\x1f24u\x1f' operator(pg_catalog.||) charle.clean(new."size"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f24d\x1f' operator(pg_catalog.||) old."size", '')
             operator(pg_catalog.||) coalesce(e'\x1eportals\x1f24d\x1f' operator(pg_catalog.||) old."size", ''), true);
     end if;
@@ -1346,28 +1346,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when true and row(old."id", old."name", old."monthly_minutes", old."pm_deduction_bps", old."is_custom", old."is_active", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."monthly_minutes", new."pm_deduction_bps", new."is_custom", new."is_active", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."monthly_minutes", old."pm_deduction_bps", old."is_custom", old."is_active", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."monthly_minutes", new."pm_deduction_bps", new."is_custom", new."is_active", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1eleads\x1f32d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1emoney\x1f32d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f32u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f32d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f32d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -1488,24 +1488,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."date" operator(pg_catalog.=) old."date" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."date" operator(pg_catalog.=) old."date" then e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text
             else coalesce(e'\x1estaff\x1f45d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."date")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f45u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."date")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f45d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."date")::pg_catalog.text, ''), true);
     end if;
     if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
@@ -1542,17 +1542,17 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when true and row(old."id", old."name", old."image", old."job_title", old."status", old."work_type", old."access_level", old."has_billable_capacity", old."department_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."image", new."job_title", new."status", new."work_type", new."access_level", new."has_billable_capacity", new."department_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."image", old."job_title", old."status", old."work_type", old."access_level", old."has_billable_capacity", old."department_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."image", new."job_title", new."status", new."work_type", new."access_level", new."has_billable_capacity", new."department_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1estaff\x1f1d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) new."id"
@@ -1561,13 +1561,13 @@ begin
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f1d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f1u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f1d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f1d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f1d\x1f' operator(pg_catalog.||) old."id", ''), true);
@@ -1752,24 +1752,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."key" operator(pg_catalog.=) old."key" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."key" operator(pg_catalog.=) old."key" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f5d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."key")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f5u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."key")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f5d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."key")::pg_catalog.text, ''), true);
     end if;
     if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
@@ -1806,24 +1806,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1estaff\x1f11d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f11u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f11d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
@@ -1860,11 +1860,11 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."status")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."status")::pg_catalog.record then e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."notes", old."hours_override_minutes", old."rag_status", old."rag_note", old."slack_channel_id", old."pm_id", old."archived_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."notes", new."hours_override_minutes", new."rag_status", new."rag_note", new."slack_channel_id", new."pm_id", new."archived_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."plan_id", old."status", old."hours_override_minutes", old."cost_override_pence")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."plan_id", new."status", new."hours_override_minutes", new."cost_override_pence")::pg_catalog.record then e'\x1emoney\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -1872,7 +1872,7 @@ begin
             operator(pg_catalog.||) case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."hours_override_minutes", old."cost_override_pence", old."pm_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."hours_override_minutes", new."cost_override_pence", new."pm_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."id" operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."slug", old."status")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."status")::pg_catalog.record then e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1estaff\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."name", old."slug", old."csm_id", old."plan_id", old."status", old."start_date", old."notes", old."hours_override_minutes", old."rag_status", old."rag_note", old."slack_channel_id", old."pm_id", old."archived_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."name", new."slug", new."csm_id", new."plan_id", new."status", new."start_date", new."notes", new."hours_override_minutes", new."rag_status", new."rag_note", new."slack_channel_id", new."pm_id", new."archived_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -1885,7 +1885,7 @@ begin
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."id" operator(pg_catalog.||) e'\x1f12d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
@@ -1893,7 +1893,7 @@ begin
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."id") operator(pg_catalog.||) e'\x1f12u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f12d\x1f' operator(pg_catalog.||) old."id", '')
@@ -1938,18 +1938,18 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."name", old."image", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."name", new."image", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1emanagers\x1f6d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."client_id", old."name", old."image", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."name", new."image", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -1960,14 +1960,14 @@ begin
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f6d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f6u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f6d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f6d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f6d\x1f' operator(pg_catalog.||) old."id", '')
@@ -2010,24 +2010,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."client_user_id" operator(pg_catalog.=) old."client_user_id" and new."key" operator(pg_catalog.=) old."key" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eportal_user:' operator(pg_catalog.||) new."client_user_id" operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."client_user_id" operator(pg_catalog.=) old."client_user_id" and new."key" operator(pg_catalog.=) old."key" then e'\x1eportal_user:' operator(pg_catalog.||) new."client_user_id" operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text
             else coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."client_user_id" operator(pg_catalog.||) e'\x1f10d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_user_id", old."key")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."client_user_id") operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."client_user_id") operator(pg_catalog.||) e'\x1f10u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_user_id", new."key")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."client_user_id" operator(pg_catalog.||) e'\x1f10d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_user_id", old."key")::pg_catalog.text, ''), true);
     end if;
     if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
@@ -2064,17 +2064,17 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."title", old."client_id", old."pm_id", old."target_completion_date", old."status", old."progress_bps", old."description", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."client_id", new."pm_id", new."target_completion_date", new."status", new."progress_bps", new."description", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f18d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) new."id"
@@ -2083,13 +2083,13 @@ begin
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f18u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f18d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f18d\x1f' operator(pg_catalog.||) old."id", ''), true);
@@ -2212,24 +2212,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f19d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f19u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f19d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -2409,28 +2409,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f20d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" then e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f20d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f20u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f20d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f20d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -2550,24 +2550,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f21d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f21u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f21d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -2746,18 +2746,18 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) and new."author_user_id" operator(pg_catalog.=) old."author_user_id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.visibility = 'client'), false) operator(pg_catalog.=) coalesce((old.visibility = 'client'), false) then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."author_user_id" operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when (new.visibility = 'client') and row(old."id", old."subject_type", old."subject_id", old."client_id", old."visibility", old."author_user_id", old."author_client_user_id", old."body", old."parent_comment_id", old."edited_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."subject_type", new."subject_id", new."client_id", new."visibility", new."author_user_id", new."author_client_user_id", new."body", new."parent_comment_id", new."edited_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) then case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) then case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -2768,14 +2768,14 @@ begin
             else coalesce(case when (old.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."author_user_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f22u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(case when (old.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f22d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."author_user_id" operator(pg_catalog.||) e'\x1f22d\x1f' operator(pg_catalog.||) old."id", '')
@@ -2818,18 +2818,18 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) and new."uploaded_by_user_id" operator(pg_catalog.=) old."uploaded_by_user_id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.visibility = 'client'), false) operator(pg_catalog.=) coalesce((old.visibility = 'client'), false) then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."uploaded_by_user_id" operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'subtask', 'help_desk_ticket')), false) then case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('quote', 'project', 'project_task')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'project', 'project_task')), false) then case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -2840,14 +2840,14 @@ begin
             else coalesce(case when (old.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."uploaded_by_user_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(case when (new.visibility = 'client') then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f23u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (old.subject_type in ('task', 'subtask', 'help_desk_ticket')) then e'\x1eteam\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(case when (old.subject_type in ('quote', 'project', 'project_task')) then e'\x1eleads\x1f23d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."uploaded_by_user_id" operator(pg_catalog.||) e'\x1f23d\x1f' operator(pg_catalog.||) old."id", '')
@@ -2890,17 +2890,17 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."month", old."type", old."round", old."start_date", old."end_date", old."status", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."type", new."round", new."start_date", new."end_date", new."status", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eleads\x1f27d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."assignee_id" operator(pg_catalog.=) old."assignee_id" then e'\x1euser:' operator(pg_catalog.||) new."assignee_id" operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) new."id"
@@ -2909,13 +2909,13 @@ begin
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."assignee_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f27u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f27d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."assignee_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f27d\x1f' operator(pg_catalog.||) old."id", ''), true);
@@ -3038,24 +3038,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1estaff\x1f31d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f31u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1estaff\x1f31d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if pg_catalog.octet_length(pending) operator(pg_catalog.>) 4000 then
@@ -3092,28 +3092,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1emoney\x1f33d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f33d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f33u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f33d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f33d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -3152,18 +3152,18 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."month", old."plan_id", old."gross_minutes", old."pm_deduction_minutes", old."allocated_minutes", old."rollover_in_minutes", old."logged_minutes", old."billable_minutes", old."remaining_minutes", old."banked_minutes", old."overage_minutes", old."help_desk_minutes", old."status", old."closed_at", old."closed_by_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."plan_id", new."gross_minutes", new."pm_deduction_minutes", new."allocated_minutes", new."rollover_in_minutes", new."logged_minutes", new."billable_minutes", new."remaining_minutes", new."banked_minutes", new."overage_minutes", new."help_desk_minutes", new."status", new."closed_at", new."closed_by_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."client_id", old."month", old."allocated_minutes", old."rollover_in_minutes", old."billable_minutes", old."remaining_minutes", old."help_desk_minutes", old."status", old."closed_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."allocated_minutes", new."rollover_in_minutes", new."billable_minutes", new."remaining_minutes", new."help_desk_minutes", new."status", new."closed_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then case when true and row(old."id", old."client_id", old."month", old."plan_id", old."gross_minutes", old."pm_deduction_minutes", old."allocated_minutes", old."rollover_in_minutes", old."logged_minutes", old."billable_minutes", old."remaining_minutes", old."banked_minutes", old."overage_minutes", old."help_desk_minutes", old."status", old."closed_at", old."closed_by_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."client_id", new."month", new."plan_id", new."gross_minutes", new."pm_deduction_minutes", new."allocated_minutes", new."rollover_in_minutes", new."logged_minutes", new."billable_minutes", new."remaining_minutes", new."banked_minutes", new."overage_minutes", new."help_desk_minutes", new."status", new."closed_at", new."closed_by_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1epms\x1f34d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) new."id"
@@ -3174,14 +3174,14 @@ begin
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f34d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f34u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f34d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f34d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f34d\x1f' operator(pg_catalog.||) old."id", '')
@@ -3224,24 +3224,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f35d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f35u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f35d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -3359,28 +3359,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."client_id" operator(pg_catalog.=) old."client_id" and new."month" operator(pg_catalog.=) old."month" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text
             else coalesce(e'\x1emoney\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, '') end
             operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text
             else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f37u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."month")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emoney\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f37d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."month")::pg_catalog.text, ''), true);
     end if;
@@ -3419,17 +3419,17 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
             operator(pg_catalog.||) e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
             operator(pg_catalog.||) case when true and row(old."user_id", old."month", old."working_days", old."leave_half_days", old."available_minutes", old."logged_minutes", old."billable_minutes", old."utilisation_bps")::pg_catalog.record operator(pg_catalog.*<>) row(new."user_id", new."month", new."working_days", new."leave_half_days", new."available_minutes", new."logged_minutes", new."billable_minutes", new."utilisation_bps")::pg_catalog.record then e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '') end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."month" operator(pg_catalog.=) old."month" then e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text
@@ -3438,13 +3438,13 @@ begin
             else coalesce(e'\x1epms\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f38u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."month")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f38d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."month")::pg_catalog.text, ''), true);
@@ -3485,28 +3485,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."client_id" operator(pg_catalog.=) old."client_id" and new."kind" operator(pg_catalog.=) old."kind" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."kind" operator(pg_catalog.=) old."kind" then e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text
             else coalesce(e'\x1epms\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, '') end
             operator(pg_catalog.||) case when new."client_id" operator(pg_catalog.=) old."client_id" and new."kind" operator(pg_catalog.=) old."kind" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text
             else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f40u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."client_id", new."kind")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f40d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."client_id", old."kind")::pg_catalog.text, ''), true);
     end if;
@@ -3545,18 +3545,18 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.status = 'approved'), false) operator(pg_catalog.=) coalesce((old.status = 'approved'), false) and new."user_id" operator(pg_catalog.=) old."user_id" and new."user_id" operator(pg_catalog.=) old."user_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when (new.status = 'approved') and row(old."id", old."user_id", old."day_type", old."start_date", old."end_date")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."day_type", new."start_date", new."end_date")::pg_catalog.record then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1ereports:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."user_id", old."type", old."day_type", old."start_date", old."end_date", old."half_days", old."status", old."created_by_id", old."decided_by_id", old."decided_at", old."decision_note", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."type", new."day_type", new."start_date", new."end_date", new."half_days", new."status", new."created_by_id", new."decided_by_id", new."decided_at", new."decision_note", new."created_at", new."updated_at")::pg_catalog.record then e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.status = 'approved'), false) operator(pg_catalog.=) coalesce((old.status = 'approved'), false) then case when (new.status = 'approved') and row(old."id", old."user_id", old."day_type", old."start_date", old."end_date")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."user_id", new."day_type", new."start_date", new."end_date")::pg_catalog.record then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(case when (old.status = 'approved') then e'\x1estaff\x1f43d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.status = 'approved') then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) new."id"
@@ -3567,14 +3567,14 @@ begin
             else coalesce(e'\x1emanagers\x1f43d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (new.status = 'approved') then e'\x1estaff\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1ereports:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f43u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (old.status = 'approved') then e'\x1estaff\x1f43d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f43d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1ereports:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f43d\x1f' operator(pg_catalog.||) old."id", '')
@@ -3617,28 +3617,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."year" operator(pg_catalog.=) old."year" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."year" operator(pg_catalog.=) old."year" then e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text
             else coalesce(e'\x1emanagers\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, '') end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."year" operator(pg_catalog.=) old."year" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f44u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."year")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1emanagers\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f44d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."year")::pg_catalog.text, ''), true);
     end if;
@@ -3677,28 +3677,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."recipient_user_id" operator(pg_catalog.=) old."recipient_user_id" and new."recipient_client_user_id" operator(pg_catalog.=) old."recipient_client_user_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."recipient_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eportal_user:' operator(pg_catalog.||) new."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."recipient_user_id" operator(pg_catalog.=) old."recipient_user_id" then e'\x1euser:' operator(pg_catalog.||) new."recipient_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."recipient_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."recipient_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."recipient_client_user_id" operator(pg_catalog.=) old."recipient_client_user_id" then e'\x1eportal_user:' operator(pg_catalog.||) new."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."recipient_client_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."recipient_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) charle.clean(new."recipient_client_user_id") operator(pg_catalog.||) e'\x1f46u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."recipient_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal_user:' operator(pg_catalog.||) old."recipient_client_user_id" operator(pg_catalog.||) e'\x1f46d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -3737,11 +3737,11 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) and coalesce((new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) and coalesce((new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) and new."actor_user_id" operator(pg_catalog.=) old."actor_user_id" and new."client_id" operator(pg_catalog.=) old."client_id" and coalesce((new.client_visible), false) operator(pg_catalog.=) coalesce((old.client_visible), false) then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
             operator(pg_catalog.||) case when (new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -3749,7 +3749,7 @@ begin
             operator(pg_catalog.||) case when (new.client_visible) and row(old."id", old."at", old."actor_user_id", old."actor_client_user_id", old."verb", old."subject_type", old."subject_id", old."client_id")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."at", new."actor_user_id", new."actor_client_user_id", new."verb", new."subject_type", new."subject_id", new."client_id")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')), false) then case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(case when (old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and coalesce((new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) operator(pg_catalog.=) coalesce((old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')), false) then case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) new."id" else '' end
@@ -3762,7 +3762,7 @@ begin
             else coalesce(case when (old.client_visible) then e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '') operator(pg_catalog.||) coalesce(case when (new.client_visible) then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (new.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(case when (new.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
             operator(pg_catalog.||) coalesce(case when (new.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, '')
@@ -3770,7 +3770,7 @@ begin
             operator(pg_catalog.||) coalesce(case when (new.client_visible) then e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f47u\x1f' operator(pg_catalog.||) charle.clean(new."id") end, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(case when (old.subject_type in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket')) then e'\x1eteam\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(case when (old.subject_type in ('quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1eleads\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '')
             operator(pg_catalog.||) coalesce(case when (old.subject_type not in ('task', 'task_requirement', 'subtask', 'subtask_review', 'help_desk_ticket', 'quote', 'quote_requirement', 'project', 'project_phase', 'project_task', 'project_sign_off', 'block', 'roadmap_item', 'schedule_item', 'comment', 'attachment')) then e'\x1emanagers\x1f47d\x1f' operator(pg_catalog.||) old."id" end, '')
@@ -3815,28 +3815,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."status", old."origin", old."created_by_client_user_id", old."client_decided_by_id", old."client_decided_at", old."cancelled_at", old."task_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."status", new."origin", new."created_by_client_user_id", new."client_decided_by_id", new."client_decided_at", new."cancelled_at", new."task_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eleads\x1f13d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."status", old."origin", old."created_by_client_user_id", old."client_decided_by_id", old."client_decided_at", old."cancelled_at", old."task_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."status", new."origin", new."created_by_client_user_id", new."client_decided_by_id", new."client_decided_at", new."cancelled_at", new."task_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f13d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f13u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f13d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f13d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -4009,24 +4009,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eleads\x1f14d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f14u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f14d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -4206,28 +4206,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."quote_requirement_id" operator(pg_catalog.=) old."quote_requirement_id" and new."user_id" operator(pg_catalog.=) old."user_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."quote_requirement_id" operator(pg_catalog.=) old."quote_requirement_id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text
             else coalesce(e'\x1eleads\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, '') end
             operator(pg_catalog.||) case when new."quote_requirement_id" operator(pg_catalog.=) old."quote_requirement_id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f15u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."quote_requirement_id", new."user_id")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f15d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."quote_requirement_id", old."user_id")::pg_catalog.text, ''), true);
     end if;
@@ -4397,28 +4397,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."title", old."description", old."client_id", old."pm_id", old."status", old."quote_id", old."project_id", old."completed_at", old."cancelled_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."description", new."client_id", new."pm_id", new."status", new."quote_id", new."project_id", new."completed_at", new."cancelled_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eteam\x1f16d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."title", old."description", old."client_id", old."pm_id", old."status", old."quote_id", old."project_id", old."completed_at", old."cancelled_at", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."title", new."description", new."client_id", new."pm_id", new."status", new."quote_id", new."project_id", new."completed_at", new."cancelled_at", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f16d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f16u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f16d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f16d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -4457,24 +4457,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eteam\x1f17d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f17u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f17d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -4592,17 +4592,17 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f28d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) new."id"
@@ -4611,13 +4611,13 @@ begin
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f28u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f28d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f28d\x1f' operator(pg_catalog.||) old."id", ''), true);
@@ -4658,28 +4658,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f39d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f39d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f39u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f39d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f39d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -4851,28 +4851,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."priority", old."status", old."created_by_user_id", old."created_by_client_user_id", old."first_responded_at", old."resolved_at", old."closed_at", old."converted_quote_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."priority", new."status", new."created_by_user_id", new."created_by_client_user_id", new."first_responded_at", new."resolved_at", new."closed_at", new."converted_quote_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) new."id" else '' end, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eteam\x1f41d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then case when true and row(old."id", old."display_id", old."client_id", old."title", old."description", old."priority", old."status", old."created_by_user_id", old."created_by_client_user_id", old."first_responded_at", old."resolved_at", old."closed_at", old."converted_quote_id", old."created_at", old."updated_at")::pg_catalog.record operator(pg_catalog.*<>) row(new."id", new."display_id", new."client_id", new."title", new."description", new."priority", new."status", new."created_by_user_id", new."created_by_client_user_id", new."first_responded_at", new."resolved_at", new."closed_at", new."converted_quote_id", new."created_at", new."updated_at")::pg_catalog.record then e'\x1eportal:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) new."id" else '' end
             else coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f41d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f41u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f41d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eportal:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f41d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -4911,24 +4911,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eleads\x1f42d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f42u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f42d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -5107,24 +5107,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eteam\x1f25d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f25u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f25d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -5242,24 +5242,24 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eteam\x1f26d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f26u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eteam\x1f26d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
     if tg_op <> 'DELETE' then
@@ -5427,28 +5427,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1eleads\x1f29d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."user_id" operator(pg_catalog.=) old."user_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f29d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f29u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f29d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f29d\x1f' operator(pg_catalog.||) old."id", ''), true);
     end if;
@@ -5487,28 +5487,28 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."user_id" operator(pg_catalog.=) old."user_id" and new."date" operator(pg_catalog.=) old."date" and new."schedule_item_id" operator(pg_catalog.=) old."schedule_item_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."date" operator(pg_catalog.=) old."date" and new."schedule_item_id" operator(pg_catalog.=) old."schedule_item_id" then e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text
             else coalesce(e'\x1eleads\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, '') end
             operator(pg_catalog.||) case when new."user_id" operator(pg_catalog.=) old."user_id" and new."date" operator(pg_catalog.=) old."date" and new."schedule_item_id" operator(pg_catalog.=) old."schedule_item_id" then e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f30u\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(new."user_id", new."date", new."schedule_item_id")::pg_catalog.text, ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1eleads\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f30d\x1f' operator(pg_catalog.||) pg_catalog.jsonb_build_array(old."user_id", old."date", old."schedule_item_id")::pg_catalog.text, ''), true);
     end if;
@@ -5547,17 +5547,17 @@ declare
 begin
     if tg_op operator(pg_catalog.=) 'UPDATE' and old operator(pg_catalog.*=) new then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end, true);
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end, true);
         return null;
     elsif tg_op operator(pg_catalog.=) 'UPDATE' and new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" and new."user_id" operator(pg_catalog.=) old."user_id" then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id"
             operator(pg_catalog.||) e'\x1euser:' operator(pg_catalog.||) new."user_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id", true);
     elsif tg_op operator(pg_catalog.=) 'UPDATE' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" then e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) new."id"
             else coalesce(e'\x1epms\x1f36d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end
             operator(pg_catalog.||) case when new."id" operator(pg_catalog.=) old."id" and new."client_id" operator(pg_catalog.=) old."client_id" then e'\x1eaccount:' operator(pg_catalog.||) new."client_id" operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) new."id"
@@ -5566,13 +5566,13 @@ begin
             else coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", '') operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '') end, true);
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) charle.clean(new."client_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) charle.clean(new."user_id") operator(pg_catalog.||) e'\x1f36u\x1f' operator(pg_catalog.||) charle.clean(new."id"), ''), true);
     else
         pending := pg_catalog.current_setting('charle.pending', true);
-        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.<>) '' then pending else ':' end
+        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end
             operator(pg_catalog.||) coalesce(e'\x1epms\x1f36d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1eaccount:' operator(pg_catalog.||) old."client_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", '')
             operator(pg_catalog.||) coalesce(e'\x1euser:' operator(pg_catalog.||) old."user_id" operator(pg_catalog.||) e'\x1f36d\x1f' operator(pg_catalog.||) old."id", ''), true);

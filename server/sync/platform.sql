@@ -8,6 +8,7 @@
 --      of all scopes in sorted order and writes the entries to charle.change; the other events find nothing left to do.
 --
 --   charle.pending is   ':' [key ['+']] { U+001E scope U+001F table op U+001F row-key }
+--   ':' alone is also what a session keeps between transactions that write: RESET ALL turns it into nothing, and charle.unmarked() looks.
 --     key   of the transaction, from charle.raise_seq; once heads were raised or entries were spilled
 --     '+'   there are entries in charle.touched that no head was raised for yet
 --     op    'u' the row is new or other than before, 'd' it left the scope; a hint: readers look at the rows as they are
@@ -335,9 +336,30 @@ alter table charle.touched enable always trigger charle_raise;
 
 -- --- called by the triggers that the generator makes -----------------------------------------------------------------------------------
 
+-- What is pending when the setting holds nothing: the start of a transaction in a new session, or after a RESET ALL or DISCARD ALL that
+-- came before it; or else a RESET ALL after writes of this transaction, whose entries are gone. These have left their lock
+-- (a shared one: a prepared transaction keeps it, and the session's next one takes it too). From here on the
+-- session's own value is the bare mark, so that the next transactions need not look.
+create or replace function charle.unmarked() returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    -- In a session that has never had the setting there was nothing to throw away.
+    if current_setting('charle.pending', true) is not null and exists (
+        select from pg_locks l where l.locktype = 'advisory' and l.pid = pg_backend_pid() and l.classid = 1128792063 and l.objsubid = 2)
+    then
+        raise exception 'the changes of this transaction cannot be stamped: the setting charle.pending was reset after the first of them'
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Roll back, and do not run RESET ALL or set charle.pending inside a transaction that writes.';
+    end if;
+    perform set_config('charle.pending', ':', false), pg_advisory_xact_lock_shared(1128792063, pg_backend_pid());
+    return ':';
+end $$;
+
 -- The transaction's pending text, or an empty one.
-create or replace function charle.pending() returns text language sql set search_path = pg_catalog, pg_temp as $$
-    select coalesce(nullif(current_setting('charle.pending', true), ''), ':')
+create or replace function charle.pending() returns text language sql security definer set search_path = pg_catalog, pg_temp as $$
+    select case when octet_length(s) > 1 then s
+                when s = ':' and pg_try_advisory_xact_lock_shared(1128792063, pg_backend_pid()) then s
+                else charle.unmarked() end
+    from current_setting('charle.pending', true) s
 $$;
 
 -- Gives the transaction its key, for those who write to charle.touched themselves: then charle.spill(), which arms the raise.

@@ -65,11 +65,15 @@ static bool is_path(const struct ch_model_audience *audience)
     return audience->kind == CHARLE_AUDIENCE_PATH;
 }
 
+// The first write of a transaction, which finds the bare mark, leaves a lock: by it charle.unmarked() sees that entries
+// were thrown away.
 static void begin_assignment(struct charle_buf *out)
 {
-    charle_buf_add_text(out, "        pending := pg_catalog.current_setting('charle.pending', true);\n"
-                             "        pending := pg_catalog.set_config('charle.pending', case when pending "
-                             "operator(pg_catalog.<>) '' then pending else ':' end");
+    charle_buf_add_text(
+        out, "        pending := pg_catalog.current_setting('charle.pending', true);\n"
+             "        pending := pg_catalog.set_config('charle.pending', case when pending operator(pg_catalog.=) ':' "
+             "and pg_catalog.pg_try_advisory_xact_lock_shared(1128792063, pg_catalog.pg_backend_pid()) then pending "
+             "when pending operator(pg_catalog.<>) '' then pending else charle.unmarked() end");
 }
 
 static void end_assignment(struct charle_buf *out)

@@ -194,6 +194,60 @@ static void tampered_setting_is_refused(void **state)
     assert_entries(conn, "client:c1 task u t1, team task u t1");
 }
 
+// RESET ALL throws away what a transaction has noted so far. Neither the first write of a session nor one in a session
+// that is in use, of one row or of many, may go unnoticed.
+static void reset_between_writes_is_refused(void **state)
+{
+    static const char *const first[] = {
+        "update task set minutes = minutes + 1 where id = 't1'",
+        "insert into task (id, client_id, title, is_visible) select 'b' || i, 'c1', 'x', false "
+        "from generate_series(1, 500) i",
+        "update task set minutes = minutes + 1 where id = 't1'; set constraints all immediate; "
+        "set constraints all deferred",
+        "savepoint a; update task set minutes = minutes + 1 where id = 't1'; release a",
+        "update client set name = name || '!' where id = 'c1'",
+    };
+    static const char *const resets[] = {"reset all", "reset charle.pending"};
+    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]) * 2; i++) {
+        PGconn *fresh = stamps_connect(*state, DATABASE);
+        for (int round = 0; round < 3; round++) {
+            stamps_run(fresh, "begin; %s; %s", first[i / 2], resets[i % 2]);
+            stamps_refuse(fresh, "cannot be stamped", "update task set minutes = minutes + 1 where id = 't2'");
+            stamps_run(fresh, "rollback; update task set minutes = minutes + 1 where id = 't2'");
+            if (round)
+                stamps_run(fresh, "discard all");
+        }
+        PQfinish(fresh);
+    }
+    stamps_entries(conn);
+    stamps_run(conn, "update task set minutes = 1 where id = 't1'");
+    assert_entries(conn, "client:c1 task u t1, team task u t1");
+}
+
+// Poolers reset sessions between transactions, and some programs before they write.
+static void reset_before_writes_is_fine(void **state)
+{
+    (void)state;
+    int64_t before = stamps_head(conn, "client:c1");
+    stamps_run(conn, "discard all");
+    stamps_run(conn, "begin; update task set minutes = 1 where id = 't1'; update task set minutes = 1 where id = 't2'; "
+                     "commit");
+    assert_string_equal(stamps_value(conn, "show charle.pending"), ":"); // the next transaction need not look
+    stamps_run(conn, "reset all");
+    stamps_run(conn, "begin; select 1 from task; reset all; update task set minutes = 2 where id = 't1'; commit");
+    stamps_run(conn, "begin; update task set minutes = 3 where id = 't1'; rollback; reset all");
+    stamps_run(conn, "begin; update task set minutes = 4 where id = 't1'; commit");
+    assert_int_equal(stamps_head(conn, "client:c1"), before + 3);
+    assert_entries(conn, "client:c1 task u t1, client:c2 task u t2, team task u t1, team task u t2");
+    // A transaction that was prepared keeps its locks; the session goes on.
+    stamps_run(conn, "begin; update task set minutes = 5 where id = 't1'; prepare transaction 'three'");
+    stamps_run(conn, "update task set minutes = minutes where id = 't2'");
+    stamps_run(conn, "discard all");
+    stamps_run(conn, "update task set minutes = minutes where id = 't2'");
+    stamps_run(conn, "commit prepared 'three'");
+    assert_int_equal(stamps_head(conn, "client:c1"), before + 4);
+}
+
 // Waits until the session of `who` waits for a lock.
 static void wait_until_blocked(PGconn *who)
 {
@@ -273,6 +327,8 @@ int main(void)
         CASE(prepared_transaction_holds_its_heads_until_decided),
         CASE(stamps_are_on_disk_before_they_are_seen),
         CASE(tampered_setting_is_refused),
+        CASE(reset_between_writes_is_refused),
+        CASE(reset_before_writes_is_fine),
         CASE(head_is_locked_for_the_commit_only),
         CASE(opposite_order_does_not_deadlock),
         CASE(repeatable_read_fails_rather_than_miss),
