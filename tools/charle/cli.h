@@ -1,15 +1,20 @@
-// What the subcommands of `charle` share: where things are, options, output, exit codes.
+// What the subcommands share: where things are, options, output, exit codes.
 //
-// A subcommand is one file with one function of type charle_command_fn and one row in the table of main.c. Text goes to stdout,
-// trouble to stderr. Exit codes are listed in `charle --help` and never change their meaning.
+// A subcommand is one file with one struct cli_command and one row in the table of run.c. Text goes to stdout, trouble to stderr.
+// Exit codes are listed in `charle --help` and never change their meaning. The same commands serve every schema (charle/cli.h), so
+// sentences name the program by CLI_NAME; help texts say `charle` and `charled`, which are replaced when they are printed.
 #ifndef CHARLE_TOOLS_CLI_H
 #define CHARLE_TOOLS_CLI_H
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "charle/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
+
+#define CLI_NAME program_invocation_short_name // what the person typed
 
 enum cli_exit {
     CLI_OK = 0,
@@ -23,7 +28,7 @@ enum cli_exit {
 
 // Global options, the same for every subcommand.
 struct cli {
-    const char *program;
+    const struct charle_cli_app *app;
     const char *home;    // folder of this installation's state
     const char *profile; // which laptop: home/<profile>/replica.db
     const char *server;  // address; NULL: what login remembered, else the default
@@ -52,6 +57,13 @@ struct cli_command {
     int (*run)(struct cli *cli, const struct cli_command *command, int argc, char **argv);
 };
 
+// What CharleOS has besides: an agency's data.
+struct charle_cli_extra {
+    const struct cli_command *seed;                 // a command of its own
+    int (*fill)(struct cli *cli, const char *url);  // for `up`: fills the database when nobody is in it; returns an exit code
+    const char *next;                               // what `up` says to do next
+};
+
 // Parses options; arguments that are none are moved to the front of argv and counted in *out_count. Prints help (and sets
 // *out_exit to CLI_OK) for --help, and what is wrong (CLI_USAGE) otherwise. Returns false when the command should end with *out_exit.
 bool cli_parse(struct cli *cli, const struct cli_command *command, const struct cli_option *options, size_t option_count, int argc,
@@ -59,6 +71,9 @@ bool cli_parse(struct cli *cli, const struct cli_command *command, const struct 
 
 // Reads a whole number within [min, max]; prints what was expected and returns false otherwise.
 bool cli_read_number(const char *name, const char *text, long min, long max, long *out);
+
+// Prints a help text with the names of this program and of its server in it.
+void cli_print_text(const struct cli *cli, const char *text);
 
 // Prints "charle: sentence" and returns the exit code that fits the error.
 int cli_fail(const struct cli *cli, const struct charle_error *err);
@@ -79,6 +94,6 @@ const char *cli_sibling(struct cli *cli, const char *name);
 const char *cli_nearest(const char *word, const char *const *names);
 
 // The commands, one a file.
-extern const struct cli_command cmd_up, cmd_serve, cmd_login, cmd_sync, cmd_status, cmd_query, cmd_call, cmd_inbox, cmd_verify, cmd_seed;
+extern const struct cli_command cmd_up, cmd_serve, cmd_passwd, cmd_login, cmd_sync, cmd_status, cmd_query, cmd_call, cmd_inbox, cmd_verify;
 
 #endif

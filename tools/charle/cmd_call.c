@@ -64,7 +64,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     struct charle_client *client = laptop_open(cli, false, &code);
     if (!client)
         return code;
-    const struct charle_method *method = laptop_method(client, command, argv[0]);
+    const struct charle_method *method = laptop_method(cli, client, command, argv[0]);
     struct charle_error err = {0};
     if (!method)
         code = CLI_USAGE;

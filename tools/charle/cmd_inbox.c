@@ -44,7 +44,8 @@ static bool print_entry(void *ctx, const struct charle_inbox_entry *entry)
     struct charle_arena arena = {0};
     struct charle_buf request = {0}, row = {0};
     const struct charle_method *method = charle_client_method(listing->client, entry->method);
-    const struct charle_table *table = entry->table ? charle_schema_table_named(laptop_schema(), charle_str(entry->table)) : NULL;
+    const struct charle_schema *schema = listing->cli->app->schema;
+    const struct charle_table *table = entry->table ? charle_schema_table_named(schema, charle_str(entry->table)) : NULL;
     const char *request_text = as_json(&arena, method ? method->request : NULL, entry->request, entry->request_size, &request);
     const char *row_text = entry->row ? as_json(&arena, table ? table->patch : NULL, entry->row, entry->row_size, &row) : "null";
     if (listing->cli->json) {

@@ -1,29 +1,8 @@
 // charle login: trades a password for a token and remembers it with the server's address.
 #include "laptop.h"
+#include "password.h"
 
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
-
-// Reads one line without showing it when it comes from a terminal. The newline is cut off.
-static bool read_password(char *out, size_t size)
-{
-    struct termios shown, hidden;
-    bool is_terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
-    if (is_terminal) {
-        fprintf(stderr, "Password: ");
-        hidden = shown;
-        hidden.c_lflag &= (tcflag_t)~ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-    }
-    bool ok = fgets(out, (int)size, stdin) != NULL;
-    if (is_terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-        fprintf(stderr, "\n");
-    }
-    out[strcspn(out, "\r\n")] = '\0';
-    return ok;
-}
 
 static int remember(struct cli *cli, const char *url, const struct charle_login_result *reply)
 {
@@ -39,19 +18,19 @@ static int remember(struct cli *cli, const char *url, const struct charle_login_
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    bool is_portal = false;
-    const struct cli_option options[] = {{"--portal", NULL, "sign in as a client's portal user", NULL, &is_portal, NULL, NULL}};
+    const char *principal = password_principal(cli);
+    const struct cli_option options[] = {{"--principal", "TABLE", "another table of people than the usual one", &principal, NULL, NULL, NULL}};
     int count, code;
     if (!cli_parse(cli, command, options, 1, argc, argv, &count, &code))
         return code;
     if (count != 1)
         return cli_usage(command, "one e-mail address is needed");
     char password[512];
-    if (!read_password(password, sizeof(password)))
+    if (!password_read(password, sizeof(password)))
         return cli_usage(command, "no password came on standard input");
     const char *url = cli_server_address(cli);
     const struct charle_login_options login = {
-        .url = url, .principal = is_portal ? "client_user" : "user", .email = argv[0], .password = password, .device_name = cli->profile};
+        .url = url, .principal = principal, .email = argv[0], .password = password, .device_name = cli->profile};
     struct charle_login_result reply;
     struct charle_error err = {0};
     int rc = charle_login(&login, &reply, &err);
@@ -68,6 +47,6 @@ const struct cli_command cmd_login = {
             "Examples:\n"
             "  charle login ada@charleos.test\n"
             "  charle login ada@charleos.test --server tcp://127.0.0.1:4317 <password.txt\n"
-            "  charle login kim@northwind.test --portal --profile kim",
+            "  charle login pat@northwind.test --principal client_user --profile pat",
     .run = run,
 };

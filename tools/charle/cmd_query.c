@@ -29,8 +29,11 @@ static const struct charle_column *find_column(const struct charle_table *table,
     const struct charle_column *column = charle_table_column(table, name);
     if (column && charle_column_set_has(table->replica_columns, column->index))
         return column;
-    charle_fail(err, CHARLE_INVALID_ARGUMENT, column ? "column \"%.*s\" of %.*s stays on the server" : "there is no column \"%.*s\" in %.*s; `charle query %.*s --limit 1` shows those there are",
-                CHARLE_FMT(name), CHARLE_FMT(table->name), CHARLE_FMT(table->name));
+    if (column)
+        charle_fail(err, CHARLE_INVALID_ARGUMENT, "column \"%.*s\" of %.*s stays on the server", CHARLE_FMT(name), CHARLE_FMT(table->name));
+    else
+        charle_fail(err, CHARLE_INVALID_ARGUMENT, "there is no column \"%.*s\" in %.*s; `%s query %.*s --limit 1` shows those there are",
+                    CHARLE_FMT(name), CHARLE_FMT(table->name), CLI_NAME, CHARLE_FMT(table->name));
     return NULL;
 }
 
@@ -148,7 +151,7 @@ static int print(struct cli *cli, struct charle_client *client, struct plan *pla
     const char *sql = charle_buf_text(&plan->sql);
     struct charle_db *db = charle_client_db(client);
     if (!sql || !db) {
-        charle_fail(&err, CHARLE_IO, "the replica cannot be read; `charle status` says why");
+        charle_fail(&err, CHARLE_IO, "the replica cannot be read; `%s status` says why", CLI_NAME);
         return cli_fail(cli, &err);
     }
     enum charle_err rc = charle_query(db, sql, plan->params, plan->param_count, &rows, &err);
@@ -160,9 +163,8 @@ static int print(struct cli *cli, struct charle_client *client, struct plan *pla
     return rc ? cli_fail(cli, &err) : CLI_OK;
 }
 
-static int unknown_table(const struct cli_command *command, const char *name)
+static int unknown_table(const struct cli_command *command, const struct charle_schema *schema, const char *name)
 {
-    const struct charle_schema *schema = laptop_schema();
     const char *names[COLUMNS_MAX * 4] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < schema->table_count && count + 1 < COLUMNS_MAX * 4; i++) {
@@ -174,7 +176,7 @@ static int unknown_table(const struct cli_command *command, const char *name)
     fprintf(stderr, "Tables:");
     for (size_t i = 0; i < count; i++)
         fprintf(stderr, " %s", names[i]);
-    fprintf(stderr, "\nSQL is told from a table's name by its spaces: charle query \"select count(*) from task\"\n");
+    fprintf(stderr, "\nSQL is told from a table's name by its spaces: %s query \"select count(*) from %s\"\n", CLI_NAME, count ? names[0] : "task");
     return CLI_USAGE;
 }
 
@@ -196,9 +198,10 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     enum output_format format = cli->json ? OUTPUT_JSON : OUTPUT_TABLE;
     if (format_name && !output_format_read(format_name, &format))
         return cli_usage(command, "--format is table, json or csv, not \"%s\"", format_name);
-    struct plan plan = {.table = strchr(argv[0], ' ') ? NULL : charle_schema_table_named(laptop_schema(), charle_str(argv[0]))};
-    if (!plan.table && !strchr(argv[0], ' '))
-        return unknown_table(command, argv[0]);
+    const bool is_sql = strchr(argv[0], ' ') != NULL;
+    struct plan plan = {.table = is_sql ? NULL : charle_schema_table_named(cli->app->schema, charle_str(argv[0]))};
+    if (!plan.table && !is_sql)
+        return unknown_table(command, cli->app->schema, argv[0]);
     if (plan.table && !plan.table->is_replicated)
         return cli_usage(command, "table \"%s\" stays on the server", argv[0]);
     struct charle_error err = {0};

@@ -1,10 +1,11 @@
 // charle seed: development data, an agency with a year of history; and passwords for the people in it.
+#include "agency.h"
 #include "cli.h"
 #include "output.h"
+#include "password.h"
 #include "seed/seed.h"
 #include "server_process.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,24 +26,12 @@ static void on_progress(void *ctx, const char *stage, int64_t done, int64_t tota
 
 static enum charle_err set_passwords(PGconn *pg, const char *password, struct charle_error *err)
 {
-    char hash[crypto_pwhash_STRBYTES];
-    if (sodium_init() < 0 || crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                                               crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
-        return charle_fail(err, CHARLE_NO_MEMORY, "hashing a password takes 64 MiB of memory, which is not there");
     size_t count;
     const struct charle_seed_person *people = charle_seed_people(&count);
-    for (size_t i = 0; i < count; i++) {
-        const char *params[] = {people[i].principal, people[i].id, hash};
-        PGresult *result = PQexecParams(pg,
-                                        "insert into charle.credential (principal, principal_id, hash) values ($1, $2, $3) "
-                                        "on conflict (principal, principal_id) do update set hash = excluded.hash",
-                                        3, NULL, params, NULL, NULL, 0);
-        bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
-        PQclear(result);
-        if (!ok)
-            return charle_fail(err, CHARLE_INTERNAL, "cannot set the password of %s: %s", people[i].email, PQerrorMessage(pg));
-    }
-    return CHARLE_OK;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = password_set(pg, people[i].principal, people[i].id, password, err);
+    return rc;
 }
 
 static void print_people(void)
@@ -59,7 +48,7 @@ static int seed(struct cli *cli, const struct charle_seed_options *options)
     struct charle_error err = {0};
     const char *url = server_database_url(cli);
     if (!url) {
-        charle_fail(&err, CHARLE_UNAVAILABLE, "no database: set DATABASE_URL, or start the server first (charle up)");
+        charle_fail(&err, CHARLE_UNAVAILABLE, "no database: set DATABASE_URL, or start the server first (%s up)", CLI_NAME);
         return cli_fail(cli, &err);
     }
     PGconn *pg = PQconnectdb(url);
@@ -115,7 +104,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     return seed(cli, &seed_options);
 }
 
-const struct cli_command cmd_seed = {
+static const struct cli_command cmd_seed = {
     .name = "seed",
     .arguments = "[--rows N] [--seed N]",
     .summary = "fill an empty database with an agency's data",
@@ -128,3 +117,18 @@ const struct cli_command cmd_seed = {
             "  DATABASE_URL=postgres://localhost/charle charle seed --seed 7 --clients 200",
     .run = run,
 };
+
+// Fills a database that has nobody in it.
+static int fill(struct cli *cli, const char *url)
+{
+    PGconn *pg = PQconnectdb(url);
+    PGresult *result = PQexec(pg, "select 1 from \"user\" limit 1");
+    bool is_empty = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 0;
+    PQclear(result);
+    PQfinish(pg);
+    char *none[1] = {NULL};
+    return is_empty ? run(cli, &cmd_seed, 0, none) : CLI_OK;
+}
+
+const struct charle_cli_extra agency_extra = {
+    .seed = &cmd_seed, .fill = fill, .next = "charle login ada@charleos.test, then charle sync"};

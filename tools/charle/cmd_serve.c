@@ -1,7 +1,6 @@
 // charle serve: runs charled in the foreground, with its data in the home folder.
 #include "cli.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +11,8 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     size_t count = 1;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
-            printf("charle %s %s\n\n%s\n", command->name, command->arguments, command->help);
+            printf("%s %s %s\n\n", CLI_NAME, command->name, command->arguments);
+            cli_print_text(cli, command->help);
             return CLI_OK;
         }
         if (strcmp(argv[i], "--home") == 0 && i + 1 < argc) {
@@ -23,12 +23,12 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
             return cli_usage(command, "too many arguments");
         words[count++] = argv[i];
     }
-    const char *program = cli_sibling(cli, "charled");
+    const char *program = cli_sibling(cli, cli->app->server);
     words[0] = program;
     words[count++] = "--data-dir";
     words[count++] = cli_path(cli, "server");
     execv(program, (char *const *)(uintptr_t)words);
-    fprintf(stderr, "charle: cannot run %s: %s\n", program, strerror(errno));
+    fprintf(stderr, "%s: cannot run %s: %s\n", CLI_NAME, program, strerror(errno));
     return CLI_FAILED;
 }
 

@@ -30,10 +30,16 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
 {
     char age[32];
     printf("Laptop      %s (device %s)\n", cli->profile, status->device_id[0] ? status->device_id : "not known to a server yet");
-    printf("Person      %s %s\n", status->principal[0] ? status->principal : "nobody signed in (charle login)", status->principal_id);
+    if (status->principal[0])
+        printf("Person      %s %s\n", status->principal, status->principal_id);
+    else
+        printf("Person      nobody signed in (%s login)\n", CLI_NAME);
     printf("Server      %s\n", cli_server_address(cli));
-    printf("Replica     %s, %.1f MiB, %s\n", cli_replica_path(cli), (double)status->file_size / 1048576,
-           status->is_ready ? "complete" : "not copied yet (charle sync)");
+    printf("Replica     %s, %.1f MiB, ", cli_replica_path(cli), (double)status->file_size / 1048576);
+    if (status->is_ready)
+        printf("complete\n");
+    else
+        printf("not copied yet (%s sync)\n", CLI_NAME);
     printf("Last sign   %s\n", laptop_age(status->contact_at_us, age));
     printf("Waiting     %lld calls not confirmed by the server\n", (long long)status->pending_calls);
     int shown = 0;
@@ -42,7 +48,10 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
         printf("  (cannot list them: %s)\n", err.text);
     if (status->pending_calls > shown)
         printf("  … and %lld more\n", (long long)status->pending_calls - shown);
-    printf("Verdicts    %lld to look at%s\n", (long long)status->inbox_count, status->inbox_count ? " (charle inbox)" : "");
+    printf("Verdicts    %lld to look at", (long long)status->inbox_count);
+    if (status->inbox_count)
+        printf(" (%s inbox)", CLI_NAME);
+    printf("\n");
     if (status->problem[0])
         printf("Problem     %s\n", status->problem);
 }

@@ -57,9 +57,11 @@ static void print_done(struct cli *cli, struct charle_client *client)
                (long long)status.rows_copied, (unsigned long long)status.pages_applied, (long long)status.pending_calls,
                (long long)status.inbox_count, (unsigned long long)status.bytes_received);
     else
-        printf("In step with the server: %lld rows copied, %llu pages applied, %lld calls waiting, %lld verdicts to look at%s.\n",
+        printf("In step with the server: %lld rows copied, %llu pages applied, %lld calls waiting, %lld verdicts to look at.\n",
                (long long)status.rows_copied, (unsigned long long)status.pages_applied, (long long)status.pending_calls,
-               (long long)status.inbox_count, status.inbox_count ? " (charle inbox)" : "");
+               (long long)status.inbox_count);
+    if (!cli->json && status.inbox_count)
+        printf("See them: %s inbox\n", CLI_NAME);
 }
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)

@@ -2,22 +2,7 @@
 #include "cli.h"
 #include "server_process.h"
 
-#include <libpq-fe.h>
-#include <stdlib.h>
-#include <string.h>
-
-// Does the table of people have rows? -1: cannot tell.
-static int has_people(const char *url)
-{
-    PGconn *pg = PQconnectdb(url);
-    PGresult *result = PQexec(pg, "select 1 from \"user\" limit 1");
-    int found = PQresultStatus(result) == PGRES_TUPLES_OK ? PQntuples(result) : -1;
-    PQclear(result);
-    PQfinish(pg);
-    return found;
-}
-
-static int start(struct cli *cli, bool is_seeded)
+static int start(struct cli *cli, bool is_filled)
 {
     struct charle_error err = {0};
     const char *address = cli_server_address(cli);
@@ -27,16 +12,14 @@ static int start(struct cli *cli, bool is_seeded)
     if (!cli->json)
         printf("The server %s at %s.\n", was_there ? "is already listening" : "listens", address);
     const char *url = server_database_url(cli);
-    if (is_seeded && url && has_people(url) == 0) {
-        char *none[1] = {NULL};
-        int code = cmd_seed.run(cli, &cmd_seed, 0, none);
-        if (code != CLI_OK)
-            return code;
-    }
+    int code = is_filled && url && cli->app->extra ? cli->app->extra->fill(cli, url) : CLI_OK;
+    if (code != CLI_OK)
+        return code;
     if (cli->json)
         printf("{\"server\":\"%s\",\"was_running\":%s}\n", address, was_there ? "true" : "false");
     else
-        printf("Next: charle login ada@charleos.test, then charle sync. To stop it: charle up --stop\n");
+        printf("Next: %s. To stop it: %s up --stop\n", cli->app->extra ? cli->app->extra->next : "sign in with `login`, then `sync`",
+               CLI_NAME);
     return CLI_OK;
 }
 
@@ -64,7 +47,7 @@ const struct cli_command cmd_up = {
     .name = "up",
     .arguments = "[--stop]",
     .summary = "start a server in the background, with data to play with",
-    .help = "Starts charled with its data in the home folder unless one is listening already, fills an empty database with an agency's\n"
+    .help = "Starts charled with its data in the home folder unless one is listening already, fills an empty database with development\n"
             "data, and says what to do next. With DATABASE_URL in the environment the server uses that PostgreSQL.\n\n"
             "Examples:\n"
             "  charle up\n"

@@ -1,7 +1,6 @@
 // Where things are on disk: the home folder, a profile's files, remembered settings.
 #include "cli.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,10 +16,12 @@ static const char *find_home(struct cli *cli)
     if (home && *home)
         return cli->home = home;
     struct stat info;
-    if (stat(".charle", &info) == 0 && S_ISDIR(info.st_mode))
-        return cli->home = ".charle";
-    const char *user = getenv("HOME");
-    return cli->home = user && *user ? charle_arena_printf(&cli->arena, "%s/.charle", user).ptr : ".charle";
+    const char *here = charle_arena_printf(&cli->arena, ".%s", cli->app->name).ptr, *user = getenv("HOME");
+    if (!here)
+        return cli->home = "/dev/null/out-of-memory";
+    if ((stat(here, &info) == 0 && S_ISDIR(info.st_mode)) || !user || !*user)
+        return cli->home = here;
+    return cli->home = charle_arena_printf(&cli->arena, "%s/%s", user, here).ptr;
 }
 
 // Makes every folder of the path but the last part, readable by nobody else.
@@ -105,7 +106,7 @@ const char *cli_sibling(struct cli *cli, const char *name)
 int cli_fail(const struct cli *cli, const struct charle_error *err)
 {
     (void)cli;
-    fprintf(stderr, "charle: %s\n", err->text[0] ? err->text : charle_err_text(err->code));
+    fprintf(stderr, "%s: %s\n", CLI_NAME, err->text[0] ? err->text : charle_err_text(err->code));
     switch (charle_err_status(err->code)) {
     case CHARLE_UNAVAILABLE:
     case CHARLE_DEADLINE_EXCEEDED:

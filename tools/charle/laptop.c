@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "call/method.h"
-#include "charleos.schema.charle.h"
 #include "output.h"
 
 #include <pthread.h>
@@ -11,23 +10,19 @@
 #include <time.h>
 #include <unistd.h>
 
-const struct charle_schema *laptop_schema(void)
-{
-    return &charleos_schema;
-}
-
 struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_exit)
 {
     struct charle_error err = {0};
     struct charle_client *client = NULL;
     if (is_read_only && access(cli_replica_path(cli), F_OK) != 0) {
-        charle_fail(&err, CHARLE_NOT_FOUND, "there is no replica yet at %s; `charle login` and `charle sync` make one", cli_replica_path(cli));
+        charle_fail(&err, CHARLE_NOT_FOUND, "there is no replica yet at %s; `%s login` and `%s sync` make one",
+                    cli_replica_path(cli), CLI_NAME, CLI_NAME);
         *out_exit = cli_fail(cli, &err);
         return NULL;
     }
     const struct charle_client_options options = {
         .file = cli_replica_path(cli),
-        .schema = laptop_schema(),
+        .schema = cli->app->schema,
         .url = cli_server_address(cli),
         .token = cli_setting(cli, "token"),
         .device_name = cli->profile,
@@ -75,31 +70,46 @@ const char *laptop_verdict_name(enum charle_client_verdict verdict)
     return "unknown";
 }
 
-// "Task.Get" -> "TaskService/Get" or "Task/Get", in the schema's package; whole names are left alone.
-static const struct charle_method *lookup(const struct charle_client *client, const char *name)
+// Is `service` "package.ShortService" or "package.Short"?
+static bool is_service(struct charle_str service, const char *short_name, size_t len)
+{
+    static const char *const endings[] = {"Service", ""};
+    const char *dot = memrchr(service.ptr, '.', service.len);
+    struct charle_str local = dot ? charle_str_n(dot + 1, service.len - (size_t)(dot + 1 - service.ptr)) : service;
+    for (size_t i = 0; i < 2; i++) {
+        size_t ending = strlen(endings[i]);
+        if (local.len == len + ending && memcmp(local.ptr, short_name, len) == 0 && memcmp(local.ptr + len, endings[i], ending) == 0)
+            return true;
+    }
+    return false;
+}
+
+// "Task.Get" and "TaskService/Get" in any package of the schema; whole names are left alone.
+static const struct charle_method *lookup(const struct cli *cli, const struct charle_client *client, const char *name)
 {
     const struct charle_method *method = charle_client_method(client, name);
     const char *dot = strrchr(name, strchr(name, '/') ? '/' : '.');
-    if (method || !dot)
-        return method;
-    struct charle_str package = laptop_schema()->name;
-    static const char *const endings[] = {"Service", ""};
-    for (size_t i = 0; !method && i < 2; i++) {
+    const struct charle_schema *schema = cli->app->schema;
+    for (size_t i = 0; !method && dot && i < schema->service_count; i++) {
+        const struct charle_service *service = schema->services[i];
         char full[256];
-        snprintf(full, sizeof(full), "%.*s.%.*s%s/%s", CHARLE_FMT(package), (int)(dot - name), name, endings[i], dot + 1);
+        if (!is_service(service->name, name, (size_t)(dot - name)))
+            continue;
+        snprintf(full, sizeof(full), "%.*s/%s", CHARLE_FMT(service->name), dot + 1);
         method = charle_client_method(client, full);
     }
     return method;
 }
 
-const struct charle_method *laptop_method(const struct charle_client *client, const struct cli_command *command, const char *name)
+const struct charle_method *laptop_method(const struct cli *cli, const struct charle_client *client, const struct cli_command *command,
+                                          const char *name)
 {
-    const struct charle_method *method = lookup(client, name);
+    const struct charle_method *method = lookup(cli, client, name);
     if (method)
         return method;
     cli_usage(command, "there is no method \"%s\"", name);
     fprintf(stderr, "Some there are:\n");
-    const struct charle_schema *schema = laptop_schema();
+    const struct charle_schema *schema = cli->app->schema;
     for (size_t i = 0, shown = 0; i < schema->service_count && shown < 12; i++) {
         const struct charle_service *service = schema->services[i];
         for (size_t j = 0; j < service->method_count && shown < 12; j++, shown++)

@@ -6,9 +6,6 @@
 #include "cli.h"
 #include "db/schema.h"
 
-// The schema this program was built for.
-const struct charle_schema *laptop_schema(void);
-
 // Opens the profile's replica with the server and the token that login remembered. On failure prints why, sets *out_exit.
 struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_exit);
 
@@ -17,7 +14,8 @@ const char *laptop_age(int64_t at_us, char out[32]);
 const char *laptop_verdict_name(enum charle_client_verdict verdict); // "rejected"
 
 // Resolves "Task.Get", "TaskService/Get" and "charleos.TaskService/Get". NULL after printing what is near.
-const struct charle_method *laptop_method(const struct charle_client *client, const struct cli_command *command, const char *name);
+const struct charle_method *laptop_method(const struct cli *cli, const struct charle_client *client, const struct cli_command *command,
+                                          const char *name);
 
 // Runs one sync with progress; prints a failure. Returns an exit code.
 int laptop_sync(struct cli *cli, struct charle_client *client, uint32_t timeout_ms);

@@ -1,13 +1,28 @@
 #include "cli.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void print_help(const struct cli_command *command, const struct cli_option *options, size_t count)
+void cli_print_text(const struct cli *cli, const char *text)
 {
-    printf("charle %s %s\n\n%s\n", command->name, command->arguments, command->help);
+    static const char word[] = "charle";
+    enum { LEN = sizeof(word) - 1 };
+    for (const char *next; (next = strstr(text, word)); text = next) {
+        printf("%.*s", (int)(next - text), text);
+        next += LEN;
+        bool is_server = *next == 'd' && (next[1] == ' ' || next[1] == '\'');
+        bool is_program = *next == ' ' || *next == '`';
+        fputs(is_server ? cli->app->server : is_program ? CLI_NAME : word, stdout);
+        next += is_server;
+    }
+    printf("%s\n", text);
+}
+
+static void print_help(const struct cli *cli, const struct cli_command *command, const struct cli_option *options, size_t count)
+{
+    printf("%s %s %s\n\n", CLI_NAME, command->name, command->arguments);
+    cli_print_text(cli, command->help);
     if (count)
         printf("\nOptions:\n");
     for (size_t i = 0; i < count; i++) {
@@ -18,7 +33,7 @@ static void print_help(const struct cli_command *command, const struct cli_optio
     }
     printf("  %-22s %s\n", "--json", "print JSON for programs");
     printf("  %-22s %s\n", "--profile NAME", "which laptop (default: laptop)");
-    printf("  %-22s %s\n", "--home DIR", "folder of the state (default: $CHARLE_HOME, ./.charle, ~/.charle)");
+    printf("  %-22s %s\n", "--home DIR", "folder of the state (`--help` alone says which)");
     printf("  %-22s %s\n", "--server URL", "address of the server");
     printf("  %-22s %s\n", "--quiet", "no progress on the terminal");
 }
@@ -27,10 +42,11 @@ int cli_usage(const struct cli_command *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "charle %s: ", command->name);
+    fprintf(stderr, "%s %s: ", CLI_NAME, command->name);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nUsage: charle %s %s   (charle %s --help says more)\n", command->name, command->arguments, command->name);
+    fprintf(stderr, "\nUsage: %s %s %s   (%s %s --help says more)\n", CLI_NAME, command->name, command->arguments, CLI_NAME,
+            command->name);
     return CLI_USAGE;
 }
 
@@ -144,7 +160,7 @@ bool cli_parse(struct cli *cli, const struct cli_command *command, const struct 
             continue;
         }
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            print_help(command, options, option_count);
+            print_help(cli, command, options, option_count);
             *out_exit = CLI_OK;
             return false;
         }
@@ -176,7 +192,7 @@ bool cli_read_number(const char *name, const char *text, long min, long max, lon
     errno = 0;
     long value = strtol(text, &end, 10);
     if (errno || end == text || *end || value < min || value > max) {
-        fprintf(stderr, "charle: %s takes a whole number from %ld to %ld, not \"%s\"\n", name, min, max, text);
+        fprintf(stderr, "%s: %s takes a whole number from %ld to %ld, not \"%s\"\n", CLI_NAME, name, min, max, text);
         return false;
     }
     *out = value;

@@ -1,6 +1,5 @@
 #include "server_process.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
@@ -99,7 +98,7 @@ static enum charle_err ended(const char *log, struct charle_error *err)
 
 enum charle_err server_start(struct cli *cli, const char *address, struct charle_error *err)
 {
-    const char *program = cli_sibling(cli, "charled");
+    const char *program = cli_sibling(cli, cli->app->server);
     const char *data_dir = cli_path(cli, "server");
     const char *log = cli_path(cli, "server.log");
     pid_t pid = fork();
