@@ -10,14 +10,19 @@
 #define CHARLE_SERVER_APP_H
 
 #include "db/schema.h"
-#include "server/migrate.h"
 
 #define CH_SERVER_VERSION "0.1.0"
+
+struct ch_migration {
+    const char *name; // "0001_initial"
+    const char *sql;
+};
 
 struct ch_server_app {
     const char *name; // of the program, for --help
     const struct charle_schema *schema;
-    const struct ch_migration *migrations; // ascending names; NULL: made from the schema's descriptors
+    // Ascending names; charle_migrations() of CMake makes them of a folder. NULL: the tables are made from the schema's descriptors, once.
+    const struct ch_migration *migrations;
     size_t migration_count;
 };
 

@@ -210,6 +210,13 @@ static enum charle_err apply_version(struct ch_config *config, const char *value
     return CHARLE_OK;
 }
 
+static enum charle_err apply_schema(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    (void)value, (void)err;
+    config->action = CH_CONFIG_SCHEMA;
+    return CHARLE_OK;
+}
+
 // --- the table -----------------------------------------------------------------------------------------------------
 
 static const struct option options[] = {
@@ -243,6 +250,7 @@ static const struct option options[] = {
     {"database-only", NULL, NULL, true, false, apply_database_only,
      "run and migrate the private PostgreSQL, but answer no calls: for work on the data"},
     {"check", NULL, NULL, true, false, apply_check, "check the settings and reach the database, then leave"},
+    {"print-schema", NULL, NULL, true, false, apply_schema, "print the tables as SQL: the first migration, or what the next one leads to"},
     {"help", NULL, NULL, true, false, apply_help, "this text"},
     {"version", NULL, NULL, true, false, apply_version, "version and schema"},
 };
@@ -584,7 +592,7 @@ enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *
     *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .log_level = CH_LOG_INFO};
     charle_arena_init(&config->arena, (size_t)1 << 20);
     enum charle_err rc = read_flags(&reader, argc, argv, err);
-    if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION)
+    if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION || config->action == CH_CONFIG_SCHEMA)
         return rc;
     rc = read_environment(&reader, environment, err);
     if (rc == CHARLE_OK)

@@ -13,7 +13,7 @@
 
 #define CH_CONFIG_LISTEN_MAX 8
 
-enum ch_config_action { CH_CONFIG_SERVE, CH_CONFIG_CHECK, CH_CONFIG_HELP, CH_CONFIG_VERSION };
+enum ch_config_action { CH_CONFIG_SERVE, CH_CONFIG_CHECK, CH_CONFIG_HELP, CH_CONFIG_VERSION, CH_CONFIG_SCHEMA };
 
 struct ch_config {
     enum ch_config_action action;

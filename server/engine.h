@@ -5,7 +5,7 @@
 #ifndef CHARLE_SERVER_ENGINE_H
 #define CHARLE_SERVER_ENGINE_H
 
-#include "server/app.h"
+#include "server/migrate.h"
 
 #define CH_ENGINE_DISPLAY_SIZE CH_DATABASE_DISPLAY_SIZE
 #define CH_ENGINE_ADDRESS_SIZE 160

@@ -13,13 +13,8 @@
 #ifndef CHARLE_SERVER_MIGRATE_H
 #define CHARLE_SERVER_MIGRATE_H
 
-#include "db/schema.h"
+#include "server/app.h"
 #include "server/database.h"
-
-struct ch_migration {
-    const char *name; // "0001_initial"
-    const char *sql;
-};
 
 struct ch_migration_list {
     const char *platform_sql; // may be NULL in tests

@@ -13,6 +13,7 @@
 #include "server/cluster.h"
 #include "server/config.h"
 #include "server/datadir.h"
+#include "server/ddl.h"
 #include "server/engine.h"
 #include "server/exit.h"
 #include "server/presence.h"
@@ -33,6 +34,7 @@
 
 enum {
     CONNECT_TIMEOUT_MS = 15000,
+    SCHEMA_SQL_SIZE_MAX = 32 << 20, // 47 tables take half a megabyte
     DRAIN_MS = 10000 // calls in flight get this long; service managers kill after 30 s or more
 };
 
@@ -298,6 +300,18 @@ static enum ch_exit check(struct server *server)
     return code;
 }
 
+static enum ch_exit print_schema(const struct charle_schema *schema)
+{
+    struct charle_buf sql;
+    charle_buf_init(&sql, SCHEMA_SQL_SIZE_MAX);
+    ch_ddl_write(schema, CH_DDL_PG, &sql);
+    bool is_written = !sql.failed && fwrite(sql.data, 1, sql.size, stdout) == sql.size && fflush(stdout) == 0;
+    charle_buf_deinit(&sql);
+    if (!is_written)
+        fprintf(stderr, "the schema cannot be written: the output is closed or full\n");
+    return is_written ? CH_EXIT_OK : CH_EXIT_FAILURE;
+}
+
 int ch_server_main(const struct ch_server_app *app, int argc, char **argv)
 {
     struct server server = {
@@ -314,6 +328,8 @@ int ch_server_main(const struct ch_server_app *app, int argc, char **argv)
     } else if (server.config.action == CH_CONFIG_VERSION) {
         printf("%s " CH_SERVER_VERSION " schema %.*s %016" PRIx64 "\n", app->name, CHARLE_FMT(app->schema->name),
                app->schema->hash);
+    } else if (server.config.action == CH_CONFIG_SCHEMA) {
+        code = print_schema(app->schema);
     } else {
         code = open_log(&server);
         if (code == CH_EXIT_OK)

@@ -129,7 +129,8 @@ struct charle_a_row_is_made_of_columns;
                                       .row_size = sizeof(struct SHAPE), .clauses = CHARLE_CLAUSES_(__VA_ARGS__),       \
                                       .clause_count = CHARLE_CLAUSE_COUNT_(__VA_ARGS__)}})
 
-// Whole rows, into the table's row struct: charle_select_rows(task, where(…)). There is no from() in it.
+// Whole rows, into the table's row struct: charle_select_rows(task, where(…)). There is no from() in it. It fails on a laptop whose
+// person is not shown a NOT NULL column of the table: services that run there select a shape of the columns they need.
 struct charle_rows_query {
     struct charle_query query;
 };

@@ -79,7 +79,9 @@ enum charle_err charle_record_store(const struct charle_field *field, void *mess
     if (value->is_null) {
         if (field->label != CHARLE_REQUIRED)
             return CHARLE_OK;
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.*s is NULL in the database, and must have a value",
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "%.*s is NULL in the database, and must have a value (on a laptop: this person is not shown it; select "
+                           "only the columns you need)",
                            CHARLE_FMT(field->name));
     }
     uint8_t wanted = field->type == CHARLE_TYPE_ENUM ? CHARLE_TYPE_TEXT : field->type;

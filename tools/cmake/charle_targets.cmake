@@ -29,14 +29,23 @@ if(CHARLE_COVERAGE)
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
+# charle_alias(charle_db) makes charle::db.
+function(charle_alias name)
+  if(name MATCHES "^charle_(.+)$")
+    add_library(charle::${CMAKE_MATCH_1} ALIAS ${name})
+    set_target_properties(${name} PROPERTIES EXPORT_NAME ${CMAKE_MATCH_1})
+  endif()
+endfunction()
+
 # charle_component(NAME SOURCES a.c b.c DEPS other -lfoo): a static library whose headers are included from the root of
-# its tree, as "db/query.h".
+# its tree, as "db/query.h". charle_db is also called charle::db, here and for those who find_package(charle).
 function(charle_component name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${A_SOURCES})
-  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/core ${CMAKE_SOURCE_DIR}
-    ${CMAKE_SOURCE_DIR}/client/include)
-  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE charle_flags)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/core> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/client/include>)
+  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE $<BUILD_INTERFACE:charle_flags>)
+  charle_alias(${name})
 endfunction()
 
 # charle_program(NAME SOURCES … DEPS …): an executable in build/<preset>/bin.

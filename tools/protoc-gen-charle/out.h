@@ -14,6 +14,7 @@ void ch_out_schema(struct ch_gen *gen); // <name>.schema.charle.{h,c}, <name>.ta
 
 // Parts.
 void ch_out_head(struct charle_buf *out, const char *source); // the first lines of every file
+void ch_out_source_head(struct charle_buf *out, const char *source); // of .c files
 void ch_out_guard_open(struct ch_gen *gen, struct charle_buf *out, const char *name);
 void ch_out_guard_close(struct charle_buf *out);
 void ch_out_message_types(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file);

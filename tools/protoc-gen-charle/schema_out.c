@@ -69,7 +69,7 @@ static void object(struct ch_gen *gen, const char *file, const char *symbol, boo
     struct charle_buf *out = ch_output_open(gen, file);
     size_t services;
 
-    ch_out_head(out, model->schema_file->name);
+    ch_out_source_head(out, model->schema_file->name);
     includes(gen, out, with_handlers);
     table_list(out, "tables", model->tables, model->table_count);
     table_list(out, "create_order", model->create_order, model->table_count);
