@@ -32,6 +32,9 @@ struct ch_sqlite_writer {
     struct charle_column_set key;
     sqlite3 *handle;
     sqlite3_stmt *upsert;
+    sqlite3_stmt *update; // for a row that is there and keeps its indexed columns; NULL: the table has none of those
+    int update_pause;     // rows to be upserted after the newest miss of `update`, 0 after a hit …
+    int update_after;     // … and how many of them are still to come
     sqlite3_stmt *remove;
     struct charle_arena arena; // of one row
 };
