@@ -2,13 +2,18 @@
 //
 // The log says which keys were touched; the rows are read as the snapshot shows them, so however often a row changed it is sent once. A key
 // whose row is not in the scope now is gone from it: deleted, or moved to where `still_in` says.
+//
+// Keys are asked for in batches, always two at a time: PostgreSQL reads the rows of one while those of the other are encoded.
 #include "charle/sync.charle.h"
 #include "msg/wire.h"
 #include "server/sync/parts.h"
 #include "sync/cursor.h"
 
-// Few enough that their rows fit one reply of PostgreSQL in memory, many enough that the round trip does not count.
-enum { KEYS_A_QUERY = 2000 };
+#include <stdlib.h>
+
+// Few enough that their rows are about what a socket holds, so that PostgreSQL does not wait for us to read; many enough that a statement's
+// own cost does not count.
+enum { KEYS_A_QUERY = 500, QUERIES_AHEAD = 2 };
 
 // Fields of ScopeDelta, TableDelta, Gone and PullPage, by number; proto/charle/sync.proto.
 enum {
@@ -106,55 +111,72 @@ static enum charle_err flush_when_full(struct delta *delta, struct charle_error 
 
 // --- keys ---------------------------------------------------------------------------------------------------------------
 
+// Sorted by table and key. Keys point into the result of the query.
 struct key_list {
+    PGresult *result;
     struct charle_str *items;
     uint32_t *tables;
-    size_t count, capacity;
+    size_t count;
 };
 
-static enum charle_err grow(struct key_list *list, struct charle_arena *arena, struct charle_error *err)
+struct named {
+    uint32_t table;
+    struct charle_str key;
+};
+
+static int by_table_and_key(const void *a, const void *b)
 {
-    size_t capacity = list->capacity ? list->capacity * 2 : 64;
-    struct charle_str *items = charle_arena_array(arena, capacity, sizeof(*items));
-    uint32_t *tables = charle_arena_array(arena, capacity, sizeof(*tables));
-    if (!items || !tables)
+    const struct named *x = a, *y = b;
+    return x->table != y->table ? (x->table > y->table) - (x->table < y->table) : charle_str_compare(x->key, y->key);
+}
+
+static struct charle_str text_at(const PGresult *result, int row, int column)
+{
+    return charle_str_n(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+static uint32_t number_at(const PGresult *result, int row, int column)
+{
+    const uint8_t *bytes = (const uint8_t *)PQgetvalue(result, row, column); // big-endian int4
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static enum charle_err take_keys(struct delta *delta, struct key_list *list, struct charle_error *err)
+{
+    size_t count = (size_t)PQntuples(list->result);
+    if (count > CH_DELTA_KEYS_MAX)
+        return charle_fail(err, CHARLE_TOO_LARGE, "more than %d rows of scope %.*s changed", CH_DELTA_KEYS_MAX, CHARLE_FMT(delta->head->scope));
+    struct named *named = charle_arena_array(delta->arena, count, sizeof(*named));
+    list->items = charle_arena_array(delta->arena, count, sizeof(*list->items));
+    list->tables = charle_arena_array(delta->arena, count, sizeof(*list->tables));
+    if (!named || !list->items || !list->tables)
         return charle_fail(err, CHARLE_TOO_LARGE, "too many changes to list in memory");
-    if (list->count) {
-        memcpy(items, list->items, list->count * sizeof(*items));
-        memcpy(tables, list->tables, list->count * sizeof(*tables));
+    for (size_t i = 0; i < count; i++)
+        named[i] = (struct named){number_at(list->result, (int)i, 0), text_at(list->result, (int)i, 1)};
+    if (count)
+        qsort(named, count, sizeof(*named), by_table_and_key); // PostgreSQL's sort takes three times as long
+    for (size_t i = 0; i < count; i++) {
+        list->items[i] = named[i].key;
+        list->tables[i] = named[i].table;
     }
-    *list = (struct key_list){items, tables, list->count, capacity};
+    list->count = count;
     return CHARLE_OK;
 }
 
-// The distinct keys that the log names between the stamps, by table and key.
+// The distinct keys that the log names between the stamps.
 static enum charle_err read_keys(struct delta *delta, struct key_list *list, struct charle_error *err)
 {
     const struct charle_value params[] = {charle_text(delta->head->scope), charle_int8(delta->from), charle_int8(delta->head->stamp),
                                           charle_int8(CH_DELTA_KEYS_MAX + 1)};
-    struct charle_rows *rows = NULL;
-    enum charle_err rc = charle_query(delta->db, "select distinct tab, key from charle.entry where scope = $1 and v > $2 and v <= $3 order by 1, 2 limit $4", params, 4,
-                                      &rows, err);
-    while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
-        struct charle_value table, key;
-        if (list->count == CH_DELTA_KEYS_MAX)
-            rc = charle_fail(err, CHARLE_TOO_LARGE, "more than %d rows of scope %.*s changed", CH_DELTA_KEYS_MAX,
-                             CHARLE_FMT(delta->head->scope));
-        if (rc == CHARLE_OK && list->count == list->capacity)
-            rc = grow(list, delta->arena, err);
-        if (rc == CHARLE_OK)
-            rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT4, false, &table, err);
-        if (rc == CHARLE_OK)
-            rc = charle_rows_value(rows, 1, CHARLE_TYPE_TEXT, false, &key, err);
-        if (rc)
-            break;
-        list->tables[list->count] = (uint32_t)table.int4;
-        list->items[list->count] = charle_arena_str(delta->arena, key.text);
-        if (!list->items[list->count++].ptr)
-            rc = charle_fail(err, CHARLE_TOO_LARGE, "too many changes to list in memory");
-    }
-    charle_rows_close(rows);
-    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    struct ch_pg_pipeline *pipeline = NULL;
+    enum charle_err rc = ch_pg_pipeline_open(delta->db, 0, &pipeline, err);
+    if (rc == CHARLE_OK)
+        rc = ch_pg_pipeline_add(pipeline, "select distinct tab, key from charle.entry where scope = $1 and v > $2 and v <= $3 limit $4",
+                                params, 4, err);
+    if (rc == CHARLE_OK)
+        rc = ch_pg_pipeline_next(pipeline, &list->result, err);
+    ch_pg_pipeline_close(pipeline);
+    return rc ? rc : take_keys(delta, list, err);
 }
 
 // --- rows ---------------------------------------------------------------------------------------------------------------
@@ -210,54 +232,80 @@ static enum charle_err write_row(struct delta *delta, const struct ch_view *view
     return flush_when_full(delta, err);
 }
 
-// One batch of keys: rows that are there are written, the others gathered in `gone`.
-static enum charle_err write_result(struct delta *delta, const struct ch_view *view, const PGresult *result,
-                                    const struct charle_str *keys, struct charle_str *gone, size_t *gone_count, struct charle_error *err)
+// The batches of one table. Keys of rows that are not there are moved to the front, where all have been asked for.
+struct asking {
+    const struct ch_view *view;
+    struct charle_str *keys;
+    size_t count, asked, answered, gone;
+    struct ch_pg_pipeline *pipeline;
+};
+
+static size_t batch_size(const struct asking *asking, size_t at)
 {
-    int there = PQnfields(result) - 1;
+    return asking->count - at < KEYS_A_QUERY ? asking->count - at : KEYS_A_QUERY;
+}
+
+static enum charle_err ask_ahead(struct delta *delta, struct asking *asking, struct charle_error *err)
+{
     enum charle_err rc = CHARLE_OK;
-    *gone_count = 0;
-    for (int i = 0; rc == CHARLE_OK && i < PQntuples(result); i++) {
-        if (PQgetvalue(result, i, there)[0]) // a binary boolean
-            rc = write_row(delta, view, result, i, err);
-        else
-            gone[(*gone_count)++] = keys[i];
+    while (rc == CHARLE_OK && asking->asked < asking->count && asking->asked - asking->answered < QUERIES_AHEAD * KEYS_A_QUERY) {
+        size_t size = batch_size(asking, asking->asked);
+        const struct charle_value params[] = {keys_param(asking->keys + asking->asked, size), charle_text(ch_scope_key(delta->head->scope))};
+        rc = ch_pg_pipeline_add(asking->pipeline, asking->view->rows_sql, params, asking->view->has_key ? 2 : 1, err);
+        if (rc == CHARLE_OK)
+            rc = ch_pg_pipeline_flush(asking->pipeline, err);
+        asking->asked += size;
     }
     return rc;
 }
 
-static enum charle_err write_batch(struct delta *delta, const struct ch_table_views *views, const struct ch_view *view,
-                                   const struct charle_str *keys, size_t count, struct charle_error *err)
+// Rows come in the order of their keys.
+static enum charle_err write_result(struct delta *delta, struct asking *asking, const PGresult *result, struct charle_error *err)
 {
-    const struct charle_value params[] = {keys_param(keys, count), charle_text(ch_scope_key(delta->head->scope))};
-    struct charle_str gone[KEYS_A_QUERY];
-    size_t gone_count = 0;
-    struct ch_pg_pipeline *pipeline = NULL;
-    PGresult *result = NULL;
-    enum charle_err rc = ch_pg_pipeline_open(delta->db, 0, &pipeline, err);
-    if (rc == CHARLE_OK)
-        rc = ch_pg_pipeline_add(pipeline, view->rows_sql, params, view->has_key ? 2 : 1, err);
-    if (rc == CHARLE_OK)
-        rc = ch_pg_pipeline_next(pipeline, &result, err);
-    ch_pg_pipeline_close(pipeline);
-    if (rc == CHARLE_OK && (size_t)PQntuples(result) != count)
-        rc = charle_fail(err, CHARLE_INTERNAL, "table %.*s gave %d rows for %zu keys", CHARLE_FMT(view->table->name), PQntuples(result), count);
-    if (rc == CHARLE_OK)
-        rc = write_result(delta, view, result, keys, gone, &gone_count, err);
-    PQclear(result);
-    if (rc == CHARLE_OK && gone_count)
-        rc = write_gone(delta, views, gone, gone_count, err);
+    const struct ch_view *view = asking->view;
+    size_t end = asking->answered + batch_size(asking, asking->answered), at = asking->answered;
+    enum charle_err rc = CHARLE_OK;
+    for (int i = 0; rc == CHARLE_OK && i < PQntuples(result); i++, at++) {
+        struct charle_str key = text_at(result, i, view->key_at);
+        while (at < end && !charle_str_equal(asking->keys[at], key))
+            asking->keys[asking->gone++] = asking->keys[at++];
+        if (at == end)
+            return charle_fail(err, CHARLE_INTERNAL, "table %.*s gave the row of key %.*s, which was not asked for",
+                               CHARLE_FMT(view->table->name), CHARLE_FMT(key));
+        rc = write_row(delta, view, result, i, err);
+    }
+    while (at < end)
+        asking->keys[asking->gone++] = asking->keys[at++];
+    asking->answered = end;
     return rc;
 }
 
-static enum charle_err write_table(struct delta *delta, uint32_t id, const struct charle_str *keys, size_t count, struct charle_error *err)
+static enum charle_err write_rows(struct delta *delta, struct asking *asking, struct charle_error *err)
+{
+    enum charle_err rc = ch_pg_pipeline_open(delta->db, 0, &asking->pipeline, err);
+    while (rc == CHARLE_OK && asking->answered < asking->count) {
+        PGresult *result = NULL;
+        rc = ask_ahead(delta, asking, err);
+        if (rc == CHARLE_OK)
+            rc = ch_pg_pipeline_next(asking->pipeline, &result, err);
+        if (rc == CHARLE_OK)
+            rc = write_result(delta, asking, result, err);
+        PQclear(result);
+    }
+    ch_pg_pipeline_close(asking->pipeline);
+    return rc;
+}
+
+static enum charle_err write_table(struct delta *delta, uint32_t id, struct charle_str *keys, size_t count, struct charle_error *err)
 {
     const struct ch_table_views *views = ch_sync_table(delta->sync, id);
-    const struct ch_view *view = views ? ch_table_view(views, delta->head->scope) : NULL;
+    struct asking asking = {.view = views ? ch_table_view(views, delta->head->scope) : NULL, .keys = keys, .count = count};
     // The platform's own entries (a device's) and tables that a newer schema dropped have no rows to send.
-    enum charle_err rc = CHARLE_OK;
-    for (size_t i = 0; view && rc == CHARLE_OK && i < count; i += KEYS_A_QUERY)
-        rc = write_batch(delta, views, view, keys + i, count - i < KEYS_A_QUERY ? count - i : KEYS_A_QUERY, err);
+    if (!asking.view)
+        return CHARLE_OK;
+    enum charle_err rc = write_rows(delta, &asking, err);
+    for (size_t i = 0; rc == CHARLE_OK && i < asking.gone; i += KEYS_A_QUERY)
+        rc = write_gone(delta, views, keys + i, asking.gone - i < KEYS_A_QUERY ? asking.gone - i : KEYS_A_QUERY, err);
     return rc;
 }
 
@@ -279,5 +327,6 @@ enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, 
     charle_buf_deinit(&delta.table);
     charle_buf_deinit(&delta.row);
     charle_buf_deinit(&delta.out);
+    PQclear(keys.result);
     return rc;
 }

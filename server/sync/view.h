@@ -13,8 +13,10 @@ struct ch_view {
     const struct charle_table *table;
     const struct charle_audience *audience;
     bool has_key; // the scope has a key: statements take it as their parameter behind the others
-    // $1 keys as text[]; one row for each key in their order: the audience's columns, then "is there".
+    // $1 keys as text[], sorted and each once: the audience's columns of the rows that are there, in the order of the keys. For keys that are not
+    // one text column the key itself stands behind them.
     const char *rows_sql;
+    int key_at; // the column of rows_sql's result with the key as text
     // "select … from … r where <in scope>": the audience's columns; the scope's key is $1 or, for COPY, a literal put in place of it.
     struct charle_str select_list; // "r."id", r."title""
     struct charle_str from_where;  // "from "task" r where …" with $1 for the scope's key

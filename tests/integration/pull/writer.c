@@ -148,8 +148,14 @@ static void bulk(struct writer *writer, PGconn *conn)
         "delete from task where id like 't%t%'",
         "delete from score",
         "insert into score select i, 'i%i', 0 from generate_series(1, 30) i on conflict do nothing",
-        "insert into comment (id, task_id, body) select i, 't%t', 'bulk' from generate_series(1, 200) i on conflict do "
+        // Some of these are more than the server reads at once.
+        "insert into comment (id, task_id, body) select i, 't%t', 'bulk' from generate_series(1, 1200) i on conflict do "
         "nothing",
+        "update comment set is_internal = not is_internal where id %% 2 = 0",
+        "delete from comment where id %% 3 = 0",
+        "insert into task (id, client_id, title) select 'x' || i, 'c%c', 'bulk' from generate_series(1, 600) i on "
+        "conflict do nothing",
+        "delete from task where id like 'x%t%%'",
         "delete from assignee",
     };
     char sql[1024];
