@@ -32,7 +32,8 @@ struct cli {
     const char *home;    // folder of this installation's state
     const char *profile; // which laptop: home/<profile>/replica.db
     const char *server;  // address; NULL: what login remembered, else the default
-    bool json;
+    bool json;           // one JSON value on stdout, an error too; `sync --watch` prints one a line
+    bool is_part;        // run by another command, which prints the JSON
     bool quiet;          // no progress
     struct charle_arena arena; // lives as long as the command
 };
@@ -75,14 +76,18 @@ bool cli_read_number(const char *name, const char *text, long min, long max, lon
 // Prints a help text with the names of this program and of its server in it.
 void cli_print_text(const struct cli *cli, const char *text);
 
-// Prints "charle: sentence" and returns the exit code that fits the error.
+// Prints "charle: sentence" (and with --json an object with it on stdout), returns the exit code that fits the error.
 int cli_fail(const struct cli *cli, const struct charle_error *err);
 int cli_usage(const struct cli_command *command, const char *format, ...) CHARLE_PRINTF(2, 3);
 
 // Paths below home, in the arena; the folders are made (0700).
 const char *cli_path(struct cli *cli, const char *format, ...) CHARLE_PRINTF(2, 3);
 const char *cli_replica_path(struct cli *cli);
-const char *cli_server_address(struct cli *cli); // --server, else what login remembered, else tcp://127.0.0.1:4317
+// --server, else what login remembered, else cli_home_address.
+const char *cli_server_address(struct cli *cli);
+// The address of the home folder's own server: --server, else what `charle up` remembered, else tcp://127.0.0.1:4317.
+const char *cli_home_address(struct cli *cli);
+CHARLE_MUST_CHECK enum charle_err cli_set_home_address(struct cli *cli, const char *address, struct charle_error *err);
 // A small secret or setting in home/<profile>/<name> (0600). Reading gives NULL when there is none.
 const char *cli_setting(struct cli *cli, const char *name);
 CHARLE_MUST_CHECK enum charle_err cli_set_setting(struct cli *cli, const char *name, const char *value, struct charle_error *err);

@@ -26,13 +26,13 @@ static const char *as_json(struct charle_arena *arena, const struct charle_messa
     return text ? text : "\"(too large)\"";
 }
 
-static void print_json(const struct charle_inbox_entry *entry, const char *request, const char *row)
+static void print_json(const struct charle_inbox_entry *entry, bool is_first, const char *request, const char *row)
 {
     struct charle_buf text = {0};
     charle_json_write_str(&text, charle_str(entry->text));
     const char *sentence = charle_buf_text(&text);
-    printf("{\"id\":%lld,\"ticket\":%lld,\"verdict\":\"%s\",\"code\":\"%s\",\"text\":%s,\"method\":\"%s\",\"request\":%s,\"row\":%s}\n",
-           (long long)entry->id, (long long)entry->ticket, laptop_verdict_name(entry->verdict),
+    printf("%s\n {\"id\":%lld,\"ticket\":%lld,\"verdict\":\"%s\",\"code\":\"%s\",\"text\":%s,\"method\":\"%s\",\"request\":%s,\"row\":%s}",
+           is_first ? "[" : ",", (long long)entry->id, (long long)entry->ticket, laptop_verdict_name(entry->verdict),
            charle_err_name((enum charle_err)entry->code), sentence ? sentence : "\"\"", entry->method, request, row);
     charle_buf_deinit(&text);
 }
@@ -49,7 +49,7 @@ static bool print_entry(void *ctx, const struct charle_inbox_entry *entry)
     const char *request_text = as_json(&arena, method ? method->request : NULL, entry->request, entry->request_size, &request);
     const char *row_text = entry->row ? as_json(&arena, table ? table->patch : NULL, entry->row, entry->row_size, &row) : "null";
     if (listing->cli->json) {
-        print_json(entry, request_text, row_text);
+        print_json(entry, listing->count == 1, request_text, row_text);
     } else {
         char age[32];
         printf("#%lld  %s  %s  (%s)\n    %s\n    you asked:   %s\n", (long long)entry->id, laptop_verdict_name(entry->verdict),
@@ -69,7 +69,9 @@ static int list(struct cli *cli, struct charle_client *client)
     struct charle_error err = {0};
     if (charle_client_inbox(client, print_entry, &listing, &err))
         return cli_fail(cli, &err);
-    if (!listing.count && !cli->json)
+    if (cli->json)
+        printf("%s]\n", listing.count ? "\n" : "[");
+    else if (!listing.count)
         printf("The inbox is empty: the server took everything as it was meant.\n");
     return listing.count ? CLI_ATTENTION : CLI_OK;
 }
@@ -93,7 +95,9 @@ static int act(struct cli *cli, const struct cli_command *command, struct charle
         return cli_usage(command, "\"%s\" is not dismiss, retry or discard", verb);
     if (rc)
         return cli_fail(cli, &err);
-    if (ticket)
+    if (cli->json)
+        printf("{\"ticket\":%lld}\n", (long long)ticket);
+    else if (ticket)
         printf("Called again as call %lld; it goes to the server with the next sync.\n", (long long)ticket);
     else
         printf("Done.\n");

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+// Somebody waits in front of the terminal: a server that does not answer is told sooner than by default.
+enum { LOGIN_WAIT_MS = 10000 };
+
 static int remember(struct cli *cli, const char *url, const struct charle_login_result *reply)
 {
     struct charle_error err = {0};
@@ -30,7 +33,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         return cli_usage(command, "no password came on standard input");
     const char *url = cli_server_address(cli);
     const struct charle_login_options login = {
-        .url = url, .principal = principal, .email = argv[0], .password = password, .device_name = cli->profile};
+        .url = url, .timeout_ms = LOGIN_WAIT_MS, .principal = principal, .email = argv[0], .password = password, .device_name = cli->profile};
     struct charle_login_result reply;
     struct charle_error err = {0};
     int rc = charle_login(&login, &reply, &err);

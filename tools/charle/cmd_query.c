@@ -158,6 +158,8 @@ static int print(struct cli *cli, struct charle_client *client, struct plan *pla
     if (!rc)
         rc = output_rows(rows, plan->table ? plan->shown : NULL, format, stdout, &count, &err);
     charle_rows_close(rows);
+    if (rc == CHARLE_READ_ONLY)
+        rc = charle_fail(&err, CHARLE_READ_ONLY, "a query cannot change anything, the replica is readonly to it; `charle call` makes changes");
     if (!rc && format == OUTPUT_TABLE)
         printf("(%zu row%s)\n", count, count == 1 ? "" : "s");
     return rc ? cli_fail(cli, &err) : CLI_OK;
@@ -206,7 +208,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         return cli_usage(command, "table \"%s\" stays on the server", argv[0]);
     struct charle_error err = {0};
     if (plan.table ? plan_query(&plan, &query, &err) != CHARLE_OK : (charle_buf_add_text(&plan.sql, argv[0]), false)) {
-        cli_fail(cli, &err);
+        fprintf(stderr, "charle: %s\n", err.text);
         charle_buf_deinit(&plan.sql);
         return CLI_USAGE;
     }

@@ -66,6 +66,8 @@ static int seed(struct cli *cli, const struct charle_seed_options *options)
     PQfinish(pg);
     if (rc)
         return cli_fail(cli, &err);
+    if (cli->is_part && cli->json)
+        return CLI_OK;
     if (cli->json) {
         printf("{\"rows\":%lld,\"task_rows\":%lld,\"elapsed_us\":%lld}\n", (long long)result.rows, (long long)result.task_rows,
                (long long)result.elapsed_us);

@@ -3,17 +3,22 @@
 #include "laptop.h"
 #include "msg/json.h"
 
-static void print_json(const struct charle_client_status *status)
+static void print_json(struct cli *cli, const struct charle_client_status *status)
 {
-    struct charle_buf problem = {0};
+    struct charle_buf problem = {0}, place = {0};
     charle_json_write_str(&problem, charle_str(status->problem));
-    const char *text = charle_buf_text(&problem);
-    printf("{\"state\":\"%s\",\"is_ready\":%s,\"is_connected\":%s,\"pending_calls\":%lld,\"inbox\":%lld,\"contact_at_us\":%lld,"
+    charle_buf_add_text(&place, "\"server\":");
+    charle_json_write_str(&place, charle_str(cli_server_address(cli)));
+    charle_buf_add_text(&place, ",\"replica\":");
+    charle_json_write_str(&place, charle_str(cli_replica_path(cli)));
+    const char *text = charle_buf_text(&problem), *where = charle_buf_text(&place);
+    printf("{%s,\"state\":\"%s\",\"is_ready\":%s,\"is_connected\":%s,\"pending_calls\":%lld,\"inbox\":%lld,\"contact_at_us\":%lld,"
            "\"file_size\":%lld,\"principal\":\"%s\",\"principal_id\":\"%s\",\"device_id\":\"%s\",\"problem\":%s}\n",
-           charle_client_state_name(status->state), status->is_ready ? "true" : "false", status->is_connected ? "true" : "false",
+           where ? where : "\"server\":null", charle_client_state_name(status->state), status->is_ready ? "true" : "false", status->is_connected ? "true" : "false",
            (long long)status->pending_calls, (long long)status->inbox_count, (long long)status->contact_at_us,
            (long long)status->file_size, status->principal, status->principal_id, status->device_id, text ? text : "null");
     charle_buf_deinit(&problem);
+    charle_buf_deinit(&place);
 }
 
 static bool print_call(void *ctx, const struct charle_outbox_entry *entry)
@@ -69,7 +74,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     struct charle_client_status status;
     charle_client_status(client, &status);
     if (cli->json)
-        print_json(&status);
+        print_json(cli, &status);
     else
         print_text(cli, client, &status);
     charle_client_close(client);

@@ -5,12 +5,17 @@
 static int start(struct cli *cli, bool is_filled)
 {
     struct charle_error err = {0};
-    const char *address = cli_server_address(cli);
+    const char *address = cli_home_address(cli);
     bool was_there = server_is_listening(address);
     if (!was_there && server_start(cli, address, &err))
         return cli_fail(cli, &err);
+    bool is_ours = server_is_ours(cli);
+    if (is_ours && cli_set_home_address(cli, address, &err))
+        return cli_fail(cli, &err);
     if (!cli->json)
-        printf("The server %s at %s.\n", was_there ? "is already listening" : "listens", address);
+        printf("The server %s at %s%s.\n", was_there ? "is already listening" : "listens", address,
+               !is_ours ? "; it is not the one of this home folder" : "");
+    cli->is_part = true;
     const char *url = server_database_url(cli);
     int code = is_filled && url && cli->app->extra ? cli->app->extra->fill(cli, url) : CLI_OK;
     if (code != CLI_OK)
@@ -38,8 +43,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     struct charle_error err = {0};
     if (server_stop(cli, &err))
         return cli_fail(cli, &err);
-    if (!cli->json)
-        printf("The server is stopped.\n");
+    printf("%s\n", cli->json ? "{\"stopped\":true}" : "The server is stopped.");
     return CLI_OK;
 }
 

@@ -1,6 +1,9 @@
 // Where things are on disk: the home folder, a profile's files, remembered settings.
 #include "cli.h"
 
+#include "base/buf.h"
+#include "msg/json.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -53,9 +56,9 @@ const char *cli_replica_path(struct cli *cli)
     return cli_path(cli, "%s/replica.db", cli->profile);
 }
 
-const char *cli_setting(struct cli *cli, const char *name)
+static const char *read_setting(struct cli *cli, const char *path)
 {
-    int fd = open(cli_path(cli, "%s/%s", cli->profile, name), O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
     char text[1024];
@@ -66,10 +69,14 @@ const char *cli_setting(struct cli *cli, const char *name)
     return size > 0 ? charle_arena_str(&cli->arena, charle_str_n(text, (size_t)size)).ptr : NULL;
 }
 
-enum charle_err cli_set_setting(struct cli *cli, const char *name, const char *value, struct charle_error *err)
+const char *cli_setting(struct cli *cli, const char *name)
 {
-    const char *path = cli_path(cli, "%s/%s", cli->profile, name);
-    const char *fresh = cli_path(cli, "%s/%s.new", cli->profile, name);
+    return read_setting(cli, cli_path(cli, "%s/%s", cli->profile, name));
+}
+
+// Whole or not at all: a program that is killed meanwhile leaves the old value.
+static enum charle_err write_setting(const char *path, const char *fresh, const char *value, struct charle_error *err)
+{
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t size = strlen(value);
     bool ok = fd >= 0 && write(fd, value, size) == (ssize_t)size && fsync(fd) == 0;
@@ -81,12 +88,30 @@ enum charle_err cli_set_setting(struct cli *cli, const char *name, const char *v
     return charle_fail_foreign(err, CHARLE_IO, CHARLE_DOMAIN_POSIX, saved, "cannot write %s: %s", path, strerror(ok ? errno : saved));
 }
 
+enum charle_err cli_set_setting(struct cli *cli, const char *name, const char *value, struct charle_error *err)
+{
+    return write_setting(cli_path(cli, "%s/%s", cli->profile, name), cli_path(cli, "%s/%s.new", cli->profile, name), value, err);
+}
+
+#define HOME_ADDRESS "server-address"
+
+enum charle_err cli_set_home_address(struct cli *cli, const char *address, struct charle_error *err)
+{
+    return write_setting(cli_path(cli, HOME_ADDRESS), cli_path(cli, HOME_ADDRESS ".new"), address, err);
+}
+
+const char *cli_home_address(struct cli *cli)
+{
+    const char *remembered = cli->server ? cli->server : read_setting(cli, cli_path(cli, HOME_ADDRESS));
+    return remembered ? remembered : "tcp://127.0.0.1:4317";
+}
+
 const char *cli_server_address(struct cli *cli)
 {
     if (cli->server)
         return cli->server;
     const char *remembered = cli_setting(cli, "server");
-    return remembered ? remembered : "tcp://127.0.0.1:4317";
+    return remembered ? remembered : cli_home_address(cli);
 }
 
 const char *cli_sibling(struct cli *cli, const char *name)
@@ -103,10 +128,21 @@ const char *cli_sibling(struct cli *cli, const char *name)
     return charle_arena_printf(&cli->arena, "%s/%s", self, name).ptr;
 }
 
+static void print_error_json(const struct charle_error *err, const char *sentence)
+{
+    struct charle_buf text = {0};
+    charle_json_write_str(&text, charle_str(sentence));
+    const char *json = charle_buf_text(&text);
+    printf("{\"error\":{\"code\":\"%s\",\"message\":%s}}\n", charle_err_name(err->code), json ? json : "null");
+    charle_buf_deinit(&text);
+}
+
 int cli_fail(const struct cli *cli, const struct charle_error *err)
 {
-    (void)cli;
-    fprintf(stderr, "%s: %s\n", CLI_NAME, err->text[0] ? err->text : charle_err_text(err->code));
+    const char *sentence = err->text[0] ? err->text : charle_err_text(err->code);
+    fprintf(stderr, "%s: %s\n", CLI_NAME, sentence);
+    if (cli->json)
+        print_error_json(err, sentence);
     switch (charle_err_status(err->code)) {
     case CHARLE_UNAVAILABLE:
     case CHARLE_DEADLINE_EXCEEDED:

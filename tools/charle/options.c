@@ -21,10 +21,9 @@ void cli_print_text(const struct cli *cli, const char *text)
 
 static void print_help(const struct cli *cli, const struct cli_command *command, const struct cli_option *options, size_t count)
 {
-    printf("%s %s %s\n\n", CLI_NAME, command->name, command->arguments);
+    printf("%s %s%s%s\n\n", CLI_NAME, command->name, command->arguments[0] ? " " : "", command->arguments);
     cli_print_text(cli, command->help);
-    if (count)
-        printf("\nOptions:\n");
+    printf("\nOptions:\n");
     for (size_t i = 0; i < count; i++) {
         char left[64];
         snprintf(left, sizeof(left), "%s%s%s", options[i].name, options[i].argument ? " " : "",
@@ -45,8 +44,8 @@ int cli_usage(const struct cli_command *command, const char *format, ...)
     fprintf(stderr, "%s %s: ", CLI_NAME, command->name);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nUsage: %s %s %s   (%s %s --help says more)\n", CLI_NAME, command->name, command->arguments, CLI_NAME,
-            command->name);
+    fprintf(stderr, "\nUsage: %s %s%s%s   (%s %s --help says more)\n", CLI_NAME, command->name,
+            command->arguments[0] ? " " : "", command->arguments, CLI_NAME, command->name);
     return CLI_USAGE;
 }
 
@@ -144,6 +143,13 @@ static int refuse(const struct cli_command *command, const struct cli_option *op
     return near ? cli_usage(command, "unknown option %s; did you mean %s?", name, near) : cli_usage(command, "unknown option %s", name);
 }
 
+// A profile is a folder in the home folder, beside the server's.
+static bool is_profile_name(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 0 && size <= 64 && name[0] != '.' && !strchr(name, '/') && strcmp(name, "server") != 0;
+}
+
 bool cli_parse(struct cli *cli, const struct cli_command *command, const struct cli_option *options, size_t option_count, int argc,
                char **argv, int *out_count, int *out_exit)
 {
@@ -181,6 +187,11 @@ bool cli_parse(struct cli *cli, const struct cli_command *command, const struct 
             return false;
         }
         i += equals ? 0 : used;
+    }
+    if (!is_profile_name(cli->profile)) {
+        *out_exit = cli_usage(command, "\"%s\" cannot be a profile: a name of 1 to 64 bytes without \"/\", not \"server\" and not with "
+                                       "a dot in front", cli->profile);
+        return false;
     }
     *out_count = kept;
     return true;

@@ -120,20 +120,21 @@ static enum charle_err print_stream(struct charle_rows *rows, const struct charl
     struct charle_buf line = {0}, cell = {0};
     enum charle_err rc;
     size_t count = 0;
+    // The bracket waits for the first row: what fails before it leaves room for an error that is JSON itself.
     for (size_t i = 0; format == OUTPUT_CSV && i < charle_rows_column_count(rows); i++)
         fprintf(to, "%s%.*s", i ? "," : "", CHARLE_FMT(charle_rows_column_name(rows, i)));
-    fprintf(to, "%s", format == OUTPUT_CSV ? "\r\n" : "[");
+    fprintf(to, "%s", format == OUTPUT_CSV ? "\r\n" : "");
     while ((rc = charle_rows_next(rows, err)) == CHARLE_OK) {
         charle_buf_reset(&line);
         rc = write_line(rows, columns, format, &line, &cell, err);
         if (rc)
             break;
-        fprintf(to, "%s%.*s%s", format == OUTPUT_JSON ? (count ? ",\n " : "\n ") : "", CHARLE_FMT(charle_buf_str(&line)),
+        fprintf(to, "%s%.*s%s", format == OUTPUT_JSON ? (count ? ",\n " : "[\n ") : "", CHARLE_FMT(charle_buf_str(&line)),
                 format == OUTPUT_CSV ? "\r\n" : "");
         count++;
     }
-    if (format == OUTPUT_JSON)
-        fprintf(to, "%s]\n", count ? "\n" : "");
+    if (format == OUTPUT_JSON && (count || rc == CHARLE_DONE))
+        fprintf(to, "%s]\n", count ? "\n" : "[");
     charle_buf_deinit(&line);
     charle_buf_deinit(&cell);
     *out_count = count;

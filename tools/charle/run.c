@@ -76,11 +76,18 @@ int charle_cli_main(const struct charle_cli_app *app, int argc, char **argv)
         printf("%s %s\n", CLI_NAME, app->version ? app->version : charle_version());
         return CLI_OK;
     }
+    if (argv[1][0] == '-') {
+        fprintf(stderr, "%s: a command comes first, options behind it: %s COMMAND %s; `%s --help` lists the commands\n", CLI_NAME, CLI_NAME,
+                argv[1], CLI_NAME);
+        return CLI_USAGE;
+    }
     const struct cli_command *command = find(&commands, argv[1]);
     if (!command)
         return unknown(&commands, argv[1]);
     struct cli cli = {.app = app, .profile = "laptop"};
     int code = command->run(&cli, command, argc - 2, argv + 2);
+    if (cli.json && code == CLI_USAGE)
+        printf("{\"error\":{\"code\":\"USAGE\",\"message\":\"the command line was not understood; standard error says why\"}}\n");
     charle_arena_deinit(&cli.arena);
     return code;
 }

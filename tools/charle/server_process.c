@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -119,18 +120,25 @@ enum charle_err server_start(struct cli *cli, const char *address, struct charle
                        START_WAIT_MS / 1000, log);
 }
 
-// The holder of the lock wrote its process id at the start of the file.
+// The holder of the lock wrote its process id at the start of the file. Of one that was killed the lock is gone and the number is
+// left, which may be another process's by now.
 static pid_t lock_holder(struct cli *cli)
 {
     char text[64] = {0};
     int fd = open(cli_path(cli, "server/charled.lock"), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    ssize_t size = read(fd, text, sizeof(text) - 1);
+    bool is_held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ssize_t size = is_held ? read(fd, text, sizeof(text) - 1) : 0;
     close(fd);
     const char *digit = text + strcspn(text, "0123456789");
     long pid = size > 0 && *digit ? strtol(digit, NULL, 10) : 0;
     return pid > 1 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
+}
+
+bool server_is_ours(struct cli *cli)
+{
+    return lock_holder(cli) != 0;
 }
 
 enum charle_err server_stop(struct cli *cli, struct charle_error *err)

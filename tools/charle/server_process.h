@@ -11,6 +11,9 @@ bool server_is_listening(const char *address);
 // with the last line of the log when it ends instead. Only before threads and nng have been started.
 CHARLE_MUST_CHECK enum charle_err server_start(struct cli *cli, const char *address, struct charle_error *err);
 
+// Is there a server that works on this home folder's data?
+bool server_is_ours(struct cli *cli);
+
 // Asks the server of this home to stop and waits for it. OK when there is none.
 CHARLE_MUST_CHECK enum charle_err server_stop(struct cli *cli, struct charle_error *err);
 

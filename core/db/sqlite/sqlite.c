@@ -371,6 +371,8 @@ static enum charle_err configure(struct ch_sqlite *db, const struct ch_sqlite_op
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL); // "x" is a name, never a text
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_limit(db->handle, SQLITE_LIMIT_VARIABLE_NUMBER, CH_PARAMS_MAX);
+    if (options->is_read_only) // neither ATTACH nor VACUUM INTO: they write files other than this one
+        sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
     int code = ch_sqlite_register_functions(db->handle);
     if (code)
         return ch_sqlite_fail(db->handle, code, "opening", err);
