@@ -47,7 +47,9 @@ static int set(struct cli *cli, const struct charle_table *people, const char *e
     PQfinish(pg);
     if (rc)
         return cli_fail(cli, &err);
-    if (!cli->json)
+    if (cli->json)
+        printf("{\"principal\":\"%s\",\"id\":\"%s\"}\n", people->name.ptr, id);
+    else
         printf("%s can sign in.\n", email);
     return CLI_OK;
 }

@@ -208,7 +208,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         return cli_usage(command, "table \"%s\" stays on the server", argv[0]);
     struct charle_error err = {0};
     if (plan.table ? plan_query(&plan, &query, &err) != CHARLE_OK : (charle_buf_add_text(&plan.sql, argv[0]), false)) {
-        fprintf(stderr, "charle: %s\n", err.text);
+        fprintf(stderr, "%s: %s\n", CLI_NAME, err.text);
         charle_buf_deinit(&plan.sql);
         return CLI_USAGE;
     }
