@@ -1,16 +1,18 @@
 // Scopes beside a replica in use: gained ones are fetched, doubtful ones compared and mended, all of them verified on demand.
 //
-// Nothing of it is shown while it goes on. Rows are staged in a spool; the scope's head at the first chunk or hash is kept; at the end the
-// pull is begun again with those heads as cursors, and its first moment is applied together with the staged rows, as one. Why this is
-// exact: every row was fetched, or found equal, at a snapshot not older than the head, and the delta since the head has every row that
-// changed or went after it. So whatever a later snapshot saw too early, the delta brings again; and a staged row that the delta says is
-// gone is not put at all, because it is older than what another scope has shown of the same row in the meantime.
+// Nothing of it is shown while it goes on, and no cursor moves. Rows are staged in a spool; the scope's head at the first chunk or hash is kept;
+// at the end the pull is begun again with those heads as cursors, and its first moment is applied together with the staged rows, as one. Why
+// this is exact: every row was fetched, or found equal, at a snapshot not older than the head, and the delta since the head has every row
+// that changed or went after it. So whatever a later snapshot saw too early, the delta brings again; and a staged row that the delta says
+// is gone is not put at all, because it is older than what another scope has shown of the same row in the meantime. All this needs one
+// history: when the database has gone back in between, rows may be of what never happened though the first head is still good. So the newest
+// head that was seen is kept too, and a scope whose moment is not behind it on the same lineage is in doubt again (struct ch_seen).
 //
 // Comparing. The server hashes a range in buckets; each is compared with the same range here (confirmed rows: effects of waiting calls are
 // taken off for the moment of counting). Buckets that differ are divided again until they are small enough to fetch. A fetched range
 // replaces what lies in it here: rows that did not come are not there. Verifying a replica that is in step meets the server's newest
 // writes a moment before the stream brings them, so there a difference counts only if it is still one when the cursor has reached the
-// head it was hashed at.
+// head it was hashed at. It waits for that only so long: a head of a past that did not happen is never reached.
 #include "client/core_parts.h"
 
 #include "base/alloc.h"
@@ -18,7 +20,7 @@
 #include "sync/cursor.h"
 #include "sync/hash.h"
 
-enum { HASH_TIMEOUT_MS = 120000 };
+enum { HASH_TIMEOUT_MS = 120000, WAIT_US = 5000000 };
 
 static struct charle_str scope_at(const struct ch_acquire *a, size_t at)
 {
@@ -58,7 +60,7 @@ void ch_core_acquire_reset(struct ch_client_core *core)
     ch_free(a->ranges);
     range_deinit(&a->range);
     charle_buf_deinit(&a->scopes);
-    charle_buf_deinit(&a->heads);
+    ch_free(a->staged);
     charle_buf_deinit(&a->last_key);
     charle_buf_deinit(&a->reply);
     *a = (struct ch_acquire){0};
@@ -191,7 +193,10 @@ static void start_new_fetch(struct ch_client_core *core)
 
 static void note_head(struct ch_acquire *a, const struct charle_cursor *head)
 {
-    if (a->has_head || !head)
+    if (!head)
+        return;
+    ch_seen_add(&a->seen, head->stamp, head->lineage);
+    if (a->has_head)
         return;
     a->has_head = true;
     a->head_stamp = head->stamp;
@@ -292,6 +297,7 @@ static enum charle_err begin_scope(struct ch_client_core *core, struct charle_er
     int64_t stamp;
     clear_ranges(a);
     a->table_at = 0;
+    a->seen = (struct ch_seen){0};
     a->is_in_table = a->has_head = a->scope_is_staged = false;
     enum charle_err rc = present_scope(a).ptr ? state_of(core, present_scope(a), &state, &stamp, err) : CHARLE_OK;
     a->scope_state = state;
@@ -309,6 +315,21 @@ static enum charle_err take_empty_scope(struct ch_client_core *core, struct char
     return ch_replica_end(core->replica, rc, err);
 }
 
+static enum charle_err keep_staged(struct ch_acquire *a, struct charle_error *err)
+{
+    if (a->staged_count == a->staged_capacity) {
+        size_t capacity = a->staged_capacity ? a->staged_capacity * 2 : 16;
+        struct ch_staged_scope *grown = ch_realloc_array(a->staged, capacity, sizeof(*grown));
+        if (!grown)
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu scopes", capacity);
+        a->staged = grown;
+        a->staged_capacity = capacity;
+    }
+    a->staged[a->staged_count++] = (struct ch_staged_scope){
+        .scope = present_scope(a), .stamp = a->head_stamp, .lineage = a->head_lineage, .seen = a->seen, .is_whole = !a->compares};
+    return CHARLE_OK;
+}
+
 static enum charle_err end_scope(struct ch_client_core *core, struct charle_error *err)
 {
     struct ch_acquire *a = &core->acquire;
@@ -318,31 +339,10 @@ static enum charle_err end_scope(struct ch_client_core *core, struct charle_erro
     // A scope that was found whole is taken over too, unless it was only verified.
     if (!rc && a->has_head && a->scope_state && a->scope_state != CH_SCOPE_READY)
         rc = stage(core, NULL, err);
-    if (!rc && a->scope_is_staged) {
-        struct ch_staged_head head = {a->scope_at, a->head_stamp, a->head_lineage};
-        charle_buf_add(&a->heads, &head, sizeof(head));
-    }
+    if (!rc && a->scope_is_staged)
+        rc = keep_staged(a, err);
     a->scope_at += present_scope(a).len + 1;
     return rc ? rc : begin_scope(core, err);
-}
-
-// Cursors of the staged scopes go back to their heads; the pull that follows brings what happened since.
-static enum charle_err set_heads(struct ch_client_core *core, struct charle_error *err)
-{
-    struct ch_acquire *a = &core->acquire;
-    struct ch_lite *sql = &core->replica->sql;
-    enum charle_err rc = ch_replica_begin(core->replica, CH_FETCHABLE, err);
-    if (rc)
-        return rc;
-    for (size_t at = 0; !rc && at < a->heads.size; at += sizeof(struct ch_staged_head)) {
-        struct ch_staged_head head;
-        memcpy(&head, a->heads.data + at, sizeof(head));
-        struct charle_str scope = scope_at(a, head.scope_at);
-        rc = ch_lite_run(sql, CH_LITE_CURSOR_SET, err, "sii", scope, head.stamp, (int64_t)head.lineage);
-        if (!rc)
-            rc = ch_lite_run(sql, CH_LITE_CURSOR_STAGE, err, "s", scope);
-    }
-    return ch_replica_end(core->replica, rc, err);
 }
 
 static void finished(struct ch_client_core *core)
@@ -361,17 +361,21 @@ static void finished(struct ch_client_core *core)
 static void all_done(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
-    struct charle_error err = {0};
-    if (!a->heads.size) {
+    if (!a->staged_count) {
         finished(core);
-        return;
-    }
-    if (a->heads.failed || set_heads(core, &err)) {
-        fail(core, &err);
         return;
     }
     a->step = CH_ACQUIRE_STAGED;
     ch_core_pull_begin(core, false);
+}
+
+const struct ch_staged *ch_core_acquire_staged(struct ch_client_core *core, struct ch_staged *room)
+{
+    struct ch_acquire *a = &core->acquire;
+    if (a->step != CH_ACQUIRE_STAGED)
+        return NULL;
+    *room = (struct ch_staged){a->has_spool ? &a->spool : NULL, a->staged, a->staged_count, a->is_doubtful || a->is_verify};
+    return room;
 }
 
 void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different)
@@ -437,9 +441,8 @@ static void begin(struct ch_client_core *core)
     enum charle_err rc = add_scopes(core, CH_SCOPE_COPYING, &any, &err);
     if (!rc)
         rc = add_scopes(core, CH_SCOPE_REPAIR, &is_doubtful, &err);
-    if (!rc)
-        rc = add_scopes(core, CH_SCOPE_STAGED, &is_doubtful, &err);
     any = any || is_doubtful;
+    a->is_doubtful = is_doubtful;
     a->is_verify = !any && core->verify_wanted > core->verify_done;
     // Whether a row is in a scope is told from its values, and values that a doubtful scope left behind may tell it wrongly of any other scope.
     if (!rc && (is_doubtful || a->is_verify))
@@ -460,7 +463,7 @@ static void begin(struct ch_client_core *core)
     }
 }
 
-// A range that differed is asked again when the stream has brought everything up to the head it was hashed at.
+// A range that differed is asked again when the stream has brought everything up to the head it was hashed at, or has not for too long.
 static void wait_for_cursor(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
@@ -469,8 +472,13 @@ static void wait_for_cursor(struct ch_client_core *core)
     int64_t stamp;
     if (state_of(core, present_scope(a), &state, &stamp, &err))
         fail(core, &err);
-    else if (state != CH_SCOPE_READY || stamp >= a->hashed_stamp)
+    else if (state != CH_SCOPE_READY || stamp >= a->hashed_stamp || ch_core_now(core) >= a->wait_until)
         start_hash(core);
+}
+
+int64_t ch_core_acquire_wish(const struct ch_client_core *core)
+{
+    return core->phase == CH_PHASE_LIVE && core->acquire.step == CH_ACQUIRE_WAIT ? core->acquire.wait_until : INT64_MAX;
 }
 
 // The session was lost in the middle; the scope may have been lost with it.
@@ -576,6 +584,7 @@ static enum charle_err judge_range(struct ch_client_core *core, const struct cha
     }
     a->range.tries++;
     a->hashed_stamp = reply->head->stamp;
+    a->wait_until = ch_core_now(core) + WAIT_US;
     a->step = CH_ACQUIRE_WAIT;
     return CHARLE_OK;
 }

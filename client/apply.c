@@ -140,12 +140,12 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
     return rc ? rc : gain_scopes(a, &page->gained, err);
 }
 
-// The first moment of every pull, and every one in which a scope is lost, lists all scopes held but the device's own. So an empty list beside a
-// lost scope says that nothing is held any more.
-static enum charle_err apply_list(struct application *a, struct charle_error *err)
+// The first moment of every pull says that it lists all scopes held but the device's own, and every one in which a scope is lost does. So an empty
+// list there says that nothing is held any more.
+static enum charle_err apply_list(struct application *a, const struct ch_moment *moment, struct charle_error *err)
 {
     struct charle_array listed = {a->listed, a->listed_count, true};
-    if (!a->has_news || (!a->listed_count && !a->has_lost))
+    if (!a->has_news || (!a->listed_count && !a->has_lost && !moment->has_list))
         return CHARLE_OK;
     enum charle_err rc = lose_unlisted(a->replica, &listed, err);
     return rc ? rc : gain_scopes(a, &listed, err);
@@ -173,10 +173,10 @@ static enum charle_err read_list(struct application *a, const struct ch_moment *
     return CHARLE_OK;
 }
 
-static enum charle_err note_listed_news(struct application *a, struct charle_error *err)
+static enum charle_err note_listed_news(struct application *a, const struct ch_moment *moment, struct charle_error *err)
 {
     int64_t count;
-    if (a->has_news || !a->listed_count)
+    if (a->has_news || (!a->listed_count && !moment->has_list))
         return CHARLE_OK;
     enum charle_err rc = ch_lite_number(a->tables->sql, CH_LITE_CURSOR_HELD, 0, &count, err, "");
     a->has_news = count != (int64_t)a->listed_count;
@@ -206,6 +206,15 @@ static enum charle_err find_table(struct application *a, uint32_t id, struct cha
                        id, CHARLE_FMT(scope));
 }
 
+// A row that is back in a scope after the comparison that missed it there.
+static enum charle_err drop_denial(struct application *a, struct ch_table *table, struct charle_str scope, struct charle_bytes row,
+                                   struct charle_error *err)
+{
+    charle_buf_reset(&a->key);
+    enum charle_err rc = ch_table_key_of_row(a->tables, table, row, &a->key, err);
+    return rc ? rc : ch_lite_run(a->tables->sql, CH_LITE_DENIED_DROP, err, "iss", (int64_t)table->schema->id, charle_buf_str(&a->key), scope);
+}
+
 static enum charle_err apply_row(struct application *a, struct ch_table *table, struct ch_table_audience *audience,
                                  struct charle_str scope, struct charle_bytes row, struct charle_error *err)
 {
@@ -216,6 +225,8 @@ static enum charle_err apply_row(struct application *a, struct ch_table *table, 
         if (!rc)
             rc = ch_rebase_before_row(&a->rebase, table, charle_buf_str(&a->key), err);
     }
+    if (!rc && a->options->staged)
+        rc = drop_denial(a, table, scope, row, err);
     a->result->rows++;
     return rc ? rc : ch_table_put(a->tables, table, audience, scope, row, err);
 }
@@ -364,7 +375,7 @@ struct staging {
     bool is_denying;
     char scope_text[CH_SCOPE_LEN_MAX + 1];
     struct charle_str scope;
-    bool is_lost; // the scope was lost after it was staged: its items are passed over
+    bool is_lost; // the scope was not taken (take_staged): its items are passed over
     struct ch_table *table;
     struct ch_table_audience *audience;
     bool is_range;        // a range is open in which something may lie here
@@ -477,8 +488,9 @@ static enum charle_err begin_scope(struct staging *s, const struct ch_spool_item
     s->is_lost = rc == CHARLE_DONE;
     if (rc)
         return s->is_lost ? CHARLE_OK : rc;
+    s->is_lost = sqlite3_column_type(row, 0) == SQLITE_NULL;
     ch_lite_end(row);
-    if (s->is_denying)
+    if (s->is_denying || s->is_lost)
         return CHARLE_OK;
     // From here on its rows count for what keeps other rows alive, and its cursor takes deltas.
     return ch_lite_run(sql, CH_LITE_CURSOR_MARK, err, "si", s->scope, (int64_t)CH_SCOPE_READY);
@@ -499,19 +511,47 @@ static enum charle_err stage_item(struct staging *s, const struct ch_spool_item 
 static enum charle_err pass_over_staged(struct application *a, bool is_denying, struct charle_error *err)
 {
     struct staging s = {.a = a, .is_denying = is_denying};
+    struct ch_spool *spool = a->options->staged->spool;
     struct ch_spool_item item;
     enum charle_err rc;
-    ch_spool_start(a->options->staged);
-    while ((rc = ch_spool_next(a->options->staged, &item, err)) == CHARLE_OK) {
+    ch_spool_start(spool);
+    while ((rc = ch_spool_next(spool, &item, err)) == CHARLE_OK) {
         rc = stage_item(&s, &item, err);
         if (rc)
             break;
     }
-    ch_spool_stop(a->options->staged);
+    ch_spool_stop(spool);
     if (rc == CHARLE_DONE)
         rc = end_range(&s, err);
     charle_buf_deinit(&s.previous);
     charle_buf_deinit(&s.until);
+    return rc;
+}
+
+static enum charle_err take_scope(struct application *a, const struct ch_staged_scope *staged, struct charle_error *err)
+{
+    struct ch_lite *sql = a->tables->sql;
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_GET, &row, err, "s", staged->scope);
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    bool is_copying = sqlite3_column_int(row, 2) == CH_SCOPE_COPYING;
+    ch_lite_end(row);
+    // Lost since it was compared, and gained again: the rows that were found equal are not here any more.
+    if (is_copying && !staged->is_whole)
+        return CHARLE_OK;
+    return ch_lite_run(sql, CH_LITE_CURSOR_TAKE, err, "siiii", staged->scope, staged->stamp, (int64_t)staged->lineage, staged->seen.stamp,
+                       (int64_t)staged->seen.lineage);
+}
+
+// Staged scopes stand where they were first read, so that the moment's changes since then apply. Done before the moment gains anything: a scope
+// that it brings was not asked for from there.
+static enum charle_err take_staged(struct application *a, struct charle_error *err)
+{
+    const struct ch_staged *staged = a->options->staged;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && staged && i < staged->scope_count; i++)
+        rc = take_scope(a, &staged->scopes[i], err);
     return rc;
 }
 
@@ -520,15 +560,31 @@ static enum charle_err apply_staged(struct application *a, struct ch_moment *mom
     if (!a->options->staged)
         return CHARLE_OK;
     enum charle_err rc = ch_tables_begin_denials(a->tables, err);
-    if (!rc)
-        rc = each_page(a, moment, note_going, err);
+    if (rc || !a->options->staged->spool)
+        return rc;
+    rc = each_page(a, moment, note_going, err);
     if (!rc)
         rc = pass_over_staged(a, true, err);
-    if (!rc)
-        rc = pass_over_staged(a, false, err);
-    for (size_t i = 0; !rc && i < a->tables->count; i++)
-        rc = ch_table_leave_denied(a->tables, &a->tables->items[i], err);
+    return rc ? rc : pass_over_staged(a, false, err);
+}
+
+// Behind the moment's changes, because only then rows say rightly which scopes they are in: those that no scope shows leave, and columns too.
+static enum charle_err leave_staged(struct application *a, struct charle_error *err)
+{
+    const struct ch_staged *staged = a->options->staged;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && staged && i < a->tables->count; i++)
+        rc = ch_table_leave_unshown(a->tables, &a->tables->items[i], staged->is_doubtful, err);
     return rc;
+}
+
+// Scopes whose rows were read in several snapshots are what the moment shows if those snapshots are of its past. Otherwise they are compared again.
+static enum charle_err judge_seen(struct application *a, struct charle_error *err)
+{
+    if (!a->options->staged && !a->options->completes_copy)
+        return CHARLE_OK;
+    enum charle_err rc = ch_lite_run(a->tables->sql, CH_LITE_CURSOR_TORN, err, "");
+    return rc ? rc : ch_lite_run(a->tables->sql, CH_LITE_CURSOR_WHOLE, err, "");
 }
 
 // --- calls ----------------------------------------------------------------------------------------------------------------
@@ -595,16 +651,18 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc && moment->has_scopes)
         rc = each_page(a, moment, note_news, err);
     if (!rc)
-        rc = note_listed_news(a, err);
+        rc = note_listed_news(a, moment, err);
     bool is_total = a->has_news || a->options->staged || a->options->completes_copy || a->options->recall_after >= 0;
     if (!rc)
         rc = ch_rebase_begin(&a->rebase, replica, contained, is_total, err);
     if (!rc && a->options->completes_copy) // rows copied straight into the tables are complete with this page's deltas
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_COUNTS, err, "");
+    if (!rc)
+        rc = take_staged(a, err);
     if (!rc && a->has_news)
         rc = each_page(a, moment, apply_scopes, err);
     if (!rc)
-        rc = apply_list(a, err);
+        rc = apply_list(a, moment, err);
     if (!rc && a->has_news)
         rc = ch_replica_identity_changed(replica, err);
     if (!rc)
@@ -614,7 +672,11 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc)
         rc = each_page(a, moment, apply_page_rows, err);
     if (!rc)
+        rc = leave_staged(a, err);
+    if (!rc)
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_MOVE, err, "");
+    if (!rc)
+        rc = judge_seen(a, err);
     if (!rc)
         rc = recall(a, err);
     if (!rc)

@@ -1,8 +1,8 @@
 // One moment of the server, made of one or more pages, becomes one transaction of the replica.
 //
 // Order inside the transaction: effects of waiting calls off (rebase.h) · scopes that were lost, with their rows · staged rows of copied and
-// mended scopes · for each page first what went and then what is · cursors · calls that the moment contains leave the waiting layer · the
-// others go back on. A reader on another connection sees the moment before or this one, nothing between. If anything fails,
+// mended scopes · for each page first what went and then what is · what no scope shows any more · cursors · calls that the moment contains leave
+// the waiting layer · the others go back on. A reader on another connection sees the moment before or this one, nothing between. If anything fails,
 // everything is rolled back and the same pages can come again.
 #ifndef CHARLE_CLIENT_APPLY_H
 #define CHARLE_CLIENT_APPLY_H
@@ -10,6 +10,7 @@
 #include "charle/sync.charle.h"
 #include "client/rebase.h"
 #include "client/spool.h"
+#include "sync/cursor.h"
 
 // Pages are collected here until the one that is_last. A moment of a single page is applied from the page's own bytes.
 struct ch_moment {
@@ -24,6 +25,7 @@ struct ch_moment {
     int64_t last_sequence;          // calls of this device up to here are contained
     bool has_changes;               // rows, or anything about scopes
     bool has_scopes;                // something about scopes: gained, lost, repair, or the list of all
+    bool has_list;                  // the list of all, which may be empty
     struct charle_buf scopes;       // the list of all scopes held, from whichever pages it came in: names, each with a NUL
     size_t scope_count;
 };
@@ -36,8 +38,23 @@ void ch_moment_reset(struct ch_moment *moment);
 CHARLE_MUST_CHECK enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes bytes,
                                                 struct charle_error *err);
 
+// Scopes that were copied or compared beside the replica in use, and what was fetched of them.
+struct ch_staged_scope {
+    struct charle_str scope;
+    int64_t stamp;        // the head at its first chunk or hash: the moment brings the changes since
+    uint64_t lineage;
+    struct ch_seen seen;  // the heads at all of them
+    bool is_whole;        // everything of it is in the spool; otherwise what differed from the rows that were here
+};
+struct ch_staged {
+    struct ch_spool *spool; // NULL: nothing was fetched
+    const struct ch_staged_scope *scopes;
+    size_t scope_count;
+    bool is_doubtful;       // all scopes held were compared, because rows may be left over from a past that did not happen
+};
+
 struct ch_apply_options {
-    struct ch_spool *staged;   // of scopes that were copied or mended beside the replica in use; NULL: none
+    const struct ch_staged *staged; // NULL: none
     bool completes_copy;       // the exact delta behind a first copy: from now on the replica is ready
     int64_t recall_after;      // the server has lost the calls behind this number: wait for it again; -1: no
 };

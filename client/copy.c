@@ -3,7 +3,8 @@
 // What is done and how far the rest has come is in charle_copy and moves in the same transaction as the rows, so a copy that was cut off goes on
 // behind its last key. Pages are collected until they are worth a transaction. A scope's cursor is the head of its first chunk (the smallest
 // of those seen: later chunks are newer, and the exact delta since the oldest covers them all). The replica is not shown as ready
-// before that delta has been applied; secondary indexes are made in between, when they are cheapest.
+// before that delta has been applied; secondary indexes are made in between, when they are cheapest. That the database did not go back while it
+// was copied is told by the newest head (struct ch_seen); otherwise the scope is compared.
 //
 // Streams run side by side only for different tables: a row seen through two scopes must be written in the order of the snapshots, or an
 // older page would turn back what a newer one said, and the delta of the scope it has left since would not mend it.
@@ -113,6 +114,7 @@ static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stre
 static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)
 {
     stream->has_ended = stream->has_head = false;
+    stream->seen = (struct ch_seen){0};
     stream->rows_total = -1;
     charle_buf_reset(&stream->pages);
     enum charle_err rc = next_job(core, stream, err);
@@ -150,6 +152,7 @@ static void fill_streams(struct ch_client_core *core)
 void ch_core_copy_begin(struct ch_client_core *core)
 {
     struct charle_error err = {0};
+    ch_core_acquire_reset(core); // scopes that it was fetching are copied with the others now
     ch_core_set_phase(core, CH_PHASE_COPYING);
     if (plan(core, &err)) {
         ch_core_fail(core, &err);
@@ -197,18 +200,21 @@ static enum charle_err write_pages(struct ch_client_core *core, struct ch_copy_s
 static enum charle_err keep_head(struct ch_client_core *core, const struct ch_copy_stream *stream, struct charle_error *err)
 {
     sqlite3_stmt *row;
-    bool is_older = true;
     if (!stream->has_head)
         return CHARLE_OK;
-    enum charle_err rc = ch_lite_one(&core->replica->sql, CH_LITE_CURSOR_GET, &row, err, "s", scope_of(stream));
+    struct ch_lite *sql = &core->replica->sql;
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_GET, &row, err, "s", scope_of(stream));
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
-    if (sqlite3_column_type(row, 0) != SQLITE_NULL)
-        is_older = stream->head_stamp < sqlite3_column_int64(row, 0);
+    struct ch_staged_scope from = {.stamp = stream->head_stamp, .lineage = stream->head_lineage, .seen = stream->seen};
+    if (sqlite3_column_type(row, 0) != SQLITE_NULL && sqlite3_column_int64(row, 0) <= from.stamp) {
+        from.stamp = sqlite3_column_int64(row, 0);
+        from.lineage = (uint64_t)sqlite3_column_int64(row, 1);
+    }
+    ch_seen_add(&from.seen, sqlite3_column_int64(row, 3), (uint64_t)sqlite3_column_int64(row, 4));
     ch_lite_end(row);
-    return is_older ? ch_lite_run(&core->replica->sql, CH_LITE_CURSOR_SET, err, "sii", scope_of(stream), stream->head_stamp,
-                                 (int64_t)stream->head_lineage)
-                    : CHARLE_OK;
+    return ch_lite_run(sql, CH_LITE_CURSOR_TAKE, err, "siiii", scope_of(stream), from.stamp, (int64_t)from.lineage, from.seen.stamp,
+                       (int64_t)from.seen.lineage);
 }
 
 static enum charle_err write_stream(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)
@@ -244,6 +250,8 @@ static enum charle_err take_page(struct ch_client_core *core, struct ch_copy_str
     enum charle_err rc = charle_message_read(&charle_copy_page_message, message, &core->arena, &page, err);
     if (rc)
         return charle_error_prefix(err, rc, "a page of the copy of table %u cannot be read", stream->table);
+    if (page.head)
+        ch_seen_add(&stream->seen, page.head->stamp, page.head->lineage);
     if (page.head && !stream->has_head) {
         stream->has_head = true;
         stream->head_stamp = page.head->stamp;

@@ -546,6 +546,7 @@ static void set_timer(struct ch_client_core *core)
         core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected) ? core->retry_at : INT64_MAX,
         core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
+        ch_core_acquire_wish(core),
         may_push(core) && core->push_wanted && !core->push_call && !core->push_next.count ? core->push_at : INT64_MAX,
     };
     for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)

@@ -26,8 +26,9 @@ struct ch_copy_stream {
     bool has_ended;          // the last page has come
     struct charle_buf pages; // arrived and not written yet: each with its size (size_t) before it
     bool has_head;
-    int64_t head_stamp;
+    int64_t head_stamp;      // of the first chunk
     uint64_t head_lineage;
+    struct ch_seen seen;     // the heads of all chunks so far
     int64_t rows_total;      // -1: not said
     char last_key[CH_KEY_TEXT_MAX];
     size_t last_key_len;     // 0: none yet
@@ -46,13 +47,13 @@ enum ch_acquire_step {
     CH_ACQUIRE_IDLE,
     CH_ACQUIRE_NEXT,   // look for the next table, scope or range
     CH_ACQUIRE_HASH,   // a Hash call is in flight for `range`
-    CH_ACQUIRE_WAIT,   // verify: `range` differs; wait until the cursor has reached the head it was hashed at
+    CH_ACQUIRE_WAIT,   // verify: `range` differs; wait a while for the cursor to reach the head it was hashed at
     CH_ACQUIRE_FETCH,  // a Copy call is in flight for `range`
     CH_ACQUIRE_STAGED, // everything is in the spool: the pull has been begun again and will apply it
 };
 struct ch_acquire {
     enum ch_acquire_step step;
-    bool is_verify;
+    bool is_verify, is_doubtful; // asked for by a person; because a scope is in doubt
     uint64_t call;
     struct ch_spool spool;
     bool has_spool;
@@ -66,9 +67,12 @@ struct ch_acquire {
     bool has_head;
     int64_t head_stamp;       // of the scope when its first chunk or hash was made
     uint64_t head_lineage;
-    struct charle_buf heads;  // cursors of the scopes that are staged: struct ch_staged_head, one after the other
+    struct ch_seen seen;      // the heads of all of them
+    struct ch_staged_scope *staged; // scopes that are done and differ; their names are in `scopes`
+    size_t staged_count, staged_capacity;
     struct ch_key_range range; // at hand
     int64_t hashed_stamp;     // the head of the last Hash
+    int64_t wait_until;       // in the step WAIT: then it is asked again in any case
     struct ch_key_range *ranges; // still to compare, last first
     size_t range_count, range_capacity;
     bool range_is_staged;     // its RANGE item is in the spool
@@ -77,12 +81,6 @@ struct ch_acquire {
     struct charle_buf last_key; // of the last page that arrived, to go on behind
     struct charle_verify_report report;
 };
-struct ch_staged_head {
-    size_t scope_at; // in `scopes`
-    int64_t stamp;
-    uint64_t lineage;
-};
-
 struct ch_client_core {
     const struct ch_client_env *env;
     struct ch_replica *replica;
@@ -191,5 +189,8 @@ void ch_core_acquire_on_done(struct ch_client_core *core);
 void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different); // the staged rows are in
 void ch_core_acquire_pause(struct ch_client_core *core); // the session ended: its call is gone, what is staged stays
 void ch_core_acquire_reset(struct ch_client_core *core);
+// What is staged, when everything is; NULL before.
+const struct ch_staged *ch_core_acquire_staged(struct ch_client_core *core, struct ch_staged *room);
+int64_t ch_core_acquire_wish(const struct ch_client_core *core); // when it wants to be stepped again; INT64_MAX: not by time
 
 #endif

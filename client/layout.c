@@ -1,7 +1,8 @@
 // The tables of a replica's file.
 //
 //   charle_meta     what the replica knows about itself, by name
-//   charle_cursor   the scopes it holds: state (enum ch_scope_state), true up to `stamp` of `lineage`; next_*: of the page being applied
+//   charle_cursor   the scopes it holds: state (enum ch_scope_state), true up to `stamp` of `lineage`; next_*: of the page being applied;
+//                   seen_*: the newest stamp that rows were copied at, until a moment shows that it still is on the server's history
 //   charle_copy     a copy in progress: one row for each scope and table, with the last key that arrived
 //   charle_outbox   calls: waiting ones (state below 4) and confirmed ones; position orders them for ever
 //   charle_touch    which waiting call touched which row
@@ -21,7 +22,7 @@
 static const char platform_tables[] =
     "create table charle_meta (key text primary key, value any) strict, without rowid;"
     "create table charle_cursor (scope text primary key, stamp integer, lineage integer, state integer not null,"
-    "  next_stamp integer, next_lineage integer) strict, without rowid;"
+    "  next_stamp integer, next_lineage integer, seen_stamp integer, seen_lineage integer) strict, without rowid;"
     "create table charle_copy (scope text not null, tab integer not null, after_key text, is_done integer not null,"
     "  rows integer not null, rows_total integer, primary key (scope, tab)) strict, without rowid;"
     "create table charle_outbox (position integer primary key autoincrement, ticket integer, sequence integer, hash integer,"
@@ -70,6 +71,17 @@ enum charle_err ch_layout_create(const char *file, const char *vfs, struct charl
 done:
     sqlite3_close(sql.db);
     return rc;
+}
+
+enum charle_err ch_layout_upgrade(struct ch_replica *replica, int64_t layout, struct charle_error *err)
+{
+    char mark[60];
+    enum charle_err rc = CHARLE_OK;
+    if (layout < 2)
+        rc = ch_lite_script(&replica->sql, "alter table charle_cursor add column seen_stamp integer;"
+                           "alter table charle_cursor add column seen_lineage integer", "bringing an older replica up to date", err);
+    snprintf(mark, sizeof(mark), "pragma user_version = %d", CH_REPLICA_LAYOUT);
+    return rc ? rc : ch_lite_script(&replica->sql, mark, "bringing an older replica up to date", err);
 }
 
 // --- the application's tables -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@
     X(META_GET, "select value from charle_meta where key = ?1")                                                        \
     X(META_SET, "insert into charle_meta(key, value) values(?1, ?2) on conflict(key) do update set value = excluded.value") \
     X(META_DELETE, "delete from charle_meta where key = ?1")                                                           \
-    X(CURSOR_GET, "select stamp, lineage, state from charle_cursor where scope = ?1")                                  \
+    X(CURSOR_GET, "select stamp, lineage, state, seen_stamp, seen_lineage from charle_cursor where scope = ?1")        \
     X(CURSOR_ADD, "insert into charle_cursor(scope, state) values(?1, ?2) on conflict(scope) do nothing")              \
     X(CURSOR_SET, "update charle_cursor set stamp = ?2, lineage = ?3 where scope = ?1")                                \
     X(CURSOR_MARK, "update charle_cursor set state = ?2 where scope = ?1")                                             \
@@ -25,8 +25,9 @@
     X(CURSOR_DELETE, "delete from charle_cursor where scope = ?1")                                                     \
     X(CURSOR_ALL, "select scope, stamp, lineage, state from charle_cursor order by scope")                             \
     X(CURSOR_COUNT, "select count(*) from charle_cursor where state = ?1")                                             \
-    X(CURSOR_ASK, "select scope, stamp, lineage from charle_cursor where stamp is not null and state <> 3 order by scope")  \
-    X(CURSOR_STAGE, "update charle_cursor set state = 4 where scope = ?1 and state = 3")                               \
+    X(CURSOR_TAKE, "update charle_cursor set stamp = ?2, lineage = ?3, seen_stamp = ?4, seen_lineage = ?5 where scope = ?1")  \
+    X(CURSOR_TORN, "update charle_cursor set state = 3 where state = 1 and seen_stamp > 0 and (seen_stamp > stamp or seen_lineage is not lineage)")  \
+    X(CURSOR_WHOLE, "update charle_cursor set seen_stamp = null, seen_lineage = null where state in (1, 3) and seen_stamp is not null")  \
     X(CURSOR_IN_STATE, "select scope from charle_cursor where state = ?1 order by scope")                              \
     X(CURSOR_INCOMPLETE, "select count(*) from charle_cursor where state <> 1")                                        \
     X(CURSOR_HELD, "select count(*) from charle_cursor where scope not like 'device:%'")                                                               \
@@ -99,6 +100,7 @@
     X(OUTBOX_COUNT, "select count(*) from charle_outbox where state < 5")                                              \
     X(OUTBOX_LIST, "select position, coalesce(ticket, position), state, at, method, request, local_error from charle_outbox "  \
                    "where state < 5 and position > ?1 order by position limit 1")                                      \
+    X(DENIED_DROP, "delete from temp.charle_denied where tab = ?1 and key = ?2 and scope = ?3")                           \
     X(GOING_ADD, "insert or ignore into temp.charle_going(tab, key, scope) values(?1, ?2, ?3)")                        \
     X(GOING_HAS, "select exists(select 1 from temp.charle_going where tab = ?1 and key = ?2 and scope = ?3)")          \
     X(INBOX_ADD, "insert into charle_inbox(ticket, kind, code, at, call_at, text, method, request, tab, key, row) "     \

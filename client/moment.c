@@ -34,7 +34,9 @@ static void summarize(struct ch_moment *moment, const struct charle_pull_page *p
         moment->has_sequence = true;
         moment->last_sequence = page->last_sequence.value;
     }
-    moment->has_scopes = moment->has_scopes || page->lost.count || page->gained.count || page->repair.count || page->scope.count;
+    bool has_list = page->lists_scopes.has && page->lists_scopes.value;
+    moment->has_list = moment->has_list || has_list;
+    moment->has_scopes = moment->has_scopes || page->lost.count || page->gained.count || page->repair.count || page->scope.count || has_list;
     moment->has_changes = moment->has_changes || moment->has_scopes || page->delta.count;
     const struct charle_str *scopes = page->scope.items;
     for (size_t i = 0; i < page->scope.count; i++) {

@@ -7,16 +7,32 @@ enum { PROBE_TIMEOUT_MS = 60000 };
 
 // --- asking -------------------------------------------------------------------------------------------------------------------
 
-// Scopes with a stamp: those that are complete, those whose first copy just ended, those that are staged. Others have nothing to build on.
+// What is known of a scope, as the row of charle_cursor says. Those in doubt, and those that are yet to be fetched, have nothing to build on.
+static bool read_cursor(sqlite3_stmt *row, struct charle_str scope, const struct ch_staged *staged, struct charle_cursor *out)
+{
+    *out = (struct charle_cursor){scope, sqlite3_column_int64(row, 1), (uint64_t)sqlite3_column_int64(row, 2)};
+    for (size_t i = 0; staged && i < staged->scope_count; i++) {
+        const struct ch_staged_scope *item = &staged->scopes[i];
+        if (!charle_str_equal(item->scope, scope))
+            continue;
+        out->stamp = item->stamp;
+        out->lineage = item->lineage;
+        return true;
+    }
+    return sqlite3_column_type(row, 1) != SQLITE_NULL && sqlite3_column_int(row, 3) != CH_SCOPE_REPAIR;
+}
+
 static enum charle_err read_cursors(struct ch_client_core *core, struct charle_array *out, struct charle_error *err)
 {
     struct ch_lite *sql = &core->replica->sql;
     const struct charle_cursor **items = charle_arena_array(&core->arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*items));
+    struct ch_staged room;
+    const struct ch_staged *staged = ch_core_acquire_staged(core, &room);
     sqlite3_stmt *row;
     size_t count = 0;
     if (!items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors");
-    enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_ASK, &row, err, "");
+    enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_ALL, &row, err, "");
     for (; rc == CHARLE_OK; rc = ch_lite_next(sql, row, err)) {
         struct charle_cursor *cursor = CHARLE_ARENA_NEW(&core->arena, struct charle_cursor);
         struct charle_str scope = charle_arena_str(&core->arena, ch_lite_text(row, 0));
@@ -24,8 +40,8 @@ static enum charle_err read_cursors(struct ch_client_core *core, struct charle_a
             ch_lite_end(row);
             return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu cursors", count);
         }
-        *cursor = (struct charle_cursor){scope, sqlite3_column_int64(row, 1), (uint64_t)sqlite3_column_int64(row, 2)};
-        items[count++] = cursor;
+        if (read_cursor(row, scope, staged, cursor))
+            items[count++] = cursor;
     }
     *out = (struct charle_array){items, count, true};
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -111,9 +127,10 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
 {
     struct charle_error err = {0};
     struct ch_apply_result result = {0};
+    struct ch_staged room;
     bool renewed = core->renew_after_recall;
     const struct ch_apply_options options = {
-        .staged = is_first && core->acquire.step == CH_ACQUIRE_STAGED ? &core->acquire.spool : NULL,
+        .staged = is_first ? ch_core_acquire_staged(core, &room) : NULL,
         .completes_copy = is_first && core->pull_completes_copy,
         .recall_after = is_first ? core->recall_after : -1,
     };

@@ -51,7 +51,7 @@ static enum charle_err make_file(const char *file, struct charle_error *err)
     return CHARLE_OK;
 }
 
-static enum charle_err check_layout(struct ch_lite *sql, const char *file, struct charle_error *err)
+static enum charle_err check_layout(struct ch_lite *sql, const char *file, int64_t *out_layout, struct charle_error *err)
 {
     int64_t id = 0, layout = 0;
     sqlite3_stmt *stmt = NULL;
@@ -73,6 +73,7 @@ static enum charle_err check_layout(struct ch_lite *sql, const char *file, struc
         return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
                            "%s was made by a newer release (layout %lld, this one knows %d); update this program", file,
                            (long long)layout, CH_REPLICA_LAYOUT);
+    *out_layout = layout;
     return CHARLE_OK;
 }
 
@@ -134,8 +135,8 @@ static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_
                                     struct charle_error *err)
 {
     char schema[CH_IDENTIFIER_LEN_MAX + 1];
-    int64_t hash = 0;
-    enum charle_err rc = check_layout(&replica->sql, replica->file, err);
+    int64_t hash = 0, layout = 0;
+    enum charle_err rc = check_layout(&replica->sql, replica->file, &layout, err);
     if (!rc)
         rc = ch_meta_text(&replica->sql, "schema", schema, sizeof(schema), err);
     if (!rc)
@@ -147,13 +148,15 @@ static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_
                            replica->file, schema, CHARLE_FMT(replica->schema->name));
     bool is_current = schema[0] && hash == (int64_t)replica->schema->hash;
     if (replica->is_read_only)
-        return is_current ? CHARLE_OK
-                          : charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%s was made by another release of the schema; open it for writing once",
-                                        replica->file);
+        return is_current && layout == CH_REPLICA_LAYOUT
+                   ? CHARLE_OK
+                   : charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%s was made by another release; open it for writing once", replica->file);
     rc = charle_begin(replica->db, NULL, err);
     if (rc)
         return rc;
-    if (!is_current)
+    if (layout < CH_REPLICA_LAYOUT)
+        rc = ch_layout_upgrade(replica, layout, err);
+    if (!rc && !is_current)
         rc = ch_layout_build_tables(replica, err);
     if (!rc)
         rc = make_device(replica, options->device_name, err);

@@ -20,13 +20,12 @@
 #include "client/table.h"
 
 #define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
-#define CH_REPLICA_LAYOUT 1
+#define CH_REPLICA_LAYOUT 2
 
 enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp
     CH_SCOPE_COPYING = 2, // not counted yet; the stamp is that of the copy's first chunk
     CH_SCOPE_REPAIR = 3,  // in doubt: rows are shown, compared and mended
-    CH_SCOPE_STAGED = 4,  // compared: what differs is in a spool, and the changes since its stamp are asked for
 };
 
 enum ch_durability { CH_DURABLE, CH_FETCHABLE };
@@ -110,6 +109,8 @@ size_t ch_replica_take_changed(struct ch_replica *replica, uint32_t *out);
 
 // Makes the platform's tables in a new file, with the page size and the log that replicas have.
 CHARLE_MUST_CHECK enum charle_err ch_layout_create(const char *file, const char *vfs, struct charle_error *err);
+// Brings the platform's tables of an older release to this layout; inside a transaction.
+CHARLE_MUST_CHECK enum charle_err ch_layout_upgrade(struct ch_replica *replica, int64_t layout, struct charle_error *err);
 // Makes or remakes the application's tables for the replica's schema; inside a transaction. Waiting calls stay.
 CHARLE_MUST_CHECK enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle_error *err);
 // Empties the application's tables and forgets every scope; inside a transaction. Waiting calls stay, without effect until the next copy.

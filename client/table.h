@@ -108,14 +108,15 @@ CHARLE_MUST_CHECK enum charle_err ch_table_leave_scope(struct ch_tables *tables,
                                                        struct charle_error *err);
 
 // Comparing scopes with the server, in one transaction: begin_denials; deny, for each range that was fetched, what lies here between two
-// rows that arrived (before any of them is put); put the rows; leave_denied for each table.
+// rows that arrived (before any of them is put); put the rows; when all rows are as the server has them, leave_unshown for each table.
 CHARLE_MUST_CHECK enum charle_err ch_tables_begin_denials(struct ch_tables *tables, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err ch_table_deny(struct ch_tables *tables, struct ch_table *table,
                                                 struct ch_table_audience *audience, struct charle_str scope,
                                                 struct charle_str after, struct charle_str before, bool is_inclusive,
                                                 int64_t *out_rows, struct charle_error *err);
-CHARLE_MUST_CHECK enum charle_err ch_table_leave_denied(struct ch_tables *tables, struct ch_table *table,
-                                                        struct charle_error *err);
+// Rows that no scope held shows are deleted, and columns that none shows emptied. `is_all`: of all rows; otherwise of those that were denied.
+CHARLE_MUST_CHECK enum charle_err ch_table_leave_unshown(struct ch_tables *tables, struct ch_table *table, bool is_all,
+                                                         struct charle_error *err);
 // Is there any row of the scope with after < key <= until?
 CHARLE_MUST_CHECK enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *table,
                                                     struct ch_table_audience *audience, struct charle_str scope,

@@ -7,7 +7,8 @@
 //
 // What the row itself says is true as long as all scopes are. When scopes are in doubt, a row that is really gone may look, by its old values,
 // as if each of two scopes kept it for the other. So when scopes are compared with the server, first everything that the server denies is
-// collected (temp.charle_denied: scope, table, key), and only when all is known rows leave: by then in_other leaves out what was denied.
+// collected (temp.charle_denied: scope, table, key), and only when all is known rows leave: by then in_other leaves out what was denied. And a row
+// may hold columns of a scope that by its own values it is not in, so then all rows are looked at.
 #include "client/table.h"
 
 #include "db/record.h"
@@ -244,7 +245,7 @@ static enum charle_err empty_columns(struct ch_tables *tables, struct ch_table *
         return CHARLE_OK; // nothing but the key
     charle_buf_add_text(sql, " where ");
     add_in_scope(table, audience, sql);
-        charle_buf_add_text(sql, " and ");
+    charle_buf_add_text(sql, " and ");
     add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
     return run_range(tables, range, changed, err);
 }
@@ -258,7 +259,7 @@ static enum charle_err delete_rows(struct ch_tables *tables, struct ch_table *ta
     charle_sql_write_name(sql, table->schema->name);
     charle_buf_add_text(sql, " as r where ");
     add_in_scope(table, audience, sql);
-        charle_buf_add_text(sql, " and not ");
+    charle_buf_add_text(sql, " and not ");
     add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
     return run_range(tables, range, changed, err);
 }
@@ -325,12 +326,6 @@ enum charle_err ch_table_deny(struct ch_tables *tables, struct ch_table *table, 
     return run_range(tables, &range, out_rows, err);
 }
 
-static void add_denied(const struct ch_table *table, struct charle_buf *sql)
-{
-    ch_table_add_key_text(table, sql);
-    charle_buf_printf(sql, " in (select d.key from temp.charle_denied d where d.tab = %u)", table->schema->id);
-}
-
 static enum charle_err run_text(struct ch_tables *tables, struct charle_error *err)
 {
     const char *text = charle_buf_text(&tables->text);
@@ -338,23 +333,73 @@ static enum charle_err run_text(struct ch_tables *tables, struct charle_error *e
                 : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
 }
 
-enum charle_err ch_table_leave_denied(struct ch_tables *tables, struct ch_table *table, struct charle_error *err)
+static bool is_value(const struct ch_table *table, size_t column)
 {
-    struct charle_buf *sql = &tables->text;
-    const char *separator = "update";
-    table->was_changed = true;
-    charle_buf_reset(sql);
-    charle_buf_printf(sql, "delete from charle_member where tab = %u and (key, scope) in (select d.key, d.scope from temp.charle_denied d "
-                      "where d.tab = %u); ", table->schema->id, table->schema->id);
+    return charle_column_set_has(&table->columns, column) && !charle_column_set_has(&table->key, column);
+}
+
+static bool has_values(const struct ch_table *table)
+{
     for (size_t i = 0; i < table->schema->column_count; i++) {
-        if (!charle_column_set_has(&table->columns, i) || charle_column_set_has(&table->key, i))
+        if (is_value(table, i))
+            return true;
+    }
+    return false;
+}
+
+// Which audiences show the column, as bits.
+static uint64_t shown_by(const struct ch_table *table, size_t column)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < table->schema->audience_count; i++)
+        bits |= (uint64_t)charle_column_set_has(&table->audiences[i].columns, column) << i;
+    return bits;
+}
+
+// A column has a value that no scope shows. Columns shown by the same audiences are asked for together, and for a value first: that is cheap.
+static void add_too_much(const struct ch_table *table, struct charle_buf *sql)
+{
+    charle_buf_add_text(sql, "(0");
+    for (size_t i = 0; i < table->schema->column_count; i++) {
+        bool is_first = is_value(table, i);
+        for (size_t j = 0; is_first && j < i; j++)
+            is_first = !is_value(table, j) || shown_by(table, j) != shown_by(table, i);
+        if (!is_first)
             continue;
-        if (*separator == 'u') {
-            charle_buf_add_text(sql, "update ");
-            charle_sql_write_name(sql, table->schema->name);
+        charle_buf_add_text(sql, " or ((0");
+        for (size_t j = i; j < table->schema->column_count; j++) {
+            if (!is_value(table, j) || shown_by(table, j) != shown_by(table, i))
+                continue;
+            charle_buf_add_text(sql, " or ");
+            add_column(table, j, sql);
+            charle_buf_add_text(sql, " is not null");
         }
-        charle_buf_add_text(sql, *separator == 'u' ? " as r set " : ", ");
-        separator = ",";
+        charle_buf_add_text(sql, ") and not ");
+        add_in_any_other(table, (int)i, OTHER_THAN_DENIED, sql);
+        charle_buf_add_text(sql, ")");
+    }
+    charle_buf_add_text(sql, ")");
+}
+
+static void add_limit(const struct ch_table *table, bool is_all, struct charle_buf *sql)
+{
+    charle_buf_add_text(sql, " where ");
+    if (is_all)
+        return;
+    ch_table_add_key_text(table, sql);
+    charle_buf_printf(sql, " in (select d.key from temp.charle_denied d where d.tab = %u) and ", table->schema->id);
+}
+
+static void add_empty_unshown(const struct ch_table *table, bool is_all, struct charle_buf *sql)
+{
+    const char *separator = " as r set ";
+    charle_buf_add_text(sql, "update ");
+    charle_sql_write_name(sql, table->schema->name);
+    for (size_t i = 0; i < table->schema->column_count; i++) {
+        if (!is_value(table, i))
+            continue;
+        charle_buf_add_text(sql, separator);
+        separator = ", ";
         charle_sql_write_name(sql, table->schema->columns[i].name);
         charle_buf_add_text(sql, " = case when ");
         add_in_any_other(table, (int)i, OTHER_THAN_DENIED, sql);
@@ -362,19 +407,27 @@ enum charle_err ch_table_leave_denied(struct ch_tables *tables, struct ch_table 
         add_column(table, i, sql);
         charle_buf_add_text(sql, " end");
     }
-    if (*separator == ',') { // there are columns besides the key
-        charle_buf_add_text(sql, " where ");
-        add_denied(table, sql);
-        charle_buf_add_text(sql, " and ");
-        add_in_any_other(table, -1, OTHER_THAN_DENIED, sql);
-        charle_buf_add_text(sql, "; ");
-    }
+    add_limit(table, is_all, sql);
+    add_too_much(table, sql);
+    charle_buf_add_text(sql, "; ");
+}
+
+enum charle_err ch_table_leave_unshown(struct ch_tables *tables, struct ch_table *table, bool is_all, struct charle_error *err)
+{
+    struct charle_buf *sql = &tables->text;
+    table->was_changed = true;
+    charle_buf_reset(sql);
+    charle_buf_printf(sql, "delete from charle_member where tab = %u and (key, scope) in (select d.key, d.scope from temp.charle_denied d "
+                      "where d.tab = %u); ", table->schema->id, table->schema->id);
     charle_buf_add_text(sql, "delete from ");
     charle_sql_write_name(sql, table->schema->name);
-    charle_buf_add_text(sql, " as r where ");
-    add_denied(table, sql);
-    charle_buf_add_text(sql, " and not ");
+    charle_buf_add_text(sql, " as r");
+    add_limit(table, is_all, sql);
+    charle_buf_add_text(sql, "not ");
     add_in_any_other(table, -1, OTHER_THAN_DENIED, sql);
+    charle_buf_add_text(sql, "; ");
+    if (has_values(table))
+        add_empty_unshown(table, is_all, sql);
     return run_text(tables, err);
 }
 

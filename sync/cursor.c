@@ -7,6 +7,18 @@ enum ch_delta_fit ch_delta_fit(int64_t stamp, int64_t from, int64_t to)
     return to <= stamp ? CH_DELTA_OLD : CH_DELTA_APPLIES;
 }
 
+void ch_seen_add(struct ch_seen *seen, int64_t stamp, uint64_t lineage)
+{
+    if (stamp == 0 || seen->stamp == CH_SEEN_TORN)
+        return;
+    if (seen->stamp == 0)
+        *seen = (struct ch_seen){stamp, lineage};
+    else if (seen->lineage != lineage)
+        seen->stamp = CH_SEEN_TORN;
+    else if (stamp > seen->stamp)
+        seen->stamp = stamp;
+}
+
 static size_t audience_len(struct charle_str scope)
 {
     const char *colon = scope.len ? memchr(scope.ptr, ':', scope.len) : NULL;

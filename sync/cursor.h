@@ -31,6 +31,16 @@ enum ch_delta_fit {
 };
 enum ch_delta_fit ch_delta_fit(int64_t stamp, int64_t from, int64_t to);
 
+// The newest stamp that rows of a scope were read at while they came in several snapshots, from streams whose answers overtake each other. Rows are
+// those of one history when the moment that shows them lies behind it on the same lineage. When answers are of two lineages nothing tells whether
+// the older one went on or was lost, so they are torn, and no moment lies behind that.
+struct ch_seen {
+    int64_t stamp; // 0: nothing was seen, or nothing had touched the scope
+    uint64_t lineage;
+};
+#define CH_SEEN_TORN INT64_MAX
+void ch_seen_add(struct ch_seen *seen, int64_t stamp, uint64_t lineage);
+
 // A scope is "name" or "name:key". The key is empty for a constant audience.
 struct charle_str ch_scope_audience(struct charle_str scope);
 struct charle_str ch_scope_key(struct charle_str scope);

@@ -1,7 +1,8 @@
 // First copy: one table of one scope, in key order, from PostgreSQL's binary COPY straight to row bytes.
 //
-// The range is read in chunks, each a short snapshot of its own, so that no snapshot is held for the length of a large copy. The head is
-// that of the first chunk's snapshot: the replica then takes the delta since that head, which covers whatever changed while it copied.
+// The range is read in chunks, each a short snapshot of its own, so that no snapshot is held for the length of a large copy. Every chunk begins
+// with the head of its snapshot. The replica takes the delta since the first, which covers whatever changed while it copied; by the last
+// it sees that the database did not go back meanwhile.
 #include "msg/wire.h"
 #include "server/sync/rows.h"
 
@@ -24,7 +25,7 @@ struct copy {
     struct charle_buf last_row; // read in this chunk; empty: none
     struct charle_buf last_key; // where the next chunk begins; empty: at the start
     int64_t rows_in_chunk;
-    bool has_head;
+    bool has_estimate;
 };
 
 static enum charle_err add_head(struct copy *copy, struct charle_error *err)
@@ -37,7 +38,6 @@ static enum charle_err add_head(struct copy *copy, struct charle_error *err)
         const struct charle_cursor value = {.scope = head->scope, .stamp = head->stamp, .lineage = head->lineage};
         charle_message_write(&charle_cursor_message, &value, &cursor);
         charle_wire_write_bytes(&copy->page, COPY_HEAD, cursor.data, cursor.size);
-        copy->has_head = true;
     }
     charle_buf_deinit(&cursor);
     charle_arena_deinit(&arena);
@@ -111,11 +111,13 @@ static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
     enum charle_err rc = charle_begin(copy->db, &snapshot, err);
     if (rc)
         return rc;
-    if (!copy->has_head) {
+    if (copy->page.size) // a page has one head
+        rc = send_page(copy, false, err);
+    if (rc == CHARLE_OK)
         rc = add_head(copy, err);
-        if (rc == CHARLE_OK)
-            rc = add_estimate(copy, err);
-    }
+    if (rc == CHARLE_OK && !copy->has_estimate)
+        rc = add_estimate(copy, err);
+    copy->has_estimate = true;
     copy->rows_in_chunk = 0;
     if (rc == CHARLE_OK)
         rc = ch_rows_read(copy->db, &copy->range, add_row, copy, err);

@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "msg/wire.h"
 
-enum { PAGE_IS_LAST = 5, PAGE_LAST_SEQUENCE = 6, PAGE_IS_ALIVE = 7 };
+enum { PAGE_IS_LAST = 5, PAGE_LAST_SEQUENCE = 6, PAGE_IS_ALIVE = 7, PAGE_LISTS_SCOPES = 9 };
 
 void ch_page_init(struct ch_page *page, ch_sync_send send, void *ctx)
 {
@@ -36,6 +36,11 @@ void ch_page_add_scope(struct ch_page *page, enum ch_page_list list, struct char
     charle_wire_write_bytes(&page->buf, (uint32_t)list, scope.ptr, scope.len);
     if (list != CH_PAGE_SCOPE)
         page->is_empty = false;
+}
+
+void ch_page_note_list(struct ch_page *page)
+{
+    add_number(page, PAGE_LISTS_SCOPES, 1);
 }
 
 enum charle_err ch_page_add_piece(void *ctx, struct charle_bytes piece, struct charle_error *err)

@@ -88,6 +88,7 @@ static void add_lost(struct pull *pull)
 // All on the first page: what is not on it, the replica drops.
 static void add_held(struct pull *pull)
 {
+    ch_page_note_list(&pull->page);
     for (size_t i = 0; i < pull->scope_count; i++) {
         if (!is_own_scope(pull->scopes[i]))
             ch_page_add_scope(&pull->page, CH_PAGE_SCOPE, pull->scopes[i]);

@@ -834,7 +834,7 @@ void oracle_check_laptop(struct oracle *oracle, struct laptop *laptop, bool must
         return;
     if (read_confirmed(laptop, &view) && view.is_ready) {
         for (size_t i = 0; i < view.cursor_count; i++)
-            is_doubtful = is_doubtful || view.cursors[i].state == CH_SCOPE_REPAIR || view.cursors[i].state == CH_SCOPE_STAGED;
+            is_doubtful = is_doubtful || view.cursors[i].state == CH_SCOPE_REPAIR;
         if (is_doubtful && !must_be_newest) {
             oracle->world->result.moments_skipped++;
             oracle->world->result.repairs++;

@@ -687,7 +687,7 @@ static enum charle_err pump_copy(struct fake_server *server, struct fake_stream 
     const struct charle_cursor cursor = {request.scope, head.stamp, head.lineage};
     stream->is_done = rows.count < limit;
     const struct charle_copy_page page = {
-        .row = value_array(server, &rows), .head = stream->is_first ? &cursor : NULL,
+        .row = value_array(server, &rows), .head = &cursor, // each page is a snapshot of its own
         .last_key = {charle_str(stream->after), stream->has_after}, .is_last = {stream->is_done, true}, .rows_total = {1000, stream->is_first}};
     stream->is_first = false;
     send(&charle_copy_page_message, &page, reply);
@@ -759,6 +759,7 @@ static void send_moment(struct fake_server *server, struct fake_stream *stream, 
         struct charle_pull_page part = {.delta = {&deltas->items[i], 1, true}};
         if (i == 0) {
             part.lost = page->lost, part.gained = page->gained, part.repair = page->repair, part.scope = page->scope;
+            part.lists_scopes = page->lists_scopes;
             page->lost = page->gained = page->repair = page->scope = (struct charle_array){0};
         }
         send(&charle_pull_page_message, &part, reply);
@@ -811,7 +812,7 @@ static void first_moment(struct fake_server *server, struct fake_stream *stream,
             remember(stream, scopes[i], head_of(server, scopes[i]).stamp);
     }
     struct charle_pull_page page = {.lost = value_array(server, &lost), .gained = value_array(server, &gained),
-                                    .repair = value_array(server, &repair), .scope = value_array(server, &all)};
+                                    .repair = value_array(server, &repair), .scope = value_array(server, &all), .lists_scopes = {true, true}};
     send_moment(server, stream, &page, &deltas, reply);
 }
 

@@ -215,6 +215,34 @@ static void new_release_copies_again_and_keeps_waiting_calls(void **state)
     assert_int_equal(fake_server_number(&f->server, "select count(*) from note where title = 'From the old release'"), 1);
 }
 
+// A file of the first layout: its cursors lack what tells whether a copy outlived its past.
+static void older_layout_is_brought_up_to_date(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    open_live(f, NULL);
+    int64_t copies = f->a.started[1];
+    world_close(&f->a);
+    sqlite3 *file;
+    assert_int_equal(sqlite3_open(f->a.file, &file), SQLITE_OK);
+    sqlite3_db_config(file, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    assert_int_equal(sqlite3_exec(file, "alter table charle_cursor drop column seen_stamp; alter table charle_cursor drop column seen_lineage;"
+                                  "pragma user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(file);
+    struct ch_replica reader;
+    struct ch_replica_options reading = {.file = f->a.file, .schema = &notes_schema, .crud = ch_crud_run, .is_read_only = true};
+    assert_int_equal(ch_replica_open(&reader, &f->a.env, &reading, &err), CHARLE_SCHEMA_MISMATCH);
+    assert_non_null(strstr(err.text, "open it for writing once"));
+    world_open(&f->a, &f->server, "replica", false);
+    assert_int_equal(world_number(&f->a, "select user_version from pragma_user_version"), CH_REPLICA_LAYOUT);
+    ch_client_core_start(f->a.core);
+    world_connect(&f->a, true);
+    world_settle(&f->a, 5000);
+    fake_server_check(&f->server, &f->a.replica);
+    assert_int_equal(f->a.started[1], 0); // nothing was copied again
+    assert_true(copies > 0);
+}
+
 // --- durability ---------------------------------------------------------------------------------------------------------------
 
 // A child makes calls and says each ticket aloud once the call has returned; it is killed in the middle.
@@ -507,6 +535,7 @@ int main(void)
         CASE(read_only_file_is_told_so),
         CASE(foreign_writes_are_refused_by_the_file_itself),
         CASE(new_release_copies_again_and_keeps_waiting_calls),
+        CASE(older_layout_is_brought_up_to_date),
         CASE(calls_survive_a_kill),
         CASE(full_disk_refuses_the_call_and_loses_nothing),
         CASE(apply_survives_every_failing_write),

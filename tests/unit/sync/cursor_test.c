@@ -27,6 +27,25 @@ static void delta_applies_between_its_ends(void **state)
     assert_int_equal(ch_delta_fit(5, 5, 5), CH_DELTA_OLD);
 }
 
+static void what_was_seen_is_the_newest_of_one_lineage(void **state)
+{
+    struct ch_seen seen = {0};
+    (void)state;
+    ch_seen_add(&seen, 0, 0); // nothing had touched the scope
+    assert_int_equal(seen.stamp, 0);
+    ch_seen_add(&seen, 7, 1);
+    ch_seen_add(&seen, 5, 1); // an answer that was overtaken
+    assert_int_equal(seen.stamp, 7);
+    ch_seen_add(&seen, 0, 0);
+    ch_seen_add(&seen, 9, 1);
+    assert_int_equal(seen.stamp, 9);
+    assert_int_equal(seen.lineage, 1);
+    ch_seen_add(&seen, ch_stamp(1, 1), 2);
+    assert_int_equal(seen.stamp, CH_SEEN_TORN);
+    ch_seen_add(&seen, ch_stamp(1, 2), 2);
+    assert_int_equal(seen.stamp, CH_SEEN_TORN);
+}
+
 static void scope_splits_at_its_first_colon(void **state)
 {
     (void)state;
@@ -42,6 +61,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stamp_has_epoch_and_count),
         cmocka_unit_test(delta_applies_between_its_ends),
+        cmocka_unit_test(what_was_seen_is_the_newest_of_one_lineage),
         cmocka_unit_test(scope_splits_at_its_first_colon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

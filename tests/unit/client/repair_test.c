@@ -1,0 +1,275 @@
+// Scopes that are fetched or compared beside a replica in use, while the database goes back in time, connections are lost and people lose their
+// rights. Each case is a way in which a replica once showed what was not so, or stood still; the simulation (tests/sim) found them.
+#include "world.h"
+
+#include "client/core_parts.h"
+#include "notes.charle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+extern const struct charle_schema notes_schema;
+
+struct fixture {
+    struct fake_server server;
+    struct world a;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    fake_server_open(&f->server, &notes_schema);
+    fake_server_grant(&f->server, "team");
+    fake_server_grant(&f->server, "person:p1");
+    fake_server_sql(&f->server, "insert into person(id, name, email) values ('p1', 'Ada', 'ada@x');"
+                    "insert into room(id, title, budget) values ('r1', 'Attic', 10), ('r2', 'Bath', 20)");
+    fake_server_sql(&f->server,
+                    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 30) "
+                    "insert into note(id, room_id, title, body, votes, state, rank, created_at, updated_at, labels) "
+                    "select printf('n%%04d', i), 'r' || (1 + i %% 2), 'Title ' || i, 'Body ' || i, i, 'open', i, 1763800000000000, 1763800000000000, '[]' from n");
+    f->a.random = 1;
+    world_open(&f->a, &f->server, "repair", true);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    world_close(&f->a);
+    world_remove_files(f->a.file);
+    fake_server_close(&f->server);
+    free(f);
+    return 0;
+}
+
+static void start(struct fixture *f)
+{
+    ch_client_core_start(f->a.core);
+    world_connect(&f->a, true);
+}
+
+static void reconnect(struct fixture *f)
+{
+    world_connect(&f->a, false);
+    world_connect(&f->a, true);
+}
+
+// Steps until the query on the replica says so.
+static void step_until(struct fixture *f, const char *sql, int64_t value)
+{
+    for (int i = 0; i < 5000; i++) {
+        if (world_number(&f->a, "%s", sql) == value)
+            return;
+        assert_true(world_step(&f->a));
+    }
+    fail_msg("never: %s = %lld", sql, (long long)value);
+}
+
+static void step_until_acquiring(struct fixture *f, enum ch_acquire_step step)
+{
+    for (int i = 0; i < 5000 && f->a.core->acquire.step != step; i++)
+        assert_true(world_step(&f->a));
+    assert_int_equal(f->a.core->acquire.step, step);
+}
+
+static int64_t stamp_of(struct fixture *f, const char *scope)
+{
+    return world_number(&f->a, "select stamp from charle_cursor where scope = '%s' and state = 1", scope);
+}
+
+static void end(struct fixture *f)
+{
+    world_settle(&f->a, 20000);
+    fake_server_check(&f->server, &f->a.replica);
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where state <> 1"), 0);
+}
+
+// --- the database goes back -----------------------------------------------------------------------------------------------------
+
+// A first copy has read a row's secret columns through one scope in a past that is lost, and that it is in another one in the present. By the
+// row's own values it never was in the first, so comparing that scope alone does not meet it.
+static void columns_of_a_lost_past_are_not_shown(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_grant(&f->server, "room:r1");
+    fake_server_sql(&f->server, "update note set room_id = 'r2' where id = 'n0002'");
+    fake_server_save(&f->server);
+    fake_server_sql(&f->server, "update note set room_id = 'r1' where id = 'n0002'");
+    start(f);
+    step_until(f, "select is_done from charle_copy where scope = 'room:r1' and tab = 3", 1);
+    assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and body is not null"), 1);
+    assert_int_equal(world_number(&f->a, "select is_done from charle_copy where scope = 'team' and tab = 3"), 0);
+    fake_server_restore(&f->server);
+    reconnect(f);
+    end(f);
+    assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and body is null"), 1);
+}
+
+// The scope's head at the first table is still good when the database is back, and what later tables showed never happened.
+static void first_copy_that_outlived_its_past_is_compared(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_save(&f->server);
+    start(f);
+    step_until(f, "select is_done from charle_copy where scope = 'team' and tab = 1", 1);
+    fake_server_sql(&f->server, "update note set title = 'never' where id = 'n0003'");
+    step_until(f, "select count(*) from note where title = 'never'", 1);
+    fake_server_restore(&f->server);
+    reconnect(f);
+    end(f);
+}
+
+static void fetch_that_outlived_its_past_is_compared(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    world_settle(&f->a, 5000);
+    fake_server_grant(&f->server, "room:r1");
+    fake_server_save(&f->server);
+    reconnect(f);
+    step_until_acquiring(f, CH_ACQUIRE_FETCH);
+    for (int i = 0; i < 5000 && f->a.core->acquire.table_at < 2; i++) // up to the notes
+        assert_true(world_step(&f->a));
+    fake_server_sql(&f->server, "update note set body = 'never' where id = 'n0002'");
+    for (int i = 0; i < 5000 && !f->a.core->acquire.last_key.size; i++)
+        assert_true(world_step(&f->a));
+    fake_server_restore(&f->server);
+    reconnect(f);
+    end(f);
+}
+
+// A verification that differs waits for the cursor to reach the head it was hashed at; that head may never come.
+static void verification_does_not_wait_for_a_lost_past(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_verify_report report = {0};
+    struct world_call *stream = NULL;
+    start(f);
+    world_settle(&f->a, 5000);
+    fake_server_save(&f->server);
+    int64_t ticket = ch_client_core_verify(f->a.core);
+    for (int i = 0; i < WORLD_CALLS_MAX; i++)
+        stream = f->a.calls[i].id && f->a.calls[i].is_stream ? &f->a.calls[i] : stream;
+    assert_non_null(stream);
+    uint64_t id = stream->id;
+    stream->id = 0; // it is slow: the hash overtakes what it has to say
+    fake_server_sql(&f->server, "update person set name = 'never' where id = 'p1'");
+    step_until_acquiring(f, CH_ACQUIRE_WAIT);
+    fake_server_restore(&f->server);
+    stream->id = id;
+    for (int i = 0; i < 5000 && ch_client_core_verified(f->a.core, &report) < ticket; i++)
+        assert_true(world_step(&f->a));
+    assert_true(ch_client_core_verified(f->a.core, &report) >= ticket);
+    assert_int_equal(report.rows_different, 0);
+    end(f);
+}
+
+// --- connections are lost -------------------------------------------------------------------------------------------------------
+
+// Verifying meets a damaged row and then the newest writes: rows and cursors stay where they are until the moment that mends.
+static void verification_turns_no_cursor_back(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_verify_report report = {0};
+    start(f);
+    world_settle(&f->a, 5000);
+    assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update person set name = 'rot'", NULL, NULL, NULL), SQLITE_OK);
+    int64_t ticket = ch_client_core_verify(f->a.core), last = stamp_of(f, "team");
+    for (int i = 0; i < 20000 && ch_client_core_verified(f->a.core, &report) < ticket; i++) {
+        if (i % 3 == 0 && i < 30)
+            fake_server_sql(&f->server, "update note set title = 'busy %d' where id = 'n0004'", i);
+        assert_true(world_step(&f->a));
+        int64_t now = stamp_of(f, "team");
+        assert_true(now >= last);
+        last = now;
+    }
+    assert_true(report.rows_different >= 1);
+    end(f);
+}
+
+// A scope that was gained during the first copy is fetched beside it; when the connection is lost meanwhile, the copy that begins again takes
+// the scope in, and nothing goes on fetching it.
+static void fetch_ends_when_the_copy_begins_again(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    for (int i = 0; i < 5000 && !f->a.started[2]; i++)
+        assert_true(world_step(&f->a));
+    fake_server_grant(&f->server, "room:r1");
+    f->server.page_rows = 4;
+    step_until_acquiring(f, CH_ACQUIRE_FETCH);
+    assert_int_equal(world_number(&f->a, "select coalesce((select value from charle_meta where key = 'ready'), 0)"), 0);
+    for (int i = 0; i < 5000 && f->a.core->acquire.table_at < 2; i++)
+        assert_true(world_step(&f->a));
+    reconnect(f);
+    fake_server_sql(&f->server, "update note set body = 'newer' where id = 'n0002'");
+    int64_t last = -1;
+    for (int i = 0; i < 400; i++) {
+        (void)world_step(&f->a);
+        int64_t now = stamp_of(f, "room:r1");
+        assert_true(now >= last);
+        last = now;
+    }
+    end(f);
+}
+
+// --- rights are lost --------------------------------------------------------------------------------------------------------------
+
+// Nothing is held any more, and every scope is in doubt, so the pull names none of them: only the list, which is empty, can tell.
+static void losing_everything_in_doubt_is_learned(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    world_settle(&f->a, 5000);
+    world_connect(&f->a, false);
+    fake_server_sql(&f->server, "update note set title = 'While away' where id = 'n0001'; update person set email = 'new' where id = 'p1'");
+    fake_server_forget_log(&f->server);
+    world_connect(&f->a, true);
+    step_until(f, "select count(*) from charle_cursor where state = 3", 2);
+    fake_server_revoke(&f->server, "team");
+    fake_server_revoke(&f->server, "person:p1");
+    reconnect(f);
+    end(f);
+    assert_int_equal(world_number(&f->a, "select count(*) from note"), 0);
+}
+
+// Compared, lost, gained again: the rows that were found equal left with the scope, so what is staged is not all of it.
+static void scope_lost_and_gained_again_is_fetched_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_grant(&f->server, "room:r1");
+    start(f);
+    world_settle(&f->a, 5000);
+    assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update room set budget = 99 where id = 'r1'", NULL, NULL, NULL), SQLITE_OK);
+    assert_true(ch_client_core_verify(f->a.core) > 0);
+    for (int i = 0; i < 5000 && f->a.core->acquire.staged_count == 0; i++)
+        assert_true(world_step(&f->a));
+    fake_server_revoke(&f->server, "room:r1");
+    step_until(f, "select count(*) from charle_cursor where scope = 'room:r1'", 0);
+    assert_true(f->a.core->acquire.staged_count > 0);
+    fake_server_grant(&f->server, "room:r1");
+    reconnect(f);
+    end(f);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(columns_of_a_lost_past_are_not_shown),
+        CASE(first_copy_that_outlived_its_past_is_compared),
+        CASE(fetch_that_outlived_its_past_is_compared),
+        CASE(verification_does_not_wait_for_a_lost_past),
+        CASE(verification_turns_no_cursor_back),
+        CASE(fetch_ends_when_the_copy_begins_again),
+        CASE(losing_everything_in_doubt_is_learned),
+        CASE(scope_lost_and_gained_again_is_fetched_as_a_whole),
+    };
+#undef CASE
+    cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
