@@ -46,6 +46,7 @@ struct server {
     struct charle_db *db, *tick_db, *oracle_db, *writers[WRITERS];
     struct ch_ticks *ticks;
     struct session sessions[WORLD_LAPTOPS];
+    int seconds; // of PostgreSQL's clock; moves when it starts
     struct charle_buf page;
 };
 
@@ -54,9 +55,11 @@ struct server {
 static bool open_handle(struct server *server, struct charle_db **db)
 {
     struct charle_error err = {0};
+    char settings[120];
+    snprintf(settings, sizeof(settings), "set lock_timeout = '20ms'; set synchronous_commit = on; set sim.seconds = %d", server->seconds);
     // One thread runs everybody: whoever would wait for another's lock waits in vain, and is told so at once.
     if (ch_pg_open(world_database_url(server->world), NULL, db, &err) == CHARLE_OK &&
-        charle_exec_script(*db, "set lock_timeout = '20ms'; set synchronous_commit = on", &err) == CHARLE_OK)
+        charle_exec_script(*db, settings, &err) == CHARLE_OK)
         return true;
     world_fail(server->world, "no connection to PostgreSQL: %s", err.text);
     return false;
@@ -129,6 +132,7 @@ static bool spoil(struct world *world, struct charle_bytes message, struct charl
     }
     if (world->options.plant == PLANT_KEEP_LOST && page.lost.count) {
         page.lost.count = page.scope.count = 0;
+        page.lists_scopes.has = false;
         is_spoilt = true;
     }
     if (is_spoilt)
@@ -536,6 +540,8 @@ bool server_restart_postgres(struct server *server, bool restore)
         (void)!look(server, true, &err);
     }
     disconnect_all(server);
+    // An old copy may begin an epoch in the very second in which the past that was lost began one.
+    server->seconds += restore && world_chance(world, 50) ? 0 : 1 + (int)world_below(world, 5);
     return connect_all(server);
 }
 
@@ -549,5 +555,6 @@ bool server_save(struct server *server)
         world_fail(server->world, "the database cannot be copied");
         return false;
     }
+    server->seconds += 1 + (int)world_below(server->world, 5);
     return connect_all(server);
 }

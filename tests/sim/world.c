@@ -400,6 +400,18 @@ static bool copy_template(struct charle_db *db, const char *argument)
     return exec(db, "drop database if exists sim with (force)") && exec(db, "create database sim template sim_template");
 }
 
+static bool settle_epoch(struct charle_db *db, const char *argument)
+{
+    (void)argument;
+    return exec(db, "update charle.cluster set at = pg_postmaster_start_time(); update charle.head set at = pg_postmaster_start_time()");
+}
+
+static bool no_epoch(struct charle_db *db, const char *argument)
+{
+    (void)argument;
+    return exec(db, "update charle.cluster set at = '-infinity'; update charle.head set at = '-infinity'");
+}
+
 void world_run(const struct world_options *options, struct world_result *out)
 {
     struct world_shared *shared = options->shared;
@@ -416,6 +428,11 @@ void world_run(const struct world_options *options, struct world_result *out)
         goto done;
     }
     ch_pg_cluster_database_url(shared->cluster, database, NULL, shared->url);
+    // The cluster may have started since the template was made: a new epoch then begins at the first write. Here the dice say whether it does.
+    if (!with_database(shared->url, world_chance(world, 70) ? settle_epoch : no_epoch, NULL)) {
+        world_fail(world, "the epoch cannot be set");
+        goto done;
+    }
     world->server = server_new(world);
     world->oracle = world->server ? oracle_new(world) : NULL;
     if (!world->oracle) {
@@ -459,13 +476,20 @@ static const char seed_sql[] =
     "insert into assignee select 'job' || n, (array['A', 'B', 'C', 'D'])[1 + (n * 7) % 4] from generate_series(1, 12, 2) n;"
     "insert into remark select 'remark' || n, 'job' || 1 + n % 12, (array['A', 'B', 'C', 'D'])[1 + n % 4], 'said ' || n from generate_series(1, 8) n;";
 
+// Epochs begin at the world's seconds, which each connection brings along: the same seed sees the same numbers, and a past that was lost may
+// have used those that come next.
+static const char clock_sql[] =
+    "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'clock_timestamp()',"
+    "  '(timestamptz ''2026-01-01'' + current_setting(''sim.seconds'')::int * interval ''1 s'')'); end $do$;";
+
 static bool fill_template(struct charle_db *db, const char *argument)
 {
     struct charle_buf ddl = {0};
     (void)argument;
     ch_ddl_write(&sim_schema_tables, CH_DDL_PG, &ddl);
     const char *text = charle_buf_text(&ddl);
-    bool is_done = exec(db, ch_platform_sql) && text && exec(db, text) && exec(db, seed_sql) && exec(db, "analyze");
+    bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, "set sim.seconds = 0") && text && exec(db, text) &&
+                   exec(db, seed_sql) && exec(db, "analyze");
     charle_buf_deinit(&ddl);
     return is_done;
 }
