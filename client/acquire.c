@@ -208,7 +208,7 @@ static enum charle_err stage(struct ch_client_core *core, const struct ch_spool_
     struct ch_acquire *a = &core->acquire;
     enum charle_err rc = CHARLE_OK;
     if (!a->has_spool)
-        rc = ch_spool_open(&a->spool, core->env->vfs, err);
+        rc = ch_spool_open(&a->spool, core->replica->vfs, err);
     a->has_spool = a->has_spool || !rc;
     if (!rc && !a->scope_is_staged)
         rc = ch_spool_add(&a->spool, &(struct ch_spool_item){.kind = CH_SPOOL_SCOPE, .scope = present_scope(a)}, err);

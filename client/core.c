@@ -581,8 +581,8 @@ enum charle_err ch_client_core_new(const struct ch_client_env *env, struct ch_re
     core->env = env;
     core->replica = replica;
     core->recall_after = -1;
-    ch_moment_init(&core->moment, env->vfs);
-    ch_moment_init(&core->probe, env->vfs);
+    ch_moment_init(&core->moment, replica->vfs);
+    ch_moment_init(&core->probe, replica->vfs);
     *out = core;
     return CHARLE_OK;
 }

@@ -493,7 +493,7 @@ enum charle_err ch_edge_open(struct charle_client *client, const struct charle_c
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a path");
     const struct ch_replica_options replica = {
         .file = options->file, .schema = options->schema, .crud = ch_crud_run, .lock_timeout_ms = options->lock_timeout_ms,
-        .device_name = options->device_name ? options->device_name : host, .is_read_only = options->is_read_only};
+        .device_name = options->device_name ? options->device_name : host, .is_read_only = options->is_read_only, .key = options->key};
     enum charle_err rc = ch_replica_open(&client->replica, &client->env, &replica, err);
     if (!rc)
         rc = ch_client_core_new(&client->env, &client->replica, &client->core, err);

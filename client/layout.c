@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "db/record.h"
+#include "db/sqlite/cipher.h"
 
 #include <stdio.h>
 
@@ -61,7 +62,10 @@ enum charle_err ch_layout_create(const char *file, const char *vfs, struct charl
         goto done;
     }
     sqlite3_busy_timeout(sql.db, CH_REPLICA_BUSY_MS);
-    rc = ch_lite_script(&sql, size, "making the replica", err);
+    code = ch_cipher_prepare(sql.db);
+    rc = code ? ch_lite_fail(&sql, code, "making the replica", err) : CHARLE_OK;
+    if (!rc)
+        rc = ch_lite_script(&sql, size, "making the replica", err);
     if (!rc)
         rc = ch_lite_script(&sql, "begin immediate", "making the replica", err);
     if (!rc)

@@ -9,6 +9,8 @@
 #include "base/err.h"
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct ch_lock {
     pthread_mutex_t mutex;
@@ -23,9 +25,16 @@ CHARLE_MUST_CHECK enum charle_err ch_lock_open(struct ch_lock *lock, const char 
                                                struct charle_error *err);
 void ch_lock_close(struct ch_lock *lock);
 
-// Waits for both locks, at most timeout_ms for other programs: BUSY then. Not recursive.
+// Waits for both locks, at most timeout_ms for other programs: BUSY then. CLOSED when the replica was wiped or replaced since it was
+// opened. Not recursive.
 CHARLE_MUST_CHECK enum charle_err ch_lock_take(struct ch_lock *lock, struct charle_error *err);
 void ch_lock_drop(struct ch_lock *lock);
+
+// Who has the replica open: many programs together, or one alone that writes the whole file anew. The descriptor holds it until it is
+// closed. `is_alone`: BUSY while anybody else is there. Otherwise BUSY while somebody is alone, and -1 without an error when there is no
+// lock file, or none that may be read.
+CHARLE_MUST_CHECK enum charle_err ch_presence_take(const char *file, bool is_alone, int *out_fd, struct charle_error *err);
+void ch_presence_drop(int fd); // -1 is fine
 
 // One lock file for the lead among the programs that have the replica open: taken without waiting.
 struct ch_lead {

@@ -37,18 +37,19 @@ static enum charle_err make_file(const char *file, struct charle_error *err)
     enum charle_err rc = make_folder(file, err);
     if (rc)
         return rc;
-    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        int code = errno;
-        if (code == EACCES || code == EROFS || code == EPERM)
-            return charle_fail_foreign(err, CHARLE_READ_ONLY, CHARLE_DOMAIN_POSIX, code,
-                                       "%s: the replica cannot be written (%s); check its owner and mode, or open it for reading only",
-                                       file, strerror(code));
-        return charle_fail_foreign(err, code == ENOSPC ? CHARLE_DISK_FULL : CHARLE_IO, CHARLE_DOMAIN_POSIX, code,
-                                   "%s: the replica cannot be opened: %s", file, strerror(code));
-    }
-    close(fd);
-    return CHARLE_OK;
+    // A file that is there is not opened here: closing it again would drop the locks of this program's other connections.
+    int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), code = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    else if (code == EEXIST)
+        code = access(file, R_OK | W_OK) == 0 ? 0 : errno;
+    if (code == EACCES || code == EROFS || code == EPERM)
+        return charle_fail_foreign(err, CHARLE_READ_ONLY, CHARLE_DOMAIN_POSIX, code,
+                                   "%s: the replica cannot be written (%s); check its owner and mode, or open it for reading only",
+                                   file, strerror(code));
+    return code ? charle_fail_foreign(err, code == ENOSPC ? CHARLE_DISK_FULL : CHARLE_IO, CHARLE_DOMAIN_POSIX, code,
+                                      "%s: the replica cannot be opened: %s", file, strerror(code))
+                : CHARLE_OK;
 }
 
 static enum charle_err check_layout(struct ch_lite *sql, const char *file, int64_t *out_layout, struct charle_error *err)
@@ -87,7 +88,7 @@ static enum charle_err open_connection(struct ch_replica *replica, struct charle
         .is_secondary = true, // checkpoints are made under the lock, in ch_replica_commit
         .busy_timeout_ms = CH_REPLICA_BUSY_MS,
         .cache_size_kib = CH_REPLICA_CACHE_KIB,
-        .vfs = replica->env->vfs,
+        .vfs = replica->vfs,
     };
     enum charle_err rc = ch_sqlite_open(replica->file, &options, &replica->db, err);
     if (rc)
@@ -181,7 +182,7 @@ static bool is_blank(const struct ch_replica *replica)
     sqlite3 *db = NULL;
     sqlite3_stmt *stmt = NULL;
     bool is_so = false;
-    if (sqlite3_open_v2(replica->file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, replica->env->vfs) == SQLITE_OK &&
+    if (sqlite3_open_v2(replica->file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, replica->vfs) == SQLITE_OK &&
         sqlite3_prepare_v2(db, "select (select application_id from pragma_application_id) = 0 and not exists (select 1 from sqlite_master)",
                            -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
         is_so = sqlite3_column_int(stmt, 0);
@@ -190,19 +191,62 @@ static bool is_blank(const struct ch_replica *replica)
     return is_so;
 }
 
+// Does what lies in the file fit the key that was given or not given?
+static enum charle_err check_kind(const struct ch_replica *replica, const struct charle_client_key *key, enum ch_file_kind kind,
+                                  struct charle_error *err)
+{
+    bool is_encrypted = kind == CH_FILE_ENCRYPTED || (kind == CH_FILE_BLANK && ch_key_exists(replica->file));
+    if (!key && is_encrypted)
+        return charle_fail(err, CHARLE_PERMISSION_DENIED, "%s is encrypted: give its passphrase or key", replica->file);
+    if (key && kind == CH_FILE_PLAIN)
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                           "%s is not encrypted: encrypt it first (charle key encrypt), or open it without a passphrase", replica->file);
+    return CHARLE_OK;
+}
+
+// Finds or makes the data key, and the file system that uses it.
+static enum charle_err open_cipher(struct ch_replica *replica, const struct charle_client_key *key, struct charle_error *err)
+{
+    struct ch_file_look look;
+    uint8_t data_key[CH_CIPHER_KEY_SIZE];
+    if (replica->env->vfs && !key)
+        return CHARLE_OK; // a simulation's own files
+    enum charle_err rc = ch_file_look(replica->file, replica->env->vfs, &look, err);
+    if (!rc)
+        rc = check_kind(replica, key, look.kind, err);
+    if (rc || !key)
+        return rc;
+    if (look.kind == CH_FILE_ENCRYPTED || ch_key_exists(replica->file))
+        rc = ch_key_open(replica->file, key, look.kind == CH_FILE_ENCRYPTED ? look.mark : NULL, data_key, err);
+    else if (replica->is_read_only)
+        rc = charle_fail(err, CHARLE_NOT_FOUND, "%s does not exist or is empty", replica->file);
+    else
+        rc = ch_key_make(replica->file, key, data_key, err);
+    if (!rc)
+        rc = ch_cipher_open(data_key, replica->env->vfs, CH_REPLICA_PAGE_SIZE, &replica->cipher, err);
+    explicit_bzero(data_key, sizeof(data_key));
+    if (!rc)
+        replica->vfs = ch_cipher_vfs(replica->cipher);
+    return rc;
+}
+
 // Everything that needs the file, with the lock held: two programs that open a new path at the same moment make it once.
 static enum charle_err open_locked(struct ch_replica *replica, const struct ch_replica_options *options,
                                    struct charle_error *err)
 {
-    enum charle_err rc = replica->is_read_only || replica->env->vfs ? CHARLE_OK : make_file(replica->file, err);
+    enum charle_err rc = open_cipher(replica, options->key, err);
+    if (!rc && !replica->is_read_only && !replica->env->vfs)
+        rc = make_file(replica->file, err);
+    if (!rc && !replica->is_read_only)
+        rc = ch_cipher_drop_unfinished(replica->vfs, replica->file, err);
     if (!rc && !replica->is_read_only && is_blank(replica))
-        rc = ch_layout_create(replica->file, replica->env->vfs, err);
+        rc = ch_layout_create(replica->file, replica->vfs, err);
     if (!rc)
         rc = open_connection(replica, err);
     if (!rc)
         rc = prepare_file(replica, options, err);
     if (!rc)
-        rc = ch_tables_open(&replica->tables, replica->db, &replica->sql, replica->schema, replica->env->vfs, err);
+        rc = ch_tables_open(&replica->tables, replica->db, &replica->sql, replica->schema, replica->vfs, err);
     if (!rc)
         rc = open_look(replica, err);
     return rc;
@@ -211,7 +255,7 @@ static enum charle_err open_locked(struct ch_replica *replica, const struct ch_r
 enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_client_env *env,
                                 const struct ch_replica_options *options, struct charle_error *err)
 {
-    *replica = (struct ch_replica){.env = env, .schema = options->schema, .crud = options->crud,
+    *replica = (struct ch_replica){.env = env, .vfs = env->vfs, .presence = -1, .schema = options->schema, .crud = options->crud,
                                    .is_read_only = options->is_read_only, .identity.version = -1, .look_identity.version = -1, .checkpoint_pages = CH_WAL_PAGES_TARGET};
     pthread_mutex_init(&replica->look_mutex, NULL);
     replica->lock.fd = -1;
@@ -222,6 +266,8 @@ enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_clie
     if (!rc)
         rc = ch_lock_open(&replica->lock, env->vfs || replica->is_read_only ? NULL : replica->file,
                           options->lock_timeout_ms ? options->lock_timeout_ms : LOCK_TIMEOUT_MS, err);
+    if (!rc && !env->vfs)
+        rc = ch_presence_take(replica->file, false, &replica->presence, err);
     if (!rc)
         rc = ch_lock_take(&replica->lock, err);
     if (!rc) {
@@ -264,7 +310,9 @@ void ch_replica_close(struct ch_replica *replica)
     charle_method_table_deinit(&replica->methods);
     charle_arena_deinit(&replica->identity.arena);
     charle_arena_deinit(&replica->look_identity.arena);
+    ch_cipher_close(replica->cipher);
     ch_lock_close(&replica->lock);
+    ch_presence_drop(replica->presence);
     pthread_mutex_destroy(&replica->look_mutex);
     ch_free(replica->file);
     *replica = (struct ch_replica){0};
@@ -273,7 +321,7 @@ void ch_replica_close(struct ch_replica *replica)
 enum charle_err ch_replica_open_reader(struct ch_replica *replica, struct charle_db **out, struct charle_error *err)
 {
     const struct ch_sqlite_options options = {.is_read_only = true, .must_exist = true, .is_secondary = true,
-                                              .busy_timeout_ms = CH_REPLICA_BUSY_MS, .vfs = replica->env->vfs};
+                                              .busy_timeout_ms = CH_REPLICA_BUSY_MS, .vfs = replica->vfs};
     return ch_sqlite_open(replica->file, &options, out, err);
 }
 

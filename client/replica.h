@@ -16,6 +16,7 @@
 #include "call/method.h"
 #include "client/capture.h"
 #include "client/env.h"
+#include "client/key.h"
 #include "client/lock.h"
 #include "client/table.h"
 
@@ -37,6 +38,7 @@ struct ch_replica_options {
     const char *device_name;
     uint32_t lock_timeout_ms;    // 0: 30,000
     bool is_read_only;
+    const struct charle_client_key *key; // NULL: not encrypted
 };
 
 // Who the replica belongs to, as services see it; reloaded when the file says that it changed.
@@ -51,6 +53,9 @@ struct ch_replica {
     const struct charle_schema *schema;
     charle_crud_engine crud;
     char *file;
+    struct ch_cipher *cipher;    // NULL: not encrypted
+    const char *vfs;             // of every connection and temporary file: the cipher's, else the env's
+    int presence;                // says that the file is open; -1: nobody could look
     bool is_read_only;
     bool is_fetchable;           // the present setting of `synchronous`
     struct ch_lock lock;

@@ -99,6 +99,12 @@
 #define CH_SPOOL_CACHE_KIB 2048                    // what a moment of many pages may keep in memory before it goes to a temporary file
 #define CH_WAL_PAGES_TARGET 1000                   // checkpoint behind this many pages
 #define CH_REPLICA_PAGE_SIZE 8192                  // see client/layout.c
+#define CH_KEY_PASSES 3                            // argon2id for the passphrase of a replica: about 0.3 s on a laptop,
+#define CH_KEY_MEMORY ((size_t)64 << 20)           // three times OWASP's least memory
+#define CH_KEY_PASSES_MAX 20                       // of a key file: it is input, and must not hold a program up for ever
+#define CH_KEY_MEMORY_MAX ((size_t)1 << 30)
+#define CH_PASSPHRASE_LEN_MIN 8
+#define CH_PASSPHRASE_LEN_MAX 1024
 #define CH_REPLICA_BUSY_MS 5000                    // for programs that lock the file without the library's lock
 #define CH_REPLICA_CACHE_KIB 16384                 // flat memory: the page cache of the writing connection
 #define CH_EDGE_EVENTS_MAX 4096                    // events between the network's threads and the core

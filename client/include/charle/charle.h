@@ -39,6 +39,13 @@ const char *charle_version(void);
 
 // --- life cycle -------------------------------------------------------------------------------------------------------
 
+// What opens an encrypted replica: a passphrase, or 32 bytes that the application keeps elsewhere (a key ring, a smart card). One of
+// the two. Only read during the call.
+struct charle_client_key {
+    const char *passphrase;
+    const uint8_t *bytes;
+};
+
 struct charle_client_options {
     const char *file;                    // the replica; made with its folder when missing. Required.
     const struct charle_schema *schema;  // required
@@ -49,11 +56,13 @@ struct charle_client_options {
     const char *tls_server_name;
     uint32_t lock_timeout_ms;            // how long to wait for another program that writes to the replica; 30,000
     bool is_read_only;                   // queries only: the file is not written, not even created
+    const struct charle_client_key *key; // a new replica is made encrypted, an encrypted one is opened; NULL: in clear
 };
 
 // Opens the replica; needs no network and does not start synchronising. *out is set on success only.
 // Errors: INVALID_ARGUMENT (options), READ_ONLY, DISK_FULL, IO, DATA_LOSS (the file is damaged or no replica), SCHEMA_MISMATCH
-// (made for another schema by name), BUSY.
+// (made for another schema by name), BUSY, PERMISSION_DENIED (an encrypted replica without its key, or with a wrong one),
+// FAILED_PRECONDITION (a key for a replica that is not encrypted), NOT_FOUND (the key file is missing).
 CHARLE_MUST_CHECK int charle_client_open(const struct charle_client_options *options, struct charle_client **out,
                                          struct charle_error *err);
 
@@ -75,6 +84,26 @@ CHARLE_MUST_CHECK int charle_client_sync(struct charle_client *client, uint32_t 
 
 // Takes effect with the next call.
 void charle_client_set_token(struct charle_client *client, const char *token);
+
+// --- encryption at rest ---------------------------------------------------------------------------------------------------
+//
+// An encrypted replica is `file` and `file`.key: the first is sealed under a data key, which the second keeps wrapped by the user's key.
+// docs/client.md says what it protects against. All three work on paths, without an open client.
+
+// Changes the passphrase or key at once; the data key and the file stay, and programs that have it open go on.
+// Errors: PERMISSION_DENIED for a wrong old key, INVALID_ARGUMENT for a new one that is too short, IO, DISK_FULL, BUSY.
+CHARLE_MUST_CHECK int charle_replica_rekey(const char *file, const struct charle_client_key *old_key,
+                                           const struct charle_client_key *new_key, struct charle_error *err);
+
+// Writes the whole replica anew under a new data key: encrypts one in clear, or renews the data key of an encrypted one, whose key is
+// `key` and stays so. A crash leaves the old or the new replica. Needs the space of a second copy.
+// Errors: BUSY while any program has it open, and those of charle_client_open.
+CHARLE_MUST_CHECK int charle_replica_encrypt(const char *file, const struct charle_client_key *key, struct charle_error *err);
+
+// Destroys the key, then removes the replica and everything beside it, unsent calls too. A replica in clear is overwritten first, which a
+// flash disk may not honour. Goes on after a failure, and reports the first. A program that still has it open cannot write to it
+// any more.
+CHARLE_MUST_CHECK int charle_replica_wipe(const char *file, struct charle_error *err);
 
 // --- reading ----------------------------------------------------------------------------------------------------------
 

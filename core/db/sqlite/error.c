@@ -1,4 +1,5 @@
 // What SQLite's result codes mean to us, and to the reader of the message.
+#include "db/sqlite/cipher.h"
 #include "db/sqlite/internal.h"
 
 static const struct meaning {
@@ -27,6 +28,8 @@ static const struct meaning {
     {SQLITE_PERM, CHARLE_PERMISSION_DENIED, "the file may not be accessed; check its permissions"},
     {SQLITE_AUTH, CHARLE_PERMISSION_DENIED, NULL},
     {SQLITE_IOERR_NOMEM, CHARLE_NO_MEMORY, NULL},
+    {SQLITE_IOERR_DATA, CHARLE_DATA_LOSS, NULL}, // only the encrypting VFS says so; it knows more
+    {SQLITE_IOERR_CORRUPTFS, CHARLE_DATA_LOSS, "the file system is damaged; check the disk"},
     {SQLITE_IOERR, CHARLE_IO, "reading or writing the file failed; check the disk"},
     {SQLITE_NOMEM, CHARLE_NO_MEMORY, NULL},
     {SQLITE_TOOBIG, CHARLE_TOO_LARGE, NULL},
@@ -52,6 +55,17 @@ static bool is_out_of_range(int code, const char *words)
     return code == SQLITE_ERROR && (strcmp(words, "integer overflow") == 0 || strncmp(words, "out of range", 12) == 0);
 }
 
+// Which page of an encrypted file it was, and what a person can do.
+static enum charle_err fail_damaged(sqlite3 *handle, const char *file, const char *doing, struct charle_error *err)
+{
+    char where[80] = "a part of the file";
+    (void)!ch_cipher_damage(handle, where, sizeof(where));
+    return charle_fail_foreign(err, CHARLE_DATA_LOSS, CHARLE_DOMAIN_SQLITE, SQLITE_IOERR_DATA,
+                               "%s%s%s%s%s is damaged: its seal does not fit its bytes; export the waiting calls, move the file "
+                               "away and copy again",
+                               file ? file : "", file ? ": " : "", doing ? doing : "", doing ? ": " : "", where);
+}
+
 enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, struct charle_error *err)
 {
     const struct meaning *meaning = meaning_of(code);
@@ -60,6 +74,8 @@ enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, str
     const char *words =
         handle && sqlite3_extended_errcode(handle) == code ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
     bool has_name = file && *file;
+    if (handle && code == SQLITE_IOERR_DATA)
+        return fail_damaged(handle, has_name ? file : NULL, doing, err);
     if (is_out_of_range(code, words))
         ours = CHARLE_OUT_OF_RANGE;
     if (meaning && meaning->advice)

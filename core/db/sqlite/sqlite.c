@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "db/sqlite/cipher.h"
 #include "db/sqlite/internal.h"
 
 #include <errno.h>
@@ -374,6 +375,8 @@ static enum charle_err configure(struct ch_sqlite *db, const struct ch_sqlite_op
     if (options->is_read_only) // neither ATTACH nor VACUUM INTO: they write files other than this one
         sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
     int code = ch_sqlite_register_functions(db->handle);
+    if (!code && !options->is_read_only)
+        code = ch_cipher_prepare(db->handle);
     if (code)
         return ch_sqlite_fail(db->handle, code, "opening", err);
     snprintf(pragmas, sizeof(pragmas),

@@ -285,7 +285,7 @@ void world_settle(struct world *world, int steps)
 
 void world_remove_files(const char *file)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".sync", "-journal"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".sync", "-journal", ".key", ".key.new", ".rekey", ".rekey-wal", ".rekey-shm"};
     char path[200];
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         snprintf(path, sizeof(path), "%s%s", file, suffixes[i]);
@@ -293,25 +293,35 @@ void world_remove_files(const char *file)
     }
 }
 
-void world_open(struct world *world, struct fake_server *server, const char *name, bool fresh)
+enum charle_err world_try_open(struct world *world, struct fake_server *server, const char *name, bool fresh, struct charle_error *err)
 {
-    struct charle_error err = {0};
-    uint64_t random = world->random;
-    int64_t mono_us = world->mono_us ? world->mono_us : 1000000;
-    const char *vfs = world->vfs;
-    *world = (struct world){.server = server, .random = random, .mono_us = mono_us, .timer_at = INT64_MAX, .vfs = vfs};
-    world->env = (struct ch_client_env){.ctx = world, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random,
-                                        .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed,
-                                        .timer_set = env_timer, .changed = env_changed, .vfs = vfs};
+    const struct world kept = *world;
     static pid_t owner; // children of a test open the same file
     owner = owner ? owner : getpid();
+    *world = (struct world){.server = server, .random = kept.random, .mono_us = kept.mono_us ? kept.mono_us : 1000000,
+                            .timer_at = INT64_MAX, .vfs = kept.vfs, .key = kept.key};
+    world->env = (struct ch_client_env){.ctx = world, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random,
+                                        .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed,
+                                        .timer_set = env_timer, .changed = env_changed, .vfs = kept.vfs};
     snprintf(world->file, sizeof(world->file), "/dev/shm/charle_%d_%s.db", (int)owner, name);
     if (fresh)
         world_remove_files(world->file);
-    const struct ch_replica_options options = {.file = world->file, .schema = &notes_schema, .crud = ch_crud_run, .device_name = name};
-    if (ch_replica_open(&world->replica, &world->env, &options, &err))
+    const struct ch_replica_options options = {.file = world->file, .schema = &notes_schema, .crud = ch_crud_run, .device_name = name,
+                                               .key = kept.key};
+    enum charle_err rc = ch_replica_open(&world->replica, &world->env, &options, err);
+    if (!rc) {
+        rc = ch_client_core_new(&world->env, &world->replica, &world->core, err);
+        if (rc)
+            ch_replica_close(&world->replica);
+    }
+    return rc;
+}
+
+void world_open(struct world *world, struct fake_server *server, const char *name, bool fresh)
+{
+    struct charle_error err = {0};
+    if (world_try_open(world, server, name, fresh, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(ch_client_core_new(&world->env, &world->replica, &world->core, &err), CHARLE_OK);
 }
 
 void world_close(struct world *world)

@@ -31,6 +31,7 @@ struct world {
     struct ch_client_core *core;
     char file[128];
     const char *vfs;     // kept by world_open; NULL: the default one
+    const struct charle_client_key *key; // kept by world_open; NULL: in clear
     uint64_t random;
     int64_t mono_us;
     int64_t timer_at;
@@ -47,6 +48,7 @@ struct world {
 
 // Opens or reopens the replica of `name` in the test's folder; `fresh` removes the file first.
 void world_open(struct world *world, struct fake_server *server, const char *name, bool fresh);
+enum charle_err world_try_open(struct world *world, struct fake_server *server, const char *name, bool fresh, struct charle_error *err);
 void world_close(struct world *world);
 void world_remove_files(const char *file);
 
