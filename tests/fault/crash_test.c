@@ -3,7 +3,7 @@
 //   crash_test crash [ROUNDS]    20 rounds by default: acknowledged writes survive, streams come back, nothing needs a person
 //   crash_test restore           the database goes back in time: the replica notices, is repaired, and sends its unsent calls
 #include "base/err.h"
-#include "fault/rig.h"
+#include "fault/agency.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static void sync_once(struct charle_client *client, const char *when)
 static void comment(struct charle_client *client, const char *body)
 {
     struct charle_error err = {0};
-    if (rig_comment(client, body, &err))
+    if (agency_comment(client, body, &err))
         rig_die("\"%s\" was not taken: %s", body, err.text);
 }
 
@@ -48,7 +48,7 @@ static int test_crash(int rounds)
     struct rig rig;
     char token[256], body[64];
     struct charle_error err = {0};
-    rig_open(&rig, 11, true);
+    agency_open(&rig, 11, true);
     rig_login(&rig, "pia@charleos.test", token);
     struct charle_client *client = rig_client(&rig, "laptop", token);
     sync_once(client, "first copy");
@@ -94,7 +94,7 @@ static int test_restore(void)
 {
     struct rig rig;
     char token[256];
-    rig_open(&rig, 12, false);
+    agency_open(&rig, 12, false);
     rig_login(&rig, "pia@charleos.test", token);
     struct charle_client *client = rig_client(&rig, "laptop", token);
     sync_once(client, "first copy");

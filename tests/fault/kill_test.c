@@ -7,7 +7,8 @@
 // parent kills a writer or the server at a random moment and starts it again. In the end everything is let run: each acknowledged comment
 // must be on the server exactly once, each outbox empty, each replica equal to the server.
 #include "base/err.h"
-#include "fault/rig.h"
+#include "charleos.schema.charle.h"
+#include "fault/agency.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -40,7 +41,7 @@ _Noreturn static void write_on(struct rig *rig, const struct writer *writer)
     for (int i = 0;; i++) {
         char body[64], line[72];
         snprintf(body, sizeof(body), "%s life %d number %d", writer->name, writer->life, i);
-        if (rig_comment(client, body, &err)) {
+        if (agency_comment(client, body, &err)) {
             fprintf(stderr, "%s: %s\n", body, err.text);
             _exit(4);
         }
@@ -146,7 +147,7 @@ static void run_rounds(struct rig *rig, struct writer *writers, int rounds, cons
 
 static int be_writer(char **argv)
 {
-    struct rig rig = {0};
+    struct rig rig = {.options = {.schema = &charleos_schema}};
     struct writer writer = {.life = atoi(argv[6])};
     snprintf(rig.folder, sizeof(rig.folder), "%s", argv[2]);
     snprintf(rig.address, sizeof(rig.address), "%s", argv[3]);
@@ -165,7 +166,7 @@ int main(int argc, char **argv)
     struct rig rig;
     struct writer writers[WRITERS] = {{0}};
     printf("%d rounds with seed %llu\n", rounds, (unsigned long long)seed);
-    rig_open(&rig, seed, false);
+    agency_open(&rig, seed, false);
     for (int i = 0; i < WRITERS; i++) {
         snprintf(writers[i].name, sizeof(writers[i].name), "writer%d", i);
         snprintf(writers[i].list, sizeof(writers[i].list), "%s/writer%d.list", rig.folder, i);

@@ -1,13 +1,6 @@
 #include "fault/rig.h"
 
-#include "base/arena.h"
-#include "base/clock.h"
 #include "base/err.h"
-#include "call/method.h"
-#include "charleos.schema.charle.h"
-#include "charleos/core.charle.h"
-#include "db/db.h"
-#include "seed/seed.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +19,7 @@
 
 extern char **environ;
 
-static const char password[] = "fault-test-password";
+const char rig_password[] = "fault-test-password";
 static pid_t live_charled;
 
 _Noreturn void rig_die(const char *format, ...)
@@ -78,10 +71,10 @@ static bool is_listening(int port)
 
 void rig_start_server(struct rig *rig)
 {
-    char data[100], log[100], path[100];
+    char data[100], log[100], path[400];
     snprintf(data, sizeof(data), "%s/server", rig->folder);
     snprintf(log, sizeof(log), "%s/server.log", rig->folder);
-    snprintf(path, sizeof(path), "%s", CHARLED);
+    snprintf(path, sizeof(path), "%s", rig->options.program);
     char *argv[] = {path, (char *)"--data-dir", data, (char *)"--listen", rig->address, (char *)"--migrate", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -106,38 +99,30 @@ void rig_kill_server(struct rig *rig, int number)
     rig->charled = live_charled = 0;
 }
 
-static void seed(struct rig *rig)
+void rig_allow(PGconn *pg, const char *principal, const char *id)
 {
-    struct charle_error err = {0};
-    const struct charle_seed_options options = {.seed = 7, .users = 16, .clients = 8, .tasks = 40};
-    char hash[crypto_pwhash_STRBYTES], sql[400];
-    PGconn *pg = rig_psql(rig);
-    if (charle_seed_run(pg, &options, NULL, NULL, NULL, &err))
-        rig_die("seed: %s", err.text);
-    if (sodium_init() < 0 || crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN) != 0)
+    static char hash[crypto_pwhash_STRBYTES]; // made once: it is slow on purpose
+    char sql[400];
+    if (!hash[0] && (sodium_init() < 0 || crypto_pwhash_str(hash, rig_password, strlen(rig_password), crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN) != 0))
         rig_die("no hash");
-    size_t count;
-    const struct charle_seed_person *people = charle_seed_people(&count);
-    for (size_t i = 0; i < count; i++) {
-        snprintf(sql, sizeof(sql), "insert into charle.credential (principal, principal_id, hash) values ('%s', '%s', '%s')",
-                 people[i].principal, people[i].id, hash);
-        rig_sql(pg, sql);
-    }
-    PQfinish(pg);
+    snprintf(sql, sizeof(sql), "insert into charle.credential (principal, principal_id, hash) values ('%s', '%s', '%s')", principal, id, hash);
+    rig_sql(pg, sql);
 }
 
-void rig_open(struct rig *rig, uint64_t seed_number, bool is_durable)
+void rig_open(struct rig *rig, const struct rig_options *options)
 {
-    *rig = (struct rig){.random = seed_number};
-    const struct ch_pg_cluster_options options = {.is_durable = is_durable};
+    *rig = (struct rig){.options = *options, .random = options->random};
+    const struct ch_pg_cluster_options cluster = {.is_durable = options->is_durable};
     snprintf(rig->folder, sizeof(rig->folder), "/tmp/charle-fault-XXXXXX");
-    rig->cluster = ch_pg_cluster_start(&options);
+    rig->cluster = ch_pg_cluster_start(&cluster);
     if (!rig->cluster || !mkdtemp(rig->folder) || !ch_pg_cluster_database(rig->cluster, "charle", rig->url))
         rig_die("no database to hurt");
     rig->port = free_port();
     snprintf(rig->address, sizeof(rig->address), "tcp://127.0.0.1:%d", rig->port);
     rig_start_server(rig);
-    seed(rig);
+    PGconn *pg = rig_psql(rig);
+    options->seed(rig, pg);
+    PQfinish(pg);
 }
 
 void rig_close(struct rig *rig)
@@ -155,7 +140,7 @@ void rig_login(struct rig *rig, const char *email, char token[256])
 {
     struct charle_error err = {0};
     struct charle_login_result reply;
-    const struct charle_login_options options = {.url = rig->address, .email = email, .password = password};
+    const struct charle_login_options options = {.url = rig->address, .email = email, .password = rig_password};
     if (charle_login(&options, &reply, &err))
         rig_die("login: %s", err.text);
     memcpy(token, reply.token, 256);
@@ -163,12 +148,17 @@ void rig_login(struct rig *rig, const char *email, char token[256])
 
 struct charle_client *rig_client(struct rig *rig, const char *name, const char *token)
 {
+    return rig_client_at(rig, rig->address, name, token);
+}
+
+struct charle_client *rig_client_at(struct rig *rig, const char *url, const char *name, const char *token)
+{
     char file[160];
     struct charle_error err = {0};
     struct charle_client *client;
     snprintf(file, sizeof(file), "%s/%s/replica.db", rig->folder, name);
     const struct charle_client_options options = {
-        .file = file, .schema = &charleos_schema, .url = rig->address, .token = token, .device_name = name};
+        .file = file, .schema = rig->options.schema, .url = url, .token = token, .device_name = name};
     if (charle_client_open(&options, &client, &err))
         rig_die("open: %s", err.text);
     return client;
@@ -198,43 +188,4 @@ long rig_number(PGconn *pg, const char *sql)
     long value = strtol(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);
     return value;
-}
-
-int rig_comment(struct charle_client *client, const char *body, struct charle_error *err)
-{
-    struct charle_arena arena = {0};
-    struct charle_rows *rows = NULL;
-    struct charle_value id, owner;
-    struct charle_client_status status;
-    struct charleos_comment_patch reply;
-    struct charle_client_outcome outcome = {0};
-    const struct charle_client_call_options options = {.outcome = &outcome};
-    struct charle_db *db = charle_client_db(client);
-    const struct charle_method *method = charle_client_method(client, "charleos.CommentService/Create");
-    charle_client_status(client, &status);
-    if (!db || !method)
-        rig_die("the replica cannot be read, or has no CommentService");
-    int rc = charle_query(db, "select id, client_id from task order by id limit 1", NULL, 0, &rows, err);
-    if (!rc)
-        rc = charle_rows_next(rows, err);
-    if (!rc)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &id, err);
-    if (!rc)
-        rc = charle_rows_value(rows, 1, CHARLE_TYPE_TEXT, false, &owner, err);
-    if (!rc) {
-        const struct charleos_comment_insert request = {
-            .subject_type = CHARLEOS_SUBJECT_TYPE_TASK,
-            .subject_id = charle_arena_str(&arena, id.text),
-            .client_id = charle_arena_str(&arena, owner.text),
-            .author_user_id = {.value = charle_str(status.principal_id), .has = true},
-            .body = charle_str(body)};
-        charle_rows_close(rows);
-        rows = NULL;
-        rc = charle_client_call(client, method, &request, &arena, &reply, &options, err);
-        if (!rc && !outcome.ticket)
-            rig_die("a comment went to the server directly");
-    }
-    charle_rows_close(rows);
-    charle_arena_deinit(&arena);
-    return rc;
 }
