@@ -3,10 +3,13 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "call/method.h"
+#include "db/db.h"
 #include "history.charle.h"
 #include "history.schema.charle.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 const char *bank_email(int person, char out[32])
 {
@@ -61,4 +64,46 @@ int bank_work(struct charle_client *client, const struct bank_work *work, int64_
         *out_ticket = outcome.ticket;
     charle_arena_deinit(&arena);
     return rc;
+}
+
+// All rows of the replica as text.
+static void dump(struct charle_client *client, const char *path)
+{
+    static const char sql[] = "select 'person ' || id || ' ' || name from person union all select 'account ' || id || ' ' || balance from account "
+                              "union all select 'chain ' || id || ' ' || items from chain "
+                              "union all select 'cursor ' || scope || ' ' || hex(stamp) || ' ' || state from charle_cursor order by 1";
+    struct charle_error err = {0};
+    struct charle_rows *rows = NULL;
+    struct charle_value value;
+    FILE *to = fopen(path, "w");
+    if (!to || charle_query(charle_client_db(client), sql, NULL, 0, &rows, &err))
+        rig_die("%s: %s", path, err.text);
+    while (!charle_rows_next(rows, &err))
+        if (!charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &value, &err))
+            fprintf(to, "%.*s\n", CHARLE_FMT(value.text));
+    charle_rows_close(rows);
+    fclose(to);
+}
+
+void bank_expect_equal(struct charle_client *client, const char *when)
+{
+    enum { WAIT_MS = 60000 };
+    char before[] = "/tmp/charle-before-XXXXXX", after[] = "/tmp/charle-after-XXXXXX", command[128];
+    struct charle_error err = {0};
+    struct charle_verify_report report;
+    close(mkstemp(before));
+    close(mkstemp(after));
+    dump(client, before);
+    if (charle_client_verify(client, WAIT_MS, &report, &err))
+        rig_die("verify %s: %s", when, err.text);
+    if (report.rows_different) {
+        dump(client, after);
+        snprintf(command, sizeof(command), "diff %s %s >&2", before, after);
+        if (system(command) == 0)
+            fprintf(stderr, "(no row looks different)\n");
+    }
+    unlink(before);
+    unlink(after);
+    if (report.rows_different || !report.rows)
+        rig_die("%s: %lld of %lld rows differ from the server", when, (long long)report.rows_different, (long long)report.rows);
 }

@@ -20,4 +20,7 @@ struct bank_work {
 // Makes the call; *out_ticket may be NULL.
 int bank_work(struct charle_client *client, const struct bank_work *work, int64_t *out_ticket, struct charle_error *err);
 
+// Compares the replica with the server and wants no difference; shows what was changed by the repair otherwise.
+void bank_expect_equal(struct charle_client *client, const char *when);
+
 #endif
