@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 12, EVERY = 7, WAIT_MS = 30000, LIVE_BYTES = 400 };
+enum { WORKERS = 12, EVERY = 13, WAIT_MS = 30000, LIVE_BYTES = 400 };
 enum kind { KIND_LOGIN, KIND_COPY, KIND_PUSH, KIND_LIVE, KINDS };
 
 static const char *const kind_names[KINDS] = {"sign in", "first copy", "push", "live"};
