@@ -38,6 +38,7 @@ static enum charle_err push(struct charle_context *context, const void *request_
     struct ch_engine *engine = engine_of(context);
     struct ch_push_options options = {.peer = peer_of(context),
                                       .crud = context->crud,
+                                      .crud_set = ch_crud_run_set,
                                       .runtime = context->runtime,
                                       .deadline_mono_us = context->deadline_mono_us};
     enum charle_err rc = ch_push(engine->sync, context->db, &options, request, context->arena, reply, err);

@@ -30,6 +30,12 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_add_base(const struct charle_method *m
                                                    struct charle_bytes request, struct charle_buf *out,
                                                    struct charle_error *err);
 
+// Runs calls of one generated Create or Update together, as far as what comes out is the same as running them one by
+// one in their order; a charle_set_engine. Takes the longest run from the front whose calls touch different rows, are
+// allowed whatever is stored, and carry their base. Edits of rows that are not what base says are left over. A
+// set of one is not worth it: taken is 0 then.
+CHARLE_MUST_CHECK enum charle_err ch_crud_run_set(struct charle_call_set *set, struct charle_error *err);
+
 // --- Get in two halves -------------------------------------------------------------------------------------
 //
 // For a server that sends many Gets down one connection before it reads the first result: prepare gives the statement,

@@ -1,14 +1,5 @@
 // Create: one row from an insert message.
-#include "services/crud_parts.h"
-
-// The row being made: its values as a patch, for the checks, and the columns that are written.
-struct creation {
-    const struct ch_crud *crud;
-    struct ch_crud_view view;
-    void *patch;
-    struct charle_column_set given;  // by the caller
-    struct charle_column_set filled; // by us
-};
+#include "services/crud_creation.h"
 
 static bool is_int(const struct charle_column *column)
 {
@@ -17,7 +8,7 @@ static bool is_int(const struct charle_column *column)
 
 // Is the column written with an expression instead of a value: the default, where the replica's table may not have it,
 // or the next number in a plain SQLite database, which has no sequences?
-static bool has_expression(const struct creation *c, const struct charle_column *column)
+static bool has_expression(const struct ch_crud_creation *c, const struct charle_column *column)
 {
     bool is_replica = c->crud->context->is_replica;
     if (c->crud->dialect == CHARLE_PG)
@@ -29,7 +20,7 @@ static bool has_expression(const struct creation *c, const struct charle_column 
 // A label until the server has numbered the row. It follows from the call alone, so that running the call again gives
 // the same; and it takes no random number from the context, because the server, which takes none here, must make the
 // same ids.
-static struct charle_value provisional_number(const struct creation *c, const struct charle_column *column)
+static struct charle_value provisional_number(const struct ch_crud_creation *c, const struct charle_column *column)
 {
     enum { RANGE = 999999 };
     const struct charle_context *context = c->crud->context;
@@ -48,7 +39,7 @@ static enum charle_err refuse_given(const struct ch_crud *crud, const struct cha
                        CHARLE_FMT(crud->table->name), why);
 }
 
-static enum charle_err take_given(struct creation *c, const struct charle_column *column,
+static enum charle_err take_given(struct ch_crud_creation *c, const struct charle_column *column,
                                   const struct charle_field *field, const void *request)
 {
     const struct ch_crud *crud = c->crud;
@@ -67,7 +58,7 @@ static enum charle_err take_given(struct creation *c, const struct charle_column
     return rc;
 }
 
-static enum charle_err fill(struct creation *c, const struct charle_column *column)
+static enum charle_err fill(struct ch_crud_creation *c, const struct charle_column *column)
 {
     const struct ch_crud *crud = c->crud;
     struct charle_value value;
@@ -98,10 +89,14 @@ static enum charle_err fill(struct creation *c, const struct charle_column *colu
                                crud->err);
 }
 
-static enum charle_err collect(struct creation *c, const void *request)
+enum charle_err ch_crud_creation_collect(struct ch_crud_creation *c, const void *request)
 {
     const struct charle_table *table = c->crud->table;
     enum charle_err rc = CHARLE_OK;
+    c->given = c->filled = (struct charle_column_set){{0, 0}};
+    c->patch = charle_arena_alloc(c->crud->context->arena, table->patch->size);
+    if (!c->patch)
+        return charle_fail(c->crud->err, CHARLE_NO_MEMORY, "no room for a row of %.*s", CHARLE_FMT(table->name));
     for (size_t i = 0; !rc && i < table->column_count; i++) {
         const struct charle_column *column = &table->columns[i];
         const struct charle_field *field = charle_message_field(table->insert, column->field->number);
@@ -129,7 +124,7 @@ static void write_expression(struct ch_crud_sql *sql, const struct charle_table 
 }
 
 // Writes the names or, in a second pass, the values of the columns that are inserted.
-static enum charle_err write_columns(const struct creation *c, struct ch_crud_sql *sql, bool is_values)
+static enum charle_err write_columns(const struct ch_crud_creation *c, struct ch_crud_sql *sql, bool is_values)
 {
     const struct charle_table *table = c->crud->table;
     enum charle_err rc = CHARLE_OK;
@@ -138,7 +133,7 @@ static enum charle_err write_columns(const struct creation *c, struct ch_crud_sq
         const struct charle_column *column = &table->columns[i];
         bool has_value = charle_column_set_has(&c->given, i) || charle_column_set_has(&c->filled, i);
         bool has_text = !has_value && has_expression(c, column);
-        bool is_kept_here = !c->view.sees_all || charle_column_set_has(&c->view.columns, i);
+        bool is_kept_here = !c->view->sees_all || charle_column_set_has(&c->view->columns, i);
         if ((!has_value && !has_text) || !is_kept_here)
             continue;
         ch_crud_sql_add(sql, is_first ? "" : ", ");
@@ -158,11 +153,12 @@ static enum charle_err write_columns(const struct creation *c, struct ch_crud_sq
 }
 
 // Inserts the row and reads back `returning` into *out.
-static enum charle_err insert(const struct creation *c, const struct charle_column_set *returning, void *out)
+static enum charle_err insert(const struct ch_crud_creation *c, const struct charle_column_set *returning, void *out)
 {
     const struct ch_crud *crud = c->crud;
     struct charle_rows *rows = NULL;
     struct ch_crud_sql sql;
+    crud->context->has_written = true;
     ch_crud_sql_init(&sql, crud->dialect);
     ch_crud_sql_add(&sql, "insert into ");
     ch_crud_sql_add_name(&sql, crud->table->name);
@@ -196,16 +192,15 @@ static enum charle_err insert(const struct creation *c, const struct charle_colu
     return rc;
 }
 
-// Leaves in the reply what the caller may see, and refuses what was written past that. A row that no audience of the
-// caller shows was written into a letter box: only its key is shown.
-static enum charle_err project(struct creation *c, void *reply)
+// A row that no audience of the caller shows was written into a letter box: only its key is shown.
+enum charle_err ch_crud_creation_project(struct ch_crud_creation *c, void *reply)
 {
     const struct ch_crud *crud = c->crud;
     const struct charle_table *table = crud->table;
-    struct charle_column_set shown = c->view.always, key = charle_table_key_set(table);
-    if (!c->view.has_always || c->view.flag_count) {
+    struct charle_column_set shown = c->view->always, key = charle_table_key_set(table);
+    if (!c->view->has_always || c->view->flag_count) {
         void *row;
-        enum charle_err rc = ch_crud_fetch(crud, &c->view, NULL, false, table->patch, reply, &row, &shown);
+        enum charle_err rc = ch_crud_fetch(crud, c->view, NULL, false, table->patch, reply, &row, &shown);
         if (rc == CHARLE_NOT_FOUND) {
             ch_crud_patch_keep(table, reply, &key);
             return CHARLE_OK;
@@ -214,7 +209,7 @@ static enum charle_err project(struct creation *c, void *reply)
             return rc;
         memcpy(reply, row, table->patch->size);
     }
-    for (size_t i = 0; i < table->column_count && !c->view.sees_all; i++) {
+    for (size_t i = 0; i < table->column_count && !c->view->sees_all; i++) {
         if (charle_column_set_has(&c->given, i) && !charle_column_set_has(&shown, i) && !charle_column_set_has(&key, i))
             return charle_fail(crud->err, CHARLE_PERMISSION_DENIED,
                                "this caller may not set %.*s of a %.*s, nor see it; leave it out",
@@ -224,26 +219,26 @@ static enum charle_err project(struct creation *c, void *reply)
     return CHARLE_OK;
 }
 
+struct charle_column_set ch_crud_creation_returning(const struct ch_crud_creation *c)
+{
+    struct charle_column_set returning = charle_table_key_set(c->crud->table);
+    returning.bits[0] |= c->view->columns.bits[0];
+    returning.bits[1] |= c->view->columns.bits[1];
+    return returning;
+}
+
 enum charle_err ch_crud_create(const struct ch_crud *crud, const void *request, void *reply)
 {
-    struct creation c;
-    c.crud = crud;
-    c.given = c.filled = (struct charle_column_set){{0, 0}};
-    enum charle_err rc = ch_crud_view_init(&c.view, crud);
-    if (rc)
-        return rc;
-    c.patch = charle_arena_alloc(crud->context->arena, crud->table->patch->size);
-    if (!c.patch)
-        return charle_fail(crud->err, CHARLE_NO_MEMORY, "no room for a row of %.*s", CHARLE_FMT(crud->table->name));
-    rc = collect(&c, request);
+    struct ch_crud_view view;
+    struct ch_crud_creation c = {.crud = crud, .view = &view};
+    enum charle_err rc = ch_crud_view_init(&view, crud);
+    if (!rc)
+        rc = ch_crud_creation_collect(&c, request);
     if (!rc)
         rc = ch_crud_allow(crud, crud->table->allow_create, c.patch, "create");
-    struct charle_column_set returning = charle_table_key_set(crud->table);
-    for (size_t i = 0; i < crud->table->column_count; i++) {
-        if (charle_column_set_has(&c.view.columns, i))
-            charle_column_set_add(&returning, i);
-    }
-    if (!rc)
-        rc = insert(&c, &returning, reply);
-    return rc ? rc : project(&c, reply);
+    if (rc)
+        return rc;
+    struct charle_column_set returning = ch_crud_creation_returning(&c);
+    rc = insert(&c, &returning, reply);
+    return rc ? rc : ch_crud_creation_project(&c, reply);
 }

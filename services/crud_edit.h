@@ -26,6 +26,11 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_edit_write_changes(const struct ch_cru
 CHARLE_MUST_CHECK enum charle_err ch_crud_edit_run(const struct ch_crud_edit *e, struct ch_crud_sql *sql, void *reply);
 bool ch_crud_edit_is_empty(const struct charle_column_set *set);
 
+// May an edit go the fast way, as far as the caller and the table are concerned?
+bool ch_crud_fast_is_open(const struct ch_crud *crud, const struct ch_crud_view *view);
+// Works out the merge as if the row were what base says: what it writes is then in e->merge, and *out_compared are the
+// columns in which the row must be as base says. False: not this edit, or nothing is to be written.
+bool ch_crud_fast_prepare(struct ch_crud_edit *e, const void *base, struct charle_column_set *out_compared);
 // Tries to update the row in one statement (crud_update_fast.c). `e` has crud, view, key, and of the merge the table,
 // the arena, what is wanted and the mask; it is left as it was. *out_is_done false: nothing was changed or said, and
 // the row must be read. Errors are those of the statement.

@@ -164,6 +164,7 @@ enum charle_err ch_crud_edit_run(const struct ch_crud_edit *e, struct ch_crud_sq
         rc = charle_rows_next(rows, crud->err);
         if (rc && rc != CHARLE_DONE)
             rc = ch_crud_explain(crud, rc);
+        crud->context->has_written |= !rc;
     }
     if (!rc)
         rc = charle_record_read(rows, crud->table, &e->shown, crud->table->patch, crud->context->arena, reply,
@@ -284,6 +285,7 @@ enum charle_err ch_crud_update(const struct ch_crud *crud, const void *request, 
 static enum charle_err delete_row(const struct ch_crud_edit *e)
 {
     const struct ch_crud *crud = e->crud;
+    crud->context->has_written = true;
     if (crud->context->is_replica)
         return ch_crud_cascade(crud, e->stored);
     struct ch_crud_sql sql;

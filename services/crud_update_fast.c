@@ -99,8 +99,13 @@ static bool find_compared(const struct ch_crud_edit *e, struct charle_column_set
     return true;
 }
 
-// Works out the merge as if the row were what base says.
-static bool prepare(struct ch_crud_edit *e, const void *base, struct charle_column_set *compared)
+bool ch_crud_fast_is_open(const struct ch_crud *crud, const struct ch_crud_view *view)
+{
+    return crud->dialect == CHARLE_PG && !view->sees_all && view->count && !view->flag_count &&
+           ch_crud_allow_always(crud, crud->table->allow_update);
+}
+
+bool ch_crud_fast_prepare(struct ch_crud_edit *e, const void *base, struct charle_column_set *compared)
 {
     e->shown = e->view.always;
     if (ch_crud_edit_take_base(e, base))
@@ -176,8 +181,7 @@ enum charle_err ch_crud_update_fast(const struct ch_crud_edit *e, const void *ba
 {
     const struct ch_crud *crud = e->crud;
     *out_is_done = false;
-    if (crud->dialect != CHARLE_PG || e->view.sees_all || !base || !e->view.count || e->view.flag_count ||
-        !ch_crud_allow_always(crud, crud->table->allow_update))
+    if (!base || !ch_crud_fast_is_open(crud, &e->view))
         return CHARLE_OK;
     struct charle_error unsaid; // what is refused here is said by the long way
     struct ch_crud quiet = *crud;
@@ -188,7 +192,7 @@ enum charle_err ch_crud_update_fast(const struct ch_crud_edit *e, const void *ba
     quiet.err = &unsaid;
     fast.crud = &quiet;
     ch_crud_sql_init(&sql, crud->dialect);
-    if (!prepare(&fast, base, &compared) || write_statement(&fast, &compared, &sql))
+    if (!ch_crud_fast_prepare(&fast, base, &compared) || write_statement(&fast, &compared, &sql))
         goto done;
     fast.crud = crud;
     rc = ch_crud_edit_run(&fast, &sql, reply);

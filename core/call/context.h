@@ -41,6 +41,8 @@ struct charle_context {
     charle_crud_engine crud;  // NULL: generated methods answer UNIMPLEMENTED
     // Set by services that resolved a conflict; becomes the verdict "merged". Empty: none.
     struct charle_str merge_note;
+    // Set by the engine of generated methods when it has changed a row: a failure must be rolled back.
+    bool has_written;
     void *runtime; // belongs to whoever made the context
 };
 

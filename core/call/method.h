@@ -92,7 +92,24 @@ CHARLE_MUST_CHECK enum charle_err charle_method_run(const struct charle_method *
                                                     struct charle_bytes request, struct charle_buf *reply,
                                                     struct charle_error *err);
 
-// The same for a server-streaming method; returns when the stream has ended.
+// Calls of one generated method that may run together, in one statement instead of one each.
+struct charle_call_set {
+    const struct charle_method *method;
+    size_t count;
+    struct charle_context *contexts; // one a call; all with the same handle, arena and identity
+    const struct charle_bytes *requests;
+    // Filled in by the engine: how many calls from the front it looked at, and of those the replies (in the arena) of
+    // the ones it ran. ptr NULL: nothing was done about this one.
+    size_t taken;
+    struct charle_bytes *replies;
+};
+
+// Runs what can run together of a set (ch_crud_run_set of services/crud.h). The calls that were looked at touch
+// different rows, so that those left over may run after the others. A failure says that the statement failed and what
+// it did must be rolled back; which call was to blame is found by running them one by one.
+typedef enum charle_err (*charle_set_engine)(struct charle_call_set *set, struct charle_error *err);
+
+// As charle_method_run for a server-streaming method; returns when the stream has ended.
 CHARLE_MUST_CHECK enum charle_err charle_method_run_stream(const struct charle_method *method,
                                                            struct charle_context *context, struct charle_bytes request,
                                                            struct charle_stream *stream, struct charle_error *err);

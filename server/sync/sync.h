@@ -81,11 +81,13 @@ CHARLE_MUST_CHECK enum charle_err ch_hash(const struct ch_sync *sync, struct cha
                                           const struct charle_hash_request *request, struct charle_arena *arena,
                                           struct charle_hash_reply *out, struct charle_error *err);
 
-// Runs a batch of calls in one transaction, in order, each exactly once. `crud` runs generated methods; `runtime` goes to every context.
+// Runs a batch of calls in one transaction, in order, each exactly once. `crud` runs generated methods, `crud_set` many calls of one such
+// method at once (NULL: one by one); `runtime` goes to every context.
 // Everything of *out is in the arena.
 struct ch_push_options {
     struct ch_sync_peer peer;
     charle_crud_engine crud;
+    charle_set_engine crud_set;
     void *runtime;
     int64_t deadline_mono_us; // 0: none
 };

@@ -330,7 +330,7 @@ static void trace_push(struct world *world, const struct net_call *call, const s
 
 static enum charle_err push(struct server *server, struct net_call *call, struct charle_arena *arena, struct charle_error *err)
 {
-    const struct ch_push_options options = {.peer = peer_of(call), .crud = ch_crud_run};
+    const struct ch_push_options options = {.peer = peer_of(call), .crud = ch_crud_run, .crud_set = ch_crud_run_set};
     struct charle_push_request request;
     struct charle_push_reply reply = {0};
     enum charle_err rc = charle_message_read(&charle_push_request_message, charle_bytes(call->request, call->size), arena, &request, err);

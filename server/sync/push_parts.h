@@ -1,0 +1,51 @@
+// What the files of a push share. Internal to them.
+//
+//   push.c          the batch: one transaction, the device's row, which calls are new
+//   push_run.c      running new calls, in sets or one by one, and judging them
+//   push_verdict.c  verdicts as they are stored
+#ifndef CHARLE_SERVER_SYNC_PUSH_PARTS_H
+#define CHARLE_SERVER_SYNC_PUSH_PARTS_H
+
+#include "server/sync/parts.h"
+
+// One batch on its way. Everything is in the arena or borrowed from the caller.
+struct ch_push {
+    const struct ch_sync *sync;
+    struct charle_db *db;
+    const struct ch_push_options *options;
+    const struct charle_push_request *request;
+    struct charle_arena *arena;
+    struct charle_identity identity;
+    int64_t last_sequence; // of the device
+    uint64_t last_hash;
+    size_t first_new;                // the calls before it were dealt with by an earlier batch
+    struct charle_verdict *verdicts; // one a call
+    bool has_savepoints;
+    bool has_failed; // a call failed without a savepoint: try again with them
+    struct charle_push_reply *out;
+};
+
+const struct charle_call *ch_push_call(const struct ch_push *push, size_t index);
+
+// Runs the new calls and fills in their verdicts. With has_failed set, an error means that the transaction must be tried
+// again with savepoints; any other error is about the batch.
+CHARLE_MUST_CHECK enum charle_err ch_push_run(struct ch_push *push, struct charle_error *err);
+
+// Fills in the verdicts of the calls before first_new from those that are stored. CONFLICT when a call is not the one
+// that the server has under its number.
+CHARLE_MUST_CHECK enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err);
+// Stores the verdicts of the new calls.
+CHARLE_MUST_CHECK enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err);
+// Forgets those that the replica says it has.
+CHARLE_MUST_CHECK enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err);
+// CONFLICT: the sentence about a replica that was copied.
+enum charle_err ch_push_refuse_copy(const struct charle_call *call, struct charle_error *err);
+
+// An array of plain values to bind.
+static inline struct charle_value ch_push_array(enum charle_type type, const void *items, size_t count)
+{
+    return (struct charle_value){
+        .type = (uint8_t)type, .is_array = true, .array = {.items = items, .count = count, .has = true}};
+}
+
+#endif
