@@ -126,6 +126,18 @@ enum charle_err ch_table_key_of_values(struct ch_tables *tables, struct ch_table
     return rc ? rc : take_key_text(tables, table, out, err);
 }
 
+// A timestamp is a text on the wire and microseconds in the replica; all other types are the same in both.
+static int bind_wire_value(struct ch_table *table, size_t index, sqlite3_value *value, int parameter)
+{
+    struct charle_ts ts;
+    if (key_column(table, index)->field->type != CHARLE_TYPE_TIMESTAMPTZ || sqlite3_value_type(value) != SQLITE_TEXT)
+        return sqlite3_bind_value(table->key_text, parameter, value);
+    const char *text = (const char *)sqlite3_value_text(value);
+    if (!text || !charle_ts_read(charle_str_n(text, (size_t)sqlite3_value_bytes(value)), &ts))
+        return SQLITE_ERROR;
+    return sqlite3_bind_int64(table->key_text, parameter, ts.us);
+}
+
 enum charle_err ch_table_key_of_wire(struct ch_tables *tables, struct ch_table *table, struct charle_str key,
                                      struct charle_buf *out, struct charle_error *err)
 {
@@ -147,7 +159,7 @@ enum charle_err ch_table_key_of_wire(struct ch_tables *tables, struct ch_table *
             code = SQLITE_ERROR;
         size_t rank = charle_column_set_rank(&table->key, table->schema->key_columns[i]);
         if (!code)
-            code = sqlite3_bind_value(table->key_text, (int)rank + 1, sqlite3_column_value(stmt, 0));
+            code = bind_wire_value(table, i, sqlite3_column_value(stmt, 0), (int)rank + 1);
         sqlite3_reset(stmt);
     }
     sqlite3_finalize(stmt);

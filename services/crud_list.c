@@ -88,7 +88,8 @@ static enum charle_err write_list(struct listing *l, struct ch_crud_sql *sql)
     ch_crud_view_add_flags(&l->view, sql);
     ch_crud_sql_add(sql, " from ");
     ch_crud_sql_add_name(sql, crud->table->name);
-    ch_crud_sql_add(sql, " r where true");
+    // Not `where true`: where a column is called "true", SQLite means the column.
+    ch_crud_sql_add(sql, " r where 1 = 1");
     ch_crud_view_add_where(&l->view, sql);
     enum charle_err rc = ch_crud_view_add_column(&l->view, crud, l->order.column, sql);
     if (!rc)

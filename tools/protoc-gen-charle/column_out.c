@@ -24,10 +24,10 @@ static void handles(struct ch_gen *gen, struct charle_buf *out, const struct ch_
 static void alias(struct charle_buf *out, const struct ch_model_table *table)
 {
     charle_buf_printf(
-        out, "\nstatic inline struct %s_columns %s_alias(uint16_t alias)\n{\n    return (struct %s_columns){\n",
+        out, "\nstatic inline struct %s_columns %s_alias(uint16_t ch_alias)\n{\n    return (struct %s_columns){\n",
         table->c_name, table->c_name, table->c_name);
     for (size_t i = 0; i < table->column_count; i++)
-        charle_buf_printf(out, "        .%s = {{&%s_table, %zu, alias}},\n", table->columns[i].field->c_name,
+        charle_buf_printf(out, "        .%s = {{&%s_table, %zu, ch_alias}},\n", table->columns[i].field->c_name,
                           table->c_name, i);
     charle_buf_add_text(out, "    };\n}\n");
 }
@@ -78,7 +78,7 @@ void ch_out_columns(struct ch_gen *gen, const struct ch_model_file *file)
 
     ch_out_head(out, file->name);
     ch_out_guard_open(gen, out, name);
-    charle_buf_printf(out, "#include \"%s.charle.h\"\n#include \"db/column.h\"\n", file->stem);
+    charle_buf_printf(out, "#include \"%s.charle.h\"\n#include \"db/query.h\"\n", file->stem);
     for (size_t i = 0; i < gen->model.table_count; i++) {
         const struct ch_model_table *table = gen->model.tables[i];
 

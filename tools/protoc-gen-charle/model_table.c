@@ -55,7 +55,13 @@ const char *ch_model_column_names(struct ch_gen *gen, const struct ch_model_tabl
 
 // --- keys -----------------------------------------------------------------------------------------------------------
 
-static void add_key(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_column *column)
+// Both databases must order the keys of a replicated table alike, and a replica writes them as JSON.
+static bool may_be_replicated_key(enum charle_type type)
+{
+    return type != CHARLE_TYPE_NUMERIC && type != CHARLE_TYPE_BYTES;
+}
+
+static void add_key(struct ch_gen *gen, struct ch_model_table *table, struct ch_model_column *column, bool is_replicated)
 {
     CH_APPEND(gen->run, table->key_columns, table->key_count, column);
     column->is_key = true;
@@ -66,6 +72,11 @@ static void add_key(struct ch_gen *gen, struct ch_model_table *table, struct ch_
     if (column->type == CHARLE_TYPE_JSONB || column->type == CHARLE_TYPE_FLOAT8)
         ch_error(gen, column->place,
                  "key column %s has a type whose equal values may be written differently; use text, a number or uuid",
+                 column->name);
+    else if (is_replicated && !may_be_replicated_key(column->type))
+        ch_error(gen, column->place,
+                 "key column %s of a table with audiences has a type that laptops cannot order as the server does; use text, a whole "
+                 "number or uuid",
                  column->name);
     if (column->is_server_only)
         ch_error(gen, ch_place_of_column_option(column, 12),
@@ -92,7 +103,7 @@ static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Cha
             table->name, marked);
     for (size_t i = 0; !options->n_primary_key && i < table->column_count; i++)
         if (table->columns[i].is_key)
-            add_key(gen, table, &table->columns[i]);
+            add_key(gen, table, &table->columns[i], options->n_audience > 0);
     for (size_t i = 0; i < options->n_primary_key; i++) {
         struct ch_model_column *column = ch_model_find_column(table, options->primary_key[i]);
 
@@ -101,7 +112,7 @@ static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Cha
                      "the primary key of table %s names %s, which is no column; its columns are %s", table->name,
                      options->primary_key[i], ch_model_column_names(gen, table));
         else
-            add_key(gen, table, column);
+            add_key(gen, table, column, options->n_audience > 0);
     }
 }
 

@@ -138,29 +138,44 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
 
 const char *ch_name_global(struct charle_arena *run, const char *table)
 {
-    // Functions of libc that a table may well be called after.
+    // Functions and variables of libc that a table may well be called after. gcc knows many of them without any header.
+    // clang-format off
     static const char *const kept[] = {
-        "abort", "accept", "access", "alarm",  "bind",   "clock",  "close", "connect", "dup",
-        "exit",  "free",   "index",  "kill",   "link",   "listen", "log",   "open",    "pause",
-        "pipe",  "poll",   "read",   "remove", "rename", "select", "send",  "signal",  "sleep",
-        "stat",  "sync",   "system", "time",   "times",  "wait",   "write",
+        "abort", "abs", "accept", "access", "acct", "alarm", "alloca", "alphasort", "basename", "bind", "brk", "calloc",
+        "cbrt", "ceil", "clock", "clone", "close", "closedir", "connect", "cos", "cosh", "creat", "crypt", "daemon",
+        "daylight", "dirname", "div", "dup", "environ", "erf", "exit", "exp", "fabs", "fcntl", "fdim", "floor", "fma",
+        "fmax", "fmin", "fmod", "fork", "free", "ftw", "gamma", "getopt", "glob", "hypot", "imaxabs", "index", "insque",
+        "ioctl", "j0", "j1", "jn", "kill", "labs", "ldiv", "lfind", "link", "listen", "localtime", "lockf", "log",
+        "logb", "lrint", "lround", "lsearch", "malloc", "mincore", "mkdir", "mktime", "mmap", "modf", "mount", "nan",
+        "nice", "open", "opendir", "optarg", "opterr", "optind", "optopt", "pause", "perror", "pipe", "poll", "pow",
+        "printf", "profil", "putchar", "puts", "qsort", "raise", "rand", "random", "read", "realloc", "recv",
+        "remainder", "remove", "remque", "rename", "revoke", "rewind", "rindex", "rint", "rmdir", "round", "scalb",
+        "scandir", "scanf", "select", "send", "shutdown", "signal", "signgam", "significand", "sin", "sinh", "sleep",
+        "socket", "splice", "sqrt", "srand", "stat", "statx", "swab", "symlink", "sync", "syscall", "system", "tan",
+        "tanh", "tee", "time", "times", "timezone", "trunc", "truncate", "tsearch", "twalk", "tzname", "umask",
+        "umount", "uname", "unlink", "unshare", "utime", "utimes", "valloc", "vfork", "wait", "write", "y0", "y1", "yn",
     };
+    // clang-format on
     return is_one_of(table, kept, sizeof kept / sizeof *kept) ? ch_text(run, "%s_", table) : ch_name_member(run, table);
 }
 
 const char *ch_name_member(struct charle_arena *run, const char *field)
 {
-    // Keywords of C11 and of C++ (the public header is read by both), and what gcc defines as macros in gnu11.
+    // Keywords of C11, C23 and C++ (the public header is read by both), and what gcc and the usual headers define as macros.
+    // clang-format off
     static const char *const kept[] = {
-        "alignas",  "alignof",  "and",      "asm",       "auto",    "bool",     "break",     "case",    "catch",
-        "char",     "class",    "const",    "continue",  "default", "delete",   "do",        "double",  "else",
-        "enum",     "explicit", "export",   "extern",    "false",   "float",    "for",       "friend",  "goto",
-        "if",       "inline",   "int",      "linux",     "long",    "mutable",  "namespace", "new",     "not",
-        "operator", "or",       "private",  "protected", "public",  "register", "restrict",  "return",  "short",
-        "signed",   "sizeof",   "static",   "struct",    "switch",  "template", "this",      "throw",   "true",
-        "try",      "typedef",  "typename", "union",     "unix",    "unsigned", "using",     "virtual", "void",
-        "volatile", "while",    "xor",
+        "alignas", "alignof", "and", "and_eq", "asm", "assert", "auto", "bitand", "bitor", "bool", "break", "case",
+        "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl",
+        "complex", "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype",
+        "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "errno", "explicit", "export", "extern",
+        "false", "float", "for", "friend", "goto", "if", "inline", "int", "linux", "long", "mutable", "namespace",
+        "new", "noexcept", "noreturn", "not", "not_eq", "nullptr", "offsetof", "operator", "or", "or_eq", "private",
+        "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed",
+        "sizeof", "static", "static_assert", "static_cast", "stderr", "stdin", "stdout", "struct", "switch", "template",
+        "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unix",
+        "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
     };
+    // clang-format on
     return is_one_of(field, kept, sizeof kept / sizeof *kept) ? ch_text(run, "%s_", field) : field;
 }
 
