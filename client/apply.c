@@ -21,6 +21,7 @@ struct application {
     bool has_going;            // temp.charle_going has rows
     bool has_lost;             // the moment takes scopes away
     bool has_news;             // the moment changes which scopes are held or trusted
+    int64_t seen_count;        // scopes that were copied in several snapshots, before the moment took any away
 };
 
 // --- scopes -------------------------------------------------------------------------------------------------------------
@@ -579,12 +580,19 @@ static enum charle_err leave_staged(struct application *a, struct charle_error *
 }
 
 // Scopes whose rows were read in several snapshots are what the moment shows if those snapshots are of its past. Otherwise they are compared again.
+// Of a scope that was copied and is lost now nobody can tell, and its rows may have been put over those of others: then all are compared.
 static enum charle_err judge_seen(struct application *a, struct charle_error *err)
 {
+    struct ch_lite *sql = a->tables->sql;
+    int64_t count;
     if (!a->options->staged && !a->options->completes_copy)
         return CHARLE_OK;
-    enum charle_err rc = ch_lite_run(a->tables->sql, CH_LITE_CURSOR_TORN, err, "");
-    return rc ? rc : ch_lite_run(a->tables->sql, CH_LITE_CURSOR_WHOLE, err, "");
+    enum charle_err rc = ch_lite_number(sql, CH_LITE_CURSOR_SEEN, 0, &count, err, "");
+    if (!rc && a->options->completes_copy && count < a->seen_count)
+        rc = ch_lite_run(sql, CH_LITE_CURSOR_DOUBT_ALL, err, "");
+    if (!rc)
+        rc = ch_lite_run(sql, CH_LITE_CURSOR_TORN, err, "");
+    return rc ? rc : ch_lite_run(sql, CH_LITE_CURSOR_WHOLE, err, "");
 }
 
 // --- calls ----------------------------------------------------------------------------------------------------------------
@@ -659,6 +667,8 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_COUNTS, err, "");
     if (!rc)
         rc = take_staged(a, err);
+    if (!rc && a->options->completes_copy)
+        rc = ch_lite_number(&replica->sql, CH_LITE_CURSOR_SEEN, 0, &a->seen_count, err, "");
     if (!rc && a->has_news)
         rc = each_page(a, moment, apply_scopes, err);
     if (!rc)

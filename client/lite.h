@@ -27,6 +27,8 @@
     X(CURSOR_COUNT, "select count(*) from charle_cursor where state = ?1")                                             \
     X(CURSOR_TAKE, "update charle_cursor set stamp = ?2, lineage = ?3, seen_stamp = ?4, seen_lineage = ?5 where scope = ?1")  \
     X(CURSOR_TORN, "update charle_cursor set state = 3 where state = 1 and seen_stamp > 0 and (seen_stamp > stamp or seen_lineage is not lineage)")  \
+    X(CURSOR_SEEN, "select count(*) from charle_cursor where seen_stamp > 0")                                          \
+    X(CURSOR_DOUBT_ALL, "update charle_cursor set state = 3 where state = 1 and scope not like 'device:%'")            \
     X(CURSOR_WHOLE, "update charle_cursor set seen_stamp = null, seen_lineage = null where state in (1, 3) and seen_stamp is not null")  \
     X(CURSOR_IN_STATE, "select scope from charle_cursor where state = ?1 order by scope")                              \
     X(CURSOR_INCOMPLETE, "select count(*) from charle_cursor where state <> 1")                                        \

@@ -123,6 +123,28 @@ static void first_copy_that_outlived_its_past_is_compared(void **state)
     end(f);
 }
 
+// As before, but the scope that showed it is not held in the present, so nothing asks whether its newest head is on the history. The row stays,
+// because another scope holds it, whose part of the copy is older and good.
+static void copied_scope_that_is_lost_puts_the_others_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_sql(&f->server, "insert into note_reader(note_id, person_id) values ('n0002', 'p1')");
+    fake_server_revoke(&f->server, "team");
+    fake_server_grant(&f->server, "reader:p1");
+    fake_server_save(&f->server);
+    fake_server_grant(&f->server, "room:r1");
+    start(f);
+    step_until(f, "select is_done from charle_copy where scope = 'reader:p1' and tab = 3", 1);
+    assert_int_equal(world_number(&f->a, "select is_done from charle_copy where scope = 'room:r1' and tab = 3"), 0);
+    fake_server_sql(&f->server, "update note set title = 'never' where id = 'n0002'");
+    step_until(f, "select count(*) from note where title = 'never'", 1);
+    for (int i = 0; i < 5000 && !f->a.started[2]; i++)
+        assert_true(world_step(&f->a));
+    fake_server_restore(&f->server);
+    end(f);
+    assert_int_equal(world_number(&f->a, "select count(*) from note where title = 'never'"), 0);
+}
+
 static void fetch_that_outlived_its_past_is_compared(void **state)
 {
     struct fixture *f = *state;
@@ -262,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(columns_of_a_lost_past_are_not_shown),
         CASE(first_copy_that_outlived_its_past_is_compared),
+        CASE(copied_scope_that_is_lost_puts_the_others_in_doubt),
         CASE(fetch_that_outlived_its_past_is_compared),
         CASE(verification_does_not_wait_for_a_lost_past),
         CASE(verification_turns_no_cursor_back),
