@@ -1,0 +1,127 @@
+// What the files of the oracle share.
+//
+//   oracle.c   is a replica at a moment?        oracle_tables.c   the schema, once more by hand
+//   history.c  all moments the server had       judged.c   what the server said about calls
+//   view.c     what a laptop's file shows
+#ifndef CHARLE_TESTS_SIM_ORACLE_H
+#define CHARLE_TESTS_SIM_ORACLE_H
+
+#include "sim/world.h"
+
+enum { COLUMNS_MAX = 15, SCOPES_MAX = 24, SCOPE_SIZE = 80, TALLIES_MAX = 8, DEVICES_MAX = 64, INTERN_SIZE = 1 << 16, ORACLE_TABLES = 8 };
+#define ORACLE_NO_VALUE "~" // a column that is not shown, or has no value
+
+// --- oracle_tables.c -------------------------------------------------------------------------------------------------------------------
+
+struct row;
+struct column_spec {
+    const char *name;
+    char kind; // t text, i number, b bool, m moment, a array
+};
+struct view_spec {
+    const char *audience;
+    const char *columns; // names between blanks; NULL: all
+};
+struct table_spec {
+    uint32_t id;
+    const char *name;
+    const char *key; // the same in both databases
+    const char *scopes; // PostgreSQL: expressions, NULL for none
+    struct column_spec columns[COLUMNS_MAX + 1];
+    struct view_spec views[5];
+};
+extern const struct table_spec oracle_tables[ORACLE_TABLES]; // by id
+
+const struct table_spec *oracle_table(uint32_t id);
+uint32_t oracle_shown_by(const struct table_spec *table, const char *scope); // columns that a scope shows of a table, as bits; 0: none
+void oracle_add_columns(struct charle_buf *sql, const struct table_spec *table, bool is_pg); // as one text, each behind a unit separator
+// The columns of a row that these bits show; the others are as if there were nothing.
+void oracle_project(const struct row *row, uint32_t bits, struct charle_buf *out);
+// Goes through the scopes of a row; they are between blanks. NULL: there is none any more.
+const char *oracle_next_scope(const char *at, char out[SCOPE_SIZE]);
+
+// --- history.c --------------------------------------------------------------------------------------------------------------------
+
+struct row { // one of its kind: equal rows are the same
+    uint32_t table;
+    const char *key, *scopes, *columns; // columns: each behind a unit separator
+    uint64_t hash;
+    struct row *next;
+};
+
+struct head {
+    char scope[SCOPE_SIZE];
+    int64_t stamp;
+    uint64_t lineage;
+    uint64_t content; // hash of what the scope shows
+};
+
+struct version {
+    struct row **rows; // sorted by table and key
+    size_t row_count;
+    struct head *heads; // sorted by scope
+    size_t head_count;
+};
+
+struct head *version_head(const struct version *version, const char *scope); // NULL: it has none
+void version_free(struct version *version);
+int64_t row_number(const struct row *row, int column);
+void oracle_make_state_sql(struct oracle *oracle);
+uint64_t oracle_hash(uint64_t hash, const void *data, size_t size);
+
+// --- judged.c ---------------------------------------------------------------------------------------------------------------------
+
+struct device {
+    char id[CH_ID_LEN + 1];
+    uint8_t *kinds; // by number - 1
+    // Dealt with again by a request that came late, after an old copy was put back: the laptop keeps the verdict of the past that was lost. The
+    // call takes effect once and the rows show it, so this is borne (docs/status.md).
+    bool *is_unheard;
+    size_t count, capacity, saved_count;
+    int64_t acknowledged; // verdicts up to this number may be forgotten: an old request that arrives late is told that all is well
+};
+
+struct tally {
+    char id[16];
+    int64_t n, saved_n, uncommitted;
+};
+
+struct tally *oracle_tally(struct oracle *oracle, const char *id);
+
+// --- view.c -----------------------------------------------------------------------------------------------------------------------
+
+struct cursor {
+    char scope[SCOPE_SIZE];
+    int64_t stamp;
+    uint64_t lineage;
+    int state;
+};
+struct view { // of a laptop's file
+    struct cursor cursors[SCOPES_MAX];
+    size_t cursor_count;
+    bool is_ready;
+    struct charle_buf rows; // "table US key columns LF" in order
+};
+
+// All are false when the disk has died: the laptop is about to crash.
+bool view_read_cursors(struct laptop *laptop, struct view *view);
+bool view_read_tables(struct laptop *laptop, struct charle_buf *out);       // as its user sees them
+bool view_read(struct laptop *laptop, struct view *view);         // without the effects of waiting calls
+void view_fail_on_rows(struct laptop *laptop, const char *what, struct charle_buf *expected, struct charle_buf *found);
+
+struct oracle {
+    struct world *world;
+    struct charle_buf state_sql;
+    struct row *interned[INTERN_SIZE];
+    struct version *versions;
+    size_t count, capacity;
+    struct device devices[DEVICES_MAX];
+    size_t device_count;
+    uint64_t *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
+    size_t effect_count, effect_capacity, saved_effect_count;
+    struct tally tallies[TALLIES_MAX];
+    size_t tally_count;
+    bool is_fresh; // the past was rewritten: the next version need not follow from the last
+};
+
+#endif

@@ -1,0 +1,172 @@
+// What a laptop's file shows: rows and cursors, with the effects of its waiting calls and without.
+#include "sim/oracle.h"
+
+#include "client/apply.h"
+#include "client/rebase.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool sql_ok(struct world *world, struct laptop *laptop, int code)
+{
+    if (code == SQLITE_ROW || code == SQLITE_DONE || code == SQLITE_OK)
+        return true;
+    (void)world, (void)laptop; // the disk has died: the laptop is about to crash
+    return false;
+}
+
+bool view_read_cursors(struct laptop *laptop, struct view *view)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select scope, stamp, lineage, state from charle_cursor order by scope", -1, &stmt, NULL);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(stmt);
+        if (code != SQLITE_ROW)
+            break;
+        CHARLE_ASSERT(view->cursor_count < SCOPES_MAX);
+        struct cursor *cursor = &view->cursors[view->cursor_count++];
+        snprintf(cursor->scope, sizeof(cursor->scope), "%s", (const char *)sqlite3_column_text(stmt, 0));
+        cursor->stamp = sqlite3_column_int64(stmt, 1);
+        cursor->lineage = (uint64_t)sqlite3_column_int64(stmt, 2);
+        cursor->state = sqlite3_column_int(stmt, 3);
+    }
+    sqlite3_finalize(stmt);
+    return sql_ok(laptop->world, laptop, code);
+}
+
+static bool read_table(struct laptop *laptop, const struct table_spec *table, struct charle_buf *out)
+{
+    struct charle_buf sql = {0};
+    sqlite3_stmt *stmt = NULL;
+    charle_buf_printf(&sql, "select %s, ", table->key);
+    struct charle_buf columns = {0};
+    oracle_add_columns(&columns, table, false);
+    for (const char *at = charle_buf_text(&columns); *at; at++) { // SQLite says char() for chr()
+        if (strncmp(at, "chr(31)", 7) == 0) {
+            charle_buf_add_text(&sql, "char(31)");
+            at += 6;
+        } else {
+            charle_buf_add_byte(&sql, (uint8_t)*at);
+        }
+    }
+    charle_buf_printf(&sql, " from \"%s\" r order by 1", table->name);
+    int code = sqlite3_prepare_v2(laptop->replica.sql.db, charle_buf_text(&sql), -1, &stmt, NULL);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(stmt);
+        if (code == SQLITE_ROW)
+            charle_buf_printf(out, "%s\x1f%s%s\n", table->name, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1));
+    }
+    sqlite3_finalize(stmt);
+    charle_buf_deinit(&sql);
+    charle_buf_deinit(&columns);
+    return sql_ok(laptop->world, laptop, code);
+}
+
+bool view_read_tables(struct laptop *laptop, struct charle_buf *out)
+{
+    for (int i = 0; i < ORACLE_TABLES; i++) {
+        if (!read_table(laptop, &oracle_tables[i], out))
+            return false;
+    }
+    return true;
+}
+
+// Puts the confirmed images of all rows back that waiting calls touched. The transaction is rolled back afterwards.
+static bool take_waiting_off(struct laptop *laptop)
+{
+    struct ch_replica *replica = &laptop->replica;
+    sqlite3_stmt *stmt = NULL;
+    struct charle_error err = {0};
+    int code = sqlite3_prepare_v2(replica->sql.db, "select tab, key, image from charle_base", -1, &stmt, NULL);
+    enum charle_err rc = CHARLE_OK;
+    while (rc == CHARLE_OK && (code == SQLITE_OK || code == SQLITE_ROW)) {
+        code = sqlite3_step(stmt);
+        if (code == SQLITE_ROW)
+            rc = ch_table_restore(&replica->tables, ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int(stmt, 0)), ch_lite_text(stmt, 1), ch_lite_bytes(stmt, 2), &err);
+    }
+    sqlite3_finalize(stmt);
+    return rc == CHARLE_OK && sql_ok(laptop->world, laptop, code);
+}
+
+bool view_read(struct laptop *laptop, struct view *view)
+{
+    struct charle_error err;
+    int64_t ready = 0;
+    if (ch_replica_begin(&laptop->replica, CH_FETCHABLE, &err))
+        return false;
+    bool is_read = ch_meta_number(&laptop->replica.sql, "ready", 0, &ready, &err) == CHARLE_OK && view_read_cursors(laptop, view) && take_waiting_off(laptop) &&
+                   view_read_tables(laptop, &view->rows);
+    view->is_ready = ready != 0;
+    ch_replica_rollback(&laptop->replica);
+    return is_read;
+}
+
+void view_fail_on_rows(struct laptop *laptop, const char *what, struct charle_buf *expected, struct charle_buf *found)
+{
+    const char *a = charle_buf_text(expected), *b = charle_buf_text(found);
+    char should[180], is[180];
+    // To the first line that differs.
+    while (*a && *b) {
+        size_t line_a = strcspn(a, "\n"), line_b = strcspn(b, "\n");
+        if (line_a != line_b || memcmp(a, b, line_a) != 0)
+            break;
+        a += line_a + 1;
+        b += line_b + 1;
+    }
+    snprintf(should, sizeof(should), "%.*s", (int)strcspn(a, "\n"), a);
+    snprintf(is, sizeof(is), "%.*s", (int)strcspn(b, "\n"), b);
+    for (char *at = should; *at; at++)
+        *at = *at == '\x1f' ? '|' : *at;
+    for (char *at = is; *at; at++)
+        *at = *at == '\x1f' ? '|' : *at;
+    world_fail(laptop->world, "%s: %s: should be\n    %s\n  and is\n    %s", laptop->name, what, should[0] ? should : "nothing", is[0] ? is : "nothing");
+}
+
+// --- waiting calls ----------------------------------------------------------------------------------------------------------------------
+
+static enum charle_err change_nothing(struct ch_replica *replica, void *ctx, struct charle_error *err)
+{
+    (void)replica, (void)ctx, (void)err;
+    return CHARLE_OK;
+}
+
+// What is shown equals the confirmed rows with all waiting calls run again: taking everything off and on changes nothing.
+void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop)
+{
+    struct charle_buf before = {0}, after = {0};
+    struct charle_error err;
+    if (!oracle->world->result.has_failed && view_read_tables(laptop, &before) && ch_apply_rebase(&laptop->replica, CH_FETCHABLE, change_nothing, NULL, &err) == CHARLE_OK &&
+        view_read_tables(laptop, &after)) {
+        oracle->world->result.rebases_checked++;
+        if (!charle_str_equal(charle_buf_str(&before), charle_buf_str(&after)))
+            view_fail_on_rows(laptop, "what it shows is not the confirmed rows with its waiting calls on top", &after, &before);
+    }
+    charle_buf_deinit(&before);
+    charle_buf_deinit(&after);
+}
+
+bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out)
+{
+    static const char sql[] = "select method, request from charle_outbox where position = ?1";
+    sqlite3_stmt *stmt = NULL;
+    bool is_there = false;
+    if (sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_bind_int64(stmt, 1, ticket) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        *out = oracle_hash(0xcbf29ce484222325u, sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
+        *out = oracle_hash(*out, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
+        is_there = true;
+    }
+    sqlite3_finalize(stmt);
+    return is_there;
+}
+
+void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
+{
+    for (size_t i = 0; i < laptop->seen_count; i++) {
+        uint64_t hash;
+        if (!oracle_hash_call(laptop, laptop->seen[i].ticket, &hash))
+            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name, laptop->seen[i].ticket);
+        else if (hash != laptop->seen[i].hash)
+            world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name, laptop->seen[i].ticket);
+    }
+}
