@@ -93,7 +93,7 @@ static void before_update(void *ctx, sqlite3 *db, int op, const char *database, 
     struct ch_table *table = ch_table_by_name(capture->tables, name);
     if (!table)
         return;
-    table->was_changed = true;
+    ch_table_note_change(table);
     capture->failed = collect(capture, table, db, op != SQLITE_INSERT);
     // A changed key is one row that goes and another one that comes.
     if (!capture->failed && op == SQLITE_UPDATE && key_changes(table, db))

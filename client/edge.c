@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "client/live.h"
 #include "services/crud.h"
 
 #include <errno.h>
@@ -211,6 +212,7 @@ void ch_edge_changed(struct charle_client *client, unsigned events, const uint32
     client->events |= events;
     if (was_quiet && events && client->event_fd >= 0)
         (void)!write(client->event_fd, &(uint64_t){1}, sizeof(uint64_t));
+    ch_lives_wake(client, events, tables, table_count);
     pthread_mutex_unlock(&client->mutex);
     if (watch)
         watch(ctx, &(struct charle_client_change){.events = events, .tables = tables, .table_count = table_count});

@@ -51,6 +51,7 @@ struct charle_client {
     uint64_t bytes_received, bytes_sent;
     charle_watch_fn watch;
     void *watch_ctx;
+    struct charle_client_live *lives; // client/live.h
     unsigned events;                // not taken yet
     int event_fd;
 

@@ -127,6 +127,7 @@ enum charle_err ch_layout_empty_tables(struct ch_replica *replica, struct charle
         char text[CH_IDENTIFIER_LEN_MAX + 20];
         snprintf(text, sizeof(text), "delete from \"%.*s\"", CHARLE_FMT(replica->tables.items[i].schema->name));
         rc = ch_lite_script(&replica->sql, text, "emptying a table", err);
+        ch_table_note_change(&replica->tables.items[i]);
     }
     return rc;
 }

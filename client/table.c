@@ -134,7 +134,7 @@ enum charle_err ch_table_put(struct ch_tables *tables, struct ch_table *table, s
                              struct charle_str scope, struct charle_bytes row, struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
-    table->was_changed = true;
+    ch_table_note_change(table);
     if (!audience->writer.upsert)
         rc = ch_sqlite_writer_open(&audience->writer, tables->db, table->schema, &audience->columns, err);
     if (!rc)
@@ -189,7 +189,7 @@ enum charle_err ch_table_restore(struct ch_tables *tables, struct ch_table *tabl
                                  struct charle_bytes image, struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
-    table->was_changed = true;
+    ch_table_note_change(table);
     if (image.ptr) {
         if (!table->writer.upsert)
             rc = ch_sqlite_writer_open(&table->writer, tables->db, table->schema, &table->columns, err);

@@ -36,6 +36,7 @@ struct ch_table {
     sqlite3_stmt *key_text;              // the text of a key whose values are bound to it
     bool has_text_key;                   // one text column
     bool was_changed;                    // since ch_tables_take_changed
+    uint64_t version;                    // grows with every change, for those who compare
     int16_t column_at[CH_COLUMNS_MAX];   // index in schema->columns of the n-th column of the SQL table; -1: not ours
     size_t sql_column_count;
 };
@@ -50,6 +51,13 @@ struct ch_tables {
     struct charle_arena arena; // of one row
     struct charle_buf text;    // of one statement that is made at run time
 };
+
+// Rows of the table are being changed on the writing connection.
+static inline void ch_table_note_change(struct ch_table *table)
+{
+    table->was_changed = true;
+    table->version++;
+}
 
 // What the three files share: pieces of SQL over a row with the alias r, appended to a buffer.
 void ch_table_add_key_match(const struct ch_table *table, const char *parameter, struct charle_buf *sql);    // r is this row

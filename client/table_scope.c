@@ -269,7 +269,7 @@ enum charle_err ch_table_leave_scope(struct ch_tables *tables, struct ch_table *
 {
     const struct range range = {.scope = scope, .key = ch_scope_key(scope)};
     int64_t changed = 0;
-    table->was_changed = true;
+    ch_table_note_change(table);
     enum charle_err rc = empty_columns(tables, table, audience, &range, &changed, err);
     return rc ? rc : delete_rows(tables, table, audience, &range, &changed, err);
 }
@@ -415,7 +415,7 @@ static void add_empty_unshown(const struct ch_table *table, bool is_all, struct 
 enum charle_err ch_table_leave_unshown(struct ch_tables *tables, struct ch_table *table, bool is_all, struct charle_error *err)
 {
     struct charle_buf *sql = &tables->text;
-    table->was_changed = true;
+    ch_table_note_change(table);
     charle_buf_reset(sql);
     charle_buf_printf(sql, "delete from charle_member where tab = %u and (key, scope) in (select d.key, d.scope from temp.charle_denied d "
                       "where d.tab = %u); ", table->schema->id, table->schema->id);
@@ -505,7 +505,7 @@ enum charle_err ch_table_leave(struct ch_tables *tables, struct ch_table *table,
 {
     struct charle_column_set kept;
     bool stays;
-    table->was_changed = true;
+    ch_table_note_change(table);
     enum charle_err rc = columns_kept(tables, table, still_in, still_in_count, &kept, &stays, err);
     if (rc)
         return rc;

@@ -108,6 +108,10 @@
 #define CH_REPLICA_BUSY_MS 5000                    // for programs that lock the file without the library's lock
 #define CH_REPLICA_CACHE_KIB 16384                 // flat memory: the page cache of the writing connection
 #define CH_EDGE_EVENTS_MAX 4096                    // events between the network's threads and the core
+#define CH_LIVE_QUERIES_MAX 256                    // of one live; a screen shows a dozen
+#define CH_LIVE_SIZE_DEFAULT ((size_t)16 << 20)    // of one live query's result: 40,000 rows of 350 bytes
+#define CH_LIVE_POLL_MS 250                        // as often as the file is looked at for what other programs wrote
+#define CH_LIVE_WRITER_WAIT_MS 20                  // a transaction in progress is waited for so long, then everything counts as changed
 #define CH_VERIFY_LEAF_ROWS 256                    // ranges this small are fetched, not divided again
 #define CH_VERIFY_BUCKETS 64
 #define CH_VERIFY_TRIES 5                          // how often a range that differs is asked again while the server is being written to

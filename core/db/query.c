@@ -275,6 +275,42 @@ enum charle_err charle_fetch_each_(struct charle_db *db, const struct charle_que
     return rc;
 }
 
+// --- for others who run it ------------------------------------------------------------------------------------------
+
+enum charle_err charle_query_statement_(enum charle_dialect dialect, const struct charle_query *query,
+                                        struct charle_arena *arena, const char **out_sql,
+                                        const struct charle_value **out_values, size_t *out_count, struct charle_error *err)
+{
+    struct ch_sql sql;
+    if (query->statement != CHARLE_SELECT)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "only a select can be run again and again");
+    enum charle_err rc = ch_sql_build(&sql, dialect, NULL, query, 0, 0, arena, err);
+    if (!rc) {
+        struct charle_value *values = charle_arena_array(arena, sql.value_count + 1, sizeof(*values));
+        struct charle_str text = charle_arena_str(arena, charle_str((const char *)sql.text.data));
+        if (!values || !text.ptr)
+            rc = charle_fail(err, CHARLE_NO_MEMORY, "out of memory while preparing a query");
+        else if (sql.value_count)
+            memcpy(values, sql.values, sql.value_count * sizeof(*values));
+        *out_sql = text.ptr;
+        *out_values = values;
+        *out_count = sql.value_count;
+    }
+    ch_sql_deinit(&sql);
+    return rc;
+}
+
+enum charle_err charle_query_read_row_(const struct charle_query *query, struct charle_rows *rows,
+                                       struct charle_arena *arena, void *row, struct charle_error *err)
+{
+    struct reader reader;
+    enum charle_err rc = reader_init(&reader, query, query->row_size, err);
+    if (rc)
+        return rc;
+    memset(row, 0, query->row_size);
+    return read_row(&reader, rows, arena, row, err);
+}
+
 // --- text -----------------------------------------------------------------------------------------------------------
 
 static void write_value(struct charle_buf *buf, const struct charle_value *value)

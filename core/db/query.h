@@ -156,6 +156,15 @@ typedef enum charle_err (*charle_each_fn)(const void *row, void *ctx, struct cha
 CHARLE_MUST_CHECK enum charle_err charle_fetch_each_(struct charle_db *db, const struct charle_query *query,
                                                      charle_each_fn each, void *ctx, struct charle_error *err);
 
+// For those who run a select themselves, again and again: its text and bound values, in the arena but for what they point to in the
+// query (valid as long as that); and the present row of its result as the query's struct (row_size bytes, zeroed here first).
+CHARLE_MUST_CHECK enum charle_err charle_query_statement_(enum charle_dialect dialect, const struct charle_query *query,
+                                                          struct charle_arena *arena, const char **out_sql,
+                                                          const struct charle_value **out_values, size_t *out_count,
+                                                          struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err charle_query_read_row_(const struct charle_query *query, struct charle_rows *rows,
+                                                         struct charle_arena *arena, void *row, struct charle_error *err);
+
 // Appends the SQL as the dialect's driver gets it, and behind it the bound values: "select … -- $1 = 'x', $2 = 20".
 CHARLE_MUST_CHECK enum charle_err charle_query_text_(enum charle_dialect dialect, const struct charle_query *query,
                                                      struct charle_buf *buf, struct charle_error *err);

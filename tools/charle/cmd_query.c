@@ -1,6 +1,7 @@
 // charle query: reads the replica, by typed names or by SQL. Never writes, needs no network.
 #include "laptop.h"
 #include "output.h"
+#include "watch.h"
 
 #include <string.h>
 
@@ -12,6 +13,8 @@ struct query {
     const char *limit;
     const char *wheres[CLI_LIST_MAX];
     size_t where_count;
+    bool is_watched;
+    const char *key;     // of a watched SQL text
 };
 
 // What the statement is made of: names are checked against the schema and quoted, values are bound.
@@ -165,6 +168,33 @@ static int print(struct cli *cli, struct charle_client *client, struct plan *pla
     return rc ? cli_fail(cli, &err) : CLI_OK;
 }
 
+// The primary key of a table when all of it is shown.
+static const char *key_of(struct cli *cli, const struct plan *plan)
+{
+    struct charle_buf names = {0};
+    bool is_shown = plan->table != NULL;
+    for (size_t i = 0; is_shown && i < plan->table->key_count; i++) {
+        const struct charle_column *column = &plan->table->columns[plan->table->key_columns[i]];
+        bool is_found = false;
+        for (size_t c = 0; c < plan->shown_count; c++)
+            is_found = is_found || plan->shown[c] == column;
+        is_shown = is_found;
+        charle_buf_printf(&names, "%s%.*s", i ? "," : "", CHARLE_FMT(column->name));
+    }
+    const char *text = is_shown ? charle_buf_text(&names) : NULL;
+    text = text ? charle_arena_str(&cli->arena, charle_str(text)).ptr : NULL;
+    charle_buf_deinit(&names);
+    return text;
+}
+
+static int watch(struct cli *cli, struct charle_client *client, struct plan *plan, const struct query *query, enum output_format format)
+{
+    const struct watch_query watched = {.sql = charle_buf_text(&plan->sql), .params = plan->params, .param_count = plan->param_count,
+                                        .key = query->key ? query->key : key_of(cli, plan), .columns = plan->table ? plan->shown : NULL,
+                                        .format = format};
+    return watch_query(cli, client, &watched);
+}
+
 static int unknown_table(const struct cli_command *command, const struct charle_schema *schema, const char *name)
 {
     const char *names[COLUMNS_MAX * 4] = {NULL};
@@ -191,7 +221,9 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         {"--where", "COL=VALUE", "only rows for which it holds: = != < <= > >= and ~ for like; repeatable", NULL, NULL, query.wheres, &query.where_count},
         {"--order", "[-]COL", "sorted by a column; - for descending", &query.order, NULL, NULL, NULL},
         {"--limit", "N", "at most so many rows", &query.limit, NULL, NULL, NULL},
-        {"--format", "FORMAT", "table, json or csv", &format_name, NULL, NULL, NULL}};
+        {"--format", "FORMAT", "table, json or csv", &format_name, NULL, NULL, NULL},
+        {"--watch", NULL, "go on: print what comes (+), changes (~) and goes (-), until Ctrl-C", NULL, &query.is_watched, NULL, NULL},
+        {"--key", "A,B", "with --watch: columns that tell rows apart; a table's primary key, SQL's whole rows", &query.key, NULL, NULL, NULL}};
     int count, code = CLI_USAGE;
     if (!cli_parse(cli, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &count, &code))
         return code;
@@ -212,9 +244,9 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         charle_buf_deinit(&plan.sql);
         return CLI_USAGE;
     }
-    struct charle_client *client = laptop_open(cli, true, &code);
+    struct charle_client *client = laptop_open(cli, !query.is_watched, &code);
     if (client)
-        code = print(cli, client, &plan, format);
+        code = query.is_watched ? watch(cli, client, &plan, &query, format) : print(cli, client, &plan, format);
     charle_client_close(client);
     charle_buf_deinit(&plan.sql);
     return code;
@@ -229,6 +261,7 @@ const struct cli_command cmd_query = {
             "Examples:\n"
             "  charle query task --columns display_id,title,status --where status=development --order -updated_at --limit 5\n"
             "  charle query time_entry --where date\\>=2026-11-01 --format csv\n"
-            "  charle query \"select status, count(*) from task group by 1\"",
+            "  charle query \"select status, count(*) from task group by 1\"\n"
+            "  charle query task --where status=development --watch",
     .run = run,
 };

@@ -83,6 +83,27 @@ static void add_csv(struct charle_buf *line, struct charle_str text)
         charle_buf_add_byte(line, '"');
 }
 
+static void write_cell(const struct charle_value *value, struct charle_str name, size_t index, enum output_format format,
+                       struct charle_buf *line, struct charle_buf *cell)
+{
+    bool is_bare;
+    charle_buf_reset(cell);
+    write_text(value, cell, &is_bare);
+    charle_buf_add_text(line, index ? (format == OUTPUT_JSON ? ", " : ",") : (format == OUTPUT_JSON ? "{" : ""));
+    if (format != OUTPUT_JSON) {
+        add_csv(line, charle_buf_str(cell));
+        return;
+    }
+    charle_json_write_str(line, name);
+    charle_buf_add_text(line, ": ");
+    if (value->is_null)
+        charle_buf_add_text(line, "null");
+    else if (is_bare)
+        charle_buf_add_str(line, charle_buf_str(cell));
+    else
+        charle_json_write_str(line, charle_buf_str(cell));
+}
+
 // One row as a JSON object or a CSV record, without the line's end.
 static enum charle_err write_line(struct charle_rows *rows, const struct charle_column *const *columns, enum output_format format,
                                   struct charle_buf *line, struct charle_buf *cell, struct charle_error *err)
@@ -92,26 +113,36 @@ static enum charle_err write_line(struct charle_rows *rows, const struct charle_
         enum charle_err rc = read_cell(rows, columns, i, &value, err);
         if (rc)
             return rc;
-        bool is_bare;
-        charle_buf_reset(cell);
-        write_text(&value, cell, &is_bare);
-        charle_buf_add_text(line, i ? (format == OUTPUT_JSON ? ", " : ",") : (format == OUTPUT_JSON ? "{" : ""));
-        if (format == OUTPUT_CSV) {
-            add_csv(line, charle_buf_str(cell));
-            continue;
-        }
-        charle_json_write_str(line, charle_rows_column_name(rows, i));
-        charle_buf_add_text(line, ": ");
-        if (value.is_null)
-            charle_buf_add_text(line, "null");
-        else if (is_bare)
-            charle_buf_add_str(line, charle_buf_str(cell));
-        else
-            charle_json_write_str(line, charle_buf_str(cell));
+        write_cell(&value, charle_rows_column_name(rows, i), i, format, line, cell);
     }
     if (format == OUTPUT_JSON)
         charle_buf_add_byte(line, '}');
     return line->failed ? charle_fail(err, line->failed, "a row is too large to print") : CHARLE_OK;
+}
+
+// A stored value of these types looks like a number; all others are text that people can read as it is.
+static struct charle_value as_shown(const struct charle_column *column, struct charle_value value)
+{
+    if (!column || column->is_array || value.is_null || value.type != CHARLE_TYPE_INT8)
+        return value;
+    if (column->field->type == CHARLE_TYPE_BOOL)
+        return charle_bool(value.int8 != 0);
+    if (column->field->type == CHARLE_TYPE_TIMESTAMPTZ)
+        return charle_timestamp((struct charle_ts){value.int8});
+    return value;
+}
+
+void output_values(const struct charle_value *values, const char *const *names, const struct charle_column *const *columns, size_t count,
+                   enum output_format format, struct charle_buf *line)
+{
+    struct charle_buf cell = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct charle_value value = as_shown(columns ? columns[i] : NULL, values[i]);
+        write_cell(&value, charle_str(names[i]), i, format, line, &cell);
+    }
+    if (format == OUTPUT_JSON)
+        charle_buf_add_byte(line, '}');
+    charle_buf_deinit(&cell);
 }
 
 static enum charle_err print_stream(struct charle_rows *rows, const struct charle_column *const *columns, enum output_format format,

@@ -16,6 +16,10 @@ bool output_format_read(const char *name, enum output_format *out); // "table", 
 CHARLE_MUST_CHECK enum charle_err output_rows(struct charle_rows *rows, const struct charle_column *const *columns,
                                               enum output_format format, FILE *to, size_t *out_count, struct charle_error *err);
 
+// Appends one row of values as SQLite stores them, as a JSON object or else a CSV record, without the line's end.
+void output_values(const struct charle_value *values, const char *const *names, const struct charle_column *const *columns, size_t count,
+                   enum output_format format, struct charle_buf *line);
+
 // A progress bar on stderr when that is a terminal, a line every 5 seconds when it is not.
 struct progress {
     const char *what;

@@ -28,11 +28,14 @@ extern "C" {
 #endif
 
 struct charle_client;
+struct charle_client_live;
 struct charle_arena;  // base/arena.h
 struct charle_db;     // db/db.h
 struct charle_error;  // base/err.h
 struct charle_method; // call/method.h
+struct charle_query;  // db/query.h
 struct charle_schema; // db/schema.h; the generated code defines one
+struct charle_value;  // db/value.h
 
 // "0.1.0" of the library, which may differ from that of the header.
 const char *charle_version(void);
@@ -113,6 +116,85 @@ struct charle_db *charle_client_db(struct charle_client *client);
 
 // One more read handle, for another thread. Close it with charle_db_close before the client.
 CHARLE_MUST_CHECK int charle_client_db_open(struct charle_client *client, struct charle_db **out, struct charle_error *err);
+
+// --- live queries -----------------------------------------------------------------------------------------------------
+//
+// A live is a view of the replica at one moment, with any number of queries. It tells each query's first result row by row, and from then on
+// which rows came, changed and went. All its queries are always shown at the same moment, one snapshot of the replica; moments may be
+// skipped, never mixed. Nothing is told before the first copy is complete.
+//
+// Where the callbacks run is chosen once: inside charle_client_live_take, on the thread that calls it (with charle_client_live_fd for event
+// loops), or on a thread of the live's own. They never run anywhere else.
+//
+// A query is run again only when a table it reads was changed, and tells nothing when its result is the same. What it read last is kept, at most
+// size_max bytes; while two results are compared there is one more of that size and 40 bytes a row.
+
+enum charle_live_event {
+    CHARLE_LIVE_INSERTED = 1,
+    CHARLE_LIVE_UPDATED = 2, // the key and the place are the same, other values differ
+    CHARLE_LIVE_DELETED = 3,
+    CHARLE_LIVE_SETTLED = 4, // everything that differs at this moment has been told
+    CHARLE_LIVE_FAILED = 5,  // could not be run: what was told before stays, it is tried again after the next change
+};
+
+// One change. Each is meant for the list of rows as the changes before left it: first the rows that go, the last of them first, then, in
+// rising order of places, those that come and those that differ. A row that only changed its place is DELETED and INSERTED
+// with has_moved. Everything in it is valid during the callback.
+struct charle_live_change {
+    enum charle_live_event event;
+    int64_t query;                       // of charle_client_live_add
+    int64_t at;                          // the row's place, from 0; SETTLED: how many rows the result has
+    bool has_moved;                      // DELETED: it comes again; INSERTED: it was there before
+    const struct charle_value *values;   // as SQLite stores them (db/db.h); DELETED: as they were; NULL: no row
+    const struct charle_value *old_values; // UPDATED
+    const void *row, *old_row;           // the same of a typed query, as structs of its row; NULL: not typed
+    size_t column_count;
+    const char *const *columns;          // their names
+    int code;                            // FAILED: enum charle_err and a sentence
+    const char *text;
+};
+typedef void (*charle_live_fn)(void *ctx, const struct charle_live_change *change);
+
+struct charle_client_live_options {
+    bool has_thread;             // callbacks run on a thread of the live's own, soon after each change; at most half of the time
+};
+
+struct charle_live_query {
+    const struct charle_query *query;  // &charle_select(…).query; only read by charle_client_live_add. Or:
+    const char *sql;                   // one select, for SQLite; values are $1, $2, …
+    const struct charle_value *params; // copied; no arrays
+    size_t param_count;
+    const char *key;             // names of the result's columns that tell rows apart, "id" or "note_id,person_id"; NULL: all columns
+    size_t size_max;             // bytes of the result; 16 MiB, at most 64 MiB. A larger result is FAILED with TOO_LARGE
+    charle_live_fn fn;           // required
+    void *ctx;
+};
+
+// Opens a live without queries; options may be NULL. Close it before the client. Errors: those of charle_client_db_open, NO_MEMORY.
+CHARLE_MUST_CHECK int charle_client_live_open(struct charle_client *client, const struct charle_client_live_options *options,
+                                              struct charle_client_live **out, struct charle_error *err);
+
+// Ends its thread and waits for a callback that runs. Not from a callback. NULL is fine.
+void charle_client_live_close(struct charle_client_live *live);
+
+// Adds a query; its first result comes with the next take, or soon on the live's thread. From any thread, also from a callback; waits while
+// queries run. Errors: INVALID_ARGUMENT (not one select, an unknown column in `key`, arrays), RESOURCE_EXHAUSTED (256 queries).
+CHARLE_MUST_CHECK int charle_client_live_add(struct charle_client_live *live, const struct charle_live_query *query, int64_t *out_id,
+                                             struct charle_error *err);
+
+// Removes a query: after the return its callback is not called again. From any thread; from a callback it may be the callback's own.
+// An unknown id is fine.
+void charle_client_live_remove(struct charle_client_live *live, int64_t id);
+
+// Brings all queries to the present moment and tells what differs, through the callbacks, on this thread. Cheap when nothing was
+// written. One thread at a time, and not from a callback: FAILED_PRECONDITION, as for a live that has its own thread. Trouble with one
+// query is told to its callback; what is returned concerns all: IO, BUSY, NO_MEMORY.
+CHARLE_MUST_CHECK int charle_client_live_take(struct charle_client_live *live, struct charle_error *err);
+
+// A descriptor that polls readable when charle_client_live_take may have something to tell; that call clears it. It belongs to the live. What
+// another program writes is noticed while the client synchronises; without that, call charle_client_live_take now and then.
+// -1 when the system has none to give.
+int charle_client_live_fd(const struct charle_client_live *live);
 
 // --- calling ----------------------------------------------------------------------------------------------------------
 
