@@ -176,24 +176,29 @@ static _Noreturn void become_postmaster(const struct ch_pgfiles *files, int log,
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGINT);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (getppid() == keeper && input >= 0 && dup2(input, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2)
         execve(program, argv, ch_child_environment);
     _exit(127);
 }
 
+// No signal may come between fork and the child's SIG_DFL: it would be ignored, and the stop forgotten.
 static void start_postmaster(struct keeper *k)
 {
+    sigset_t all, before;
     int log = ch_pgfiles_open_log(k->files);
     k->log_offset = log >= 0 ? lseek(log, 0, SEEK_END) : 0;
     pid_t self = getpid();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = log >= 0 ? fork() : -1;
     if (pid == 0)
         become_postmaster(k->files, log, self);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (log >= 0)
         close(log);
     k->postmaster = pid > 0 ? pid : 0;
@@ -250,6 +255,8 @@ static void go_on_stopping(struct keeper *k)
         kill(k->postmaster, SIGKILL);
     else if (age_ms(k) > FAST_STOP_MS)
         kill(k->postmaster, SIGQUIT);
+    else
+        kill(k->postmaster, SIGINT); // more than once does no harm
 }
 
 // --- the loop ------------------------------------------------------------------------------------------------------
@@ -358,6 +365,8 @@ _Noreturn void ch_keeper_run(struct ch_pgfiles *files, const struct ch_datadir *
         send_note(&k, CH_NOTE_FAILED, rc, 0, err.text);
         _exit(1);
     }
+    if (!server_is_there(&k)) // it went while the cluster was made
+        _exit(0);
     start_postmaster(&k);
     while (k.state != ENDED)
         step(&k);

@@ -153,6 +153,40 @@ static void killed_it_comes_back_at_once(void **state)
     assert_string_equal(answer, "kept");
 }
 
+static int lines_with(const char *path, const char *words)
+{
+    char line[1000];
+    int count = 0;
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file))
+        count += strstr(line, words) != NULL;
+    if (file)
+        fclose(file);
+    return count;
+}
+
+// Killed while the cluster is made, it leaves a keeper that finishes that. Nobody is there for whom it should start
+// PostgreSQL, and the next server should not have to wait until it has ended again.
+static void killed_while_it_makes_a_cluster_it_starts_nothing(void **state)
+{
+    (void)state;
+    struct server fresh;
+    char path[140];
+    server_init(&fresh);
+    server_start(&fresh, NULL, NULL);
+    snprintf(path, sizeof(path), "%s/postgres/data.new/PG_VERSION", fresh.folder);
+    for (int i = 0; i < 6000 && access(path, F_OK) != 0; i++)
+        pause_ms(10);
+    server_signal(&fresh, SIGKILL);
+    server_wait_exit(&fresh);
+    server_start(&fresh, NULL, NULL);
+    server_wait_ready(&fresh);
+    snprintf(path, sizeof(path), "%s/postgres/postgres.log", fresh.folder);
+    assert_int_equal(lines_with(path, "ready to accept connections"), 1);
+    assert_int_equal(server_stop(&fresh), 0);
+    server_remove(&fresh);
+}
+
 static void a_dead_postgresql_is_started_again(void **state)
 {
     char url[600], answer[200];
@@ -450,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_second_one_is_refused),
         cmocka_unit_test(its_database_can_run_alone),
         cmocka_unit_test(killed_it_comes_back_at_once),
+        cmocka_unit_test(killed_while_it_makes_a_cluster_it_starts_nothing),
         cmocka_unit_test(a_dead_postgresql_is_started_again),
         cmocka_unit_test(killed_with_its_keeper_nothing_is_left_behind),
         cmocka_unit_test(without_its_keeper_it_ends_with_a_reason),
