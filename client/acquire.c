@@ -158,7 +158,7 @@ static void start_hash(struct ch_client_core *core)
         .scope = present_scope(a), .table = present_table(core)->schema->id,
         .after_key = opt_bound(a->range.has_after, &a->range.after), .until_key = opt_bound(a->range.has_until, &a->range.until),
         .buckets = is_leaf(a) ? 1 : CH_VERIFY_BUCKETS,
-        .schema_hash = core->replica->schema->hash,
+        .schema_hash = core->replica->served_hash,
     };
     a->step = CH_ACQUIRE_HASH;
     charle_buf_reset(&a->reply);
@@ -173,7 +173,7 @@ static void start_fetch(struct ch_client_core *core)
         after = (struct charle_opt_text){charle_buf_str(&a->last_key), true};
     const struct charle_copy_request request = {
         .scope = present_scope(a), .table = present_table(core)->schema->id, .after_key = after,
-        .until_key = opt_bound(a->range.has_until, &a->range.until), .schema_hash = core->replica->schema->hash,
+        .until_key = opt_bound(a->range.has_until, &a->range.until), .schema_hash = core->replica->served_hash,
     };
     a->step = CH_ACQUIRE_FETCH;
     a->has_ended = false;

@@ -121,7 +121,7 @@ static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_
     if (rc)
         return rc;
     const struct charle_copy_request request = {
-        .scope = scope_of(stream), .table = stream->table, .schema_hash = core->replica->schema->hash,
+        .scope = scope_of(stream), .table = stream->table, .schema_hash = core->replica->served_hash,
         .after_key = {charle_str_n(stream->last_key, stream->last_key_len), stream->last_key_len > 0},
     };
     stream->call = ch_core_call(core, "charle.Sync/Copy", &charle_copy_request_message, &request, 0);

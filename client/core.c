@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
+#include "sync/shape.h"
 
 #include <stdio.h>
 
@@ -80,6 +81,7 @@ void ch_core_cancel(struct ch_client_core *core, uint64_t *call)
 static void cancel_all(struct ch_client_core *core)
 {
     ch_core_cancel(core, &core->open_call);
+    core->has_sent_shape = false;
     ch_core_copy_cancel(core);
     ch_core_pull_cancel(core);
     ch_core_push_cancel(core);
@@ -103,7 +105,12 @@ void ch_core_end_session(struct ch_client_core *core, enum charle_err code, cons
     ch_log(CH_LOG_DEBUG, "client", "session ended code=%s text=\"%s\"", charle_err_name(code), text);
     if (core->phase == CH_PHASE_STOPPED)
         return;
-    if (needs_person(code) || (code == CHARLE_PERMISSION_DENIED && core->phase == CH_PHASE_OPENING)) {
+    if (core->replica->is_outdated) { // for good; the program that took the file over is to synchronise it
+        core->retry_at = INT64_MAX;
+        if (core->env->lead_drop)
+            core->env->lead_drop(core->env->ctx);
+        ch_core_set_phase(core, CH_PHASE_BLOCKED);
+    } else if (needs_person(code) || (code == CHARLE_PERMISSION_DENIED && core->phase == CH_PHASE_OPENING)) {
         core->retry_at = ch_core_now(core) + BLOCKED_RETRY_US;
         ch_core_set_phase(core, CH_PHASE_BLOCKED);
     } else {
@@ -119,7 +126,23 @@ void ch_core_fail(struct ch_client_core *core, const struct charle_error *err)
 
 // --- opening ----------------------------------------------------------------------------------------------------------------
 
-static enum charle_err fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err)
+// Names the replica's schema, and describes it to a server of another version that asked for that.
+static enum charle_err fill_shape(struct ch_client_core *core, bool with_shape, struct charle_open_request *request, struct charle_error *err)
+{
+    struct charle_buf shape = {0};
+    enum charle_err rc = ch_shape_write(core->replica->schema, &shape, err);
+    if (!rc) {
+        request->schema_hash = core->replica->schema->hash;
+        request->shape_hash = (struct charle_opt_uint8){ch_shape_hash(charle_buf_bytes(&shape)), true};
+        request->shape = (struct charle_opt_bytes){charle_arena_bytes(&core->arena, charle_buf_bytes(&shape)), with_shape};
+        if (!request->shape.value.ptr)
+            rc = charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
+    }
+    charle_buf_deinit(&shape);
+    return rc;
+}
+
+static enum charle_err fill_open(struct ch_client_core *core, bool with_shape, struct charle_open_request *request, struct charle_error *err)
 {
     struct ch_replica *replica = core->replica;
     char id[CH_ID_LEN + 1], name[128];
@@ -139,21 +162,22 @@ static enum charle_err fill_open(struct ch_client_core *core, struct charle_open
         return rc;
     *request = (struct charle_open_request){
         .device_id = charle_arena_str(&core->arena, charle_str(id)),
-        .schema_hash = replica->schema->hash,
         .device_name = {charle_arena_str(&core->arena, charle_str(name)), name[0] != '\0'},
         .last_sequence = {number, true},
         .last_hash = {(uint64_t)hash, true},
     };
-    return request->device_id.ptr && request->device_name.value.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
+    if (!request->device_id.ptr || !request->device_name.value.ptr)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
+    return fill_shape(core, with_shape, request, err);
 }
 
-static void open_session(struct ch_client_core *core)
+static void open_session(struct ch_client_core *core, bool with_shape)
 {
     struct charle_error err = {0};
     struct charle_open_request request;
     ch_core_set_phase(core, CH_PHASE_OPENING);
     charle_buf_reset(&core->reply);
-    if (fill_open(core, &request, &err))
+    if (fill_open(core, with_shape, &request, &err))
         ch_core_fail(core, &err);
     else
         core->open_call = ch_core_call(core, "charle.Sync/Open", &charle_open_request_message, &request, OPEN_TIMEOUT_MS);
@@ -276,6 +300,13 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     }
     bool renew = false;
     enum charle_err rc = charle_message_read(&charle_open_reply_message, charle_buf_bytes(&core->reply), &core->arena, &reply, &err);
+    if (!rc && reply.wants_shape.has && reply.wants_shape.value && !core->has_sent_shape) {
+        core->has_sent_shape = true;
+        open_session(core, true);
+        return;
+    }
+    core->has_sent_shape = false;
+    core->replica->served_hash = !rc && reply.schema_hash.has ? reply.schema_hash.value : core->replica->schema->hash;
     if (!rc)
         rc = take_reply(core, &reply, &renew, &err);
     if (rc) {
@@ -480,6 +511,13 @@ static void poll_file(struct ch_client_core *core)
     core->poll_at = ch_core_now(core) + POLL_US;
     if (ch_replica_was_changed(core->replica, &changed, &err) || !changed)
         return;
+    if (core->phase != CH_PHASE_BLOCKED && ch_replica_begin(core->replica, CH_FETCHABLE, &err) == CHARLE_OK)
+        ch_replica_rollback(core->replica);
+    if (core->replica->is_outdated) {
+        if (core->phase != CH_PHASE_BLOCKED)
+            ch_core_fail(core, &err);
+        return;
+    }
     pthread_mutex_lock(&core->replica->look_mutex);
     enum charle_err rc = ch_meta_number(&core->replica->look, core->phase == CH_PHASE_FOLLOWING ? "sync_done" : "sync_wanted", 0, &wanted, &err);
     if (!rc)
@@ -560,7 +598,7 @@ static void settle(struct ch_client_core *core)
     if (core->is_started && (core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_FOLLOWING))
         take_lead(core);
     if ((core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED) && core->is_connected && ch_core_now(core) >= core->retry_at)
-        open_session(core);
+        open_session(core, false);
     if (may_push(core))
         ch_core_push_step(core);
     if (core->phase == CH_PHASE_LIVE)

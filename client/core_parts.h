@@ -101,6 +101,7 @@ struct ch_client_core {
     int64_t contact_at_us; // wall clock
 
     uint64_t open_call;
+    bool has_sent_shape; // with the Open in flight, or the one before it
     struct charle_buf reply; // of the unary call in flight that is Open or Hash
 
     // Copying.

@@ -259,7 +259,7 @@ static enum charle_err fill_request(struct batch_walk *walk, struct charle_error
     if (rc)
         return rc;
     request->device_id = charle_arena_str(walk->arena, charle_str(id));
-    request->schema_hash = walk->replica->schema->hash;
+    request->schema_hash = walk->replica->served_hash;
     if (judged > 0)
         request->acknowledged = (struct charle_opt_int8){judged, true};
     request->call.items = walk->calls;

@@ -52,7 +52,7 @@ static enum charle_err fill_request(struct ch_client_core *core, bool is_live, s
 {
     struct ch_replica *replica = core->replica;
     char id[CH_ID_LEN + 1];
-    *out = (struct charle_pull_request){.schema_hash = replica->schema->hash, .live = {is_live, true}, .last_sequence = {core->contained, true}};
+    *out = (struct charle_pull_request){.schema_hash = replica->served_hash, .live = {is_live, true}, .last_sequence = {core->contained, true}};
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
     if (rc)
         return rc;

@@ -255,7 +255,7 @@ static enum charle_err open_locked(struct ch_replica *replica, const struct ch_r
 enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_client_env *env,
                                 const struct ch_replica_options *options, struct charle_error *err)
 {
-    *replica = (struct ch_replica){.env = env, .vfs = env->vfs, .presence = -1, .schema = options->schema, .crud = options->crud,
+    *replica = (struct ch_replica){.env = env, .vfs = env->vfs, .presence = -1, .schema = options->schema, .served_hash = options->schema->hash, .crud = options->crud,
                                    .is_read_only = options->is_read_only, .identity.version = -1, .look_identity.version = -1, .checkpoint_pages = CH_WAL_PAGES_TARGET};
     pthread_mutex_init(&replica->look_mutex, NULL);
     replica->lock.fd = -1;
@@ -338,6 +338,24 @@ static enum charle_err set_durability(struct ch_replica *replica, enum ch_durabi
     return rc;
 }
 
+// A program of another version may have opened the file meanwhile and made the tables its own.
+static enum charle_err check_schema(struct ch_replica *replica, struct charle_error *err)
+{
+    int64_t version, hash;
+    enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_DATA_VERSION, 0, &version, err, "");
+    if (rc || version == replica->checked_version)
+        return rc;
+    rc = ch_meta_number(&replica->sql, "schema_hash", 0, &hash, err);
+    if (rc)
+        return rc;
+    replica->is_outdated = hash != (int64_t)replica->schema->hash;
+    if (replica->is_outdated)
+        return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
+                           "a program of another version has taken over %s: end this program, and start the one of that version", replica->file);
+    replica->checked_version = version;
+    return CHARLE_OK;
+}
+
 enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability durability, struct charle_error *err)
 {
     if (replica->is_read_only)
@@ -348,6 +366,8 @@ enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability 
     rc = set_durability(replica, durability, err);
     if (!rc)
         rc = charle_begin(replica->db, NULL, err);
+    if (!rc && (rc = check_schema(replica, err)) != CHARLE_OK)
+        (void)!charle_rollback(replica->db, NULL);
     if (rc)
         ch_lock_drop(&replica->lock);
     return rc;

@@ -51,6 +51,7 @@ struct ch_identity {
 struct ch_replica {
     const struct ch_client_env *env;
     const struct charle_schema *schema;
+    uint64_t served_hash;        // what requests name as the schema: its hash, or that of its shape while the server has another version
     charle_crud_engine crud;
     char *file;
     struct ch_cipher *cipher;    // NULL: not encrypted
@@ -67,6 +68,8 @@ struct ch_replica {
     int checkpoint_pages;        // how long the log may grow
     int wal_pages;               // in the log after the last commit
     int64_t seen_version;        // of ch_replica_was_changed
+    int64_t checked_version;     // of the file when its schema was last looked at
+    bool is_outdated;            // a program of another version has made the tables anew: nothing here fits any more
     int calls_until_check;       // of the outbox's size
     struct ch_identity identity; // of the writing connection
     // For looking without waiting for writers; its own lock, because any thread may look.

@@ -175,6 +175,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
     if (rc == CHARLE_OK)
         rc = ch_sync_new(engine->options.app->schema, &engine->methods, &engine->sync, err);
     if (rc == CHARLE_OK)
+        rc = ch_skews_new(engine->sync, &engine->methods, &engine->skews, err);
+    if (rc == CHARLE_OK)
         rc = ch_sessions_new(engine->options.app->schema, scopes_of, engine, &engine->sessions, err);
     if (rc == CHARLE_OK)
         rc = ch_live_start(engine, &engine->live, err);
@@ -226,6 +228,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
         pthread_join(engine->sweeper, NULL);
     ch_live_free(engine->live);
     ch_sessions_free(engine->sessions);
+    ch_skews_free(engine->skews);
     ch_sync_free(engine->sync);
     ch_pg_pool_free(engine->pool);
     ch_routes_deinit(engine);

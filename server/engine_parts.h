@@ -23,6 +23,7 @@
 #include "server/lane.h"
 #include "server/live.h"
 #include "server/session.h"
+#include "server/sync/skew.h"
 #include "server/sync/sync.h"
 
 #include <pthread.h>
@@ -91,6 +92,7 @@ struct ch_engine {
     struct ch_pg_pool *pool; // of all lanes
     uint32_t pool_size;      // connections it may have
     struct ch_sync *sync;
+    struct ch_skews *skews; // for replicas of other versions of the schema
     struct ch_live *live;
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;

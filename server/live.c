@@ -451,10 +451,21 @@ static bool wait_fresh(struct ch_live *live, int64_t since_us)
     return is_fresh;
 }
 
+struct pull {
+    struct ch_live *live;
+    const struct ch_sync *sync; // for the replica's version of the schema
+    struct charle_context *context;
+    const struct charle_pull_request *request;
+    struct charle_stream *stream;
+    struct ch_sync_peer peer;
+};
+
 // Opens the stream behind what the pull found. The ticks' mutex is held.
-static enum charle_err join(struct ch_live *live, const struct charle_pull_request *request,
-                            const struct ch_positions *positions, struct ch_tick_stream **out, struct charle_error *err)
+static enum charle_err join(const struct pull *pull, const struct ch_positions *positions, struct ch_tick_stream **out,
+                            struct charle_error *err)
 {
+    struct ch_live *live = pull->live;
+    const struct charle_pull_request *request = pull->request;
     // Scopes that the replica has yet to copy have no position. It hears of the others meanwhile, and pulls anew when
     // it has all.
     struct ch_positions known = *positions;
@@ -462,6 +473,8 @@ static enum charle_err join(struct ch_live *live, const struct charle_pull_reque
     enum charle_err rc = ch_ticks_note(live->ticks, request->device_id, positions, err);
     if (rc == CHARLE_OK && request->live.has && request->live.value)
         rc = ch_tick_stream_open(live->ticks, &known, out, err);
+    if (rc == CHARLE_OK && *out && ch_sync_is_skewed(pull->sync))
+        ch_tick_stream_only_tells(*out);
     return rc;
 }
 
@@ -488,19 +501,11 @@ static enum charle_err send_collected(const struct charle_buf *pages, struct cha
     return rc;
 }
 
-struct pull {
-    struct ch_live *live;
-    struct charle_context *context;
-    const struct charle_pull_request *request;
-    struct charle_stream *stream;
-    struct ch_sync_peer peer;
-};
-
 static enum charle_err pull_once(const struct pull *pull, ch_sync_send send, void *ctx, struct ch_positions *out,
                                  struct charle_error *err)
 {
     struct charle_context *context = pull->context;
-    return ch_pull(pull->live->engine->sync, context->db, &pull->peer, pull->request, context->arena, send, ctx, out,
+    return ch_pull(pull->sync, context->db, &pull->peer, pull->request, context->arena, send, ctx, out,
                    err);
 }
 
@@ -516,7 +521,7 @@ static enum charle_err pull_standing_still(const struct pull *pull, struct ch_ti
     pthread_mutex_lock(&pull->live->ticks_mutex);
     enum charle_err rc = pull_once(pull, collect, &pages, &positions, err);
     if (rc == CHARLE_OK)
-        rc = join(pull->live, pull->request, &positions, out, err);
+        rc = join(pull, &positions, out, err);
     pthread_mutex_unlock(&pull->live->ticks_mutex);
     if (rc == CHARLE_OK)
         rc = send_collected(&pages, pull->stream, err);
@@ -531,7 +536,7 @@ static enum charle_err pull_and_join(const struct pull *pull, struct ch_tick_str
     if (rc)
         return rc;
     pthread_mutex_lock(&pull->live->ticks_mutex);
-    rc = join(pull->live, pull->request, &positions, out, err);
+    rc = join(pull, &positions, out, err);
     pthread_mutex_unlock(&pull->live->ticks_mutex);
     return rc == CHARLE_ABORTED ? pull_standing_still(pull, out, err) : rc;
 }
@@ -602,7 +607,11 @@ enum charle_err ch_live_pull(struct charle_context *context, const void *request
     // newer than it.
     if (wants_live)
         wait_fresh(pull.live, runtime->call->received_us);
-    enum charle_err rc = pull_and_join(&pull, &tick, err);
+    enum charle_err rc = ch_skews_find(engine->skews, context->db, pull.request->schema_hash, &pull.sync, err);
+    if (rc)
+        return rc;
+    rc = pull_and_join(&pull, &tick, err);
+    ch_skews_release(engine->skews, pull.sync);
     if (rc == CHARLE_OK && tick) {
         rc = go_live(pull.live, runtime->call, tick, err);
         runtime->goes_live = rc == CHARLE_OK;

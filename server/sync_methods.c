@@ -17,18 +17,38 @@ static struct ch_sync_peer peer_of(const struct charle_context *context)
     return (struct ch_sync_peer){.principal = context->identity->principal, .id = context->identity->id};
 }
 
-static enum charle_err open_device(struct charle_context *context, const void *request, void *reply,
+// A replica of a schema that nobody has described yet is asked to do so, and opens again.
+static enum charle_err open_device(struct charle_context *context, const void *request, void *reply_ptr,
                                    struct charle_error *err)
 {
+    struct ch_engine *engine = engine_of(context);
     struct ch_sync_peer peer = peer_of(context);
-    return ch_sync_open(engine_of(context)->sync, context->db, &peer, request, context->now, context->arena, reply,
-                        err);
+    struct charle_open_reply *reply = reply_ptr;
+    const struct ch_sync *sync;
+    enum charle_err rc = ch_skews_meet(engine->skews, context->db, request, &sync, err);
+    if (rc == CHARLE_OK && !sync) {
+        *reply = (struct charle_open_reply){.principal = peer.principal, .principal_id = peer.id, .now = context->now};
+        reply->wants_shape = (struct charle_opt_bool){true, true};
+        return CHARLE_OK;
+    }
+    if (rc == CHARLE_OK)
+        rc = ch_sync_open(sync, context->db, &peer, request, context->now, context->arena, reply, err);
+    ch_skews_release(engine->skews, sync);
+    return rc;
 }
 
-static enum charle_err hash(struct charle_context *context, const void *request, void *reply, struct charle_error *err)
+static enum charle_err hash(struct charle_context *context, const void *request_ptr, void *reply, struct charle_error *err)
 {
+    const struct charle_hash_request *request = request_ptr;
+    struct ch_engine *engine = engine_of(context);
     struct ch_sync_peer peer = peer_of(context);
-    return ch_hash(engine_of(context)->sync, context->db, &peer, request, context->arena, reply, err);
+    const struct ch_sync *sync;
+    enum charle_err rc = ch_skews_find(engine->skews, context->db, request->schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_hash(sync, context->db, &peer, request, context->arena, reply, err);
+    ch_skews_release(engine->skews, sync);
+    return rc;
 }
 
 static enum charle_err push(struct charle_context *context, const void *request_ptr, void *reply,
@@ -41,7 +61,12 @@ static enum charle_err push(struct charle_context *context, const void *request_
                                       .crud_set = ch_crud_run_set,
                                       .runtime = context->runtime,
                                       .deadline_mono_us = context->deadline_mono_us};
-    enum charle_err rc = ch_push(engine->sync, context->db, &options, request, context->arena, reply, err);
+    const struct ch_sync *sync;
+    enum charle_err rc = ch_skews_find(engine->skews, context->db, request->schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_push(sync, context->db, &options, request, context->arena, reply, err);
+    ch_skews_release(engine->skews, sync);
     if (rc == CHARLE_OK) {
         atomic_fetch_add(&engine->figures.pushed_calls, request->call.count);
         ch_live_wake(engine->live);
@@ -49,11 +74,19 @@ static enum charle_err push(struct charle_context *context, const void *request_
     return rc;
 }
 
-static enum charle_err copy(struct charle_context *context, const void *request, struct charle_stream *stream,
+static enum charle_err copy(struct charle_context *context, const void *request_ptr, struct charle_stream *stream,
                             struct charle_error *err)
 {
+    const struct charle_copy_request *request = request_ptr;
+    struct ch_engine *engine = engine_of(context);
     struct ch_sync_peer peer = peer_of(context);
-    return ch_copy(engine_of(context)->sync, context->db, &peer, request, stream->send, stream->ctx, err);
+    const struct ch_sync *sync;
+    enum charle_err rc = ch_skews_find(engine->skews, context->db, request->schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_copy(sync, context->db, &peer, request, stream->send, stream->ctx, err);
+    ch_skews_release(engine->skews, sync);
+    return rc;
 }
 
 size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX])

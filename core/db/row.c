@@ -3,6 +3,9 @@
 #include "msg/scalar.h"
 #include "msg/wire_inline.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 enum { HEAD_SIZE_MAX = 15 }; // a tag and a number, or a tag and a length
 
 struct charle_column_set charle_table_all_columns(const struct charle_table *table)
@@ -46,10 +49,46 @@ enum charle_err ch_row_enum_name(const struct charle_field *field, int32_t numbe
     return CHARLE_OK;
 }
 
+// "#7": what a replica keeps for a value that only a newer schema has.
+static bool read_stand_in(struct charle_str text, int32_t *out_number)
+{
+    char digits[16], *end;
+    if (text.len < 2 || text.len > 12 || text.ptr[0] != '#')
+        return false;
+    memcpy(digits, text.ptr + 1, text.len - 1);
+    digits[text.len - 1] = '\0';
+    errno = 0;
+    long number = strtol(digits, &end, 10);
+    *out_number = (int32_t)number;
+    return !*end && !errno && number >= INT32_MIN && number <= INT32_MAX;
+}
+
+enum charle_err ch_row_enum_text(const struct charle_field *field, int32_t number, struct charle_arena *arena,
+                                 struct charle_str *out, struct charle_error *err)
+{
+    const struct charle_enum_value *value = charle_enum_by_number(field->enumeration, number);
+    *out = value ? value->name : charle_arena_printf(arena, "#%d", number);
+    return out->ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no room for %.*s", CHARLE_FMT(field->name));
+}
+
+enum charle_err ch_row_enum_texts(const struct charle_field *field, const struct charle_array *numbers,
+                                  struct charle_arena *arena, struct charle_array *out, struct charle_error *err)
+{
+    struct charle_str *texts = charle_arena_array(arena, numbers->count ? numbers->count : 1, sizeof(*texts));
+    enum charle_err rc =
+        texts ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no room for %.*s", CHARLE_FMT(field->name));
+    for (size_t i = 0; !rc && i < numbers->count; i++)
+        rc = ch_row_enum_text(field, ((const int32_t *)numbers->items)[i], arena, &texts[i], err);
+    *out = (struct charle_array){.items = texts, .count = numbers->count, .has = true};
+    return rc;
+}
+
 enum charle_err ch_row_enum_number(const struct charle_field *field, struct charle_str name, int32_t *out_number,
                                    struct charle_error *err)
 {
     const struct charle_enum_value *value = charle_enum_by_name(field->enumeration, name);
+    if (!value && read_stand_in(name, out_number))
+        return CHARLE_OK;
     if (!value)
         return charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%.*s holds \"%.*s\", which %s does not have",
                            CHARLE_FMT(field->name), CHARLE_FMT(name), field->enumeration->name);

@@ -65,6 +65,14 @@ void ch_row_add_bytes(struct charle_buf *buf, const struct charle_field *field, 
 void ch_row_add_uuid(struct charle_buf *buf, const struct charle_field *field, const uint8_t bytes[16]);
 void ch_row_add_array(struct charle_buf *buf, const struct charle_field *field, const struct charle_array *array);
 
+// A value as the text that a replica keeps: its name, or "#7" when only a newer schema has it; ch_row_enum_number reads both. And arrays.
+CHARLE_MUST_CHECK enum charle_err ch_row_enum_text(const struct charle_field *field, int32_t number,
+                                                   struct charle_arena *arena, struct charle_str *out,
+                                                   struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_row_enum_texts(const struct charle_field *field,
+                                                    const struct charle_array *numbers, struct charle_arena *arena,
+                                                    struct charle_array *out, struct charle_error *err);
+
 // The number of an enum's name: SCHEMA_MISMATCH with the field and the name when it is unknown. And arrays of them:
 // numbers are int32_t, names struct charle_str; the results are from the arena.
 CHARLE_MUST_CHECK enum charle_err ch_row_enum_number(const struct charle_field *field, struct charle_str name,

@@ -47,11 +47,11 @@ static enum charle_err add_head(struct copy *copy, struct charle_error *err)
 // PostgreSQL's own estimate is at hand for whole tables; for a part of one only counting would tell.
 static enum charle_err add_estimate(struct copy *copy, struct charle_error *err)
 {
-    const struct charle_value param = charle_text(copy->range.view->table->name);
     struct charle_rows *rows = NULL;
     struct charle_value value = {0};
-    if (copy->range.view->has_key)
+    if (!copy->range.view || copy->range.view->has_key)
         return CHARLE_OK;
+    const struct charle_value param = charle_text(copy->range.view->table->name);
     enum charle_err rc = charle_query(
         copy->db, "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass(quote_ident($1))", &param, 1, &rows, err);
     if (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK)

@@ -1,5 +1,6 @@
 // Opening: a replica says who it is, and hears where the server has it.
 #include "server/sync/parts.h"
+#include "server/sync/skew.h"
 
 static enum charle_err check_owner(const struct ch_sync_peer *peer, struct charle_rows *rows, struct charle_str device, struct charle_error *err)
 {
@@ -82,7 +83,11 @@ enum charle_err ch_sync_open(const struct ch_sync *sync, struct charle_db *db, c
 {
     struct opening opening = {sync, peer, request, arena, out};
     *out = (struct charle_open_reply){.principal = peer->principal, .principal_id = peer->id, .now = now};
-    enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);
+    enum charle_err rc = CHARLE_OK;
+    if (ch_sync_is_skewed(sync))
+        out->schema_hash = (struct charle_opt_uint8){ch_sync_schema_hash(sync), true};
+    else
+        rc = ch_sync_check_schema(sync, request->schema_hash, err);
     if (rc == CHARLE_OK && (request->device_id.len < 1 || request->device_id.len > 64))
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "a device id has 1 to 64 characters");
     return rc ? rc : charle_transaction(db, NULL, open_device, &opening, err);

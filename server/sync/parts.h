@@ -9,10 +9,16 @@
 struct ch_sync {
     const struct charle_schema *schema;
     const struct charle_method_table *methods;
+    bool is_skewed;                // made for replicas of another version of the schema (skew.h)
     struct charle_arena arena;     // everything below
     struct ch_table_views *tables; // of the replicated tables, in the schema's order
     size_t table_count;
 };
+
+// As ch_sync_new, with one ch_view_expressions for each table of the schema; NULL: none.
+CHARLE_MUST_CHECK enum charle_err ch_sync_new_skewed(const struct charle_schema *schema, const struct ch_view_expressions *expressions,
+                                                     const struct charle_method_table *methods, struct ch_sync **out,
+                                                     struct charle_error *err);
 
 // The views of a replicated table; NULL for any other id.
 const struct ch_table_views *ch_sync_table(const struct ch_sync *sync, uint32_t id);

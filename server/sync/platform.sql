@@ -108,6 +108,13 @@ create table if not exists charle.device (
 );
 create index if not exists device_principal_idx on charle.device (principal, principal_id);
 
+-- Schemas of replicas that were built with another version than the server's, by the hash of their shape (sync/shape.h).
+create table if not exists charle.shape (
+    hash        int8 primary key,
+    shape       bytea not null,
+    met_at      timestamptz not null default now()
+);
+
 create table if not exists charle.verdict (
     device_id   text collate "C" not null references charle.device on delete cascade,
     sequence    int8 not null,

@@ -6,7 +6,7 @@
 
 struct ch_rows_range {
     const struct ch_table_views *views;
-    const struct ch_view *view;
+    const struct ch_view *view; // NULL: no such table for this scope, so no rows
     struct charle_str scope;
     struct charle_str after, until; // keys; ptr NULL: no bound. after < key <= until
     int64_t limit;

@@ -11,17 +11,25 @@ enum { STATEMENTS_SIZE_MAX = 32 << 20 };
 enum charle_err ch_sync_new(const struct charle_schema *schema, const struct charle_method_table *methods, struct ch_sync **out,
                             struct charle_error *err)
 {
+    return ch_sync_new_skewed(schema, NULL, methods, out, err);
+}
+
+enum charle_err ch_sync_new_skewed(const struct charle_schema *schema, const struct ch_view_expressions *expressions,
+                                   const struct charle_method_table *methods, struct ch_sync **out, struct charle_error *err)
+{
     struct ch_sync *sync = ch_alloc_zeroed(1, sizeof(*sync));
     if (!sync)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for synchronisation");
     sync->schema = schema;
+    sync->is_skewed = expressions != NULL;
     sync->methods = methods;
     charle_arena_init(&sync->arena, STATEMENTS_SIZE_MAX);
     sync->tables = charle_arena_array(&sync->arena, schema->table_count, sizeof(*sync->tables));
     enum charle_err rc = sync->tables ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the tables' statements");
     for (size_t i = 0; rc == CHARLE_OK && i < schema->table_count; i++) {
         if (schema->tables[i]->is_replicated)
-            rc = ch_table_views_init(schema->tables[i], &sync->arena, &sync->tables[sync->table_count++], err);
+            rc = ch_table_views_init(schema->tables[i], expressions ? &expressions[i] : NULL, &sync->arena,
+                                     &sync->tables[sync->table_count++], err);
     }
     if (rc)
         ch_sync_free(sync);

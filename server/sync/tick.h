@@ -50,6 +50,9 @@ CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, co
 // The same for a replica of which ch_ticks_is_current has just said that it has everything.
 CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open_current(struct ch_ticks *ticks, const struct charle_pull_request *request,
                                                               struct ch_tick_stream **out, struct charle_error *err);
+// From now on the stream gives no pages: as soon as there is something for it, it is told to pull again. For a replica of another version of
+// the schema, which cannot take the encoded changes that all others share.
+void ch_tick_stream_only_tells(struct ch_tick_stream *stream);
 void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
 
 // The cursors of what was sent, in the arena: with them a pull goes on where the stream cannot. is_repeat: the last page was not sent. Repeated

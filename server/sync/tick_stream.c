@@ -18,6 +18,7 @@ struct ch_tick_stream {
     size_t piece;   // of that tick's pieces for this stream, the first that was not sent
     size_t sent;    // pieces in the page that was written last; taken back by is_repeat
     bool is_ending; // the page written last ended its tick
+    bool only_tells;
     uint64_t generation;
     size_t count;
     struct place places[];
@@ -138,6 +139,11 @@ enum charle_err ch_tick_stream_open_current(struct ch_ticks *ticks, const struct
     return rc;
 }
 
+void ch_tick_stream_only_tells(struct ch_tick_stream *stream)
+{
+    stream->only_tells = true;
+}
+
 void ch_tick_stream_close(struct ch_tick_stream *stream)
 {
     if (!stream)
@@ -225,7 +231,7 @@ static enum charle_err write_tick(struct ch_tick_stream *stream, const struct ch
     for (size_t i = 0; i < tick->entry_count; i++) {
         const struct ch_tick_entry *entry = &tick->entries[i];
         int way = passes(find_place(stream, entry->known), entry);
-        if (way < 0)
+        if (way < 0 || (way > 0 && stream->only_tells))
             return pull_again(err);
         if (!way)
             continue;

@@ -147,12 +147,28 @@ static void add_rows_select(const struct ch_table_views *views, struct ch_view *
     charle_buf_printf(sql, " order by %.*s", CHARLE_FMT(views->has_text_key ? views->order : CHARLE_STR("k.n")));
 }
 
-static bool init_view(const struct ch_table_views *views, const struct charle_audience *audience, struct charle_arena *arena,
-                      struct charle_buf *sql, struct ch_view *out)
+static void add_select_list(const struct charle_table *table, const struct charle_column_set *columns,
+                            const struct ch_view_expressions *expressions, struct charle_buf *sql)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!charle_column_set_has(columns, i))
+            continue;
+        charle_buf_add_text(sql, is_first ? "" : ", ");
+        is_first = false;
+        if (expressions && expressions->items[i])
+            charle_buf_add_text(sql, expressions->items[i]);
+        else
+            add_column(&table->columns[i], sql);
+    }
+}
+
+static bool init_view(const struct ch_table_views *views, const struct charle_audience *audience,
+                      const struct ch_view_expressions *expressions, struct charle_arena *arena, struct charle_buf *sql, struct ch_view *out)
 {
     const struct charle_table *table = views->table;
     *out = (struct ch_view){.table = table, .audience = audience, .has_key = audience->kind != CHARLE_AUDIENCE_CONSTANT};
-    charle_table_write_columns(table, &audience->columns, "r.", sql);
+    add_select_list(table, &audience->columns, expressions, sql);
     out->select_list = keep(sql, arena);
     charle_buf_add_text(sql, "from ");
     charle_sql_write_name(sql, table->name);
@@ -179,8 +195,8 @@ static const char *make_scopes_sql(const struct ch_table_views *views, struct ch
     return keep(sql, arena).ptr;
 }
 
-enum charle_err ch_table_views_init(const struct charle_table *table, struct charle_arena *arena, struct ch_table_views *out,
-                                    struct charle_error *err)
+enum charle_err ch_table_views_init(const struct charle_table *table, const struct ch_view_expressions *expressions,
+                                    struct charle_arena *arena, struct ch_table_views *out, struct charle_error *err)
 {
     struct charle_buf sql = {0};
     const struct charle_column *key = key_column(table, 0);
@@ -194,7 +210,7 @@ enum charle_err ch_table_views_init(const struct charle_table *table, struct cha
     out->order = keep(&sql, arena);
     bool ok = out->views && out->order.ptr;
     for (size_t i = 0; ok && i < table->audience_count; i++)
-        ok = init_view(out, &table->audiences[i], arena, &sql, &out->views[i]);
+        ok = init_view(out, &table->audiences[i], expressions, arena, &sql, &out->views[i]);
     out->scopes_sql = ok ? make_scopes_sql(out, arena, &sql) : NULL;
     charle_buf_deinit(&sql);
     return out->scopes_sql ? CHARLE_OK

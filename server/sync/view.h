@@ -22,6 +22,11 @@ struct ch_view {
     struct charle_str from_where;  // "from "task" r where …" with $1 for the scope's key
 };
 
+// What stands in the select list for some columns instead of the column itself, for a replica of another version of the schema (skew.h).
+struct ch_view_expressions {
+    const char *const *items; // by index of column; NULL: the column
+};
+
 struct ch_table_views {
     const struct charle_table *table;
     bool has_text_key;        // one text column
@@ -31,9 +36,9 @@ struct ch_table_views {
     struct charle_str order;  // "r."a", r."b""
 };
 
-// All from the arena. TOO_LARGE or NO_MEMORY.
-CHARLE_MUST_CHECK enum charle_err ch_table_views_init(const struct charle_table *table, struct charle_arena *arena,
-                                                      struct ch_table_views *out, struct charle_error *err);
+// All from the arena. `expressions` may be NULL: none. TOO_LARGE or NO_MEMORY.
+CHARLE_MUST_CHECK enum charle_err ch_table_views_init(const struct charle_table *table, const struct ch_view_expressions *expressions,
+                                                      struct charle_arena *arena, struct ch_table_views *out, struct charle_error *err);
 
 // Appends "(r."a", r."b") <op> (<key>)" for a key given as SQL text (a quoted literal or a parameter).
 void ch_view_add_key_compare(const struct ch_table_views *views, const char *op, const char *key_sql, struct charle_buf *sql);

@@ -45,10 +45,13 @@ static int bind_float(sqlite3_stmt *statement, int parameter, double value)
     return isnan(value) ? bind_text(statement, parameter, "NaN", 3) : sqlite3_bind_double(statement, parameter, value);
 }
 
-static int bind_enum(sqlite3_stmt *statement, int parameter, const struct charle_column *column, int64_t number)
+static int bind_enum(sqlite3_stmt *statement, int parameter, const struct charle_column *column, int64_t number,
+                     struct charle_arena *arena)
 {
-    const struct charle_enum_value *value = charle_enum_by_number(column->field->enumeration, (int32_t)number);
-    return value ? bind_text(statement, parameter, value->name.ptr, value->name.len) : SQLITE_MISMATCH;
+    struct charle_str text;
+    if (ch_row_enum_text(column->field, (int32_t)number, arena, &text, NULL))
+        return SQLITE_NOMEM;
+    return bind_text(statement, parameter, text.ptr, text.len);
 }
 
 static int bind_cell(sqlite3_stmt *statement, int parameter, const struct charle_column *column,
@@ -63,7 +66,7 @@ static int bind_cell(sqlite3_stmt *statement, int parameter, const struct charle
     case CHARLE_TYPE_UINT8:
         return sqlite3_bind_int64(statement, parameter, ch_row_cell_int(column, cell));
     case CHARLE_TYPE_ENUM:
-        return bind_enum(statement, parameter, column, ch_row_cell_int(column, cell));
+        return bind_enum(statement, parameter, column, ch_row_cell_int(column, cell), arena);
     case CHARLE_TYPE_DATE:
         return bind_date(statement, parameter, ch_row_cell_int(column, cell), arena);
     case CHARLE_TYPE_FLOAT8:
@@ -91,7 +94,7 @@ static enum charle_err bind_array(sqlite3_stmt *statement, int parameter, const 
     struct charle_str text;
     enum charle_err rc = ch_row_array(column, row, arena, &array, err);
     if (!rc && column->field->type == CHARLE_TYPE_ENUM)
-        rc = ch_row_enum_names(column->field, &array, arena, &array, err);
+        rc = ch_row_enum_texts(column->field, &array, arena, &array, err);
     if (!rc)
         rc = ch_sqlite_array_write((enum charle_type)column->field->type, &array, arena, &text, err);
     if (!rc && bind_text(statement, parameter, text.ptr, text.len))
