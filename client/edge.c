@@ -198,9 +198,15 @@ static void env_lead_drop(void *ctx)
     ch_lead_drop(&((struct charle_client *)ctx)->lead);
 }
 
+// Rows can be read at once. What is told of the core waits until it is published: who is told looks, and would not be told again.
 static void env_changed(void *ctx, unsigned events, const uint32_t *tables, size_t table_count)
 {
-    ch_edge_changed(ctx, events, tables, table_count);
+    struct charle_client *client = ctx;
+    pthread_mutex_lock(&client->mutex);
+    client->owes_status = true;
+    pthread_mutex_unlock(&client->mutex);
+    if (events & ~(unsigned)CHARLE_EVENT_STATUS)
+        ch_edge_changed(client, events & ~(unsigned)CHARLE_EVENT_STATUS, tables, table_count);
 }
 
 void ch_edge_changed(struct charle_client *client, unsigned events, const uint32_t *tables, size_t table_count)
@@ -318,8 +324,12 @@ static void publish(struct charle_client *client)
     pthread_mutex_lock(&client->mutex);
     view.turns = client->view.turns + 1;
     client->view = view;
+    bool owes_status = client->owes_status;
+    client->owes_status = false;
     pthread_cond_broadcast(&client->turned);
     pthread_mutex_unlock(&client->mutex);
+    if (owes_status)
+        ch_edge_changed(client, CHARLE_EVENT_STATUS, NULL, 0);
 }
 
 // Sleeps until there is something to do; hands out the queue. False: the thread is to end.

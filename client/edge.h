@@ -53,6 +53,7 @@ struct charle_client {
     void *watch_ctx;
     struct charle_client_live *lives; // client/live.h
     unsigned events;                // not taken yet
+    bool owes_status;               // the core has changed since the last publication
     int event_fd;
 
     struct edge_call *calls;        // of the thread alone

@@ -205,12 +205,48 @@ static void watchers_are_told(void **state)
     struct pollfd wait = {.fd = charle_client_fd(client), .events = POLLIN};
     for (int i = 0; i < 100 && !(charle_client_take_events(client) & CHARLE_EVENT_ROWS); i++)
         assert_true(poll(&wait, 1, 10000) >= 0);
+    for (int i = 0; i < 1000 && !(atomic_load(&seen) & CHARLE_EVENT_ROWS); i++) // the callback comes after the descriptor
+        usleep(5000);
     assert_true(atomic_load(&seen) & CHARLE_EVENT_ROWS);
     assert_int_equal(number(charle_client_db(client), "select count(*) from note where title = 'Seen live'"), 1);
     charle_client_watch(client, NULL, NULL);
     charle_client_stop(client);
     charle_client_stop(client);
     charle_client_close(client);
+}
+
+struct onlooker {
+    struct charle_client *client;
+    atomic_int state;
+};
+
+static void look_at_status(void *ctx, const struct charle_client_change *change)
+{
+    struct onlooker *onlooker = ctx;
+    struct charle_client_status status;
+    charle_client_status(onlooker->client, &status);
+    if (change->events & CHARLE_EVENT_STATUS)
+        atomic_store(&onlooker->state, (int)status.state);
+}
+
+// Nothing comes after the stop, so what the watcher saw last must be the end.
+static void watchers_see_what_they_are_told_of(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct onlooker onlooker = {.client = open_client(f)};
+    must_sync(onlooker.client);
+    charle_client_watch(onlooker.client, look_at_status, &onlooker);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(charle_client_start(onlooker.client, &err), CHARLE_OK);
+        assert_true(wait_for_state(onlooker.client, CHARLE_CLIENT_LIVE, 10000));
+        charle_client_stop(onlooker.client);
+        for (int i = 0; i < 1000 && atomic_load(&onlooker.state) != CHARLE_CLIENT_STOPPED; i++)
+            usleep(5000);
+        assert_int_equal(atomic_load(&onlooker.state), CHARLE_CLIENT_STOPPED);
+    }
+    charle_client_watch(onlooker.client, NULL, NULL);
+    charle_client_close(onlooker.client);
 }
 
 struct nosy {
@@ -385,6 +421,7 @@ int main(void)
         CASE(verdict_can_be_waited_for),
         CASE(inbox_and_outbox_are_dealt_with),
         CASE(watchers_are_told),
+        CASE(watchers_see_what_they_are_told_of),
         CASE(callback_cannot_wait_for_its_own_thread),
         CASE(follower_takes_over),
         CASE(many_threads_call_while_it_is_live),
