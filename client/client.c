@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "client/core_parts.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -138,7 +139,7 @@ static int check_hope(struct charle_client *client, struct patience *patience, c
     const char *why = status->problem[0] ? status->problem : "no answer from it yet";
     if (status->is_connected || status->state == CHARLE_CLIENT_FOLLOWING)
         patience->contact_us = now;
-    if (status->state == CHARLE_CLIENT_BLOCKED)
+    if (status->state == CHARLE_CLIENT_BLOCKED || status->state == CHARLE_CLIENT_PAUSED || status->state == CHARLE_CLIENT_METERED)
         return charle_fail(err, view->problem_code, "%s", status->problem);
     if (view->failures >= FAILURES_MAX && status->is_connected)
         return charle_fail(err, view->problem_code ? view->problem_code : CHARLE_UNAVAILABLE, "%s", why);
@@ -235,7 +236,7 @@ struct charle_db *charle_client_db(struct charle_client *client)
 
 const char *charle_client_state_name(enum charle_client_state state)
 {
-    static const char *const names[] = {"stopped", "offline", "connecting", "copying", "syncing", "live", "following", "blocked"};
+    static const char *const names[] = {"stopped", "offline", "connecting", "copying", "syncing", "live", "following", "blocked", "paused", "metered"};
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
 
@@ -245,6 +246,7 @@ static void look_into_file(struct charle_client *client, struct charle_client_st
     struct charle_error err;
     int64_t ready = 0, contact = 0;
     struct stat info;
+    struct ch_meter meter = {0};
     pthread_mutex_lock(&replica->look_mutex);
     // Whatever cannot be read stays zero: a status is a view, not a promise.
     (void)!ch_meta_number(&replica->look, "ready", 0, &ready, &err);
@@ -254,8 +256,13 @@ static void look_into_file(struct charle_client *client, struct charle_client_st
     (void)!ch_meta_text(&replica->look, "principal", out->principal, sizeof(out->principal), &err);
     (void)!ch_meta_text(&replica->look, "principal_id", out->principal_id, sizeof(out->principal_id), &err);
     (void)!ch_meta_text(&replica->look, "device_id", out->device_id, sizeof(out->device_id), &err);
+    (void)!ch_meter_read(&replica->look, ch_clock_wall().us, &meter, &err);
     pthread_mutex_unlock(&replica->look_mutex);
     out->is_ready = ready != 0;
+    out->is_paused = meter.is_paused;
+    out->meter_budget = meter.budget;
+    out->meter_used = out->meter_used > meter.used ? out->meter_used : meter.used; // the file is written now and then
+    out->meter_ends_at_us = meter.budget ? meter.started_us + meter.period_us : 0;
     if (contact > out->contact_at_us)
         out->contact_at_us = contact;
     if (stat(client->file, &info) == 0)

@@ -287,6 +287,20 @@ void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream 
         ch_core_fail(core, &err);
 }
 
+void ch_core_copy_flush(struct ch_client_core *core)
+{
+    for (int i = 0; i < CH_COPY_STREAMS_MAX; i++) {
+        struct charle_error err = {0};
+        if (!core->copies[i].call || !core->copies[i].pages.size)
+            continue;
+        if (write_stream(core, &core->copies[i], &err)) {
+            ch_core_fail(core, &err);
+            return;
+        }
+    }
+    show_progress(core);
+}
+
 void ch_core_copy_on_done(struct ch_client_core *core, struct ch_copy_stream *stream)
 {
     stream->call = 0;

@@ -65,6 +65,7 @@ uint64_t ch_core_call(struct ch_client_core *core, const char *method, const str
         return 0;
     }
     uint64_t id = ++core->last_id;
+    ch_core_meter_note(core, core->out.size);
     core->env->call_start(core->env->ctx, id, charle_str(method), charle_buf_bytes(&core->out), timeout_ms);
     return id;
 }
@@ -78,7 +79,7 @@ void ch_core_cancel(struct ch_client_core *core, uint64_t *call)
 
 // --- the end of a session ---------------------------------------------------------------------------------------------------
 
-static void cancel_all(struct ch_client_core *core)
+void ch_core_cancel_all(struct ch_client_core *core)
 {
     ch_core_cancel(core, &core->open_call);
     core->has_sent_shape = false;
@@ -98,7 +99,7 @@ static bool needs_person(enum charle_err code)
 
 void ch_core_end_session(struct ch_client_core *core, enum charle_err code, const char *text)
 {
-    cancel_all(core);
+    ch_core_cancel_all(core);
     core->failures++;
     core->problem_code = code;
     snprintf(core->problem, sizeof(core->problem), "%s", text);
@@ -319,10 +320,8 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     core->push_wanted = true;
     if (renew)
         probe_calls(core);
-    else if (!core->is_ready)
-        ch_core_copy_begin(core);
     else
-        ch_core_pull_begin(core, false);
+        ch_core_go_on(core);
 }
 
 // --- wishes -------------------------------------------------------------------------------------------------------------------
@@ -337,7 +336,7 @@ void ch_client_core_start(struct ch_client_core *core)
 void ch_client_core_stop(struct ch_client_core *core)
 {
     core->is_started = false;
-    cancel_all(core);
+    ch_core_cancel_all(core);
     ch_core_acquire_reset(core);
     core->failures = 0;
     core->problem[0] = '\0';
@@ -351,6 +350,12 @@ void ch_client_core_stop(struct ch_client_core *core)
 void ch_client_core_kick(struct ch_client_core *core)
 {
     core->push_wanted = true;
+    settle(core);
+}
+
+void ch_client_core_policy(struct ch_client_core *core)
+{
+    ch_core_meter_load(core);
     settle(core);
 }
 
@@ -450,6 +455,7 @@ void ch_client_core_on_message(struct ch_client_core *core, uint64_t id, struct 
     charle_arena_reset(&core->arena);
     if (!id)
         return;
+    ch_core_meter_note(core, message.len);
     if (id == core->open_call)
         charle_buf_add(&core->reply, message.ptr, message.len);
     else if (id == core->push_call)
@@ -532,6 +538,7 @@ static void poll_file(struct ch_client_core *core)
         core->sync_wanted++;
     }
     core->push_wanted = true;
+    ch_core_meter_load(core);
     if (core->env->changed)
         core->env->changed(core->env->ctx, CHARLE_EVENT_ROWS | CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX | CHARLE_EVENT_STATUS, NULL, 0);
 }
@@ -571,7 +578,9 @@ static bool may_push(const struct ch_client_core *core)
 {
     if (core->recall_after >= 0)
         return false; // not before the moment that shows what the server has lost
-    return (core->phase >= CH_PHASE_COPYING && core->phase <= CH_PHASE_LIVE) ||
+    if (!ch_core_meter_may_push(core))
+        return false;
+    return (core->phase >= CH_PHASE_HOLDING && core->phase <= CH_PHASE_LIVE) ||
            (core->phase == CH_PHASE_OPENING && core->push_is_probing && !core->open_call);
 }
 
@@ -581,10 +590,12 @@ static void set_timer(struct ch_client_core *core)
     int64_t wishes[] = {
         core->is_started ? core->poll_at : INT64_MAX,
         core->phase == CH_PHASE_FOLLOWING ? core->lead_at : INT64_MAX,
-        core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected) ? core->retry_at : INT64_MAX,
+        !core->meter.is_refusing && (core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected)) ? core->retry_at
+                                                                                                                            : INT64_MAX,
         core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
         ch_core_acquire_wish(core),
+        ch_core_meter_wish(core),
         may_push(core) && core->push_wanted && !core->push_call && !core->push_next.count ? core->push_at : INT64_MAX,
     };
     for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
@@ -597,10 +608,14 @@ static void settle(struct ch_client_core *core)
 {
     if (core->is_started && (core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_FOLLOWING))
         take_lead(core);
-    if ((core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED) && core->is_connected && ch_core_now(core) >= core->retry_at)
+    ch_core_meter_step(core);
+    if ((core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED) && core->is_connected && ch_core_now(core) >= core->retry_at &&
+        ch_core_meter_may_open(core))
         open_session(core, false);
     if (may_push(core))
         ch_core_push_step(core);
+    if (core->phase == CH_PHASE_HOLDING)
+        ch_core_meter_step(core); // the outbox may be empty now
     if (core->phase == CH_PHASE_LIVE)
         ch_core_acquire_step(core);
     if (core->phase == CH_PHASE_LIVE)
@@ -629,7 +644,7 @@ void ch_client_core_free(struct ch_client_core *core)
 {
     if (!core)
         return;
-    cancel_all(core);
+    ch_core_cancel_all(core);
     ch_core_acquire_reset(core);
     ch_moment_deinit(&core->moment);
     ch_moment_deinit(&core->probe);
@@ -655,6 +670,7 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
     static const uint8_t states[] = {
         [CH_PHASE_STOPPED] = CHARLE_CLIENT_STOPPED,     [CH_PHASE_FOLLOWING] = CHARLE_CLIENT_FOLLOWING,
         [CH_PHASE_OFFLINE] = CHARLE_CLIENT_OFFLINE,     [CH_PHASE_OPENING] = CHARLE_CLIENT_CONNECTING,
+        [CH_PHASE_PAUSED] = CHARLE_CLIENT_PAUSED,       [CH_PHASE_HOLDING] = CHARLE_CLIENT_METERED,
         [CH_PHASE_COPYING] = CHARLE_CLIENT_COPYING,     [CH_PHASE_FINISHING] = CHARLE_CLIENT_COPYING,
         [CH_PHASE_PULLING] = CHARLE_CLIENT_SYNCING,     [CH_PHASE_LIVE] = CHARLE_CLIENT_LIVE,
         [CH_PHASE_BLOCKED] = CHARLE_CLIENT_BLOCKED,
@@ -667,9 +683,12 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
         .eta_ms = -1,
         .contact_at_us = core->contact_at_us,
         .pages_applied = core->pages_applied,
+        .meter_used = core->meter.used,
     };
     if (core->phase == CH_PHASE_LIVE && core->acquire.step != CH_ACQUIRE_IDLE && !core->acquire.is_verify)
         out->state = CHARLE_CLIENT_COPYING;
+    if (core->phase == CH_PHASE_OFFLINE && core->is_connected && core->problem_code == CHARLE_RESOURCE_EXHAUSTED)
+        out->state = CHARLE_CLIENT_METERED; // not even a session is opened
     int64_t fresh = core->rows_copied - core->rows_before, left = core->rows_total - core->rows_copied;
     if (core->phase == CH_PHASE_COPYING && fresh > 0 && left >= 0)
         out->eta_ms = (ch_core_now(core) - core->copy_started_at) / 1000 * left / fresh;

@@ -7,6 +7,8 @@
 //   BLOCKED: the server refuses this replica or its token: tried again slowly, or at once with a new token.
 //
 //   state       calls in flight        what moves it on
+//   PAUSED      none                   a person resumes (meter.c)
+//   HOLDING     none, or Push          the session is open; calls come first, or the budget of bytes is used (meter.c)
 //   OPENING     Open                   its reply: who we are, which scopes, which calls the server knows
 //   COPYING     up to three Copy       all tables of all scopes are here (copy.c)
 //   FINISHING   none                   the indexes are made, one a timer event
@@ -37,6 +39,7 @@ void ch_client_core_free(struct ch_client_core *core); // cancels calls in fligh
 void ch_client_core_start(struct ch_client_core *core);
 void ch_client_core_stop(struct ch_client_core *core);  // drops the lead; calls in flight are cancelled
 void ch_client_core_kick(struct ch_client_core *core);  // a call was queued
+void ch_client_core_policy(struct ch_client_core *core); // the file says something new about pausing or the budget
 void ch_client_core_retry(struct ch_client_core *core); // now: a new token, a wake from suspend, somebody is impatient
 
 // Asks for one complete synchronisation: all calls queued by now confirmed, and a moment not older than now. Returns a ticket;

@@ -9,8 +9,10 @@
 enum ch_core_phase {
     CH_PHASE_STOPPED,
     CH_PHASE_FOLLOWING,
+    CH_PHASE_PAUSED,
     CH_PHASE_OFFLINE,
     CH_PHASE_OPENING,
+    CH_PHASE_HOLDING,
     CH_PHASE_COPYING,
     CH_PHASE_FINISHING,
     CH_PHASE_PULLING,
@@ -81,6 +83,18 @@ struct ch_acquire {
     struct charle_buf last_key; // of the last page that arrived, to go on behind
     struct charle_verify_report report;
 };
+// What people wish about synchronising, and the bytes of this period (meter.c).
+struct ch_meter {
+    bool is_loaded, is_paused;
+    int64_t version;    // grows when somebody sets it
+    int64_t budget;     // bytes a period; 0: no limit
+    int64_t period_us;
+    int64_t started_us; // the period, wall clock
+    int64_t used;       // in it
+    int64_t saved;      // of `used`, in the file
+    bool is_refusing;   // to open a session now
+};
+
 struct ch_client_core {
     const struct ch_client_env *env;
     struct ch_replica *replica;
@@ -96,6 +110,7 @@ struct ch_client_core {
     int failures;
     int64_t retry_at;   // of the phase OFFLINE or BLOCKED; 0: as soon as connected
     int64_t lead_at;    // of the phase FOLLOWING
+    struct ch_meter meter;
     int64_t poll_at;    // look whether another program wrote
     int64_t watch_at;   // the live stream has been silent for too long
     int64_t contact_at_us; // wall clock
@@ -164,11 +179,25 @@ void ch_core_changed(struct ch_client_core *core, unsigned events); // tells wat
 int64_t ch_core_now(const struct ch_client_core *core);
 void ch_core_contact(struct ch_client_core *core); // the server gave a sign
 
+void ch_core_cancel_all(struct ch_client_core *core);
+
+// meter.c
+void ch_meter_roll(struct ch_meter *meter, int64_t now_us); // into the period of now
+CHARLE_MUST_CHECK enum charle_err ch_meter_read(struct ch_lite *sql, int64_t now_us, struct ch_meter *out, struct charle_error *err);
+void ch_core_meter_load(struct ch_client_core *core);       // what the file says; of the bytes only when somebody set them anew
+void ch_core_meter_note(struct ch_client_core *core, size_t bytes); // were sent or received
+void ch_core_meter_step(struct ch_client_core *core);       // pauses, holds, goes on
+bool ch_core_meter_may_open(struct ch_client_core *core);   // a session; says why not
+bool ch_core_meter_may_push(const struct ch_client_core *core);
+int64_t ch_core_meter_wish(const struct ch_client_core *core);
+void ch_core_go_on(struct ch_client_core *core);            // with an open session: copies or pulls, if the budget allows
+
 // copy.c
 void ch_core_copy_begin(struct ch_client_core *core);  // or goes on where it was
 void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_bytes message);
 void ch_core_copy_on_done(struct ch_client_core *core, struct ch_copy_stream *stream);
 void ch_core_copy_finish_step(struct ch_client_core *core);
+void ch_core_copy_flush(struct ch_client_core *core);  // writes what has arrived; may end the session
 void ch_core_copy_cancel(struct ch_client_core *core);
 
 // pull.c

@@ -69,6 +69,7 @@ static void send_ready(struct ch_client_core *core)
     core->push_next.count = 0;
     charle_buf_reset(&core->push_reply);
     core->push_call = ++core->last_id;
+    ch_core_meter_note(core, core->push_next_request.size);
     core->env->call_start(core->env->ctx, core->push_call, CHARLE_STR("charle.Sync/Push"), charle_buf_bytes(&core->push_next_request),
                           PUSH_TIMEOUT_MS);
 }

@@ -112,6 +112,7 @@
 #define CH_LIVE_SIZE_DEFAULT ((size_t)16 << 20)    // of one live query's result: 40,000 rows of 350 bytes
 #define CH_LIVE_POLL_MS 250                        // as often as the file is looked at for what other programs wrote
 #define CH_LIVE_WRITER_WAIT_MS 20                  // a transaction in progress is waited for so long, then everything counts as changed
+#define CH_METER_BUDGET_MIN 65536                  // opening a session and a page of a copy fit in it
 #define CH_VERIFY_LEAF_ROWS 256                    // ranges this small are fetched, not divided again
 #define CH_VERIFY_BUCKETS 64
 #define CH_VERIFY_TRIES 5                          // how often a range that differs is asked again while the server is being written to

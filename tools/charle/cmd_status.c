@@ -13,10 +13,11 @@ static void print_json(struct cli *cli, const struct charle_client_status *statu
     charle_json_write_str(&place, charle_str(cli_replica_path(cli)));
     const char *text = charle_buf_text(&problem), *where = charle_buf_text(&place);
     printf("{%s,\"state\":\"%s\",\"is_ready\":%s,\"is_connected\":%s,\"pending_calls\":%lld,\"inbox\":%lld,\"contact_at_us\":%lld,"
-           "\"file_size\":%lld,\"principal\":\"%s\",\"principal_id\":\"%s\",\"device_id\":\"%s\",\"problem\":%s}\n",
+           "\"file_size\":%lld,\"is_paused\":%s,\"meter_budget\":%lld,\"meter_used\":%lld,\"meter_ends_at_us\":%lld,\"principal\":\"%s\",\"principal_id\":\"%s\",\"device_id\":\"%s\",\"problem\":%s}\n",
            where ? where : "\"server\":null", charle_client_state_name(status->state), status->is_ready ? "true" : "false", status->is_connected ? "true" : "false",
            (long long)status->pending_calls, (long long)status->inbox_count, (long long)status->contact_at_us,
-           (long long)status->file_size, status->principal, status->principal_id, status->device_id, text ? text : "null");
+           (long long)status->file_size, status->is_paused ? "true" : "false", (long long)status->meter_budget, (long long)status->meter_used,
+           (long long)status->meter_ends_at_us, status->principal, status->principal_id, status->device_id, text ? text : "null");
     charle_buf_deinit(&problem);
     charle_buf_deinit(&place);
 }
@@ -46,6 +47,11 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
     else
         printf("not copied yet (%s sync)\n", CLI_NAME);
     printf("Last sign   %s\n", laptop_age(status->contact_at_us, age));
+    if (status->is_paused)
+        printf("Paused      nothing is sent or fetched (%s resume)\n", CLI_NAME);
+    if (status->meter_budget)
+        printf("Metered     %.1f of %.1f MB used, the next period begins %s\n", (double)status->meter_used / 1e6,
+               (double)status->meter_budget / 1e6, laptop_when(status->meter_ends_at_us, age));
     printf("Waiting     %lld calls not confirmed by the server\n", (long long)status->pending_calls);
     int shown = 0;
     struct charle_error err = {0};

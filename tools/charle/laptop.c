@@ -53,6 +53,21 @@ const char *laptop_age(int64_t at_us, char out[32])
     return out;
 }
 
+const char *laptop_when(int64_t at_us, char out[32])
+{
+    int64_t seconds = (at_us - ch_clock_wall().us + 999999) / 1000000;
+    seconds = seconds > 0 ? seconds : 0;
+    if (seconds < 120)
+        snprintf(out, 32, "in %lld s", (long long)seconds);
+    else if (seconds < 7200)
+        snprintf(out, 32, "in %lld min", (long long)seconds / 60);
+    else if (seconds < 172800)
+        snprintf(out, 32, "in %lld h", (long long)seconds / 3600);
+    else
+        snprintf(out, 32, "in %lld days", (long long)seconds / 86400);
+    return out;
+}
+
 const char *laptop_verdict_name(enum charle_client_verdict verdict)
 {
     switch (verdict) {

@@ -11,6 +11,7 @@ struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_e
 
 // "3 min ago"; "never" for 0. Returns out.
 const char *laptop_age(int64_t at_us, char out[32]);
+const char *laptop_when(int64_t at_us, char out[32]); // "in 3 min"
 const char *laptop_verdict_name(enum charle_client_verdict verdict); // "rejected"
 
 // Resolves "Task.Get", "TaskService/Get" and "charleos.TaskService/Get". NULL after printing what is near.

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const struct cli_command *const common[] = {&cmd_up,    &cmd_serve, &cmd_passwd, &cmd_login, &cmd_sync,
-                                                   &cmd_status, &cmd_query, &cmd_call,   &cmd_inbox, &cmd_verify};
+                                                   &cmd_status, &cmd_query, &cmd_call,   &cmd_inbox, &cmd_verify,
+                                                   &cmd_pause, &cmd_resume, &cmd_meter};
 enum { COMMON_COUNT = sizeof(common) / sizeof(common[0]) };
 
 struct commands {

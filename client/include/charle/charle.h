@@ -85,6 +85,19 @@ void charle_client_stop(struct charle_client *client);
 // Errors: DEADLINE_EXCEEDED and UNAVAILABLE say how far it came; what arrived stays.
 CHARLE_MUST_CHECK int charle_client_sync(struct charle_client *client, uint32_t timeout_ms, struct charle_error *err);
 
+// Pauses synchronising, or lets it go on: nothing is sent or asked for but the connection's own heartbeat. Reading and offline calls go on; calls
+// are kept. Kept in the file, so it holds for every program on this replica and after a restart. While it is paused
+// charle_client_sync and charle_client_verify fail with FAILED_PRECONDITION.
+CHARLE_MUST_CHECK int charle_client_set_paused(struct charle_client *client, bool is_paused, struct charle_error *err);
+
+// Metered mode: at most `budget` bytes of synchronisation, both directions, without framing, in each period of period_s seconds (0: a day);
+// the first one begins now. budget 0: no limit; less than 64 KiB is INVALID_ARGUMENT. Kept in the file, as above.
+// With a budget waiting calls go out first, and nothing is fetched before they have. At nine tenths of it nothing more is fetched; the last tenth is
+// for calls and their verdicts. What waits then is the copy (it goes on where it was) or the next moment (the replica stays at the
+// last one). A moment that has begun to arrive is finished, and up to 1 MiB may be on its way: that much can be used
+// too much, and is taken from the next period. charle_client_sync fails with RESOURCE_EXHAUSTED once the bytes are used.
+CHARLE_MUST_CHECK int charle_client_set_meter(struct charle_client *client, int64_t budget, uint32_t period_s, struct charle_error *err);
+
 // Takes effect with the next call.
 void charle_client_set_token(struct charle_client *client, const char *token);
 
@@ -307,6 +320,8 @@ enum charle_client_state {
     CHARLE_CLIENT_LIVE = 5,       // every change arrives as it happens
     CHARLE_CLIENT_FOLLOWING = 6,  // another program keeps this replica in step
     CHARLE_CLIENT_BLOCKED = 7,    // needs a person: see `problem`
+    CHARLE_CLIENT_PAUSED = 8,     // somebody paused it
+    CHARLE_CLIENT_METERED = 9,    // calls come first, or the bytes of this period are used: see `problem`
 };
 
 struct charle_client_status {
@@ -323,6 +338,10 @@ struct charle_client_status {
     uint64_t bytes_sent;
     uint64_t pages_applied;
     int64_t file_size;
+    bool is_paused;
+    int64_t meter_budget;    // bytes a period; 0: no limit
+    int64_t meter_used;      // in this period; may be more than the budget, then the next one has less
+    int64_t meter_ends_at_us; // when the next period begins
     char principal[64];      // "user"; empty: never signed in
     char principal_id[64];
     char device_id[32];

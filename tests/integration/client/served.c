@@ -206,6 +206,7 @@ void served_stop(struct served *served)
     while (served->calls) {
         struct served_call *call = served->calls;
         served->calls = call->next;
+        charle_server_call_finish(call->call, CHARLE_CANCELLED, CHARLE_STR("over"), (struct charle_bytes){0});
         free_call(call);
     }
     pthread_cond_destroy(&served->wake);
