@@ -37,7 +37,7 @@ static void add_sql_name(struct ch_gen *gen, struct ch_names *names, const char 
     if (strlen(name) > CH_IDENTIFIER_LEN_MAX)
         ch_error(
             gen, place,
-            "the name of %s, %s, is longer than %d bytes, where PostgreSQL cuts; give it a shorter name of its own",
+            "the name of %s, %s, is longer than %d bytes, where PostgreSQL cuts; give it, or its table, a shorter name",
             what, name, CH_IDENTIFIER_LEN_MAX);
     add_name(gen, names, name, what, place);
 }

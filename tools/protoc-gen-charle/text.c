@@ -98,7 +98,7 @@ const char *ch_name_snake(struct charle_arena *run, const char *camel)
     for (const char *c = camel; *c; c++) {
         if (begins_word(c, camel))
             out[n++] = '_';
-        out[n++] = *c == '.' ? '_' : lower(*c);
+        out[n++] = isalnum((unsigned char)*c) ? lower(*c) : '_';
     }
     return out;
 }

@@ -5,7 +5,7 @@
 #include "db/schema.h"
 
 //  X(schema)
-#define SCHEMAS(X) X(types) X(words)
+#define SCHEMAS(X) X(types) X(words) X(shapes)
 
 #define SCHEMA_DECLARE(name) extern const struct charle_schema name##_schema;
 SCHEMAS(SCHEMA_DECLARE)
