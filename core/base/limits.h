@@ -47,6 +47,7 @@
 
 // Names. PostgreSQL cuts identifiers at 63 bytes; we refuse longer ones when the schema is compiled.
 #define CH_IDENTIFIER_LEN_MAX 63
+#define CH_INDEX_COLUMNS_MAX  32 // of a key, a unique or an index: PostgreSQL's own limit
 #define CH_SCOPE_LEN_MAX 200 // "client:" and an id
 #define CH_ID_LEN 26         // 48 bits of milliseconds and 80 random bits in Crockford base 32
 

@@ -89,6 +89,9 @@ struct ch_place ch_place_of_table_option(const struct ch_model_table *table, int
 struct ch_place ch_place_of_column_option(const struct ch_model_column *column, int32_t part);
 
 // "a, b, c" of the names, for messages that tell what would be right.
+// More columns in one index than PostgreSQL takes are an error.
+void ch_model_check_width(struct ch_gen *gen, const struct ch_model_table *table, size_t count, struct ch_place place,
+                          const char *what);
 const char *ch_model_column_names(struct ch_gen *gen, const struct ch_model_table *table);
 
 static inline void ch_column_set_add(struct charle_column_set *set, size_t index)

@@ -71,9 +71,11 @@ void ch_out_message_types(struct charle_buf *out, const struct ch_model *model, 
 static void enum_data(struct charle_buf *out, const struct ch_model_enum *e)
 {
     charle_buf_printf(out, "\nstatic const struct charle_enum_value %s_values[] = {\n", e->c_name);
-    for (size_t i = 0; i < e->value_count; i++)
-        charle_buf_printf(out, "    {.number = %s, .name = CHARLE_STR_INIT(\"%s\")},\n", e->values[i].c_name,
-                          e->values[i].sql_name);
+    for (size_t i = 0; i < e->value_count; i++) {
+        charle_buf_printf(out, "    {.number = %s, .name = CHARLE_STR_INIT(", e->values[i].c_name);
+        ch_c_string(out, e->values[i].sql_name, 8);
+        charle_buf_add_text(out, ")},\n");
+    }
     charle_buf_printf(
         out, "};\nconst struct charle_enum %s_enum = {\n    .name = \"%s\", .values = %s_values, .count = %zu};\n",
         e->c_name, e->full_name, e->c_name, e->value_count);

@@ -1,6 +1,7 @@
 // Columns: types, defaults, what is generated, status steps and merge groups.
 #include "base/limits.h"
 #include "gen.h"
+#include "msg/json.h"
 #include "options.h"
 #include "sql.h"
 
@@ -14,15 +15,44 @@ static const Charle__Column *options_or_none(struct ch_gen *gen, const struct ch
     return options ? options : &no_options;
 }
 
+// What an author who wrote this type most likely wants.
+static const char *write_instead(enum charle_type type)
+{
+    if (type == CHARLE_TYPE_MESSAGE)
+        return "a table of its own that refers to this one, or a string with type: JSONB";
+    if (type == CHARLE_TYPE_UINT4)
+        return "int64, which holds all values of a uint32, or int32";
+    if (type == CHARLE_TYPE_UINT8)
+        return "int64, or a string with type: NUMERIC for values above 2^63";
+    if (type == CHARLE_TYPE_FLOAT4)
+        return "double";
+    return "int32, int64, double, string, bytes, bool, sfixed64, sint32 or an enum";
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_system_column(const char *name)
+{
+    static const char *const names[] = {"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"};
+
+    return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
 static void check_column_type(struct ch_gen *gen, const struct ch_model_column *column)
 {
     const struct ch_model_field *field = column->field;
 
     if (field->type >= CHARLE_TYPE_MESSAGE)
-        ch_error(gen, column->place,
-                 "column %s has a type that no database column has; write int32, int64, double, string, bytes, bool, "
-                 "sfixed64, sint32 or an enum",
-                 column->name);
+        ch_error(gen, column->place, "column %s has a type that no database column has; write %s", column->name,
+                 write_instead(field->type));
+    if (is_system_column(column->name))
+        ch_error(gen, column->place, "%s is a column that every table of PostgreSQL has already; choose another name", column->name);
     if (column->type == CHARLE_TYPE_ENUM && column->enumeration && !column->enumeration->value_count)
         ch_error(gen, column->place, "enum %s of column %s has no values; give it at least one",
                  column->enumeration->full_name, column->name);
@@ -110,6 +140,54 @@ static void check_default_value(struct ch_gen *gen, const struct ch_model_column
                  column->enumeration->value_count ? column->enumeration->values[0].sql_name : "");
 }
 
+// A constant that PostgreSQL would refuse, or take and then refuse with every row. A cast is the author's own business.
+static void check_default_constant(struct ch_gen *gen, const struct ch_model_column *column, const struct ch_sql *sql,
+                                   struct ch_place place)
+{
+    const enum charle_type type = column->type;
+    const bool is_parsed = type == CHARLE_TYPE_DATE || type == CHARLE_TYPE_NUMERIC || type == CHARLE_TYPE_UUID || type == CHARLE_TYPE_JSONB;
+    const bool is_number_type = type == CHARLE_TYPE_INT4 || type == CHARLE_TYPE_INT8 || type == CHARLE_TYPE_FLOAT8 || type == CHARLE_TYPE_NUMERIC;
+    const char *text = sql->text + strspn(sql->text, " \n\t(");
+    const bool is_number = *text && strchr("+-.0123456789", *text), is_bool = *text && strchr("tTfF", *text);
+    const struct charle_field field = {.name = charle_str(column->name), .number = column->number, .type = (uint8_t)type, .label = CHARLE_REQUIRED};
+    union {
+        char bytes[64];
+        int64_t aligned;
+    } value;
+    struct charle_error err = {0};
+
+    if (strstr(sql->text, "::") || column->is_array)
+        return;
+    if (sql->constant && is_parsed && charle_field_read_text(&field, charle_str(sql->constant), gen->run, &value, &err))
+        ch_error(gen, place, "the default of column %s, '%s', is not of its type: %s", column->name, sql->constant, err.text);
+    if (sql->constant)
+        return;
+    if (*text == 'n' || *text == 'N') {
+        if (!column->is_nullable)
+            ch_error(gen, place, "the default of column %s is null, which it may not be; write a value or leave default_sql out", column->name);
+    } else if (is_number && !is_number_type && type != CHARLE_TYPE_TEXT && type != CHARLE_TYPE_ENUM)
+        ch_error(gen, place, "the default of column %s is a number, and its type is not; write %s", column->name,
+                 type == CHARLE_TYPE_BOOL ? "true or false" : "a text in quotes");
+    else if (is_bool && type != CHARLE_TYPE_BOOL)
+        ch_error(gen, place, "the default of column %s is true or false, and its type is not bool; write a value of its type", column->name);
+    else if (is_number && (type == CHARLE_TYPE_INT4 || type == CHARLE_TYPE_INT8) && strspn(text, "+-0123456789") == strlen(text) &&
+             charle_field_read_text(&field, charle_str(text + (*text == '+')), gen->run, &value, &err))
+        ch_error(gen, place, "the default of column %s does not fit: %s", column->name, err.text);
+}
+
+// Moments are no numbers and no texts.
+static void check_default_function(struct ch_gen *gen, const struct ch_model_column *column, const struct ch_sql *sql,
+                                   struct ch_place place)
+{
+    static const char *const moments[] = {"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp"};
+    const bool is_moment = sql->function_count == 1 && is_one_of(sql->functions[0].name, moments, sizeof moments / sizeof *moments);
+
+    if (is_moment && sql->functions[0].at == 0 && column->type != CHARLE_TYPE_TIMESTAMPTZ && column->type != CHARLE_TYPE_DATE &&
+        !strstr(sql->text, "::"))
+        ch_error(gen, place, "the default of column %s is a moment, and its type is not; make it sfixed64, or write another default",
+                 column->name);
+}
+
 static void read_default(struct ch_gen *gen, struct ch_model_column *column, const Charle__Column *options)
 {
     struct ch_place place = ch_place_of_column_option(column, 5);
@@ -128,6 +206,9 @@ static void read_default(struct ch_gen *gen, struct ch_model_column *column, con
                                 ch_text(gen->run, "the default of column %s", column->name), &sql))
         return;
     check_default_value(gen, column, &sql, place);
+    if (sql.is_constant)
+        check_default_constant(gen, column, &sql, place);
+    check_default_function(gen, column, &sql, place);
     column->default_pg = options->default_sql;
     column->default_sqlite = options->default_sqlite ? options->default_sqlite : ch_sql_for_sqlite(gen, &sql);
     if (!options->default_sqlite && column->is_array && strcmp(column->default_pg, "'{}'") == 0)

@@ -43,6 +43,7 @@ static void read_unique(struct ch_gen *gen, struct ch_model_table *table, const 
             ch_error(gen, place, "unique names %s, which is no column of %s; its columns are %s", name, table->name,
                      ch_model_column_names(gen, table));
     }
+    ch_model_check_width(gen, table, unique.column_count, place, "a unique constraint");
     add_unique(gen, table, unique);
 }
 
@@ -151,6 +152,20 @@ static void read_part(struct ch_gen *gen, const struct ch_model_table *table, st
     CH_APPEND(gen->run, index->parts, index->part_count, part);
 }
 
+// An index of what changes by itself would be wrong the next moment.
+static void check_immutable(struct ch_gen *gen, const struct ch_model_index *index, const struct ch_sql *sql)
+{
+    static const char *const moving[] = {"now",         "clock_timestamp",   "statement_timestamp", "transaction_timestamp", "random",
+                                         "timeofday",   "gen_random_uuid",   "nextval",             "currval",               "age",
+                                         "current_setting"};
+
+    for (size_t i = 0; i < sql->function_count; i++)
+        for (size_t j = 0; j < sizeof moving / sizeof *moving; j++)
+            if (strcmp(sql->functions[i].name, moving[j]) == 0)
+                ch_error(gen, index->place, "index %s uses %s(), whose answer changes by itself; index what is in the row", index->name,
+                         moving[j]);
+}
+
 static void read_expression(struct ch_gen *gen, const struct ch_model_table *table, struct ch_model_index *index,
                             const char *text)
 {
@@ -161,6 +176,7 @@ static void read_expression(struct ch_gen *gen, const struct ch_model_table *tab
                                     ch_text(gen->run, "the expression of index %s", index->name), table, &sql,
                                     &index->used_columns))
         return;
+    check_immutable(gen, index, &sql);
     part.expression_sqlite = ch_sql_for_sqlite(gen, &sql);
     CH_APPEND(gen->run, index->parts, index->part_count, part);
 }
@@ -173,6 +189,7 @@ static void read_where(struct ch_gen *gen, const struct ch_model_table *table, s
 
     if (!ch_sql_read_row_expression(gen, options->where, index->place, what, table, &sql, &index->used_columns))
         return;
+    check_immutable(gen, index, &sql);
     index->where_pg = options->where;
     index->where_sqlite = options->where_sqlite ? options->where_sqlite : ch_sql_for_sqlite(gen, &sql);
     if (!options->where_sqlite)
@@ -240,6 +257,7 @@ static void read_index(struct ch_gen *gen, struct ch_model_table *table, const C
     for (size_t i = 0; i < options->n_include; i++)
         read_include(gen, table, &index, options->include[i]);
     check_method(gen, &index);
+    ch_model_check_width(gen, table, index.part_count + options->n_include, place, "an index");
     CH_APPEND(gen->run, table->indexes, table->index_count, index);
 }
 

@@ -91,8 +91,15 @@ static const char *value_sql_name(struct ch_gen *gen, const Google__Protobuf__En
         ch_option_read(gen, pb->options ? &pb->options->base : NULL, &charle__enum_value__descriptor, place);
     size_t len = strlen(prefix);
 
-    if (option && option->name)
+    if (option && option->name) {
+        bool is_plain = *option->name != '\0';
+
+        for (const char *c = option->name; *c; c++)
+            is_plain &= (unsigned char)*c >= ' ' && *c != '\x7f';
+        if (!is_plain)
+            ch_error(gen, place, "the name of value %s is empty or has control characters; write one that people can read", pb->name);
         return option->name;
+    }
     if (strncmp(pb->name, prefix, len) == 0 && pb->name[len])
         return ch_name_lower(gen->run, pb->name + len);
     return ch_name_lower(gen->run, pb->name);

@@ -53,6 +53,13 @@ const char *ch_model_column_names(struct ch_gen *gen, const struct ch_model_tabl
     return names;
 }
 
+void ch_model_check_width(struct ch_gen *gen, const struct ch_model_table *table, size_t count, struct ch_place place, const char *what)
+{
+    if (count > CH_INDEX_COLUMNS_MAX)
+        ch_error(gen, place, "%s of table %s has %zu columns, and PostgreSQL indexes %d at most; leave some out", what, table->name,
+                 count, CH_INDEX_COLUMNS_MAX);
+}
+
 // --- keys -----------------------------------------------------------------------------------------------------------
 
 // Both databases must order the keys of a replicated table alike, and a replica writes them as JSON.
@@ -114,6 +121,7 @@ static void read_key(struct ch_gen *gen, struct ch_model_table *table, const Cha
         else
             add_key(gen, table, column, options->n_audience > 0);
     }
+    ch_model_check_width(gen, table, table->key_count, place, "the primary key");
 }
 
 // --- tables ---------------------------------------------------------------------------------------------------------

@@ -92,9 +92,11 @@ static bool begins_word(const char *at, const char *start)
 
 const char *ch_name_snake(struct charle_arena *run, const char *camel)
 {
-    char *out = ch_run_alloc(run, strlen(camel) * 2 + 1, 1);
+    char *out = ch_run_alloc(run, strlen(camel) * 2 + 2, 1);
     size_t n = 0;
 
+    if (isdigit((unsigned char)*camel))
+        out[n++] = '_';
     for (const char *c = camel; *c; c++) {
         if (begins_word(c, camel))
             out[n++] = '_';
@@ -128,10 +130,15 @@ const char *ch_name_c(struct charle_arena *run, const char *package_or_type)
     return ch_name_snake(run, package_or_type);
 }
 
+// Underscores at the end do not count: default becomes default_ and default_ default__, so that they do not meet.
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
+    size_t len = strlen(name);
+
+    while (len && name[len - 1] == '_')
+        len--;
     for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
+        if (strncmp(names[i], name, len) == 0 && !names[i][len])
             return true;
     return false;
 }
