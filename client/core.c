@@ -347,9 +347,17 @@ void ch_client_core_stop(struct ch_client_core *core)
     settle(core);
 }
 
-void ch_client_core_kick(struct ch_client_core *core)
+// The time at which a parked call is due holds nothing else back; trouble with the server does.
+void ch_core_want_push(struct ch_client_core *core)
 {
     core->push_wanted = true;
+    if (core->push_failures == 0)
+        core->push_at = 0;
+}
+
+void ch_client_core_kick(struct ch_client_core *core)
+{
+    ch_core_want_push(core);
     settle(core);
 }
 
@@ -391,7 +399,7 @@ int64_t ch_client_core_sync(struct ch_client_core *core)
     pthread_mutex_unlock(&core->replica->look_mutex);
     core->sync_mark = mark > core->sync_mark ? mark : core->sync_mark;
     core->sync_wanted++;
-    core->push_wanted = true;
+    ch_core_want_push(core);
     if (core->phase == CH_PHASE_FOLLOWING)
         ask_leader(core);
     else if (core->retry_at && core->is_connected)
@@ -537,7 +545,7 @@ static void poll_file(struct ch_client_core *core)
         core->sync_mark = position;
         core->sync_wanted++;
     }
-    core->push_wanted = true;
+    ch_core_want_push(core);
     ch_core_meter_load(core);
     if (core->env->changed)
         core->env->changed(core->env->ctx, CHARLE_EVENT_ROWS | CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX | CHARLE_EVENT_STATUS, NULL, 0);

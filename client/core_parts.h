@@ -178,6 +178,7 @@ void ch_core_set_phase(struct ch_client_core *core, enum ch_core_phase phase);
 void ch_core_changed(struct ch_client_core *core, unsigned events); // tells watchers, with the tables that changed
 int64_t ch_core_now(const struct ch_client_core *core);
 void ch_core_contact(struct ch_client_core *core); // the server gave a sign
+void ch_core_want_push(struct ch_client_core *core); // there may be calls to push: looks as soon as the server can be asked
 
 void ch_core_cancel_all(struct ch_client_core *core);
 

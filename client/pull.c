@@ -144,7 +144,8 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
     core->is_ready = result.is_ready;
     core->acquire_wanted = core->acquire_wanted || !result.is_complete;
     core->pages_applied += moment->page_count;
-    core->push_wanted = core->push_wanted || result.calls_contained; // a parked one among them was queued again
+    if (result.calls_contained)
+        ch_core_want_push(core); // a parked one among them was queued again
     if (options.staged)
         ch_core_acquire_applied(core, result.rows_different);
     unsigned events = (result.rows ? CHARLE_EVENT_ROWS : 0u) | (result.calls_contained ? CHARLE_EVENT_CALLS : 0u);

@@ -597,7 +597,10 @@ static enum charle_err do_hash(struct fake_server *server, const struct charle_h
         struct charle_hash_bucket *bucket = new(server, sizeof(*bucket));
         uint8_t hash[CH_ROW_HASH_SIZE];
         ch_row_sum_write(&sum, hash);
-        *bucket = (struct charle_hash_bucket){keep_str(server, fake_column_str(stmt, 0)), sum.rows,
+        struct charle_str until = fake_column_str(stmt, 0);
+        if (at == total && !server->names_last_key)
+            until = request->until_key.has ? request->until_key.value : CHARLE_STR("");
+        *bucket = (struct charle_hash_bucket){keep_str(server, until), sum.rows,
                                               charle_arena_bytes(&server->arena, charle_bytes(hash, sizeof(hash)))};
         list_add(server, &buckets, bucket);
         sum = (struct ch_row_sum){0};

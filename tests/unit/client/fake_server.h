@@ -19,6 +19,7 @@ struct fake_server {
     int64_t now_us;
     bool parks;                // every pushed call is parked
     bool rejects;              // every pushed call is rejected
+    bool names_last_key;       // of a range's last bucket; otherwise it goes to the end, as the server's does
     int64_t calls_run;         // by Push, repeats not counted
     int64_t pulls;
     char saved_file[64];

@@ -1,9 +1,8 @@
 // Scopes that are fetched or compared beside a replica in use, while the database goes back in time, connections are lost and people lose their
 // rights. Each case is a way in which a replica once showed what was not so, or stood still; the simulation (tests/sim) found them.
-#include "world.h"
+#include "fixture.h"
 
 #include "client/core_parts.h"
-#include "notes.charle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,81 +10,11 @@
 
 #include <cmocka.h>
 
-extern const struct charle_schema notes_schema;
-
-struct fixture {
-    struct fake_server server;
-    struct world a;
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    fake_server_open(&f->server, &notes_schema);
-    fake_server_grant(&f->server, "team");
-    fake_server_grant(&f->server, "person:p1");
-    fake_server_sql(&f->server, "insert into person(id, name, email) values ('p1', 'Ada', 'ada@x');"
-                    "insert into room(id, title, budget) values ('r1', 'Attic', 10), ('r2', 'Bath', 20)");
-    fake_server_sql(&f->server,
-                    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 30) "
-                    "insert into note(id, room_id, title, body, votes, state, rank, created_at, updated_at, labels) "
-                    "select printf('n%%04d', i), 'r' || (1 + i %% 2), 'Title ' || i, 'Body ' || i, i, 'open', i, 1763800000000000, 1763800000000000, '[]' from n");
-    f->a.random = 1;
-    world_open(&f->a, &f->server, "repair", true);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    world_close(&f->a);
-    world_remove_files(f->a.file);
-    fake_server_close(&f->server);
-    free(f);
-    return 0;
-}
-
-static void start(struct fixture *f)
-{
-    ch_client_core_start(f->a.core);
-    world_connect(&f->a, true);
-}
-
-static void reconnect(struct fixture *f)
-{
-    world_connect(&f->a, false);
-    world_connect(&f->a, true);
-}
-
-// Steps until the query on the replica says so.
-static void step_until(struct fixture *f, const char *sql, int64_t value)
-{
-    for (int i = 0; i < 5000; i++) {
-        if (world_number(&f->a, "%s", sql) == value)
-            return;
-        assert_true(world_step(&f->a));
-    }
-    fail_msg("never: %s = %lld", sql, (long long)value);
-}
-
 static void step_until_acquiring(struct fixture *f, enum ch_acquire_step step)
 {
     for (int i = 0; i < 5000 && f->a.core->acquire.step != step; i++)
         assert_true(world_step(&f->a));
     assert_int_equal(f->a.core->acquire.step, step);
-}
-
-static int64_t stamp_of(struct fixture *f, const char *scope)
-{
-    return world_number(&f->a, "select stamp from charle_cursor where scope = '%s' and state = 1", scope);
-}
-
-static void end(struct fixture *f)
-{
-    world_settle(&f->a, 20000);
-    fake_server_check(&f->server, &f->a.replica);
-    assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where state <> 1"), 0);
 }
 
 // --- the database goes back -----------------------------------------------------------------------------------------------------
@@ -99,13 +28,13 @@ static void columns_of_a_lost_past_are_not_shown(void **state)
     fake_server_sql(&f->server, "update note set room_id = 'r2' where id = 'n0002'");
     fake_server_save(&f->server);
     fake_server_sql(&f->server, "update note set room_id = 'r1' where id = 'n0002'");
-    start(f);
-    step_until(f, "select is_done from charle_copy where scope = 'room:r1' and tab = 3", 1);
+    fixture_start(f);
+    fixture_step_until(f, "select is_done from charle_copy where scope = 'room:r1' and tab = 3", 1);
     assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and body is not null"), 1);
     assert_int_equal(world_number(&f->a, "select is_done from charle_copy where scope = 'team' and tab = 3"), 0);
     fake_server_restore(&f->server);
-    reconnect(f);
-    end(f);
+    fixture_reconnect(f);
+    fixture_end(f);
     assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and body is null"), 1);
 }
 
@@ -114,13 +43,13 @@ static void first_copy_that_outlived_its_past_is_compared(void **state)
 {
     struct fixture *f = *state;
     fake_server_save(&f->server);
-    start(f);
-    step_until(f, "select is_done from charle_copy where scope = 'team' and tab = 1", 1);
+    fixture_start(f);
+    fixture_step_until(f, "select is_done from charle_copy where scope = 'team' and tab = 1", 1);
     fake_server_sql(&f->server, "update note set title = 'never' where id = 'n0003'");
-    step_until(f, "select count(*) from note where title = 'never'", 1);
+    fixture_step_until(f, "select count(*) from note where title = 'never'", 1);
     fake_server_restore(&f->server);
-    reconnect(f);
-    end(f);
+    fixture_reconnect(f);
+    fixture_end(f);
 }
 
 // As before, but the scope that showed it is not held in the present, so nothing asks whether its newest head is on the history. The row stays,
@@ -133,26 +62,26 @@ static void copied_scope_that_is_lost_puts_the_others_in_doubt(void **state)
     fake_server_grant(&f->server, "reader:p1");
     fake_server_save(&f->server);
     fake_server_grant(&f->server, "room:r1");
-    start(f);
-    step_until(f, "select is_done from charle_copy where scope = 'reader:p1' and tab = 3", 1);
+    fixture_start(f);
+    fixture_step_until(f, "select is_done from charle_copy where scope = 'reader:p1' and tab = 3", 1);
     assert_int_equal(world_number(&f->a, "select is_done from charle_copy where scope = 'room:r1' and tab = 3"), 0);
     fake_server_sql(&f->server, "update note set title = 'never' where id = 'n0002'");
-    step_until(f, "select count(*) from note where title = 'never'", 1);
+    fixture_step_until(f, "select count(*) from note where title = 'never'", 1);
     for (int i = 0; i < 5000 && !f->a.started[2]; i++)
         assert_true(world_step(&f->a));
     fake_server_restore(&f->server);
-    end(f);
+    fixture_end(f);
     assert_int_equal(world_number(&f->a, "select count(*) from note where title = 'never'"), 0);
 }
 
 static void fetch_that_outlived_its_past_is_compared(void **state)
 {
     struct fixture *f = *state;
-    start(f);
+    fixture_start(f);
     world_settle(&f->a, 5000);
     fake_server_grant(&f->server, "room:r1");
     fake_server_save(&f->server);
-    reconnect(f);
+    fixture_reconnect(f);
     step_until_acquiring(f, CH_ACQUIRE_FETCH);
     for (int i = 0; i < 5000 && f->a.core->acquire.table_at < 2; i++) // up to the notes
         assert_true(world_step(&f->a));
@@ -160,8 +89,8 @@ static void fetch_that_outlived_its_past_is_compared(void **state)
     for (int i = 0; i < 5000 && !f->a.core->acquire.last_key.size; i++)
         assert_true(world_step(&f->a));
     fake_server_restore(&f->server);
-    reconnect(f);
-    end(f);
+    fixture_reconnect(f);
+    fixture_end(f);
 }
 
 // A verification that differs waits for the cursor to reach the head it was hashed at; that head may never come.
@@ -170,7 +99,7 @@ static void verification_does_not_wait_for_a_lost_past(void **state)
     struct fixture *f = *state;
     struct charle_verify_report report = {0};
     struct world_call *stream = NULL;
-    start(f);
+    fixture_start(f);
     world_settle(&f->a, 5000);
     fake_server_save(&f->server);
     int64_t ticket = ch_client_core_verify(f->a.core);
@@ -187,7 +116,7 @@ static void verification_does_not_wait_for_a_lost_past(void **state)
         assert_true(world_step(&f->a));
     assert_true(ch_client_core_verified(f->a.core, &report) >= ticket);
     assert_int_equal(report.rows_different, 0);
-    end(f);
+    fixture_end(f);
 }
 
 // --- connections are lost -------------------------------------------------------------------------------------------------------
@@ -197,20 +126,20 @@ static void verification_turns_no_cursor_back(void **state)
 {
     struct fixture *f = *state;
     struct charle_verify_report report = {0};
-    start(f);
+    fixture_start(f);
     world_settle(&f->a, 5000);
     assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update person set name = 'rot'", NULL, NULL, NULL), SQLITE_OK);
-    int64_t ticket = ch_client_core_verify(f->a.core), last = stamp_of(f, "team");
+    int64_t ticket = ch_client_core_verify(f->a.core), last = fixture_stamp(f, "team");
     for (int i = 0; i < 20000 && ch_client_core_verified(f->a.core, &report) < ticket; i++) {
         if (i % 3 == 0 && i < 30)
             fake_server_sql(&f->server, "update note set title = 'busy %d' where id = 'n0004'", i);
         assert_true(world_step(&f->a));
-        int64_t now = stamp_of(f, "team");
+        int64_t now = fixture_stamp(f, "team");
         assert_true(now >= last);
         last = now;
     }
     assert_true(report.rows_different >= 1);
-    end(f);
+    fixture_end(f);
 }
 
 // A scope that was gained during the first copy is fetched beside it; when the connection is lost meanwhile, the copy that begins again takes
@@ -218,7 +147,7 @@ static void verification_turns_no_cursor_back(void **state)
 static void fetch_ends_when_the_copy_begins_again(void **state)
 {
     struct fixture *f = *state;
-    start(f);
+    fixture_start(f);
     for (int i = 0; i < 5000 && !f->a.started[2]; i++)
         assert_true(world_step(&f->a));
     fake_server_grant(&f->server, "room:r1");
@@ -227,16 +156,16 @@ static void fetch_ends_when_the_copy_begins_again(void **state)
     assert_int_equal(world_number(&f->a, "select coalesce((select value from charle_meta where key = 'ready'), 0)"), 0);
     for (int i = 0; i < 5000 && f->a.core->acquire.table_at < 2; i++)
         assert_true(world_step(&f->a));
-    reconnect(f);
+    fixture_reconnect(f);
     fake_server_sql(&f->server, "update note set body = 'newer' where id = 'n0002'");
     int64_t last = -1;
     for (int i = 0; i < 400; i++) {
         (void)world_step(&f->a);
-        int64_t now = stamp_of(f, "room:r1");
+        int64_t now = fixture_stamp(f, "room:r1");
         assert_true(now >= last);
         last = now;
     }
-    end(f);
+    fixture_end(f);
 }
 
 // --- rights are lost --------------------------------------------------------------------------------------------------------------
@@ -245,17 +174,17 @@ static void fetch_ends_when_the_copy_begins_again(void **state)
 static void losing_everything_in_doubt_is_learned(void **state)
 {
     struct fixture *f = *state;
-    start(f);
+    fixture_start(f);
     world_settle(&f->a, 5000);
     world_connect(&f->a, false);
     fake_server_sql(&f->server, "update note set title = 'While away' where id = 'n0001'; update person set email = 'new' where id = 'p1'");
     fake_server_forget_log(&f->server);
     world_connect(&f->a, true);
-    step_until(f, "select count(*) from charle_cursor where state = 3", 2);
+    fixture_step_until(f, "select count(*) from charle_cursor where state = 3", 2);
     fake_server_revoke(&f->server, "team");
     fake_server_revoke(&f->server, "person:p1");
-    reconnect(f);
-    end(f);
+    fixture_reconnect(f);
+    fixture_end(f);
     assert_int_equal(world_number(&f->a, "select count(*) from note"), 0);
 }
 
@@ -264,23 +193,23 @@ static void scope_lost_and_gained_again_is_fetched_as_a_whole(void **state)
 {
     struct fixture *f = *state;
     fake_server_grant(&f->server, "room:r1");
-    start(f);
+    fixture_start(f);
     world_settle(&f->a, 5000);
     assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update room set budget = 99 where id = 'r1'", NULL, NULL, NULL), SQLITE_OK);
     assert_true(ch_client_core_verify(f->a.core) > 0);
     for (int i = 0; i < 5000 && f->a.core->acquire.staged_count == 0; i++)
         assert_true(world_step(&f->a));
     fake_server_revoke(&f->server, "room:r1");
-    step_until(f, "select count(*) from charle_cursor where scope = 'room:r1'", 0);
+    fixture_step_until(f, "select count(*) from charle_cursor where scope = 'room:r1'", 0);
     assert_true(f->a.core->acquire.staged_count > 0);
     fake_server_grant(&f->server, "room:r1");
-    reconnect(f);
-    end(f);
+    fixture_reconnect(f);
+    fixture_end(f);
 }
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         CASE(columns_of_a_lost_past_are_not_shown),
         CASE(first_copy_that_outlived_its_past_is_compared),
