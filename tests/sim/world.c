@@ -498,7 +498,9 @@ struct world_shared *world_shared_new(void)
 {
     // One session is active at a time; plans and their order of rows shall not depend on the machine.
     static const char *const settings[] = {"autovacuum=off", "jit=off", "max_parallel_workers_per_gather=0", "synchronize_seqscans=off",
-                                           "timezone=UTC", "max_connections=20", "shared_buffers=64MB", NULL};
+                                           "timezone=UTC", "max_connections=20", "shared_buffers=64MB",
+                                           // A checkpoint in the middle changes how far a sequence jumps in a crash.
+                                           "checkpoint_timeout=1d", "max_wal_size=4GB", NULL};
     const struct ch_pg_cluster_options options = {.settings = settings};
     char url[CH_PG_CLUSTER_URL_SIZE];
     struct world_shared *shared = ch_alloc_zeroed(1, sizeof(*shared));

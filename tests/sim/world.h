@@ -114,7 +114,7 @@ struct laptop {
     // Calls whose success the user has seen: they must never vanish.
     struct seen_call {
         int64_t ticket;
-        uint64_t hash;            // of method and request
+        uint64_t hash;            // of method and request; 0: not known
     } *seen;
     size_t seen_count, seen_capacity;
 };
