@@ -7,7 +7,9 @@
 //   on the disk   header 72 | head 72, page P + 40 | head 72, page P + 40 | …
 //
 // A head carries 8 bytes of ours behind SQLite's 24: how many frames the writer knew to be synced when it wrote this
-// one. Recovery needs that to tell a log that was cut off by a power cut from one that was damaged later.
+// one. Recovery needs that to tell a log that was cut off by a power cut from one that was damaged later. After a commit
+// was synced, a tail of 72 bytes takes the place of the next head and says the same about that commit; it is not synced
+// itself, so only in the first seconds after the last commit damage to it may look like a power cut.
 //
 //   bytes of a head   0 page number, 4 size of the database after a commit, 8 salts, 16 checksums, 24 frames synced
 //   bytes of a header 0 magic … 16 salts, 24 checksums
@@ -96,6 +98,12 @@ static int write_header(struct cipher_file *file, const uint8_t *header)
     return write_small(file, UNIT_LOG_HEADER, 0, header, 0);
 }
 
+static void put_frames_synced(uint8_t head[32], uint32_t count)
+{
+    for (int i = 0; i < 4; i++)
+        head[HEAD_SIZE + i] = (uint8_t)(count >> (8 * i));
+}
+
 // Another program may have begun the log anew, and frames of a transaction that was rolled back are written over: what was
 // synced is never claimed for frames from this one on.
 static void note_progress(struct cipher_file *file, uint32_t number, const uint8_t salts[SALT_SIZE])
@@ -113,8 +121,7 @@ static int write_head(struct cipher_file *file, const struct place *place, const
     uint8_t whole[32] = {0};
     note_progress(file, place->number, head + 8);
     memcpy(whole, head, HEAD_SIZE);
-    for (int i = 0; i < 4; i++)
-        whole[HEAD_SIZE + i] = (uint8_t)(file->frames_synced >> (8 * i));
+    put_frames_synced(whole, file->frames_synced);
     int code = write_small(file, UNIT_LOG_HEAD, place->number, whole, place->on_disk);
     if (code)
         return code;
@@ -150,7 +157,13 @@ static int write_page(struct cipher_file *file, const struct place *place, const
     ch_cipher_seal(file, &name, page, size, file->scratch, file->scratch + size);
     if (file->frames_written <= place->number)
         file->frames_written = place->number + 1;
+    file->turn = file->main->log_turn;
     return write_real(file, file->scratch, (sqlite3_int64)size + CH_CIPHER_SEAL_SIZE, place->on_disk + SEALED_SIZE);
+}
+
+static uint32_t frames_synced_of(const uint8_t head[32])
+{
+    return (uint32_t)head[24] | (uint32_t)head[25] << 8 | (uint32_t)head[26] << 16 | (uint32_t)head[27] << 24;
 }
 
 // Was the frame `number` of the log with these salts on the disk for sure? A later frame may say so.
@@ -164,10 +177,9 @@ static int was_synced(struct cipher_file *file, uint32_t number, const uint8_t s
          at += step) {
         code = read_real(file, sealed, sizeof(sealed), at);
         uint32_t later = (uint32_t)((at - SEALED_SIZE) / step);
-        if (code || !unseal_small(file, UNIT_LOG_HEAD, later, sealed, head) || memcmp(head + 8, salts, SALT_SIZE) != 0)
-            continue;
-        uint32_t synced = (uint32_t)head[24] | (uint32_t)head[25] << 8 | (uint32_t)head[26] << 16 | (uint32_t)head[27] << 24;
-        *out = synced > number;
+        bool is_known = !code && (unseal_small(file, UNIT_LOG_HEAD, later, sealed, head) ||
+                                  unseal_small(file, UNIT_LOG_TAIL, later, sealed, head));
+        *out = is_known && memcmp(head + 8, salts, SALT_SIZE) == 0 && frames_synced_of(head) > number;
     }
     return code;
 }
@@ -203,7 +215,7 @@ static int read_frame(struct cipher_file *file, const struct place *place, uint8
 {
     uint32_t page_size = file->cipher->page_size;
     uint8_t head[32], *sealed = file->scratch, *page = sealed + SEALED_SIZE;
-    bool is_recovering = file->main && file->main->is_recovering;
+    bool is_recovering = file->main->log_locks & 1u << LOG_RECOVER_LOCK;
     int code = read_real(file, sealed, frame_size_on_disk(file), place->on_disk);
     if (code)
         return code;
@@ -276,13 +288,28 @@ int ch_cipher_log_truncate(sqlite3_file *base, sqlite3_int64 size)
     return file->real->pMethods->xTruncate(file->real, size ? SEALED_SIZE + frames * frame_size_on_disk(file) : 0);
 }
 
+// Only the writer of the log's last frame knows where the log ends, and only until it lets the log go.
+static int write_tail(struct cipher_file *file)
+{
+    uint8_t tail[32];
+    bool is_mine = (file->main->log_locks & 1u << LOG_WRITE_LOCK) && file->turn == file->main->log_turn;
+    if (!is_mine || file->frames_written == 0)
+        return SQLITE_OK;
+    memcpy(tail, file->head, sizeof(tail));
+    put_frames_synced(tail, file->frames_synced);
+    // Nobody misses a tail: that the disk is full by now does not undo the commit.
+    (void)write_small(file, UNIT_LOG_TAIL, file->frames_written, tail, SEALED_SIZE + file->frames_written * frame_size_on_disk(file));
+    return SQLITE_OK;
+}
+
 int ch_cipher_log_sync(sqlite3_file *base, int flags)
 {
     struct cipher_file *file = ch_cipher_file_of(base);
     int code = file->real->pMethods->xSync(file->real, flags);
-    if (code == SQLITE_OK)
-        file->frames_synced = file->frames_written;
-    return code;
+    if (code)
+        return code;
+    file->frames_synced = file->frames_written;
+    return write_tail(file);
 }
 
 int ch_cipher_log_size(sqlite3_file *base, sqlite3_int64 *out)

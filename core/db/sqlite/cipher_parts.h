@@ -17,7 +17,17 @@ enum {
 };
 
 // What a unit is; part of what its seal is bound to. Numbers are never reused.
-enum unit_kind { UNIT_PAGE = 1, UNIT_LOG_HEADER = 2, UNIT_LOG_HEAD = 3, UNIT_LOG_PAGE = 4, UNIT_BLOCK = 5 };
+enum unit_kind {
+    UNIT_PAGE = 1,
+    UNIT_LOG_HEADER = 2,
+    UNIT_LOG_HEAD = 3,
+    UNIT_LOG_PAGE = 4,
+    UNIT_BLOCK = 5,
+    UNIT_LOG_TAIL = 6,
+};
+
+// SQLite's locks on the index of the log.
+enum { LOG_WRITE_LOCK = 0, LOG_RECOVER_LOCK = 2 };
 
 struct ch_cipher {
     sqlite3_vfs vfs;
@@ -38,8 +48,10 @@ struct cipher_file {
     const uint8_t *key;          // the cipher's, or own_key
     uint8_t nonce[NONCE_SIZE];   // the next one
     uint8_t *scratch;            // one unit with its seal, and for the log the head before it
-    bool is_recovering;          // of a main file: SQLite rebuilds the index from the log
+    unsigned log_locks;          // of a main file: which of the log's locks its connection holds alone, by bits
+    uint64_t log_turn;           // of a main file: how often its connection began to write to the log
     const struct cipher_file *main; // of a log: the file it belongs to
+    uint64_t turn;               // of a log: the turn in which this handle wrote a frame last
     uint32_t head_number;        // of a log: the frame whose head was written last, plus 1; 0: none
     uint8_t head[32];            // and that head
     uint32_t frames_synced;      // of a log: frames that this handle knows to be on the disk

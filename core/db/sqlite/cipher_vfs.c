@@ -12,7 +12,6 @@ enum {
     FIRST_READ_SIZE = 100,        // what SQLite reads of page 1 before it knows the size of a page
     OP_PAGE_SIZE = 0x43684301,    // our own file controls: of a cipher's file only
     OP_DAMAGE = 0x43684302,
-    RECOVER_LOCK = 2,             // SQLite's lock on the index while it is made from the log
 };
 
 static const char sqlite_mark[CH_CIPHER_MARK_SIZE] = "SQLite format 3";
@@ -193,9 +192,13 @@ static int shm_lock(sqlite3_file *base, int offset, int count, int flags)
 {
     struct cipher_file *file = ch_cipher_file_of(base);
     int code = file->real->pMethods->xShmLock(file->real, offset, count, flags);
-    if (code == SQLITE_OK && (flags & SQLITE_SHM_EXCLUSIVE) && offset <= RECOVER_LOCK && offset + count > RECOVER_LOCK)
-        file->is_recovering = flags & SQLITE_SHM_LOCK;
-    return code;
+    if (code || !(flags & SQLITE_SHM_EXCLUSIVE))
+        return code;
+    unsigned bits = ((1u << count) - 1) << offset;
+    file->log_locks = flags & SQLITE_SHM_LOCK ? file->log_locks | bits : file->log_locks & ~bits;
+    if (offset == LOG_WRITE_LOCK && (flags & SQLITE_SHM_LOCK))
+        file->log_turn++;
+    return SQLITE_OK;
 }
 
 static void shm_barrier(sqlite3_file *base)
@@ -205,6 +208,7 @@ static void shm_barrier(sqlite3_file *base)
 
 static int shm_unmap(sqlite3_file *base, int delete_flag)
 {
+    ch_cipher_file_of(base)->log_locks = 0;
     return real_of(base)->pMethods->xShmUnmap(real_of(base), delete_flag);
 }
 
