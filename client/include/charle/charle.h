@@ -275,6 +275,12 @@ typedef bool (*charle_outbox_fn)(void *ctx, const struct charle_outbox_entry *en
 CHARLE_MUST_CHECK int charle_client_outbox(struct charle_client *client, charle_outbox_fn fn, void *ctx,
                                            struct charle_error *err);
 
+// The same for a replica that charle_client_open refuses because it is damaged: by its path, without an open client, reading only. What
+// can still be read is handed out, then DATA_LOSS says where it is damaged; OK when all of it could be read. An entry is valid during the
+// callback. The key as in charle_client_open. BUSY while a program has the replica open.
+CHARLE_MUST_CHECK int charle_replica_calls(const char *file, const struct charle_client_key *key, charle_outbox_fn fn, void *ctx,
+                                           struct charle_error *err);
+
 struct charle_inbox_entry { // valid during the callback
     int64_t id;
     int64_t ticket;

@@ -69,6 +69,16 @@ const char *ch_cipher_vfs(const struct ch_cipher *cipher)
     return cipher ? cipher->name : NULL;
 }
 
+void ch_cipher_forgive(struct ch_cipher *cipher)
+{
+    cipher->is_forgiving = true;
+}
+
+bool ch_cipher_was_forgiving(const struct ch_cipher *cipher)
+{
+    return cipher && cipher->was_forgiving;
+}
+
 void ch_cipher_close(struct ch_cipher *cipher)
 {
     if (!cipher)

@@ -53,6 +53,11 @@ void ch_cipher_close(struct ch_cipher *cipher);
 // The name to open connections with; lives as long as the cipher. NULL gives NULL.
 const char *ch_cipher_vfs(const struct ch_cipher *cipher);
 
+// For taking what is left out of a damaged file, which nobody else may have open: from now on a damaged frame ends the log
+// instead of making all of it useless. ch_cipher_was_forgiving: that happened, and ch_cipher_damage says where.
+void ch_cipher_forgive(struct ch_cipher *cipher);
+bool ch_cipher_was_forgiving(const struct ch_cipher *cipher); // NULL: no
+
 // What files under this key begin with.
 void ch_cipher_mark(const uint8_t key[CH_CIPHER_KEY_SIZE], uint8_t out[CH_CIPHER_MARK_SIZE]);
 bool ch_cipher_is_mark(const uint8_t bytes[CH_CIPHER_MARK_SIZE]); // of any key

@@ -78,6 +78,12 @@ static int write_small(struct cipher_file *file, enum unit_kind kind, uint32_t n
     return write_real(file, sealed, sizeof(sealed), at);
 }
 
+static bool forgive(struct cipher_file *file)
+{
+    file->cipher->was_forgiving = file->cipher->is_forgiving;
+    return file->cipher->is_forgiving;
+}
+
 static int read_header(struct cipher_file *file, uint8_t out[HEADER_SIZE])
 {
     uint8_t sealed[SEALED_SIZE];
@@ -85,8 +91,10 @@ static int read_header(struct cipher_file *file, uint8_t out[HEADER_SIZE])
     int code = read_real(file, sealed, sizeof(sealed), 0);
     if (code || is_zero(sealed, sizeof(sealed))) // its space is there and its bytes were never written: an empty log
         return code;
-    return unseal_small(file, UNIT_LOG_HEADER, 0, sealed, out) ? SQLITE_OK
-                                                                : ch_cipher_note_damage(file, "the header of the log");
+    if (unseal_small(file, UNIT_LOG_HEADER, 0, sealed, out))
+        return SQLITE_OK;
+    code = ch_cipher_note_damage(file, "the header of the log");
+    return forgive(file) ? SQLITE_OK : code;
 }
 
 // The header is synced before the first frame behind it is written, so one that does not open beside frames is damage.
@@ -195,7 +203,9 @@ static int end_of_log(struct cipher_file *file, const struct place *place, uint8
     if (code)
         return code;
     if (is_damage)
-        return ch_cipher_note_damage(file, "frame %u of the log", place->number + 1);
+        code = ch_cipher_note_damage(file, "frame %u of the log", place->number + 1);
+    if (code && !forgive(file))
+        return code;
     memset(out, 0, (size_t)size);
     return SQLITE_OK;
 }

@@ -36,6 +36,7 @@ struct ch_cipher {
     uint8_t *key; // in locked memory
     uint8_t mark[CH_CIPHER_MARK_SIZE];
     uint32_t page_size;
+    bool is_forgiving, was_forgiving;
     pthread_mutex_t mutex; // of damage
     char damage[80];
 };
