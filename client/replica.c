@@ -360,6 +360,11 @@ enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability 
 {
     if (replica->is_read_only)
         return charle_fail(err, CHARLE_READ_ONLY, "%s was opened for reading only", replica->file);
+    // SQLite would go on with the file that nobody finds any more.
+    int has_moved = 0;
+    if (sqlite3_file_control(replica->sql.db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) == SQLITE_OK && has_moved)
+        return charle_fail(err, CHARLE_IO, "%s was moved or deleted while it was open, and what is written now would be lost: open it again",
+                           replica->file);
     enum charle_err rc = ch_lock_take(&replica->lock, err);
     if (rc)
         return rc;

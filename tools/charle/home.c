@@ -143,6 +143,8 @@ int cli_fail(const struct cli *cli, const struct charle_error *err)
     fprintf(stderr, "%s: %s\n", CLI_NAME, sentence);
     if (cli->json)
         print_error_json(err, sentence);
+    if (err->code == CHARLE_IO) // of a file; the server's troubles have other codes
+        return CLI_FAILED;
     switch (charle_err_status(err->code)) {
     case CHARLE_UNAVAILABLE:
     case CHARLE_DEADLINE_EXCEEDED:

@@ -89,6 +89,10 @@ int charle_cli_main(const struct charle_cli_app *app, int argc, char **argv)
     int code = command->run(&cli, command, argc - 2, argv + 2);
     if (cli.json && code == CLI_USAGE)
         printf("{\"error\":{\"code\":\"USAGE\",\"message\":\"the command line was not understood; standard error says why\"}}\n");
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == CLI_OK) {
+        fprintf(stderr, "%s: the output could not be written: %s\n", CLI_NAME, strerror(errno));
+        code = CLI_FAILED;
+    }
     charle_arena_deinit(&cli.arena);
     return code;
 }

@@ -168,6 +168,23 @@ static void read_only_file_is_told_so(void **state)
     assert_int_equal(status, 0);
 }
 
+// A call that is acknowledged must be in the file that the next start finds.
+static void moved_or_deleted_file_takes_no_calls(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    char away[200];
+    open_live(f, NULL);
+    snprintf(away, sizeof(away), "%s.away", f->a.file);
+    assert_int_equal(rename(f->a.file, away), 0);
+    assert_int_equal(set_title(&f->a, "n0001", "Into the void", NULL, &err), CHARLE_IO);
+    assert_non_null(strstr(err.text, "moved or deleted"));
+    assert_int_equal(rename(away, f->a.file), 0);
+    assert_int_equal(set_title(&f->a, "n0001", "Back again", NULL, &err), CHARLE_OK);
+    assert_int_equal(unlink(f->a.file), 0);
+    assert_int_equal(set_title(&f->a, "n0001", "Into the void", NULL, &err), CHARLE_IO);
+}
+
 static void foreign_writes_are_refused_by_the_file_itself(void **state)
 {
     struct fixture *f = *state;
@@ -533,6 +550,7 @@ int main(void)
         CASE(file_is_for_its_user_alone),
         CASE(other_files_are_refused_with_a_sentence),
         CASE(read_only_file_is_told_so),
+        CASE(moved_or_deleted_file_takes_no_calls),
         CASE(foreign_writes_are_refused_by_the_file_itself),
         CASE(new_release_copies_again_and_keeps_waiting_calls),
         CASE(older_layout_is_brought_up_to_date),
