@@ -16,6 +16,8 @@ enum {
     CONFIG_FILE_SIZE_MAX = 64 << 10, // a settings file is a page; more is the wrong file
     POOL_SIZE_DEFAULT = 8,
     POOL_SIZE_MAX = 200,
+    UPKEEP_EVERY_S_DEFAULT = 3600,
+    KEEP_LOG_DAYS_DEFAULT = 400, // a year away, and some
     SUGGEST_DISTANCE_MAX = 3, // edits between a typing mistake and what was meant
     OPTION_LEN_MAX = 40,
     PATH_SIZE_MAX = 4096
@@ -141,16 +143,30 @@ static enum charle_err apply_log_level(struct ch_config *config, const char *val
     return CHARLE_OK;
 }
 
-static enum charle_err apply_pool_size(struct ch_config *config, const char *value, struct charle_error *err)
+static enum charle_err read_count(const char *name, const char *value, long min, long max, uint32_t *out, struct charle_error *err)
 {
     char *end;
     errno = 0;
-    long size = strtol(value, &end, 10);
-    if (errno || *end || end == value || size < 1 || size > POOL_SIZE_MAX)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "pool-size is a number from 1 to %d, not \"%.40s\"",
-                           POOL_SIZE_MAX, value);
-    config->pool_size = (uint32_t)size;
+    long count = strtol(value, &end, 10);
+    if (errno || *end || end == value || count < min || count > max)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s is a number from %ld to %ld, not \"%.40s\"", name, min, max, value);
+    *out = (uint32_t)count;
     return CHARLE_OK;
+}
+
+static enum charle_err apply_pool_size(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("pool-size", value, 1, POOL_SIZE_MAX, &config->pool_size, err);
+}
+
+static enum charle_err apply_upkeep_every(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("upkeep-every", value, 0, 7 * 86400, &config->upkeep_every_s, err);
+}
+
+static enum charle_err apply_keep_log(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("keep-log", value, 1, 3650, &config->keep_log_days, err);
 }
 
 static enum charle_err apply_tls_cert(struct ch_config *config, const char *value, struct charle_error *err)
@@ -231,6 +247,10 @@ static const struct option options[] = {
      "without one the server runs a private PostgreSQL in its data folder"},
     {"pool-size", "CHARLE_POOL_SIZE", "N", true, true, apply_pool_size,
      "connections to PostgreSQL that run calls (default 8)"},
+    {"keep-log", "CHARLE_KEEP_LOG", "DAYS", true, true, apply_keep_log,
+     "how long changes are kept (default 400); a replica that was away for longer is compared and repaired"},
+    {"upkeep-every", "CHARLE_UPKEEP_EVERY", "SECONDS", true, true, apply_upkeep_every,
+     "time between two rounds of thinning out the change log (default 3600, 0: never)"},
     {"tls-cert", "CHARLE_TLS_CERT", "FILE", true, true, apply_tls_cert, "certificate chain for tls+tcp:// (PEM)"},
     {"tls-key", "CHARLE_TLS_KEY", "FILE", true, true, apply_tls_key, "its private key (PEM)"},
     {"allow-plaintext", "CHARLE_ALLOW_PLAINTEXT", NULL, true, true, apply_allow_plaintext,
@@ -589,7 +609,7 @@ enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *
                                struct charle_error *err)
 {
     struct reader reader = {.config = config};
-    *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .log_level = CH_LOG_INFO};
+    *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .upkeep_every_s = UPKEEP_EVERY_S_DEFAULT, .keep_log_days = KEEP_LOG_DAYS_DEFAULT, .log_level = CH_LOG_INFO};
     charle_arena_init(&config->arena, (size_t)1 << 20);
     enum charle_err rc = read_flags(&reader, argc, argv, err);
     if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION || config->action == CH_CONFIG_SCHEMA)

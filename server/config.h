@@ -27,6 +27,8 @@ struct ch_config {
     enum ch_log_level log_level;
     uint32_t pool_size; // connections to PostgreSQL that run calls
     const char *tls_cert_file, *tls_key_file;
+    uint32_t upkeep_every_s;   // between two rounds of thinning out the change log; 0: never
+    uint32_t keep_log_days;    // how long changes are kept for replicas that are away
     bool is_development;       // --development: migrate at start, whatever the database
     bool may_migrate;          // --migrate, --development, or a private cluster
     bool allow_plaintext;      // tcp:// beyond loopback without TLS

@@ -19,7 +19,7 @@ enum {
     LOGIN_QUEUE_MAX = 32,    // 3 s of waiting
     STREAMS_THREADS = 8,
     STREAMS_QUEUE_MAX = 1024,
-    OTHER_CONNECTIONS = 4, // the reads lane, the sweeper, the tick, one to spare
+    OTHER_CONNECTIONS = 5, // the reads lane, the sweeper, the tick, the upkeep, one to spare
     WATCH_MS = 50,
     POOL_TICK_ROUNDS = 10,        // of the sweeper: every four seconds
     STATEMENT_TIMEOUT_MS = 60000, // behind the deadlines of calls, which are shorter as a rule
@@ -170,6 +170,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
                                             .tls_key_file = engine->options.tls_key_file,
                                             .allow_plain_tcp = engine->options.allow_plaintext};
     enum charle_err rc = open_pool(engine, err);
+    struct ch_upkeep_options upkeep = {.pool = engine->pool, .every_s = engine->options.upkeep_every_s,
+                                       .keep_days = engine->options.keep_log_days};
     if (rc == CHARLE_OK)
         rc = ch_routes_init(engine, err);
     if (rc == CHARLE_OK)
@@ -184,6 +186,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
         rc = start_lanes(engine, err);
     if (rc == CHARLE_OK)
         rc = start_threads(engine, err);
+    if (rc == CHARLE_OK)
+        rc = ch_upkeep_start(&upkeep, &engine->upkeep, err);
     return rc ? rc : charle_rpc_server_open(&rpc, ch_dispatch, engine, &engine->rpc, err);
 }
 
@@ -214,6 +218,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
 {
     if (!engine)
         return;
+    ch_upkeep_stop(engine->upkeep);
     ch_live_stop(engine->live); // live streams would never end by themselves
     if (engine->rpc)
         charle_rpc_server_close(engine->rpc, drain_ms);

@@ -25,6 +25,7 @@
 #include "server/session.h"
 #include "server/sync/skew.h"
 #include "server/sync/sync.h"
+#include "server/upkeep.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -94,6 +95,7 @@ struct ch_engine {
     struct ch_sync *sync;
     struct ch_skews *skews; // for replicas of other versions of the schema
     struct ch_live *live;
+    struct ch_upkeep *upkeep;
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;
     struct ch_lane *calls, *reads, *login, *streams;

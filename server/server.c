@@ -177,6 +177,8 @@ static enum ch_exit start_engine(struct server *server)
                                         .database_url = server->database_url,
                                         .display = server->display,
                                         .pool_size = server->config.pool_size,
+                                        .upkeep_every_s = server->config.upkeep_every_s,
+                                        .keep_log_days = server->config.keep_log_days,
                                         .tls_cert_file = server->config.tls_cert_file,
                                         .tls_key_file = server->config.tls_key_file,
                                         .allow_plaintext = server->config.allow_plaintext,

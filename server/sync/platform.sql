@@ -492,27 +492,52 @@ alter table charle.device add constraint device_id_check check (id ~ '^[0-9A-Za-
 
 -- --- upkeep ------------------------------------------------------------------------------------------------------------------------
 
--- Keeps the last entry of each (scope, table, key), and forgets entries that are older than `a_keep`: cursors below the floor are repaired.
--- Returns the number of entries removed. Safe at any time; meant to be run by one server now and then.
-create or replace function charle.compact(a_keep interval default interval '400 days') returns int8
+-- Three steps, each a transaction of its own (server/upkeep.c), because forgetting locks heads: writers of these scopes wait until it commits.
+
+-- Notes where heads stand, at most once a day for each scope: that tells later how old a stamp is.
+create or replace function charle.note_heads() returns int8
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     n int8;
+begin
+    insert into charle.mark (scope, v, taken_at)
+        select h.scope, h.v, now() from charle.head h
+        where not exists (select from charle.mark m where m.scope = h.scope and (m.v = h.v or m.taken_at > now() - interval '1 day'))
+        on conflict do nothing;
+    get diagnostics n = row_count;
+    return n;
+end $$;
+
+-- Forgets the entries of at most `a_limit` scopes that are older than `a_keep`: cursors below the floor are repaired. Returns how many scopes
+-- had something to forget; 0: done.
+create or replace function charle.forget(a_keep interval, a_limit int4) returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
     total int8 := 0;
     r record;
 begin
-    insert into charle.mark (scope, v, taken_at) select h.scope, h.v, now() from charle.head h on conflict do nothing;
     for r in
-        select m.scope, max(m.v) as v from charle.mark m where m.taken_at < now() - a_keep group by m.scope order by m.scope
+        select m.scope, max(m.v) as v from charle.mark m join charle.head h using (scope)
+        where m.taken_at < now() - a_keep and (h.floor < m.v or exists (select from charle.mark o where o.scope = m.scope and o.v < m.v))
+        group by m.scope order by m.scope limit a_limit
     loop
         -- Epochs that ended below the floor can hold no good cursor any more.
         update charle.head h set floor = r.v, hist = array(select e from unnest(h.hist) e where e > r.v order by e)
             where h.scope = r.scope and h.floor < r.v;
         delete from charle.change c where c.scope = r.scope and c.v <= r.v;
-        get diagnostics n = row_count;
-        total := total + n;
         delete from charle.mark m where m.scope = r.scope and m.v < r.v;
+        total := total + 1;
     end loop;
+    return total;
+end $$;
+
+-- Keeps the last entry of each (scope, table, key) only. Returns the number of entries removed. Locks nothing that writers need.
+create or replace function charle.thin() returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    n int8;
+    total int8 := 0;
+begin
     delete from charle.change c using (
         select e.scope, e.tab, e.key, max(e.v) as v from charle.entry e group by e.scope, e.tab, e.key) newest
         where c.txn is null and c.scope = newest.scope and c.tab = newest.tab and c.key = newest.key and c.v < newest.v;
@@ -528,7 +553,18 @@ begin
     -- Rows that arm a raise have done so when they can be seen here; what no stamp refers to is below a floor.
     delete from charle.touched t
         where t.scope = '' or not exists (select from charle.change c where c.txn = t.txn and c.scope = t.scope);
-    return total;
+    get diagnostics n = row_count;
+    return total + n;
+end $$;
+
+-- All three in one transaction, by hand and when nobody writes. Returns the number of entries removed.
+create or replace function charle.compact(a_keep interval default interval '400 days') returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform charle.note_heads();
+    while charle.forget(a_keep, 1000) > 0 loop
+    end loop;
+    return charle.thin();
 end $$;
 
 -- What an operator should know about this database before trusting it with acknowledged writes; no rows: all is well.

@@ -110,6 +110,30 @@ static void it_starts_again_with_what_it_had(void **state)
     assert_string_equal(answer, "kept");
 }
 
+static void its_change_log_is_thinned_out(void **state)
+{
+    char url[600], answer[40];
+    const char *const often[] = {"--upkeep-every=1", NULL};
+    (void)state;
+    assert_int_equal(server_stop(&private), 0);
+    server_start(&private, NULL, often);
+    server_wait_ready(&private);
+    server_private_url(&private, url, sizeof(url));
+    for (int i = 0; i < 20; i++)
+        run_sql(url, "update department set name = case name when 'kept' then 'changed' else 'kept' end where id = 'd1'");
+    server_wait_words(&private, "the change log was thinned out");
+    for (int i = 0; i < 600; i++) { // perhaps that round began before the last write
+        read_sql(url, "select count(*) from charle.entry where key = 'd1'", answer, sizeof(answer));
+        if (strcmp(answer, "1") == 0)
+            break;
+        pause_ms(100);
+    }
+    assert_string_equal(answer, "1");
+    assert_int_equal(server_stop(&private), 0); // also in the middle of a round
+    server_start(&private, NULL, NULL);
+    server_wait_ready(&private);
+}
+
 static void a_second_one_is_refused(void **state)
 {
     char out[2000];
@@ -481,6 +505,7 @@ int main(void)
     const struct CMUnitTest alone[] = {
         cmocka_unit_test(it_makes_a_cluster_and_takes_it_down),
         cmocka_unit_test(it_starts_again_with_what_it_had),
+        cmocka_unit_test(its_change_log_is_thinned_out),
         cmocka_unit_test(a_second_one_is_refused),
         cmocka_unit_test(its_database_can_run_alone),
         cmocka_unit_test(killed_it_comes_back_at_once),

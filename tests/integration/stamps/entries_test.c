@@ -356,6 +356,27 @@ static void forgetting_lifts_the_floor(void **state)
     assert_int_equal(stamps_number(conn, "select count(*) from charle.touched"), 0);
 }
 
+// Forgetting locks the heads of its scopes until it commits, so it is done in steps.
+static void forgetting_goes_in_steps(void **state)
+{
+    (void)state;
+    stamps_run(conn, "delete from charle.mark"); // of the tests before this one
+    stamps_run(conn, "insert into client (id, name) select 'f' || i, 'x' from generate_series(1, 5) i");
+    stamps_run(conn, "select charle.note_heads(); update charle.mark set taken_at = taken_at - interval '10 days'");
+    int64_t scopes = stamps_number(conn, "select count(distinct scope) from charle.mark"), steps = 0;
+    assert_true(scopes > 2);
+    for (int64_t n; (n = stamps_number(conn, "select charle.forget(interval '5 days', 2)")) > 0; steps++)
+        assert_true(n <= 2);
+    assert_int_equal(steps, (scopes + 1) / 2);
+    assert_int_equal(stamps_number(conn, "select count(*) from charle.entry"), 0);
+    // Nothing moved since: no new mark, however often one looks.
+    assert_int_equal(stamps_number(conn, "select charle.note_heads()"), 0);
+    stamps_run(conn, "update client set name = 'y' where id = 'f1'");
+    assert_true(stamps_number(conn, "select charle.note_heads()") > 0);
+    stamps_run(conn, "update client set name = 'z' where id = 'f1'");
+    assert_int_equal(stamps_number(conn, "select charle.note_heads()"), 0); // once a day is enough
+}
+
 static void operator_is_warned_of_an_unsafe_database(void **state)
 {
     (void)state;
@@ -391,6 +412,7 @@ int main(void)
         CASE(device_is_raised_by_its_sequence_alone),
         CASE(updates_stay_hot),
         CASE(compacting_keeps_the_last_entry_of_each_key),
+        CASE(forgetting_goes_in_steps),
         CASE(forgetting_lifts_the_floor),
         CASE(operator_is_warned_of_an_unsafe_database),
     };
