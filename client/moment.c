@@ -48,12 +48,22 @@ static void summarize(struct ch_moment *moment, const struct charle_pull_page *p
     moment->page_count++;
 }
 
-enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
+static enum charle_err read_page(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
 {
     charle_arena_reset(&moment->arena);
     enum charle_err rc = charle_message_read(&charle_pull_page_message, bytes, &moment->arena, &moment->single, err);
+    return rc ? charle_error_prefix(err, rc, "a page of the server cannot be read") : CHARLE_OK;
+}
+
+enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
+{
+    enum charle_err rc = read_page(moment, bytes, err);
+    if (!rc && moment->page_count && moment->single.is_first.has && moment->single.is_first.value) {
+        ch_moment_reset(moment); // the server could not finish the moment it was sending, and begins a newer one
+        rc = read_page(moment, bytes, err);
+    }
     if (rc)
-        return charle_error_prefix(err, rc, "a page of the server cannot be read");
+        return rc;
     summarize(moment, &moment->single);
     if (moment->scopes.failed || moment->scope_count > CH_SCOPES_PER_SESSION_MAX)
         return charle_fail(err, CHARLE_TOO_LARGE, "the server lists more than %d scopes", CH_SCOPES_PER_SESSION_MAX);

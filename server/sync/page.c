@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "msg/wire.h"
 
-enum { PAGE_IS_LAST = 5, PAGE_LAST_SEQUENCE = 6, PAGE_IS_ALIVE = 7, PAGE_LISTS_SCOPES = 9 };
+enum { PAGE_IS_LAST = 5, PAGE_LAST_SEQUENCE = 6, PAGE_IS_ALIVE = 7, PAGE_LISTS_SCOPES = 9, PAGE_IS_FIRST = 10 };
 
 void ch_page_init(struct ch_page *page, ch_sync_send send, void *ctx)
 {
@@ -24,6 +24,9 @@ static void add_number(struct ch_page *page, uint32_t field, uint64_t value)
 static enum charle_err send(struct ch_page *page, bool is_last, struct charle_error *err)
 {
     add_number(page, PAGE_IS_LAST, is_last);
+    if (!page->has_sent)
+        add_number(page, PAGE_IS_FIRST, 1);
+    page->has_sent = true;
     if (page->buf.failed)
         return charle_fail(err, page->buf.failed, "a page does not fit in memory");
     enum charle_err rc = page->send(page->ctx, charle_buf_bytes(&page->buf), err);

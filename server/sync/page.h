@@ -9,6 +9,7 @@ struct ch_page {
     ch_sync_send send;
     void *ctx;
     bool is_empty; // nothing but what every page has was written to the moment
+    bool has_sent; // a page of it
 };
 
 void ch_page_init(struct ch_page *page, ch_sync_send send, void *ctx);

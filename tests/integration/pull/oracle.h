@@ -83,6 +83,7 @@ struct puller {
     struct charle_arena arena; // of one pull
     struct charle_str *to_copy;
     size_t to_copy_count;
+    bool is_at_start; // of a pull: no page has come
     bool has_last_page;
     struct replica_scope *copying; // by take_copy
     uint32_t copying_table;

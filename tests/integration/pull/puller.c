@@ -71,6 +71,9 @@ enum charle_err puller_take_page(void *ctx, struct charle_bytes message, struct 
     enum charle_err rc = charle_message_read(&charle_pull_page_message, message, &puller->arena, &page, err);
     if (rc)
         return rc;
+    if (page.is_first.value != puller->is_at_start)
+        return charle_fail(err, CHARLE_INTERNAL, "the first page of a pull, and no other, says that it is the first");
+    puller->is_at_start = false;
     for (size_t i = 0; i < page.lost.count; i++) {
         replica_drop(&puller->replica, ((const struct charle_str *)page.lost.items)[i]);
         atomic_fetch_add(&puller->oracle->lost, 1);
@@ -99,6 +102,7 @@ enum charle_err puller_pull(struct puller *puller, struct ch_positions *position
                                                 .device_id = charle_str(puller->person)};
     struct ch_sync_peer peer = peer_of(puller);
     puller->has_last_page = false;
+    puller->is_at_start = true;
     enum charle_err rc = ch_pull(puller->oracle->sync, puller->db, &peer, &request, &puller->arena, puller_take_page,
                                  puller, positions, err);
     if (rc == CHARLE_OK && !puller->has_last_page)

@@ -3,6 +3,7 @@
 
 #include "notes.charle.h"
 #include "base/log.h"
+#include "msg/wire.h"
 #include "services/crud.h"
 
 #include <setjmp.h>
@@ -227,6 +228,38 @@ static void moment_of_many_pages_is_one(void **state)
     assert_true(world_number(&f->a, "select count(*) from note where title = 'All'") > 20);
     assert_true(world_number(&f->a, "select value from charle_meta where key = 'contact_at'") >= commits);
     fake_server_check(&f->server, &f->a.replica);
+}
+
+static void add_page(struct ch_moment *moment, const struct charle_pull_page *page)
+{
+    struct charle_buf bytes = {0};
+    struct charle_error err;
+    charle_message_write(&charle_pull_page_message, page, &bytes);
+    assert_int_equal(ch_moment_add(moment, charle_buf_bytes(&bytes), &err), CHARLE_OK);
+    charle_buf_deinit(&bytes);
+}
+
+// A stream that falls behind the server's memory in the middle of a moment goes on with a pull. What it had sent of the moment must not be
+// taken for a part of the pull's: it is older, and rows in it may be gone.
+static void moment_that_is_begun_anew_forgets_its_pages(void **state)
+{
+    (void)state;
+    const struct charle_scope_delta old = {.scope = CHARLE_STR("team"), .from = 5, .to = 6}, new = {.scope = CHARLE_STR("team"), .from = 5, .to = 9};
+    const struct charle_scope_delta *const olds[] = {&old}, *const news[] = {&new};
+    const struct charle_str scopes[] = {CHARLE_STR("team")};
+    struct ch_moment moment;
+    ch_moment_init(&moment, NULL);
+    add_page(&moment, &(struct charle_pull_page){.delta = {olds, 1, true}, .last_sequence = {7, true}});
+    assert_int_equal(moment.page_count, 1);
+    add_page(&moment, &(struct charle_pull_page){.delta = {news, 1, true}, .scope = {scopes, 1, true}, .is_first = {true, true}, .is_last = true});
+    assert_true(moment.is_complete);
+    assert_int_equal(moment.page_count, 1);
+    assert_int_equal(moment.scope_count, 1);
+    assert_false(moment.has_sequence);
+    assert_false(moment.is_spooled);
+    assert_int_equal(moment.single.delta.count, 1);
+    assert_int_equal(((const struct charle_scope_delta *const *)moment.single.delta.items)[0]->to, 9);
+    ch_moment_deinit(&moment);
 }
 
 static void gained_scope_shows_at_once_or_not_at_all(void **state)
@@ -831,6 +864,7 @@ int main(void)
         CASE(composite_keys_and_paths_are_followed),
         CASE(changes_arrive_live),
         CASE(moment_of_many_pages_is_one),
+        cmocka_unit_test(moment_that_is_begun_anew_forgets_its_pages),
         CASE(gained_scope_shows_at_once_or_not_at_all),
         CASE(lost_scope_takes_its_rows_and_columns_along),
         CASE(row_moves_between_scopes),
