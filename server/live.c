@@ -2,7 +2,7 @@
 //
 //   round:  poll (one statement while nothing moved) ─► a tick, perhaps ─► each stream: what is new for it
 //
-// A round comes every 10 ms while somebody listens, at once after a commit of this server, and once a second otherwise,
+// A round comes every 5 ms while somebody listens, at once after a commit of this server, and once a second otherwise,
 // because sessions want to know of changed grants. Rounds are at least 1 ms apart, so that many commits become one
 // tick.
 //
@@ -31,7 +31,7 @@
 #include <errno.h>
 #include <time.h>
 
-static const int64_t round_us = 10000;
+static const int64_t round_us = 5000;
 static const int64_t round_min_us = 1000;
 static const int64_t quiet_round_us = 1000000;
 static const int64_t quiet_after_us = 10000000; // without a stream and this long after the last pull

@@ -2,27 +2,17 @@
 #include "base/buf.h"
 #include "bench/common/bench.h"
 #include "bench/sync/figures.h"
+#include "bench/sync/live_stream.h"
 #include "call/method.h"
 #include "charle/admin.charle.h"
 #include "charle/sync.charle.h"
 #include "charleos.schema.charle.h"
 #include "msg/wire.h"
-#include "rpc/rpc.h"
 
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/resource.h>
 
 enum { PULLS = 1000, CLIENTS = 1000 };
-
-static double transactions(PGconn *pg)
-{
-    rig_exec(pg, "select pg_stat_force_next_flush(), pg_stat_clear_snapshot()");
-    poll(NULL, 0, 1200); // backends report their figures about once a second
-    return rig_number(pg, "select sum(xact_commit + xact_rollback) from pg_stat_database where datname = current_database()");
-}
 
 // What the server itself counts: pulls, and those among them that it answered from memory.
 static void count_pulls(struct charle_client *client, double *out_pulls, double *out_idle)
@@ -53,17 +43,17 @@ void figure_idle_pull(struct rig *rig)
     for (int run = 0; run < BENCH_RUNS; run++) {
         double pulls, idle, pulls_after, idle_after;
         count_pulls(client, &pulls, &idle);
-        double before = transactions(pg), start = bench_now();
+        double before = rig_transactions(pg), start = bench_now();
         for (int i = 0; i < PULLS; i++)
             rig_sync(client);
-        double seconds = bench_now() - start, busy = transactions(pg) - before;
+        double seconds = bench_now() - start, busy = rig_transactions(pg) - before;
         count_pulls(client, &pulls_after, &idle_after);
         bench_add(&touching, ((pulls_after - pulls) - (idle_after - idle)) / (pulls_after - pulls));
         bench_add(&per_pull, seconds / PULLS * 1e6);
         // The server's own poll goes on whether or not anybody pulls: measure as long a time without pulls and take it off.
-        before = transactions(pg);
+        before = rig_transactions(pg);
         poll(NULL, 0, (int)(seconds * 1000));
-        double quiet = transactions(pg) - before;
+        double quiet = rig_transactions(pg) - before;
         bench_add(&extra, (busy - quiet) / PULLS);
         bench_say("run %d: %.0f pulls, %.0f of them from memory; %.0f transactions, %.0f in the same time without pulls", run + 1,
                   pulls_after - pulls, idle_after - idle, busy, quiet);
@@ -77,58 +67,11 @@ void figure_idle_pull(struct rig *rig)
     charle_client_close(client);
 }
 
-struct waiting {
-    struct charle_channel *channel;
-    struct charle_rpc *rpc;
-    atomic_int pages;
-    atomic_int is_over;
-};
-
-static void on_page(void *ctx, struct charle_rpc *rpc, struct charle_bytes message)
-{
-    struct waiting *waiting = ctx;
-    atomic_fetch_add(&waiting->pages, 1);
-    charle_rpc_consumed(rpc, message.len);
-}
-
-static void on_done(void *ctx, struct charle_rpc *rpc, const struct charle_status *status)
-{
-    struct waiting *waiting = ctx;
-    (void)rpc;
-    if (status->code != CHARLE_CANCELLED)
-        fprintf(stderr, "a live stream ended: %.*s\n", CHARLE_FMT(status->text));
-    atomic_store(&waiting->is_over, 1);
-}
-
-// A live pull with the cursors of a replica that has everything: what a waiting laptop looks like to the server.
-static void connect_one(struct rig *rig, struct waiting *waiting, struct charle_bytes request)
-{
-    struct charle_error err = {0};
-    const struct charle_channel_options options = {.token = rig->token};
-    const struct charle_call_options call = {.timeout_ms = UINT32_MAX};
-    const struct charle_rpc_events events = {.message = on_page, .done = on_done, .ctx = waiting};
-    if (charle_channel_open(rig->address, &options, &waiting->channel, &err) ||
-        charle_rpc_start(waiting->channel, CHARLE_STR("charle.Sync/Pull"), request, &call, &events, &waiting->rpc, &err))
-        bench_die("live pull: %s", err.text);
-}
-
-static void wait_pages(struct waiting *clients, int count)
-{
-    for (int i = 0; i < count; i++) {
-        for (int tries = 0; !atomic_load(&clients[i].pages); tries++) {
-            if (tries > 600 || atomic_load(&clients[i].is_over))
-                bench_die("live client %d of %d got no page", i + 1, count);
-            poll(NULL, 0, 50);
-        }
-    }
-}
-
 void figure_idle_clients(struct rig *rig)
 {
-    static struct waiting clients[CLIENTS];
+    static struct live_stream clients[CLIENTS];
     struct bench_samples kib = {0};
-    struct rlimit files = {.rlim_cur = 16384, .rlim_max = 16384};
-    setrlimit(RLIMIT_NOFILE, &files);
+    live_streams_allow();
     struct charle_buf request = {0};
     const struct charle_pull_request pull = {
         .live = {.value = true, .has = true}, .schema_hash = charleos_schema.hash, .device_id = CHARLE_STR("00000000000000000000000001")};
@@ -136,20 +79,16 @@ void figure_idle_clients(struct rig *rig)
     for (int run = 0; run < BENCH_RUNS; run++) {
         int64_t before = bench_rss_bytes(rig->server_pid);
         for (int i = 0; i < CLIENTS; i++)
-            connect_one(rig, &clients[i], charle_buf_bytes(&request));
-        wait_pages(clients, CLIENTS);
+            live_stream_open(rig, &clients[i], charle_buf_bytes(&request));
+        live_streams_wait(clients, CLIENTS, 1);
         poll(NULL, 0, 2000);
         double per_client = (double)(bench_rss_bytes(rig->server_pid) - before) / CLIENTS / 1024;
         // Memory that a burst left behind is used again by the next one, so only the first run starts from nothing.
         if (run == 0 || per_client > 0)
             bench_add(&kib, per_client);
         bench_say("run %d: %.1f KiB a client", run + 1, per_client);
-        for (int i = 0; i < CLIENTS; i++) {
-            charle_rpc_cancel(clients[i].rpc);
-            charle_rpc_release(clients[i].rpc);
-            charle_channel_close(clients[i].channel);
-            memset(&clients[i], 0, sizeof(clients[i]));
-        }
+        for (int i = 0; i < CLIENTS; i++)
+            live_stream_close(&clients[i]);
         poll(NULL, 0, 1000);
     }
     double value = bench_percentile(&kib, 100);

@@ -22,6 +22,9 @@ static const struct {
     {"push_10k", 20000, figure_push_10k},
     {"idle_pull", 5000, figure_idle_pull},
     {"idle_clients", 5000, figure_idle_clients},
+    {"fanout_100", 5000, figure_fanout_100},
+    {"fanout_1000", 5000, figure_fanout_1000},
+    {"empty_pull", 5000, figure_empty_pull},
 };
 
 int main(int argc, char **argv)

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -186,4 +188,35 @@ double rig_number(PGconn *pg, const char *sql)
     double value = strtod(PQgetvalue(result, 0, 0), NULL);
     PQclear(result);
     return value;
+}
+
+void rig_flush_statistics(PGconn *pg)
+{
+    poll(NULL, 0, 1200);
+    rig_exec(pg, "select pg_stat_force_next_flush(), pg_stat_clear_snapshot()");
+}
+
+double rig_transactions(PGconn *pg)
+{
+    rig_flush_statistics(pg);
+    return rig_number(pg, "select sum(xact_commit + xact_rollback) from pg_stat_database where datname = current_database()");
+}
+
+double rig_cpu_seconds(struct rig *rig)
+{
+    char pattern[64];
+    glob_t found;
+    double ns = 0, one;
+    snprintf(pattern, sizeof(pattern), "/proc/%ld/task/*/schedstat", rig->server_pid);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        bench_die("cannot read %s", pattern);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        FILE *file = fopen(found.gl_pathv[i], "r"); // a thread may just have ended
+        if (file && fscanf(file, "%lf", &one) == 1)
+            ns += one;
+        if (file)
+            fclose(file);
+    }
+    globfree(&found);
+    return ns / 1e9;
 }

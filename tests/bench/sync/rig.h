@@ -24,6 +24,10 @@ struct charle_client *rig_client(struct rig *rig, const char *name, int is_fresh
 void rig_sync(struct charle_client *client); // ends the program when it fails
 PGconn *rig_psql(struct rig *rig);
 void rig_exec(PGconn *pg, const char *sql);
+// Makes PostgreSQL's statistics current. Waits a second, since backends report theirs about once a second.
+void rig_flush_statistics(PGconn *pg);
+double rig_transactions(PGconn *pg); // that PostgreSQL has run; waits as well
+double rig_cpu_seconds(struct rig *rig); // that all threads of the server have used
 double rig_number(PGconn *pg, const char *sql); // the first value of the first row
 
 #endif
