@@ -1,6 +1,7 @@
 #include "fault/rig.h"
 
 #include "base/err.h"
+#include "support/scratch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -113,9 +114,8 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 {
     *rig = (struct rig){.options = *options, .random = options->random};
     const struct ch_pg_cluster_options cluster = {.is_durable = options->is_durable};
-    snprintf(rig->folder, sizeof(rig->folder), "/tmp/charle-fault-XXXXXX");
     rig->cluster = ch_pg_cluster_start(&cluster);
-    if (!rig->cluster || !mkdtemp(rig->folder) || !ch_pg_cluster_database(rig->cluster, "charle", rig->url))
+    if (!rig->cluster || !ch_scratch_folder("fault", rig->folder, sizeof(rig->folder)) || !ch_pg_cluster_database(rig->cluster, "charle", rig->url))
         rig_die("no database to hurt");
     rig->port = free_port();
     snprintf(rig->address, sizeof(rig->address), "tcp://127.0.0.1:%d", rig->port);

@@ -3,6 +3,7 @@
 #include "db/pg/pg.h"
 #include "db/sqlite/sqlite.h"
 #include "support/pg_cluster.h"
+#include "support/scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,22 +26,13 @@ const char *suite_pg_url(void)
     return url;
 }
 
-static void remove_file(void)
-{
-    char path[160];
-    const char *const ends[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s%s", sqlite_path, ends[i]);
-        unlink(path);
-    }
-}
-
 const char *suite_sqlite_path(void)
 {
     if (!sqlite_path[0]) {
-        snprintf(sqlite_path, sizeof(sqlite_path), "/tmp/charle-suite-%d.db", (int)getpid());
-        remove_file();
-        atexit(remove_file);
+        char folder[64];
+        if (!ch_scratch_folder("suite", folder, sizeof(folder)))
+            exit(1);
+        snprintf(sqlite_path, sizeof(sqlite_path), "%s/suite.db", folder);
     }
     return sqlite_path;
 }

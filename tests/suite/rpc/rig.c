@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "support/scratch.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -310,8 +311,7 @@ void rig_init(struct rig *rig, enum rig_kind kind)
     *rig = (struct rig){.kind = kind};
     pthread_mutex_init(&rig->lock, NULL);
     pthread_cond_init(&rig->wake, NULL);
-    snprintf(rig->folder, sizeof(rig->folder), "/tmp/charle-rpc-XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
+    assert_true(ch_scratch_folder("rpc", rig->folder, sizeof(rig->folder)));
     switch (kind) {
     case RIG_LOOPBACK:
         snprintf(rig->address, sizeof(rig->address), "inproc://rig-%d", atomic_fetch_add(&count, 1));
