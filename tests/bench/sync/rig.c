@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "bench/common/bench.h"
 #include "charleos.schema.charle.h"
+#include "support/scratch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,13 +56,29 @@ static pid_t spawn(struct rig *rig, const char *const *argv, const char *input)
     return pid;
 }
 
+// The folder goes away with this program, so the end of what the others said is shown before.
+static void show_log(const struct rig *rig)
+{
+    char path[256], text[4000];
+    snprintf(path, sizeof(path), "%s/bench.log", rig->folder);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return;
+    if (fseek(file, -(long)sizeof(text), SEEK_END) != 0)
+        rewind(file); // it is shorter than that
+    fwrite(text, 1, fread(text, 1, sizeof(text), file), stderr);
+    fclose(file);
+}
+
 static void run(struct rig *rig, const char *const *argv, const char *input)
 {
     int status = 0;
     pid_t pid = spawn(rig, argv, input);
     waitpid(pid, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        bench_die("%s %s failed; its output is in %s/bench.log", argv[0], argv[1], rig->folder);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        show_log(rig);
+        bench_die("%s %s failed; the end of its output is above", argv[0], argv[1]);
+    }
 }
 
 static void read_line(const char *path, char *out, size_t size)
@@ -82,8 +99,10 @@ static void wait_listening(struct rig *rig, int port)
         close(fd);
         if (ok)
             return;
-        if (waitpid((pid_t)rig->server_pid, NULL, WNOHANG) != 0)
-            bench_die("the server ended; its output is in %s/bench.log", rig->folder);
+        if (waitpid((pid_t)rig->server_pid, NULL, WNOHANG) != 0) {
+            show_log(rig);
+            bench_die("the server ended; the end of its output is above");
+        }
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     }
     bench_die("the server did not listen within two minutes");
@@ -102,9 +121,8 @@ static void login(struct rig *rig)
 void rig_start(struct rig *rig, long rows)
 {
     *rig = (struct rig){0};
-    snprintf(rig->folder, sizeof(rig->folder), "/tmp/charle-bench-XXXXXX");
-    if (!mkdtemp(rig->folder))
-        bench_die("cannot make %s: %s", rig->folder, strerror(errno));
+    if (!ch_scratch_folder("bench", rig->folder, sizeof(rig->folder)))
+        bench_die("cannot make a folder in /tmp: %s", strerror(errno));
     ssize_t size = readlink("/proc/self/exe", rig->bin, sizeof(rig->bin) - 1);
     if (size <= 0)
         bench_die("cannot find this program's folder");
