@@ -125,7 +125,8 @@ static int compare_entries(const void *left, const void *right)
 
 void ch_diag_print(struct ch_diag *diag, struct charle_buf *out)
 {
-    qsort(diag->entries, diag->count, sizeof *diag->entries, compare_entries);
+    if (diag->count)
+        qsort(diag->entries, diag->count, sizeof *diag->entries, compare_entries);
     for (size_t i = 0; i < diag->count; i++) {
         const struct ch_diag_entry *entry = &diag->entries[i];
 

@@ -3,13 +3,16 @@
 // protoc starts it once with all files of a run: a request on stdin, a response on stdout. Errors of the schema go to
 // stderr, one a line as file:line:column, and the response says how many there were, which makes protoc fail without
 // writing a file.
-#include "out.h"
+#include "generate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CH_RUN_SIZE_MAX     ((size_t)1 << 30) // the model and all its texts; a schema of 1,000 tables needs about 100 MiB
 #define CH_REQUEST_SIZE_MAX ((size_t)256 << 20)
+
+static const char not_protoc[] =
+    "protoc-gen-charle: what came on stdin is no request of protoc; start it through protoc\n";
 
 static bool read_stdin(struct charle_buf *request)
 {
@@ -19,55 +22,6 @@ static bool read_stdin(struct charle_buf *request)
     while ((size = fread(chunk, 1, sizeof chunk, stdin)) > 0)
         charle_buf_add(request, chunk, size);
     return !ferror(stdin) && !request->failed;
-}
-
-// Options come as "target=charleos_proto,schema=charleos,root=/src/proto".
-static void read_parameter(struct ch_gen *gen, const char *parameter)
-{
-    for (const char *at = parameter; at && *at;) {
-        size_t len = strcspn(at, ",");
-
-        if (strncmp(at, "schema=", 7) == 0 && len > 7)
-            gen->schema_option = ch_text_n(gen->run, at + 7, len - 7);
-        else if (strncmp(at, "root=", 5) == 0 && len > 5)
-            gen->diag.root = ch_text_n(gen->run, at + 5, len - 5);
-        at += len + (at[len] == ',');
-    }
-}
-
-static void write_outputs(struct ch_gen *gen)
-{
-    const struct ch_model *model = &gen->model;
-
-    for (size_t i = 0; i < model->file_count; i++) {
-        const struct ch_model_file *file = &model->files[i];
-
-        if (!file->is_generated)
-            continue;
-        ch_out_header(gen, file);
-        ch_out_source(gen, file);
-        ch_out_columns(gen, file);
-        ch_out_stubs(gen, file);
-        if (model->schema_name)
-            ch_out_handlers(gen, file);
-    }
-    if (model->schema_name)
-        ch_out_schema(gen);
-}
-
-static void fill_response(struct ch_gen *gen, ChPlugin__Response *response)
-{
-    ChPlugin__Response__File *files = CH_NEW_ARRAY(gen->run, gen->output_count, ChPlugin__Response__File);
-
-    response->file = CH_NEW_ARRAY(gen->run, gen->output_count, ChPlugin__Response__File *);
-    response->n_file = gen->output_count;
-    for (size_t i = 0; i < gen->output_count; i++) {
-        ch_plugin__response__file__init(&files[i]);
-        files[i].name = (char *)(uintptr_t)gen->outputs[i]->name;
-        files[i].content = (char *)(uintptr_t)charle_buf_text(&gen->outputs[i]->content);
-        CHARLE_ASSERT(files[i].content);
-        response->file[i] = &files[i];
-    }
 }
 
 // Errors are for people and editors, so they stand alone on stderr; protoc would put its own words before the first.
@@ -99,19 +53,17 @@ static bool write_response(const ChPlugin__Response *response)
 static bool run(struct ch_gen *gen, const ChPlugin__Request *request)
 {
     ChPlugin__Response response = CH_PLUGIN__RESPONSE__INIT;
-    bool is_good;
+    bool is_good = ch_generate(gen, request, &response);
 
-    read_parameter(gen, request->parameter);
-    ch_model_read(gen, request);
-    if (gen->diag.count) {
+    if (!is_good)
+        fputs(not_protoc, stderr);
+    else if (gen->diag.count)
         report_errors(gen, &response);
-    } else {
-        write_outputs(gen);
-        fill_response(gen, &response);
+    if (is_good && !write_response(&response)) {
+        fputs("protoc-gen-charle: the answer could not be written to stdout\n", stderr);
+        is_good = false;
     }
-    is_good = write_response(&response);
-    for (size_t i = 0; i < gen->output_count; i++)
-        charle_buf_deinit(&gen->outputs[i]->content);
+    ch_generate_end(gen);
     return is_good;
 }
 
@@ -135,11 +87,9 @@ int main(int argc, char **argv)
     if (read_stdin(&bytes))
         request = ch_plugin__request__unpack(NULL, bytes.size, bytes.data);
     if (!request)
-        fputs("protoc-gen-charle: what came on stdin is no request of protoc; start it through protoc\n", stderr);
+        fputs(not_protoc, stderr);
     else if (run(&gen, request))
         status = 0;
-    else
-        fputs("protoc-gen-charle: the answer could not be written to stdout\n", stderr);
     if (request)
         ch_plugin__request__free_unpacked(request, NULL);
     charle_buf_deinit(&bytes);

@@ -26,6 +26,42 @@ static void add_payload(struct charle_buf *payload, const ProtobufCMessageUnknow
         charle_buf_add(payload, field->data + at + 1, field->len - at - 1);
 }
 
+static bool knows_enum(const ProtobufCFieldDescriptor *field, const int *value)
+{
+    return protobuf_c_enum_descriptor_get_value(field->descriptor, *value) != NULL;
+}
+
+static bool knows_values(const ProtobufCMessage *message);
+
+static bool knows_item(const ProtobufCFieldDescriptor *field, const void *item)
+{
+    if (field->type == PROTOBUF_C_TYPE_ENUM)
+        return knows_enum(field, item);
+    return field->type != PROTOBUF_C_TYPE_MESSAGE || !*(ProtobufCMessage *const *)item ||
+           knows_values(*(ProtobufCMessage *const *)item);
+}
+
+// Enum values are indexes of tables here. Another version of options.proto may have more of them.
+static bool knows_values(const ProtobufCMessage *message)
+{
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const char *member = (const char *)message + field->offset;
+        bool is_repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+        size_t count = is_repeated ? *(const size_t *)(const void *)((const char *)message + field->quantifier_offset) : 1;
+        size_t size = field->type == PROTOBUF_C_TYPE_ENUM ? sizeof(int) : sizeof(void *);
+
+        if (field->type != PROTOBUF_C_TYPE_ENUM && field->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        if (is_repeated)
+            member = *(const char *const *)(const void *)member;
+        for (size_t j = 0; j < count; j++)
+            if (!knows_item(field, member + j * size))
+                return false;
+    }
+    return true;
+}
+
 const void *ch_option_read(struct ch_gen *gen, const ProtobufCMessage *options, const ProtobufCMessageDescriptor *kind,
                            struct ch_place place)
 {
@@ -47,6 +83,12 @@ const void *ch_option_read(struct ch_gen *gen, const ProtobufCMessage *options, 
         if (!out)
             ch_error(gen, place, "the option %s lacks a part that it must have; see it in charle/options.proto",
                      kind->name);
+        else if (!knows_values(out)) {
+            ch_error(gen, place,
+                     "the option %s has a value that this protoc-gen-charle does not know; use the charle/options.proto that came with it",
+                     kind->name);
+            out = NULL;
+        }
     }
     charle_buf_deinit(&payload);
     return out;
