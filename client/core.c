@@ -253,7 +253,7 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
                                   struct charle_error *err)
 {
     struct ch_replica *replica = core->replica;
-    int64_t ready = 0, version;
+    int64_t ready = 0, is_copy = 0, version;
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
@@ -269,6 +269,9 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
         rc = ch_replica_identity_changed(replica, err);
     if (!rc)
         rc = compare_numbers(core, reply->last_sequence, out_renew, err);
+    if (!rc)
+        rc = ch_meta_number(&replica->sql, "is_copy", 0, &is_copy, err);
+    *out_renew = *out_renew || is_copy; // exported, or rescued: the original may still be there
     core->is_ready = ready != 0;
     return ch_replica_end(replica, rc, err);
 }

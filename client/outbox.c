@@ -127,6 +127,8 @@ static enum charle_err renew(struct ch_replica *replica, void *ctx, struct charl
         rc = ch_meta_set_number(&replica->sql, "last_sequence", 0, err);
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "last_hash", 0, err);
+    if (!rc)
+        rc = ch_meta_set_number(&replica->sql, "is_copy", 0, err);
     return rc ? rc : ch_replica_identity_changed(replica, err);
 }
 

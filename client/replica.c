@@ -14,7 +14,7 @@ enum { LOCK_TIMEOUT_MS = 30000 };
 
 // --- the file -----------------------------------------------------------------------------------------------------------
 
-static enum charle_err make_folder(const char *file, struct charle_error *err)
+enum charle_err ch_replica_make_folder(const char *file, struct charle_error *err)
 {
     char *path = ch_strdup_n(file, strlen(file));
     enum charle_err rc = path ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a path");
@@ -34,7 +34,7 @@ static enum charle_err make_folder(const char *file, struct charle_error *err)
 // Makes an empty file that nobody else can read, before SQLite would make one by the umask.
 static enum charle_err make_file(const char *file, struct charle_error *err)
 {
-    enum charle_err rc = make_folder(file, err);
+    enum charle_err rc = ch_replica_make_folder(file, err);
     if (rc)
         return rc;
     // A file that is there is not opened here: closing it again would drop the locks of this program's other connections.
@@ -262,7 +262,7 @@ enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_clie
     replica->file = ch_strdup_n(options->file, strlen(options->file));
     enum charle_err rc = replica->file ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a path");
     if (!rc && !env->vfs && !replica->is_read_only)
-        rc = make_folder(replica->file, err);
+        rc = ch_replica_make_folder(replica->file, err);
     if (!rc)
         rc = ch_lock_open(&replica->lock, env->vfs || replica->is_read_only ? NULL : replica->file,
                           options->lock_timeout_ms ? options->lock_timeout_ms : LOCK_TIMEOUT_MS, err);

@@ -84,6 +84,9 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_open(struct ch_replica *replica, co
                                                   const struct ch_replica_options *options, struct charle_error *err);
 void ch_replica_close(struct ch_replica *replica);
 
+// Makes the folder of a replica, and those above it, with mode 0700.
+CHARLE_MUST_CHECK enum charle_err ch_replica_make_folder(const char *file, struct charle_error *err);
+
 // An identity for a new device: 26 random characters.
 void ch_replica_new_device_id(const struct ch_client_env *env, char out[CH_ID_LEN + 1]);
 

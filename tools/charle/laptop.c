@@ -10,6 +10,18 @@
 #include <time.h>
 #include <unistd.h>
 
+struct charle_client_options laptop_options(struct cli *cli, bool is_read_only)
+{
+    return (struct charle_client_options){
+        .file = cli_replica_path(cli),
+        .schema = cli->app->schema,
+        .url = cli_server_address(cli),
+        .token = cli_setting(cli, "token"),
+        .device_name = cli->profile,
+        .is_read_only = is_read_only,
+    };
+}
+
 struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_exit)
 {
     struct charle_error err = {0};
@@ -20,14 +32,7 @@ struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_e
         *out_exit = cli_fail(cli, &err);
         return NULL;
     }
-    const struct charle_client_options options = {
-        .file = cli_replica_path(cli),
-        .schema = cli->app->schema,
-        .url = cli_server_address(cli),
-        .token = cli_setting(cli, "token"),
-        .device_name = cli->profile,
-        .is_read_only = is_read_only,
-    };
+    const struct charle_client_options options = laptop_options(cli, is_read_only);
     if (charle_client_open(&options, &client, &err)) {
         *out_exit = cli_fail(cli, &err);
         return NULL;

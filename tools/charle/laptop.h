@@ -6,6 +6,9 @@
 #include "cli.h"
 #include "db/schema.h"
 
+// How the profile's replica is opened; strings are of cli's arena.
+struct charle_client_options laptop_options(struct cli *cli, bool is_read_only);
+
 // Opens the profile's replica with the server and the token that login remembered. On failure prints why, sets *out_exit.
 struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_exit);
 

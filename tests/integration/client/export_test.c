@@ -1,0 +1,369 @@
+// A replica taken elsewhere, and what is saved of a damaged one.
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+static void must(int rc, const struct charle_error *err)
+{
+    if (rc)
+        fail_msg("%s", err->text);
+}
+
+struct place {
+    char export_file[200], other[200];
+};
+
+static struct place places(struct fixture *f)
+{
+    struct place place;
+    snprintf(place.export_file, sizeof(place.export_file), "%s/taken.charle", f->folder);
+    snprintf(place.other, sizeof(place.other), "%s/other/replica.db", f->folder);
+    return place;
+}
+
+static struct charle_client_options options_for(struct fixture *f, const char *file)
+{
+    return (struct charle_client_options){.file = file, .schema = &notes_schema, .url = f->served.address, .token = "t"};
+}
+
+static struct charle_client *open_at(struct fixture *f, const char *file)
+{
+    struct charle_client *client = NULL;
+    struct charle_error err = {0};
+    const struct charle_client_options options = options_for(f, file);
+    must(charle_client_open(&options, &client, &err), &err);
+    return client;
+}
+
+static struct charle_client_status status_of(struct charle_client *client)
+{
+    struct charle_client_status status;
+    charle_client_status(client, &status);
+    return status;
+}
+
+static int64_t calls_run(struct fixture *f)
+{
+    int64_t count = served_lock(&f->served)->calls_run;
+    served_unlock(&f->served);
+    return count;
+}
+
+static void must_title(struct fixture *f, struct charle_client *client, const char *id, const char *title)
+{
+    struct charle_error err = {0};
+    must(set_title(f, client, id, title, NULL, &err), &err);
+}
+
+// A replica with two unsent calls, and its export.
+static struct charle_client *export_with_calls(struct fixture *f, const struct place *place)
+{
+    struct charle_error err = {0};
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must_title(f, client, "n0001", "Unsent one");
+    must_title(f, client, "n0002", "Unsent two");
+    must(charle_client_export(client, place->export_file, &err), &err);
+    return client;
+}
+
+static struct charle_client *import(struct fixture *f, const struct place *place)
+{
+    struct charle_error err = {0};
+    const struct charle_client_options options = options_for(f, place->other);
+    must(charle_replica_import(place->export_file, &options, &err), &err);
+    return open_at(f, place->other);
+}
+
+static void copy_keeps_rows_and_unsent_calls(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct stat info;
+    struct charle_client *first = export_with_calls(f, &place);
+    assert_int_equal(stat(place.export_file, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    struct charle_client *second = import(f, &place);
+    assert_true(status_of(second).is_ready); // usable before any contact
+    assert_int_equal(status_of(second).pending_calls, 2);
+    assert_int_equal(number(charle_client_db(second), "select count(*) from note where title like 'Unsent%'"), 2);
+    must_title(f, second, "n0003", "By the copy");
+    // The copy comes first; the original sends the same calls later. Each is run once.
+    must_sync(second);
+    assert_int_equal(calls_run(f), 3);
+    assert_string_not_equal(status_of(second).device_id, status_of(first).device_id);
+    must_title(f, first, "n0004", "By the original");
+    must_sync(first);
+    assert_int_equal(calls_run(f), 4);
+    assert_int_equal(status_of(first).pending_calls + status_of(second).pending_calls, 0);
+    assert_int_equal(server_number(f, "select count(*) from note where title in ('Unsent one', 'Unsent two', 'By the copy', 'By the original')"), 4);
+    must_sync(second);
+    assert_int_equal(number(charle_client_db(second), "select count(*) from note where title = 'By the original'"), 1);
+    charle_client_close(second);
+    charle_client_close(first);
+}
+
+static void original_may_send_first(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_client *first = export_with_calls(f, &place);
+    must_title(f, first, "n0005", "Only the original");
+    must_sync(first);
+    assert_int_equal(calls_run(f), 3);
+    struct charle_client *second = import(f, &place);
+    must_title(f, second, "n0006", "Only the copy");
+    must_sync(second);
+    assert_int_equal(calls_run(f), 4);
+    assert_int_equal(status_of(second).pending_calls, 0);
+    assert_string_not_equal(status_of(second).device_id, status_of(first).device_id);
+    must_sync(first);
+    assert_int_equal(number(charle_client_db(first), "select count(*) from note where title = 'Only the copy'"), 1);
+    charle_client_close(second);
+    charle_client_close(first);
+}
+
+static void change_byte(const char *file, long at)
+{
+    FILE *stream = fopen(file, "r+");
+    assert_non_null(stream);
+    assert_int_equal(fseek(stream, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+    int byte = fgetc(stream);
+    fseek(stream, at, at < 0 ? SEEK_END : SEEK_SET);
+    fputc(byte ^ 1, stream);
+    fclose(stream);
+}
+
+static void damaged_exports_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct stat info;
+    charle_client_close(export_with_calls(f, &place));
+    const struct charle_client_options options = options_for(f, place.other);
+    assert_int_equal(stat(place.export_file, &info), 0);
+    const long spots[] = {3, 10, 20, 1000, (long)info.st_size / 2, -40, -1};
+    for (size_t i = 0; i < sizeof(spots) / sizeof(spots[0]); i++) {
+        change_byte(place.export_file, spots[i]);
+        assert_int_equal(charle_replica_import(place.export_file, &options, &err), CHARLE_DATA_LOSS);
+        assert_int_equal(access(place.other, F_OK), -1); // nothing was made
+        change_byte(place.export_file, spots[i]);
+    }
+    assert_int_equal(truncate(place.export_file, info.st_size - 1), 0);
+    assert_int_equal(charle_replica_import(place.export_file, &options, &err), CHARLE_DATA_LOSS);
+    assert_non_null(strstr(err.text, "not complete"));
+    assert_int_equal(truncate(place.export_file, 0), 0);
+    assert_int_equal(charle_replica_import(place.export_file, &options, &err), CHARLE_DATA_LOSS);
+    assert_int_equal(charle_replica_import("/nowhere/at.all", &options, &err), CHARLE_NOT_FOUND);
+    assert_int_equal(charle_replica_import(NULL, &options, &err), CHARLE_INVALID_ARGUMENT);
+}
+
+static void existing_files_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_client *client = export_with_calls(f, &place);
+    assert_int_equal(charle_client_export(client, place.export_file, &err), CHARLE_ALREADY_EXISTS);
+    assert_int_equal(charle_client_export(client, "", &err), CHARLE_INVALID_ARGUMENT);
+    const struct charle_client_options options = options_for(f, f->file);
+    assert_int_equal(charle_replica_import(place.export_file, &options, &err), CHARLE_ALREADY_EXISTS);
+    charle_client_close(client);
+}
+
+static void encrypted_replica_stays_encrypted(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_client *client = NULL;
+    const struct charle_client_key key = {.passphrase = "a long enough passphrase"}, wrong = {.passphrase = "another long passphrase"};
+    struct charle_client_options options = options_for(f, f->file);
+    options.key = &key;
+    must(charle_client_open(&options, &client, &err), &err);
+    must_sync(client);
+    must_title(f, client, "n0001", "Sealed");
+    must(charle_client_export(client, place.export_file, &err), &err);
+    charle_client_close(client);
+    char command[300];
+    snprintf(command, sizeof(command), "grep -q -e 'Title 7' -e Sealed %s", place.export_file);
+    assert_int_not_equal(system(command), 0); // not readable in it
+    options.file = place.other;
+    options.key = NULL;
+    assert_int_equal(charle_replica_import(place.export_file, &options, &err), CHARLE_PERMISSION_DENIED);
+    options.key = &wrong;
+    assert_int_equal(charle_replica_import(place.export_file, &options, &err), CHARLE_PERMISSION_DENIED);
+    assert_int_equal(access(place.other, F_OK), -1);
+    options.key = &key;
+    must(charle_replica_import(place.export_file, &options, &err), &err);
+    must(charle_client_open(&options, &client, &err), &err);
+    assert_int_equal(number(charle_client_db(client), "select count(*) from note where title = 'Sealed'"), 1);
+    must_sync(client);
+    assert_int_equal(calls_run(f), 1);
+    charle_client_close(client);
+}
+
+static void *keep_calling(void *ctx)
+{
+    struct fixture *f = ctx;
+    struct charle_error err = {0};
+    struct charle_client *client = open_client(f); // another program
+    for (int i = 1; i < 150; i++) {
+        char title[40];
+        snprintf(title, sizeof(title), "Round %d", i);
+        if (set_title(f, client, "n0001", title, NULL, &err) || set_title(f, client, "n0002", title, NULL, &err))
+            break;
+        charle_arena_reset(&f->arena);
+    }
+    charle_client_close(client);
+    return NULL;
+}
+
+// Each call is one transaction: an export shows n0001 at most one round ahead of n0002, and as many calls as it shows rounds.
+static void export_is_one_moment(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    pthread_t writer;
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must_title(f, client, "n0001", "Round 0");
+    must_title(f, client, "n0002", "Round 0");
+    pthread_create(&writer, NULL, keep_calling, f);
+    for (int i = 0; i < 8; i++) {
+        must(charle_client_export(client, place.export_file, &err), &err);
+        struct charle_client *copy = import(f, &place);
+        int64_t a = number(charle_client_db(copy), "select cast(substr(title, 7) as int) from note where id = 'n0001'");
+        int64_t b = number(charle_client_db(copy), "select cast(substr(title, 7) as int) from note where id = 'n0002'");
+        assert_true(a == b || a == b + 1);
+        assert_int_equal(number(charle_client_db(copy), "select count(*) from pragma_integrity_check where integrity_check <> 'ok'"), 0);
+        charle_client_close(copy);
+        must(charle_replica_wipe(place.other, &err), &err);
+        assert_int_equal(unlink(place.export_file), 0);
+    }
+    pthread_join(writer, NULL);
+    charle_client_close(client);
+}
+
+// --- rescue ---------------------------------------------------------------------------------------------------------------
+
+// Writes nonsense over `count` pages of a table, from the first-th one of them.
+static void damage_table(const char *file, const char *table, int first, int count)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    int pages[64], found = 0, fd = open(file, O_WRONLY);
+    char noise[8192];
+    memset(noise, 0xa5, sizeof(noise));
+    assert_int_equal(sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "select pageno from dbstat where name = ?1 and pagetype = 'leaf' order by path limit ?2 offset ?3", -1, &stmt, NULL), SQLITE_OK);
+    sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+    sqlite3_bind_int(stmt, 2, count);
+    sqlite3_bind_int(stmt, 3, first);
+    while (found < 64 && sqlite3_step(stmt) == SQLITE_ROW)
+        pages[found++] = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    assert_true(found > 0 && fd >= 0);
+    for (int i = 0; i < found; i++)
+        assert_int_equal(pwrite(fd, noise, sizeof(noise), (off_t)(pages[i] - 1) * 8192), sizeof(noise));
+    close(fd);
+}
+
+static void unsent_calls_are_rescued(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must_title(f, client, "n0009", "Sent before");
+    must_sync(client);
+    must_title(f, client, "n0001", "Only here");
+    must_title(f, client, "n0002", "And here");
+    charle_client_close(client);
+    damage_table(f->file, "note", 0, 64);
+    const struct charle_client_options options = options_for(f, place.other);
+    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    assert_int_equal(report.calls, 2);
+    assert_int_equal(report.calls_skipped, 0);
+    assert_true(report.has_identity);
+    client = open_at(f, place.other);
+    assert_int_equal(status_of(client).pending_calls, 2);
+    must_sync(client);
+    assert_int_equal(calls_run(f), 3);
+    assert_int_equal(status_of(client).pending_calls, 0);
+    assert_int_equal(server_number(f, "select count(*) from note where title in ('Sent before', 'Only here', 'And here')"), 3);
+    assert_int_equal(number(charle_client_db(client), "select count(*) from note"), 300);
+    charle_client_close(client);
+    assert_int_equal(charle_replica_rescue(f->file, &options, &report, &err), CHARLE_ALREADY_EXISTS);
+}
+
+static void damaged_calls_are_skipped_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    for (int i = 0; i < 300; i++) {
+        char id[8], title[600];
+        snprintf(id, sizeof(id), "n%04d", 1 + i);
+        snprintf(title, sizeof(title), "%0500d", i);
+        must_title(f, client, id, title);
+    }
+    charle_client_close(client);
+    damage_table(f->file, "charle_outbox", 3, 2);
+    const struct charle_client_options options = options_for(f, place.other);
+    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    assert_true(report.calls_skipped > 0 && report.calls > 100);
+    assert_int_equal(report.calls + report.calls_skipped, 300);
+    client = open_at(f, place.other);
+    must_sync(client);
+    assert_int_equal(calls_run(f), report.calls);
+    charle_client_close(client);
+}
+
+static void hopeless_files_are_told_so(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    const struct charle_client_options options = options_for(f, place.other);
+    assert_int_equal(charle_replica_rescue(f->file, &options, &report, &err), CHARLE_NOT_FOUND);
+    charle_client_close(open_client(f));
+    int fd = open(f->file, O_WRONLY);
+    char noise[8192];
+    memset(noise, 0x5a, sizeof(noise));
+    assert_int_equal(pwrite(fd, noise, sizeof(noise), 0), sizeof(noise));
+    close(fd);
+    assert_int_equal(charle_replica_rescue(f->file, &options, &report, &err), CHARLE_DATA_LOSS);
+    assert_int_equal(access(place.other, F_OK), -1);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(copy_keeps_rows_and_unsent_calls),  CASE(original_may_send_first), CASE(damaged_exports_are_refused),
+        CASE(existing_files_are_kept),           CASE(encrypted_replica_stays_encrypted), CASE(export_is_one_moment),
+        CASE(unsent_calls_are_rescued),          CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
+    };
+#undef CASE
+    cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
