@@ -69,7 +69,7 @@ static void make_messages(struct ch_gen *gen, struct ch_model_table *table)
 {
     struct ch_model_message *patch = new_message(gen, table, "Patch", table->column_count);
     struct ch_model_message *insert = new_message(gen, table, "Insert", table->column_count);
-    struct ch_model_message *key = new_message(gen, table, "Key", table->key_count);
+    struct ch_model_message *key = new_message(gen, table, "Key", table->column_count); // not key_count: marks may be too many
     struct ch_model_message *page = new_message(gen, table, "Page", 2);
     struct ch_model_message *update = new_message(gen, table, "Update", 4);
     struct ch_model_message *removal = new_message(gen, table, "Delete", 2);
