@@ -178,6 +178,7 @@ static void open_session(struct ch_client_core *core, bool with_shape)
     struct charle_open_request request;
     ch_core_set_phase(core, CH_PHASE_OPENING);
     charle_buf_reset(&core->reply);
+    core->lineage = (struct charle_opt_uint8){0};
     if (fill_open(core, with_shape, &request, &err))
         ch_core_fail(core, &err);
     else
@@ -318,6 +319,7 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
         return;
     }
     ch_core_contact(core);
+    core->lineage = reply.lineage;
     core->push_failures = 0;
     core->push_at = 0;
     core->push_wanted = true;

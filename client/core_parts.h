@@ -116,6 +116,7 @@ struct ch_client_core {
     int64_t contact_at_us; // wall clock
 
     uint64_t open_call;
+    struct charle_opt_uint8 lineage; // of the session's database; absent while only probing whose the numbers are
     bool has_sent_shape; // with the Open in flight, or the one before it
     struct charle_buf reply; // of the unary call in flight that is Open or Hash
 

@@ -53,6 +53,7 @@ static bool make_ready(struct ch_client_core *core, int64_t behind)
     if (!batch.request.call.count)
         return false;
     const struct charle_call *const *calls = batch.request.call.items;
+    batch.request.lineage = core->lineage;
     charle_buf_reset(&core->push_next_request);
     charle_message_write(&charle_push_request_message, &batch.request, &core->push_next_request);
     if (core->push_next_request.failed) {

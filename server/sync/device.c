@@ -54,6 +54,24 @@ static enum charle_err read_server_id(struct charle_db *db, struct charle_arena 
     return rc;
 }
 
+// Begins the epoch of the running database if nobody has, so that pushes can be told from those made under another one.
+static enum charle_err read_lineage(struct charle_db *db, struct charle_opt_uint8 *out, struct charle_error *err)
+{
+    struct charle_rows *rows = NULL;
+    struct charle_value lineage;
+    enum charle_err rc = charle_exec(db, "select charle.epoch_now()", NULL, 0, NULL, err);
+    if (rc == CHARLE_OK)
+        rc = charle_query(db, "select " CH_LINEAGE_SQL, NULL, 0, &rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_next(rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &lineage, err);
+    if (rc == CHARLE_OK)
+        *out = (struct charle_opt_uint8){(uint64_t)lineage.int8, true};
+    charle_rows_close(rows);
+    return rc;
+}
+
 struct opening {
     const struct ch_sync *sync;
     const struct ch_sync_peer *peer;
@@ -70,6 +88,8 @@ static enum charle_err open_device(struct charle_db *db, void *ctx, struct charl
     enum charle_err rc = register_device(db, opening->peer, opening->request, &opening->out->last_sequence, err);
     if (rc == CHARLE_OK)
         rc = read_server_id(db, opening->arena, &opening->out->server_id, err);
+    if (rc == CHARLE_OK)
+        rc = read_lineage(db, &opening->out->lineage, err);
     if (rc == CHARLE_OK)
         rc = ch_sync_scopes_of(opening->sync, db, opening->peer, opening->arena, &scopes, &count, err);
     if (rc == CHARLE_OK)

@@ -44,6 +44,10 @@ struct ch_head {
 CHARLE_MUST_CHECK enum charle_err ch_heads_read(struct charle_db *db, const struct charle_str *scopes, size_t count,
                                                 struct charle_arena *arena, struct ch_head **out, struct charle_error *err);
 
+// The lineage of the running epoch, as a scalar subquery; null when no epoch was begun since the database started.
+#define CH_LINEAGE_SQL \
+    "(select e.lineage from charle.cluster c join charle.epoch e on e.epoch = c.epoch where c.id = 1 and c.at = pg_postmaster_start_time())"
+
 // Lineages of all epochs there were, to judge cursors by.
 struct ch_epochs {
     int64_t *epochs; // ascending

@@ -2,7 +2,8 @@
 //
 // One batch is one transaction. The device's row is locked first, so two batches of one device cannot mix. Number n+1 is taken only after n;
 // a repeat of a number that was dealt with gets its stored verdict; a number whose chain hash is not the stored one comes from a copy of the
-// replica that went its own way, and the whole batch is refused.
+// replica that went its own way, and the whole batch is refused. So is one that was made under another epoch of the database: after a restore it
+// may be a late one from the past that was lost, which speaks of verdicts that nobody has had.
 //
 //   first try      no savepoints: nearly every batch is fine, and a savepoint costs two round trips and a transaction id for each call. A
 //                  generated method that refuses a call before it has changed anything leaves nothing to undo
@@ -24,9 +25,11 @@ static enum charle_err lock_device(struct ch_push *push, struct charle_error *er
 {
     const struct charle_value param = charle_text(push->request->device_id);
     struct charle_rows *rows = NULL;
-    struct charle_value principal, id, sequence, hash;
-    enum charle_err rc = charle_query(
-        push->db, "select principal, principal_id, last_sequence, last_hash from charle.device where id = $1 for update", &param, 1, &rows, err);
+    struct charle_value principal, id, sequence, hash, lineage;
+    enum charle_err rc = charle_query(push->db,
+                                      "select principal, principal_id, last_sequence, last_hash, " CH_LINEAGE_SQL
+                                      " from charle.device where id = $1 for update",
+                                      &param, 1, &rows, err);
     if (rc == CHARLE_OK)
         rc = charle_rows_next(rows, err);
     if (rc == CHARLE_DONE)
@@ -42,6 +45,12 @@ static enum charle_err lock_device(struct ch_push *push, struct charle_error *er
         rc = charle_rows_value(rows, 3, CHARLE_TYPE_INT8, false, &hash, err);
     if (rc == CHARLE_OK && (!charle_str_equal(principal.text, push->options->peer.principal) || !charle_str_equal(id.text, push->options->peer.id)))
         rc = charle_fail(err, CHARLE_PERMISSION_DENIED, "device %.*s belongs to another person", CHARLE_FMT(push->request->device_id));
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 4, CHARLE_TYPE_INT8, false, &lineage, err);
+    const struct charle_opt_uint8 *given = &push->request->lineage;
+    if (rc == CHARLE_OK && given->has && (lineage.is_null || given->value != (uint64_t)lineage.int8))
+        rc = charle_fail(err, CHARLE_FAILED_PRECONDITION, "the database has started anew since device %.*s opened its session; it has to open another one",
+                         CHARLE_FMT(push->request->device_id));
     if (rc == CHARLE_OK) {
         push->last_sequence = sequence.int8;
         push->last_hash = (uint64_t)hash.int8;

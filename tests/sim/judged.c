@@ -68,8 +68,7 @@ static void note_effect(struct oracle *oracle, const struct device *device, cons
     count_effect(oracle, call);
 }
 
-static void note_verdict(struct oracle *oracle, struct device *device, const struct charle_push_request *request, const struct charle_verdict *verdict,
-                         bool is_late)
+static void note_verdict(struct oracle *oracle, struct device *device, const struct charle_push_request *request, const struct charle_verdict *verdict)
 {
     struct world *world = oracle->world;
     const struct charle_call *const *calls = request->call.items;
@@ -85,11 +84,9 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
     if (device->count == device->capacity) {
         device->capacity = device->capacity ? device->capacity * 2 : 64;
         device->kinds = realloc(device->kinds, device->capacity);
-        device->is_unheard = realloc(device->is_unheard, device->capacity);
-        CHARLE_ASSERT(device->kinds && device->is_unheard);
+        CHARLE_ASSERT(device->kinds);
     }
-    device->kinds[device->count] = (uint8_t)verdict->kind;
-    device->is_unheard[device->count++] = is_late && world->result.restores;
+    device->kinds[device->count++] = (uint8_t)verdict->kind;
     world->result.calls_judged++;
     world->result.calls_rejected += verdict->kind == CHARLE_REJECTED;
     world->result.calls_merged += verdict->kind == CHARLE_MERGED;
@@ -104,14 +101,14 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
     }
 }
 
-void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply, bool is_late)
+void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply)
 {
     struct device *device = oracle_device(oracle, request->device_id);
     const struct charle_verdict *const *verdicts = reply->verdict.items;
     if (request->acknowledged.has && request->acknowledged.value > device->acknowledged)
         device->acknowledged = request->acknowledged.value;
     for (size_t i = 0; i < reply->verdict.count; i++)
-        note_verdict(oracle, device, request, verdicts[i], is_late);
+        note_verdict(oracle, device, request, verdicts[i]);
 }
 
 void oracle_saved(struct oracle *oracle)
@@ -152,7 +149,7 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
             continue;
         if (sequence > (int64_t)device->count)
             world_fail(oracle->world, "%s: call %" PRId64 " has number %" PRId64 ", of which the server knows nothing", laptop->name, position, sequence);
-        else if (device->kinds[sequence - 1] != kind && !device->is_unheard[sequence - 1])
+        else if (device->kinds[sequence - 1] != kind)
             world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d", laptop->name, position, device->kinds[sequence - 1], kind);
     }
     sqlite3_finalize(stmt);

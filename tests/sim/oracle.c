@@ -230,10 +230,8 @@ void oracle_free(struct oracle *oracle)
             free(row);
         }
     }
-    for (size_t i = 0; i < oracle->device_count; i++) {
+    for (size_t i = 0; i < oracle->device_count; i++)
         free(oracle->devices[i].kinds);
-        free(oracle->devices[i].is_unheard);
-    }
     charle_buf_deinit(&oracle->state_sql);
     free(oracle);
 }

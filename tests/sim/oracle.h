@@ -74,9 +74,6 @@ uint64_t oracle_hash(uint64_t hash, const void *data, size_t size);
 struct device {
     char id[CH_ID_LEN + 1];
     uint8_t *kinds; // by number - 1
-    // Dealt with again by a request that came late, after an old copy was put back: the laptop keeps the verdict of the past that was lost. The
-    // call takes effect once and the rows show it, so this is borne (docs/status.md).
-    bool *is_unheard;
     size_t count, capacity, saved_count;
     int64_t acknowledged; // verdicts up to this number may be forgotten: an old request that arrives late is told that all is well
 };

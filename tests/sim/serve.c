@@ -340,7 +340,7 @@ static enum charle_err push(struct server *server, struct net_call *call, struct
     rc = ch_push(server->sync, server->db, &options, &request, arena, &reply, err);
     if (rc)
         return rc;
-    oracle_judged(server->world->oracle, &request, &reply, call->is_over);
+    oracle_judged(server->world->oracle, &request, &reply);
     if (server->world->options.plant == PLANT_FORGET_NUMBERS && request.call.count && world_chance(server->world, 30))
         forget_numbers(server, &request);
     reply_with(server, call, &charle_push_reply_message, &reply);

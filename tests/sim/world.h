@@ -179,8 +179,7 @@ struct oracle;
 struct oracle *oracle_new(struct world *world);
 void oracle_free(struct oracle *oracle);
 void oracle_commit(struct oracle *oracle, const char *by);        // something may have been committed
-// `is_late`: its sender has given up; nobody hears the answer.
-void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply, bool is_late);
+void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply);
 void oracle_told_foreign_tally(struct oracle *oracle, const char *id, int64_t delta); // committed with the next oracle_commit
 void oracle_saved(struct oracle *oracle);
 void oracle_restored(struct oracle *oracle);

@@ -37,6 +37,42 @@ static void assert_writes(struct twin *twin, int sets, int singles)
     assert_int_equal(twin->servers[TWIN_SINGLES].writes, singles);
 }
 
+// --- under which epoch --------------------------------------------------------------------------------------------------
+
+// What was made under another epoch may come late, from a past that was lost with its database: nothing of it is taken, not even what it acknowledges.
+static void push_of_another_epoch_is_refused(void **state)
+{
+    struct twin twin;
+    struct charle_error err = {0};
+    struct charle_arena arena = {0};
+    struct charle_open_reply opened = {0};
+    (void)state;
+    twin_open(&twin);
+    make_jobs(&twin, 1);
+    struct twin_server *server = &twin.servers[TWIN_SETS];
+    const struct ch_sync_peer peer = {CHARLE_STR("person"), CHARLE_STR("ann")};
+    const struct charle_open_request request = {.device_id = CHARLE_STR("another"), .schema_hash = push_schema.hash};
+    assert_int_equal(ch_sync_open(server->sync, server->db, &peer, &request, (struct charle_ts){1}, &arena, &opened, &err), CHARLE_OK);
+    assert_true(opened.lineage.has);
+    int64_t lineage = twin_number(&twin, TWIN_SETS, "select e.lineage from charle.epoch e join charle.cluster c on c.epoch = e.epoch");
+    assert_true(opened.lineage.value == (uint64_t)lineage);
+    edit_title(&twin, 0, "New", "Job 0");
+    twin.lineage = (struct charle_opt_uint8){opened.lineage.value + 1, true};
+    assert_int_equal(twin_push_one(&twin, TWIN_SETS, &err), CHARLE_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.text, "has to open another one"));
+    assert_int_equal(twin_number(&twin, TWIN_SETS, "select count(*) from job where title = 'New'"), 0);
+    twin.lineage.value = opened.lineage.value;
+    assert_int_equal(twin_push_one(&twin, TWIN_SETS, &err), CHARLE_OK);
+    assert_int_equal(twin_number(&twin, TWIN_SETS, "select count(*) from job where title = 'New'"), 1);
+    // The database was restarted or put back, and nobody has opened a session since.
+    twin_exec(&twin, "update charle.cluster set at = at - interval '1 hour'");
+    assert_int_equal(twin_push_one(&twin, TWIN_SETS, &err), CHARLE_FAILED_PRECONDITION);
+    assert_int_equal(ch_sync_open(server->sync, server->db, &peer, &request, (struct charle_ts){1}, &arena, &opened, &err), CHARLE_OK);
+    assert_true(opened.lineage.value != (uint64_t)lineage);
+    charle_arena_deinit(&arena);
+    twin_close(&twin);
+}
+
 // --- runs without trouble -----------------------------------------------------------------------------------------------
 
 static void a_run_of_creates_is_one_statement(void **state)
@@ -364,6 +400,7 @@ static void a_crash_between_leaves_all_or_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(push_of_another_epoch_is_refused),
         cmocka_unit_test(a_run_of_creates_is_one_statement),
         cmocka_unit_test(a_run_of_edits_is_one_statement_for_each_shape),
         cmocka_unit_test(rows_move_between_scopes),

@@ -143,7 +143,7 @@ enum charle_err twin_push_one(struct twin *twin, int index, struct charle_error 
     const struct ch_push_options options = {.peer = {CHARLE_STR("person"), charle_str(twin->person)}, .crud = ch_crud_run,
                                             .crud_set = index == TWIN_SETS ? ch_crud_run_set : NULL};
     const struct charle_push_request request = {.device_id = device_of(twin), .schema_hash = push_schema.hash,
-                                                .call = {.items = twin->list, .count = twin->count, .has = true}};
+                                                .lineage = twin->lineage, .call = {.items = twin->list, .count = twin->count, .has = true}};
     charle_arena_deinit(&server->arena);
     server->arena = (struct charle_arena){0};
     server->writes = server->sets = 0;

@@ -39,6 +39,7 @@ struct twin {
     int64_t sequence;      // of the last call made
     uint64_t hash, seed;
     int64_t now_us;
+    struct charle_opt_uint8 lineage; // said with pushes
 };
 
 // Makes both databases anew with people "ann" (a lead) and "bob", and a device of ann's.
