@@ -72,14 +72,15 @@ enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct
 }
 
 // The list of all scopes held has the last word: what is not on it is lost, even when no page said so.
-static enum charle_err lose_unlisted(struct ch_replica *replica, const struct charle_array *scopes, struct charle_error *err)
+static enum charle_err lose_unlisted(struct application *a, const struct charle_array *scopes, struct charle_error *err)
 {
     char lost[CH_SCOPE_LEN_MAX + 1];
-    enum charle_err rc = ch_scopes_find_unlisted(replica, scopes, lost, err);
+    enum charle_err rc = ch_scopes_find_unlisted(a->replica, scopes, lost, err);
     while (!rc && lost[0]) {
-        rc = lose_scope(replica, charle_str(lost), err);
+        a->result->holds_others = true;
+        rc = lose_scope(a->replica, charle_str(lost), err);
         if (!rc)
-            rc = ch_scopes_find_unlisted(replica, scopes, lost, err);
+            rc = ch_scopes_find_unlisted(a->replica, scopes, lost, err);
     }
     return rc;
 }
@@ -117,9 +118,13 @@ enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_sta
 static enum charle_err gain_scopes(struct application *a, const struct charle_array *scopes, struct charle_error *err)
 {
     const struct charle_str *items = scopes->items;
-    enum charle_err rc = CHARLE_OK;
+    int64_t before, after;
+    enum charle_err rc = ch_lite_number(&a->replica->sql, CH_LITE_CURSOR_HELD, 0, &before, err, "");
     for (size_t i = 0; !rc && i < scopes->count; i++)
         rc = ch_scope_gain(a->replica, items[i], err);
+    if (!rc)
+        rc = ch_lite_number(&a->replica->sql, CH_LITE_CURSOR_HELD, 0, &after, err, "");
+    a->result->holds_others = a->result->holds_others || (!rc && after != before);
     return rc;
 }
 
@@ -136,6 +141,7 @@ static enum charle_err apply_scopes(struct application *a, const struct charle_p
 {
     const struct charle_str *lost = page->lost.items;
     enum charle_err rc = CHARLE_OK;
+    a->result->holds_others = a->result->holds_others || page->lost.count;
     for (size_t i = 0; !rc && i < page->lost.count; i++)
         rc = lose_scope(a->replica, lost[i], err);
     return rc ? rc : gain_scopes(a, &page->gained, err);
@@ -148,7 +154,7 @@ static enum charle_err apply_list(struct application *a, const struct ch_moment 
     struct charle_array listed = {a->listed, a->listed_count, true};
     if (!a->has_news || (!a->listed_count && !a->has_lost && !moment->has_list))
         return CHARLE_OK;
-    enum charle_err rc = lose_unlisted(a->replica, &listed, err);
+    enum charle_err rc = lose_unlisted(a, &listed, err);
     return rc ? rc : gain_scopes(a, &listed, err);
 }
 

@@ -60,6 +60,7 @@ struct ch_apply_options {
 };
 struct ch_apply_result {
     bool scopes_changed;       // gained, lost or in doubt: look at charle_cursor
+    bool holds_others;         // other scopes are held than before
     bool is_ready;             // the replica may be used
     bool is_complete;          // every scope held is
     bool is_foreign;           // the moment contains calls this replica never made

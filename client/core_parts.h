@@ -136,6 +136,9 @@ struct ch_client_core {
     uint64_t probe_call;
     struct ch_moment probe;
     int64_t probe_ticket;
+    // Stream and single pull overtake each other. Changes of rows have stamps; which scopes are held has none, so what one of them says of that
+    // makes the other's answers that are on their way too old to be believed.
+    uint64_t holdings, probe_holdings; // how often it changed; when the pull was asked
 
     struct ch_acquire acquire;
     int acquire_failures;     // since the last one that succeeded

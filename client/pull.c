@@ -142,6 +142,7 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
         return false;
     }
     core->is_ready = result.is_ready;
+    core->holdings += result.holds_others;
     core->acquire_wanted = core->acquire_wanted || !result.is_complete;
     core->pages_applied += moment->page_count;
     if (result.calls_contained)
@@ -216,6 +217,7 @@ void ch_core_probe_step(struct ch_client_core *core)
         return;
     ch_moment_reset(&core->probe);
     core->probe_ticket = core->sync_wanted;
+    core->probe_holdings = core->holdings;
     core->probe_call = ask(core, false);
 }
 
@@ -241,10 +243,17 @@ void ch_core_probe_on_message(struct ch_client_core *core, struct charle_bytes m
     }
     if (!core->probe.is_complete)
         return;
-    if (!apply(core, &core->probe, false))
+    bool is_current = core->probe_holdings == core->holdings;
+    if (is_current && !apply(core, &core->probe, false))
         return;
     ch_moment_reset(&core->probe);
     ch_core_cancel(core, &core->probe_call);
+    if (!is_current)
+        return; // it is asked again
+    if (core->probe_holdings != core->holdings) {
+        ch_core_pull_begin(core, false); // the stream from here on
+        return;
+    }
     if (core->phase == CH_PHASE_LIVE)
         ch_core_acquire_step(core); // scopes may have come with it
     if (core->acquire.step == CH_ACQUIRE_IDLE && core->phase == CH_PHASE_LIVE)

@@ -17,6 +17,15 @@ static void step_until_acquiring(struct fixture *f, enum ch_acquire_step step)
     assert_int_equal(f->a.core->acquire.step, step);
 }
 
+static struct world_call *stream_of(struct fixture *f)
+{
+    struct world_call *stream = NULL;
+    for (int i = 0; i < WORLD_CALLS_MAX; i++)
+        stream = f->a.calls[i].id && f->a.calls[i].is_stream ? &f->a.calls[i] : stream;
+    assert_non_null(stream);
+    return stream;
+}
+
 // --- the database goes back -----------------------------------------------------------------------------------------------------
 
 // A first copy has read a row's secret columns through one scope in a past that is lost, and that it is in another one in the present. By the
@@ -98,20 +107,16 @@ static void verification_does_not_wait_for_a_lost_past(void **state)
 {
     struct fixture *f = *state;
     struct charle_verify_report report = {0};
-    struct world_call *stream = NULL;
     fixture_start(f);
     world_settle(&f->a, 5000);
     fake_server_save(&f->server);
     int64_t ticket = ch_client_core_verify(f->a.core);
-    for (int i = 0; i < WORLD_CALLS_MAX; i++)
-        stream = f->a.calls[i].id && f->a.calls[i].is_stream ? &f->a.calls[i] : stream;
-    assert_non_null(stream);
-    uint64_t id = stream->id;
-    stream->id = 0; // it is slow: the hash overtakes what it has to say
+    struct world_call *stream = stream_of(f);
+    stream->is_held = true; // it is slow: the hash overtakes what it has to say
     fake_server_sql(&f->server, "update person set name = 'never' where id = 'p1'");
     step_until_acquiring(f, CH_ACQUIRE_WAIT);
     fake_server_restore(&f->server);
-    stream->id = id;
+    stream->is_held = false;
     for (int i = 0; i < 5000 && ch_client_core_verified(f->a.core, &report) < ticket; i++)
         assert_true(world_step(&f->a));
     assert_true(ch_client_core_verified(f->a.core, &report) >= ticket);
@@ -188,6 +193,55 @@ static void losing_everything_in_doubt_is_learned(void **state)
     assert_int_equal(world_number(&f->a, "select count(*) from note"), 0);
 }
 
+// A moment of the stream that lists what was held is on its way, slowly; a single pull brings a newer list. The older one must not take away what the
+// newer one has given.
+static void older_list_does_not_undo_a_newer_one(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_grant(&f->server, "room:r2");
+    fixture_start(f);
+    world_settle(&f->a, 5000);
+    struct world_call *stream = stream_of(f);
+    fake_server_revoke(&f->server, "room:r2");
+    for (int i = 0; i < 500 && stream->message_at == stream->messages.size; i++)
+        assert_true(world_step(&f->a));
+    stream->is_held = true;
+    fake_server_grant(&f->server, "room:r1");
+    (void)ch_client_core_sync(f->a.core);
+    fixture_step_until(f, "select count(*) from charle_cursor where scope = 'room:r1'", 1);
+    stream->is_held = false;
+    for (int i = 0; i < 500; i++) {
+        (void)world_step(&f->a);
+        assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where scope = 'room:r1'"), 1);
+    }
+    fixture_end(f);
+}
+
+// The other way round: the single pull's answer is the older one.
+static void older_answer_does_not_undo_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_grant(&f->server, "room:r2");
+    fixture_start(f);
+    world_settle(&f->a, 5000);
+    struct world_call *probe = NULL;
+    int64_t ticket = ch_client_core_sync(f->a.core);
+    for (int i = 0; i < WORLD_CALLS_MAX; i++)
+        probe = f->a.calls[i].id == f->a.core->probe_call ? &f->a.calls[i] : probe;
+    assert_non_null(probe);
+    for (int i = 0; i < 500 && probe->message_at == probe->messages.size; i++)
+        assert_true(world_step(&f->a));
+    probe->is_held = true;
+    fake_server_revoke(&f->server, "room:r2");
+    fixture_step_until(f, "select count(*) from charle_cursor where scope = 'room:r2'", 0);
+    probe->is_held = false;
+    for (int i = 0; i < 500 && ch_client_core_synced(f->a.core) < ticket; i++) {
+        (void)world_step(&f->a);
+        assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where scope = 'room:r2'"), 0);
+    }
+    fixture_end(f);
+}
+
 // Compared, lost, gained again: the rows that were found equal left with the scope, so what is staged is not all of it.
 static void scope_lost_and_gained_again_is_fetched_as_a_whole(void **state)
 {
@@ -219,6 +273,8 @@ int main(void)
         CASE(verification_turns_no_cursor_back),
         CASE(fetch_ends_when_the_copy_begins_again),
         CASE(losing_everything_in_doubt_is_learned),
+        CASE(older_list_does_not_undo_a_newer_one),
+        CASE(older_answer_does_not_undo_the_stream),
         CASE(scope_lost_and_gained_again_is_fetched_as_a_whole),
     };
 #undef CASE

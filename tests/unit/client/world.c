@@ -217,7 +217,7 @@ static bool move_a_call(struct world *world)
     int start = (int)world_random(world, WORLD_CALLS_MAX);
     for (int n = 0; n < WORLD_CALLS_MAX; n++) {
         struct world_call *call = &world->calls[(start + n) % WORLD_CALLS_MAX];
-        if (!call->id || world->is_down)
+        if (!call->id || call->is_held || world->is_down)
             continue;
         if (has_message(call) || call->is_over) {
             answer(world, call);

@@ -15,6 +15,7 @@ struct world_call {
     struct charle_buf request;
     bool is_stream;
     struct fake_stream stream;
+    bool is_held;      // by a test: the network keeps it back
     bool is_delivered; // the server has seen it (unary) or opened it (stream)
     // What is on its way back.
     struct charle_buf messages; // each with its size before it
