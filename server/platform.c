@@ -114,7 +114,7 @@ static enum charle_err status(struct charle_context *context, const void *reques
         .schema = schema->name,
         .schema_hash = schema->hash,
         .uptime_ms = (ch_clock_mono_us() - engine->options.start_us) / 1000,
-        .database = charle_str(engine->options.display),
+        .database = CHARLE_STR("PostgreSQL"), // anybody who is signed in may ask, so not where it is
         .postgres_version = charle_str(engine->postgres_version),
         .epoch = epoch,
         .connections = (uint32_t)charle_rpc_server_connections(engine->rpc),
