@@ -35,7 +35,6 @@ struct delta {
     struct charle_db *db;
     const struct ch_head *head;
     int64_t from;
-    struct charle_arena *arena;
     ch_delta_piece piece;
     void *ctx;
     struct charle_buf tables; // encoded DELTA_TABLE fields that are complete
@@ -111,14 +110,6 @@ static enum charle_err flush_when_full(struct delta *delta, struct charle_error 
 
 // --- keys ---------------------------------------------------------------------------------------------------------------
 
-// Sorted by table and key. Keys point into the result of the query.
-struct key_list {
-    PGresult *result;
-    struct charle_str *items;
-    uint32_t *tables;
-    size_t count;
-};
-
 struct named {
     uint32_t table;
     struct charle_str key;
@@ -141,42 +132,52 @@ static uint32_t number_at(const PGresult *result, int row, int column)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-static enum charle_err take_keys(struct delta *delta, struct key_list *list, struct charle_error *err)
+static enum charle_err take_keys(struct ch_delta_keys *keys, struct charle_str scope, struct charle_arena *arena, struct charle_error *err)
 {
-    size_t count = (size_t)PQntuples(list->result);
+    size_t count = (size_t)PQntuples(keys->result);
     if (count > CH_DELTA_KEYS_MAX)
-        return charle_fail(err, CHARLE_TOO_LARGE, "more than %d rows of scope %.*s changed", CH_DELTA_KEYS_MAX, CHARLE_FMT(delta->head->scope));
-    struct named *named = charle_arena_array(delta->arena, count, sizeof(*named));
-    list->items = charle_arena_array(delta->arena, count, sizeof(*list->items));
-    list->tables = charle_arena_array(delta->arena, count, sizeof(*list->tables));
-    if (!named || !list->items || !list->tables)
+        return charle_fail(err, CHARLE_TOO_LARGE, "more than %d rows of scope %.*s changed", CH_DELTA_KEYS_MAX, CHARLE_FMT(scope));
+    struct named *named = charle_arena_array(arena, count, sizeof(*named));
+    keys->items = charle_arena_array(arena, count, sizeof(*keys->items));
+    keys->tables = charle_arena_array(arena, count, sizeof(*keys->tables));
+    if (!named || !keys->items || !keys->tables)
         return charle_fail(err, CHARLE_TOO_LARGE, "too many changes to list in memory");
     for (size_t i = 0; i < count; i++)
-        named[i] = (struct named){number_at(list->result, (int)i, 0), text_at(list->result, (int)i, 1)};
+        named[i] = (struct named){number_at(keys->result, (int)i, 0), text_at(keys->result, (int)i, 1)};
     if (count)
         qsort(named, count, sizeof(*named), by_table_and_key); // PostgreSQL's sort takes three times as long
     for (size_t i = 0; i < count; i++) {
-        list->items[i] = named[i].key;
-        list->tables[i] = named[i].table;
+        keys->items[i] = named[i].key;
+        keys->tables[i] = named[i].table;
     }
-    list->count = count;
+    keys->count = count;
     return CHARLE_OK;
 }
 
-// The distinct keys that the log names between the stamps.
-static enum charle_err read_keys(struct delta *delta, struct key_list *list, struct charle_error *err)
+enum charle_err ch_delta_keys_read(struct charle_db *db, struct charle_str scope, int64_t from, int64_t to, struct charle_arena *arena,
+                                   struct ch_delta_keys *out, struct charle_error *err)
 {
-    const struct charle_value params[] = {charle_text(delta->head->scope), charle_int8(delta->from), charle_int8(delta->head->stamp),
-                                          charle_int8(CH_DELTA_KEYS_MAX + 1)};
+    const struct charle_value params[] = {charle_text(scope), charle_int8(from), charle_int8(to), charle_int8(CH_DELTA_KEYS_MAX + 1)};
     struct ch_pg_pipeline *pipeline = NULL;
-    enum charle_err rc = ch_pg_pipeline_open(delta->db, 0, &pipeline, err);
+    *out = (struct ch_delta_keys){0};
+    enum charle_err rc = ch_pg_pipeline_open(db, 0, &pipeline, err);
     if (rc == CHARLE_OK)
         rc = ch_pg_pipeline_add(pipeline, "select distinct tab, key from charle.entry where scope = $1 and v > $2 and v <= $3 limit $4",
                                 params, 4, err);
     if (rc == CHARLE_OK)
-        rc = ch_pg_pipeline_next(pipeline, &list->result, err);
+        rc = ch_pg_pipeline_next(pipeline, &out->result, err);
     ch_pg_pipeline_close(pipeline);
-    return rc ? rc : take_keys(delta, list, err);
+    if (rc == CHARLE_OK)
+        rc = take_keys(out, scope, arena, err);
+    if (rc)
+        ch_delta_keys_clear(out);
+    return rc;
+}
+
+void ch_delta_keys_clear(struct ch_delta_keys *keys)
+{
+    PQclear(keys->result);
+    *keys = (struct ch_delta_keys){0};
 }
 
 // --- rows ---------------------------------------------------------------------------------------------------------------
@@ -309,16 +310,15 @@ static enum charle_err write_table(struct delta *delta, uint32_t id, struct char
     return rc;
 }
 
-enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,
-                              struct charle_arena *arena, ch_delta_piece piece, void *ctx, struct charle_error *err)
+enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,
+                               struct ch_delta_keys *keys, ch_delta_piece piece, void *ctx, struct charle_error *err)
 {
-    struct delta delta = {.sync = sync, .db = db, .head = head, .from = from, .arena = arena, .piece = piece, .ctx = ctx};
-    struct key_list keys = {0};
-    enum charle_err rc = read_keys(&delta, &keys, err);
-    for (size_t i = 0, next; rc == CHARLE_OK && i < keys.count; i = next) {
-        for (next = i; next < keys.count && keys.tables[next] == keys.tables[i];)
+    struct delta delta = {.sync = sync, .db = db, .head = head, .from = from, .piece = piece, .ctx = ctx};
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0, next; rc == CHARLE_OK && i < keys->count; i = next) {
+        for (next = i; next < keys->count && keys->tables[next] == keys->tables[i];)
             next++;
-        rc = write_table(&delta, keys.tables[i], keys.items + i, next - i, err);
+        rc = write_table(&delta, keys->tables[i], keys->items + i, next - i, err);
     }
     // A stamp without rows to send is sent too: the cursor must move.
     if (rc == CHARLE_OK && (!delta.has_sent || delta.table_id || delta.tables.size))
@@ -327,6 +327,16 @@ enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, 
     charle_buf_deinit(&delta.table);
     charle_buf_deinit(&delta.row);
     charle_buf_deinit(&delta.out);
-    PQclear(keys.result);
+    return rc;
+}
+
+enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,
+                              struct charle_arena *arena, ch_delta_piece piece, void *ctx, struct charle_error *err)
+{
+    struct ch_delta_keys keys;
+    enum charle_err rc = ch_delta_keys_read(db, head->scope, from, head->stamp, arena, &keys, err);
+    if (rc == CHARLE_OK)
+        rc = ch_delta_write(sync, db, head, from, &keys, piece, ctx, err);
+    ch_delta_keys_clear(&keys);
     return rc;
 }

@@ -74,8 +74,23 @@ CHARLE_MUST_CHECK enum charle_err ch_device_sequence(struct charle_db *db, struc
 // A delta that is larger comes in several pieces with the same scope, from and to.
 typedef enum charle_err (*ch_delta_piece)(void *ctx, struct charle_bytes piece, struct charle_error *err);
 
-// Reads the changes of a scope after `from` up to the head, as the open snapshot shows them. TOO_LARGE when there are more changed rows
-// than CH_DELTA_KEYS_MAX: repair is then the cheaper way, and nothing was given out yet.
+// The distinct keys that the log names in a scope after `from` up to `to`, sorted by table and key.
+struct ch_delta_keys {
+    PGresult *result;         // the keys point into it
+    struct charle_str *items; // from the arena
+    uint32_t *tables;         // of each key; from the arena
+    size_t count;
+};
+// TOO_LARGE when there are more than CH_DELTA_KEYS_MAX: repair is then the cheaper way than a delta.
+CHARLE_MUST_CHECK enum charle_err ch_delta_keys_read(struct charle_db *db, struct charle_str scope, int64_t from, int64_t to,
+                                                     struct charle_arena *arena, struct ch_delta_keys *out, struct charle_error *err);
+void ch_delta_keys_clear(struct ch_delta_keys *keys); // zeroed ones are fine
+
+// Gives out the rows of the keys as the open snapshot shows them. The order of the keys is lost.
+CHARLE_MUST_CHECK enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,
+                                                 struct ch_delta_keys *keys, ch_delta_piece piece, void *ctx, struct charle_error *err);
+
+// Both: the changes of a scope after `from` up to the head, as the open snapshot shows them. After TOO_LARGE nothing was given out.
 CHARLE_MUST_CHECK enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head,
                                                 int64_t from, struct charle_arena *arena, ch_delta_piece piece, void *ctx,
                                                 struct charle_error *err);

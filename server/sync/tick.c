@@ -8,7 +8,7 @@
 enum {
     SCAN_EVERY_US = 1000000,  // all heads, whatever raise_seq says: a commit may come long after its raise
     SETTLE_US = 1000000,      // after raise_seq moved, the commit that moved it may still be on its way
-    KEYS_IN_FLIGHT = 1000,    // transactions that may commit out of the order of their keys between two full scans
+    KEYS_IN_FLIGHT = 1000,    // transactions that may commit out of the order of their keys between two full scans; fewer when fewer have begun
 };
 
 // --- known heads --------------------------------------------------------------------------------------------------------
@@ -45,6 +45,7 @@ enum charle_err ch_ticks_new(const struct ch_sync *sync, struct ch_ticks **out, 
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for following changes");
     ticks->sync = sync;
     ticks->raise_seq = -1;
+    ticks->seq_at_scan = ticks->seq_before_scan = INT64_MIN;
     *out = ticks;
     return CHARLE_OK;
 }
@@ -100,6 +101,7 @@ struct poll {
     struct ch_tick tick;
     size_t entry_capacity;
     int64_t newest_txn;
+    struct ch_delta_keys *keys; // of each entry of the tick; without a result: nobody watches, or too many
     bool is_whole;  // all heads are read, not only new ones
     bool is_broken; // a head went back, or changed its past
 };
@@ -155,7 +157,9 @@ static enum charle_err take_head(struct poll *poll, struct charle_str scope, int
 
 static enum charle_err read_heads(struct poll *poll, struct charle_error *err)
 {
-    const struct charle_value param = charle_int8(poll->is_whole ? INT64_MIN : poll->ticks->newest_txn - KEYS_IN_FLIGHT);
+    const struct ch_ticks *ticks = poll->ticks;
+    int64_t in_flight = ticks->newest_txn - KEYS_IN_FLIGHT, recent = ticks->seq_before_scan;
+    const struct charle_value param = charle_int8(poll->is_whole ? INT64_MIN : in_flight > recent ? in_flight : recent);
     struct charle_rows *rows = NULL;
     enum charle_err rc = charle_query(
         poll->db, "select h.scope, h.v, e.lineage, h.txn from charle.head h join charle.epoch e on e.epoch = h.v >> 33 where h.txn > $1",
@@ -195,21 +199,28 @@ static bool is_device(const struct ch_known *known)
     return known->scope_len > 7 && memcmp(known->scope, "device:", 7) == 0;
 }
 
-// The changes of a scope that somebody watches. More than a tick can hold is left to pulls.
-static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry, struct charle_error *err)
+static struct charle_str scope_of(const struct ch_tick_entry *entry)
 {
-    struct charle_str scope = charle_str_n(entry->known->scope, entry->known->scope_len);
+    return charle_str_n(entry->known->scope, entry->known->scope_len);
+}
+
+// The changes of a scope that somebody watches. More than a tick can hold is left to pulls.
+static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry, struct ch_delta_keys *keys, struct charle_error *err)
+{
+    struct charle_str scope = scope_of(entry);
     struct ch_head *head;
     if (is_device(entry->known)) {
         entry->has_delta = true;
         return ch_device_sequence(poll->db, ch_scope_key(scope), &entry->sequence, err);
     }
+    if (!keys->result)
+        return CHARLE_OK;
     enum charle_err rc = ch_heads_read(poll->db, &scope, 1, &poll->arena, &head, err);
     if (rc == CHARLE_OK && entry->from < head->floor)
         return CHARLE_OK;
     charle_buf_init(&entry->bytes, CH_TICKS_SIZE_MAX / 2);
     if (rc == CHARLE_OK)
-        rc = ch_delta_read(poll->ticks->sync, poll->db, head, entry->from, &poll->arena, add_piece, entry, err);
+        rc = ch_delta_write(poll->ticks->sync, poll->db, head, entry->from, keys, add_piece, entry, err);
     entry->has_delta = rc == CHARLE_OK;
     if (rc == CHARLE_TOO_LARGE) {
         charle_buf_deinit(&entry->bytes);
@@ -219,35 +230,62 @@ static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry
     return rc;
 }
 
-// Did any of the moved scopes' changes touch a table that grants are read from?
-static enum charle_err read_break(struct poll *poll, struct charle_error *err)
+// The tables that grants are read from.
+static enum charle_err list_grant_tables(struct poll *poll, struct charle_array *out, struct charle_error *err)
 {
     const struct charle_schema *schema = poll->ticks->sync->schema;
-    size_t table_count = 0, count = poll->tick.entry_count;
+    size_t count = 0;
     for (size_t i = 0; i < schema->grant_count; i++)
-        table_count += schema->grants[i].depends_count;
-    int32_t *tables = charle_arena_array(&poll->arena, table_count, sizeof(*tables));
-    struct charle_str *scopes = charle_arena_array(&poll->arena, count, sizeof(*scopes));
-    int64_t *from = charle_arena_array(&poll->arena, count, sizeof(*from)), *to = charle_arena_array(&poll->arena, count, sizeof(*to));
-    struct charle_rows *rows = NULL;
-    if (!tables || !scopes || !from || !to)
+        count += schema->grants[i].depends_count;
+    int32_t *tables = charle_arena_array(&poll->arena, count, sizeof(*tables));
+    if (!tables)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
-    table_count = 0;
+    count = 0;
     for (size_t i = 0; i < schema->grant_count; i++) {
         for (size_t j = 0; j < schema->grants[i].depends_count; j++)
-            tables[table_count++] = (int32_t)schema->grants[i].depends_on[j];
+            tables[count++] = (int32_t)schema->grants[i].depends_on[j];
     }
-    for (size_t i = 0; i < count; i++) {
+    *out = (struct charle_array){tables, count, true};
+    return CHARLE_OK;
+}
+
+static bool touches(const struct ch_delta_keys *keys, const struct charle_array *tables)
+{
+    const int32_t *wanted = tables->items;
+    for (size_t i = 0; i < keys->count; i++) {
+        if (i && keys->tables[i] == keys->tables[i - 1])
+            continue;
+        for (size_t t = 0; t < tables->count; t++) {
+            if ((int32_t)keys->tables[i] == wanted[t])
+                return true;
+        }
+    }
+    return false;
+}
+
+// Did any change of the moved scopes whose keys were not read touch one of the tables?
+static enum charle_err look_for(struct poll *poll, const struct charle_array *tables, struct charle_error *err)
+{
+    size_t count = 0, max = poll->tick.entry_count;
+    struct charle_str *scopes = charle_arena_array(&poll->arena, max, sizeof(*scopes));
+    int64_t *from = charle_arena_array(&poll->arena, max, sizeof(*from)), *to = charle_arena_array(&poll->arena, max, sizeof(*to));
+    struct charle_rows *rows = NULL;
+    if (!scopes || !from || !to)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
+    for (size_t i = 0; i < max; i++) {
         const struct ch_tick_entry *entry = &poll->tick.entries[i];
-        scopes[i] = charle_str_n(entry->known->scope, entry->known->scope_len);
-        from[i] = entry->from;
-        to[i] = entry->to;
+        if (poll->keys[i].result || is_device(entry->known)) // nothing but the device itself changes in its scope
+            continue;
+        scopes[count] = scope_of(entry);
+        from[count] = entry->from;
+        to[count++] = entry->to;
     }
-    const struct charle_value params[] = {
-        {.type = CHARLE_TYPE_TEXT, .is_array = true, .array = {scopes, count, true}},
-        {.type = CHARLE_TYPE_INT8, .is_array = true, .array = {from, count, true}},
-        {.type = CHARLE_TYPE_INT8, .is_array = true, .array = {to, count, true}},
-        {.type = CHARLE_TYPE_INT4, .is_array = true, .array = {tables, table_count, true}}};
+    if (!count)
+        return CHARLE_OK;
+    const struct charle_value params[] = {{.type = CHARLE_TYPE_TEXT, .is_array = true, .array = {scopes, count, true}},
+                                          {.type = CHARLE_TYPE_INT8, .is_array = true, .array = {from, count, true}},
+                                          {.type = CHARLE_TYPE_INT8, .is_array = true, .array = {to, count, true}},
+                                          {.type = CHARLE_TYPE_INT4, .is_array = true, .array = *tables}};
     enum charle_err rc = charle_query(poll->db,
                                       "select 1 from unnest($1::text[], $2::bigint[], $3::bigint[]) as m(scope, lo, hi) "
                                       "cross join lateral (select 1 from charle.entry e where e.scope = m.scope collate \"C\" and e.v > m.lo "
@@ -255,9 +293,31 @@ static enum charle_err read_break(struct poll *poll, struct charle_error *err)
                                       params, 4, &rows, err);
     if (rc == CHARLE_OK)
         rc = charle_rows_next(rows, err);
-    poll->tick.is_break = rc == CHARLE_OK;
+    poll->tick.is_break |= rc == CHARLE_OK;
     charle_rows_close(rows);
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+// The keys of watched scopes, which tell what kind of change it was as well.
+static enum charle_err read_keys(struct poll *poll, struct charle_error *err)
+{
+    struct ch_tick *tick = &poll->tick;
+    struct charle_array tables;
+    enum charle_err rc = list_grant_tables(poll, &tables, err);
+    struct ch_delta_keys *keys = charle_arena_array(&poll->arena, tick->entry_count, sizeof(*keys));
+    if (!keys)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
+    memset(keys, 0, tick->entry_count * sizeof(*keys));
+    poll->keys = keys;
+    for (size_t i = 0; rc == CHARLE_OK && i < tick->entry_count; i++) {
+        const struct ch_tick_entry *entry = &tick->entries[i];
+        if (!entry->known->watchers || is_device(entry->known))
+            continue;
+        rc = ch_delta_keys_read(poll->db, scope_of(entry), entry->from, entry->to, &poll->arena, &keys[i], err);
+        rc = rc == CHARLE_TOO_LARGE ? CHARLE_OK : rc;
+        tick->is_break |= touches(&keys[i], &tables);
+    }
+    return rc || tick->is_break ? rc : look_for(poll, &tables, err);
 }
 
 static int by_known(const void *a, const void *b)
@@ -268,16 +328,20 @@ static int by_known(const void *a, const void *b)
 
 static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
 {
+    struct ch_tick *tick = &poll->tick;
     enum charle_err rc = read_heads(poll, err);
-    if (rc || !poll->tick.entry_count)
+    if (rc || !tick->entry_count)
         return rc;
-    rc = read_break(poll, err);
-    poll->tick.is_break |= poll->is_broken;
-    for (size_t i = 0; rc == CHARLE_OK && !poll->tick.is_break && i < poll->tick.entry_count; i++) {
-        if (poll->tick.entries[i].known->watchers)
-            rc = read_delta(poll, &poll->tick.entries[i], err);
-        poll->tick.size += poll->tick.entries[i].bytes.size;
+    tick->is_break = poll->is_broken;
+    if (!tick->is_break)
+        rc = read_keys(poll, err);
+    for (size_t i = 0; rc == CHARLE_OK && !tick->is_break && i < tick->entry_count; i++) {
+        if (tick->entries[i].known->watchers)
+            rc = read_delta(poll, &tick->entries[i], &poll->keys[i], err);
+        tick->size += tick->entries[i].bytes.size;
     }
+    for (size_t i = 0; poll->keys && i < tick->entry_count; i++)
+        ch_delta_keys_clear(&poll->keys[i]);
     return rc;
 }
 
@@ -337,12 +401,18 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
     }
     if (seq != ticks->raise_seq)
         ticks->raise_moved_at_us = now_mono_us;
+    bool is_back = seq < ticks->raise_seq; // an older copy was put back, and keys come again
+    if (is_back)
+        poll.newest_txn = 0;
     ticks->raise_seq = seq;
-    poll.is_whole = !ticks->is_known || now_mono_us - ticks->scanned_at_us >= SCAN_EVERY_US;
+    poll.is_whole = !ticks->is_known || is_back || now_mono_us - ticks->scanned_at_us >= SCAN_EVERY_US;
     if (is_forced || poll.is_whole || now_mono_us - ticks->raise_moved_at_us < SETTLE_US) {
         rc = scan(&poll, err);
-        if (rc == CHARLE_OK && poll.is_whole)
+        if (rc == CHARLE_OK && poll.is_whole) {
             ticks->scanned_at_us = now_mono_us;
+            ticks->seq_before_scan = is_back ? INT64_MIN : ticks->seq_at_scan;
+            ticks->seq_at_scan = seq;
+        }
     }
     if (rc == CHARLE_OK) {
         // After a failure what happened meanwhile is not in the ring: everybody pulls again.

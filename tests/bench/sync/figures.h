@@ -15,6 +15,8 @@ void figure_propagation_service(struct rig *rig);
 
 // 10,000 rows changed by one foreign transaction, pulled by a replica that was away; per row, against the limit of first_copy.
 void figure_pull_10k(struct rig *rig);
+// The same with a live replica, from the commit until the replica shows the rows. Target: 0.8 of the limit.
+void figure_live_10k(struct rig *rig);
 
 // 10,000 edits made offline, from the start of the sync until the last is confirmed.
 void figure_push_10k(struct rig *rig);

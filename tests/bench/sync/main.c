@@ -19,6 +19,7 @@ static const struct {
     {"propagation_foreign", 20000, figure_propagation_foreign},
     {"propagation_service", 20000, figure_propagation_service},
     {"pull_10k", 200000, figure_pull_10k},
+    {"live_10k", 200000, figure_live_10k},
     {"push_10k", 20000, figure_push_10k},
     {"idle_pull", 5000, figure_idle_pull},
     {"idle_clients", 5000, figure_idle_clients},
