@@ -634,11 +634,11 @@ static enum charle_err recall(struct application *a, struct charle_error *err)
     return ch_outbox_recall(a->replica, a->options->recall_after, err);
 }
 
-// From the first moment on in which every scope held is complete the replica may be used.
+// From the first moment on in which every scope held is complete the replica may be used; or every one that was to come first.
 static enum charle_err note_ready(struct application *a, struct charle_error *err)
 {
     struct ch_lite *sql = a->tables->sql;
-    int64_t incomplete, ready;
+    int64_t incomplete, ready, doubtful = 0;
     enum charle_err rc = CHARLE_OK;
     if (a->options->completes_copy)
         rc = ch_lite_run(sql, CH_LITE_COPY_CLEAR, err, "");
@@ -646,11 +646,14 @@ static enum charle_err note_ready(struct application *a, struct charle_error *er
         rc = ch_meta_number(sql, "ready", 0, &ready, err);
     if (!rc)
         rc = ch_lite_number(sql, CH_LITE_CURSOR_INCOMPLETE, 0, &incomplete, err, "");
+    if (!rc)
+        rc = ch_lite_number(sql, CH_LITE_CURSOR_COUNT, 0, &doubtful, err, "i", (int64_t)CH_SCOPE_REPAIR);
     if (rc)
         return rc;
+    bool is_part = a->options->completes_copy && a->options->is_part && !doubtful;
     a->result->is_complete = incomplete == 0;
-    a->result->is_ready = ready || incomplete == 0;
-    return ready || incomplete ? CHARLE_OK : ch_meta_set_number(sql, "ready", 1, err);
+    a->result->is_ready = ready || incomplete == 0 || is_part;
+    return ready || !a->result->is_ready ? CHARLE_OK : ch_meta_set_number(sql, "ready", 1, err);
 }
 
 static enum charle_err apply_inside(struct application *a, struct ch_moment *moment, struct charle_error *err)

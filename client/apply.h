@@ -55,6 +55,7 @@ struct ch_staged {
 
 struct ch_apply_options {
     const struct ch_staged *staged; // NULL: none
+    bool is_part;              // the copy that is completed left scopes out, which come later
     bool completes_copy;       // the exact delta behind a first copy: from now on the replica is ready
     int64_t recall_after;      // the server has lost the calls behind this number: wait for it again; -1: no
 };

@@ -6,6 +6,8 @@
 // before that delta has been applied; secondary indexes are made in between, when they are cheapest. That the database did not go back while it
 // was copied is told by the newest head (struct ch_seen); otherwise the scope is compared.
 //
+// Scopes that the application wants first are copied alone: the replica is ready with them, and the others come as gained scopes do (acquire.c).
+//
 // Streams run side by side only for different tables: a row seen through two scopes must be written in the order of the snapshots, or an
 // older page would turn back what a newer one said, and the delta of the scope it has left since would not mend it.
 #include "client/core_parts.h"
@@ -27,6 +29,33 @@ void ch_core_copy_cancel(struct ch_client_core *core)
         charle_buf_reset(&core->copies[i].pages);
     }
     core->replica->checkpoint_pages = CH_WAL_PAGES_TARGET;
+}
+
+// --- what comes first ---------------------------------------------------------------------------------------------------------
+
+static bool is_scope(const char *name, struct charle_str scope)
+{
+    return charle_str_equal(charle_str(name), scope) || charle_str_equal(charle_str(name), ch_scope_audience(scope));
+}
+
+// Is it named, by itself or by its audience?
+static bool is_first_scope(const struct ch_client_core *core, struct charle_str scope)
+{
+    for (size_t i = 0; core->first && core->first[i]; i++) {
+        if (is_scope(core->first[i], scope))
+            return true;
+    }
+    return false;
+}
+
+// The place of a job in the wishes; behind all of them when neither its table nor its scope is named.
+static size_t rank_of(const struct ch_client_core *core, const struct ch_table *table, struct charle_str scope)
+{
+    size_t i = 0;
+    while (core->first && core->first[i] && !is_scope(core->first[i], scope) &&
+           !(table && charle_str_equal(charle_str(core->first[i]), table->schema->name)))
+        i++;
+    return i;
 }
 
 // --- what is to be copied -------------------------------------------------------------------------------------------------------
@@ -56,8 +85,16 @@ static enum charle_err plan(struct ch_client_core *core, struct charle_error *er
         return rc;
     rc = ch_scopes_in_state(core->replica, CH_SCOPE_COPYING, &core->arena, &scopes, err);
     const struct charle_str *items = scopes.items;
+    bool has_first = false;
+    core->copies_part = false;
     for (size_t i = 0; !rc && i < scopes.count; i++)
-        rc = plan_scope(core, items[i], err);
+        has_first = has_first || is_first_scope(core, items[i]);
+    for (size_t i = 0; !rc && i < scopes.count; i++) {
+        bool is_wanted = !has_first || is_first_scope(core, items[i]);
+        core->copies_part = core->copies_part || !is_wanted;
+        if (is_wanted)
+            rc = plan_scope(core, items[i], err);
+    }
     if (!rc)
         rc = ch_lite_run(sql, CH_LITE_COPY_FORGET, err, ""); // of scopes that are not held any more
     return ch_replica_end(core->replica, rc, err);
@@ -87,11 +124,21 @@ static bool is_copying(const struct ch_client_core *core, uint32_t table)
     return false;
 }
 
-// The next table that nobody copies yet. DONE: there is none.
+static void take_job(struct ch_copy_stream *stream, uint32_t table, struct charle_str scope, struct charle_str after)
+{
+    stream->table = table;
+    memcpy(stream->scope, scope.ptr, scope.len);
+    stream->scope[scope.len] = '\0';
+    memcpy(stream->last_key, after.ptr ? after.ptr : "", after.len);
+    stream->last_key_len = after.len;
+}
+
+// The next table that nobody copies yet, by the wishes, then by tables and scopes. DONE: there is none.
 static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)
 {
     struct ch_lite *look = &core->replica->look;
     sqlite3_stmt *row;
+    size_t best = SIZE_MAX;
     pthread_mutex_lock(&core->replica->look_mutex);
     enum charle_err rc = ch_lite_one(look, CH_LITE_COPY_OPEN, &row, err, "");
     for (; rc == CHARLE_OK; rc = ch_lite_next(look, row, err)) {
@@ -99,16 +146,14 @@ static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stre
         uint32_t table = (uint32_t)sqlite3_column_int64(row, 1);
         if (is_copying(core, table) || scope.len > CH_SCOPE_LEN_MAX || after.len > CH_KEY_TEXT_MAX)
             continue;
-        stream->table = table;
-        memcpy(stream->scope, scope.ptr, scope.len);
-        stream->scope[scope.len] = '\0';
-        memcpy(stream->last_key, after.ptr ? after.ptr : "", after.len);
-        stream->last_key_len = after.len;
-        ch_lite_end(row);
-        break;
+        size_t rank = rank_of(core, ch_table_by_id(&core->replica->tables, table), scope);
+        if (rank >= best)
+            continue;
+        best = rank;
+        take_job(stream, table, scope, after);
     }
     pthread_mutex_unlock(&core->replica->look_mutex);
-    return rc;
+    return rc == CHARLE_DONE && best != SIZE_MAX ? CHARLE_OK : rc;
 }
 
 static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)

@@ -369,6 +369,9 @@ void ch_client_core_kick(struct ch_client_core *core)
 void ch_client_core_policy(struct ch_client_core *core)
 {
     ch_core_meter_load(core);
+    if (core->acquire.is_verify)
+        ch_core_acquire_reset(core); // scopes may have come or gone: it is begun again
+    core->acquire_wanted = true;
     settle(core);
 }
 
@@ -551,6 +554,7 @@ static void poll_file(struct ch_client_core *core)
         core->sync_wanted++;
     }
     ch_core_want_push(core);
+    core->acquire_wanted = true; // an evicted scope may be wanted again
     ch_core_meter_load(core);
     if (core->env->changed)
         core->env->changed(core->env->ctx, CHARLE_EVENT_ROWS | CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX | CHARLE_EVENT_STATUS, NULL, 0);
@@ -670,6 +674,11 @@ void ch_client_core_free(struct ch_client_core *core)
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
         charle_buf_deinit(&core->copies[i].pages);
     ch_free(core);
+}
+
+void ch_client_core_set_first(struct ch_client_core *core, const char *const *names)
+{
+    core->first = names;
 }
 
 enum charle_err ch_client_core_problem(const struct ch_client_core *core, int *out_failures)

@@ -100,6 +100,8 @@ struct ch_client_core {
     struct ch_replica *replica;
     enum ch_core_phase phase;
     bool is_started, is_connected, is_ready;
+    const char *const *first; // see ch_client_core_set_first
+    bool copies_part;         // the copy in progress leaves out scopes that are not among the first
     uint64_t last_id;
     struct charle_arena arena; // of the event at hand
     struct charle_buf out;     // a request being written

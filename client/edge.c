@@ -491,6 +491,23 @@ static void init_locks(struct charle_client *client)
     pthread_condattr_destroy(&attr);
 }
 
+static enum charle_err keep_first(struct charle_client *client, const char *const *names, struct charle_error *err)
+{
+    size_t count = 0;
+    while (names && names[count])
+        count++;
+    const char **copies = charle_arena_array(&client->options, count + 1, sizeof(*copies));
+    bool is_whole = copies != NULL;
+    for (size_t i = 0; is_whole && i < count; i++) {
+        copies[i] = charle_arena_str(&client->options, charle_str(names[i])).ptr;
+        is_whole = copies[i] != NULL;
+    }
+    if (!is_whole)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for what comes first");
+    ch_client_core_set_first(client->core, copies);
+    return CHARLE_OK;
+}
+
 enum charle_err ch_edge_open(struct charle_client *client, const struct charle_client_options *options,
                              struct charle_error *err)
 {
@@ -512,6 +529,8 @@ enum charle_err ch_edge_open(struct charle_client *client, const struct charle_c
     enum charle_err rc = ch_replica_open(&client->replica, &client->env, &replica, err);
     if (!rc)
         rc = ch_client_core_new(&client->env, &client->replica, &client->core, err);
+    if (!rc)
+        rc = keep_first(client, options->first, err);
     return rc ? rc : open_channel(client, options, err);
 }
 
@@ -550,6 +569,7 @@ void ch_edge_close(struct charle_client *client)
     pthread_cond_destroy(&client->wake);
     pthread_cond_destroy(&client->turned);
     pthread_mutex_destroy(&client->mutex);
+    charle_arena_deinit(&client->options);
     ch_free(client->url);
     ch_free(client->file);
 }

@@ -35,6 +35,7 @@ struct charle_client {
     struct ch_lead lead;
     bool has_lead;
     char *url, *file;
+    struct charle_arena options;    // what outlives charle_client_open
     struct charle_db *db;           // of charle_client_db
 
     pthread_t thread;

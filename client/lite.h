@@ -31,7 +31,10 @@
     X(CURSOR_DOUBT_ALL, "update charle_cursor set state = 3 where state = 1 and scope not like 'device:%'")            \
     X(CURSOR_WHOLE, "update charle_cursor set seen_stamp = null, seen_lineage = null where state in (1, 3) and seen_stamp is not null")  \
     X(CURSOR_IN_STATE, "select scope from charle_cursor where state = ?1 order by scope")                              \
-    X(CURSOR_INCOMPLETE, "select count(*) from charle_cursor where state <> 1")                                        \
+    X(CURSOR_EVICT, "update charle_cursor set state = 5, stamp = null, lineage = null, next_stamp = null, next_lineage = null, "  \
+                    "seen_stamp = null, seen_lineage = null where scope = ?1")                                         \
+    X(CURSOR_FETCH, "update charle_cursor set state = 2 where scope = ?1 and state = 5")                               \
+    X(CURSOR_INCOMPLETE, "select count(*) from charle_cursor where state not in (1, 5)")                                        \
     X(CURSOR_HELD, "select count(*) from charle_cursor where scope not like 'device:%'")                                                               \
     X(COPY_ADD, "insert into charle_copy(scope, tab, is_done, rows) values(?1, ?2, 0, 0) on conflict do nothing")       \
     X(COPY_MOVE, "update charle_copy set after_key = ?3, is_done = ?4, rows = rows + ?5, rows_total = coalesce(?6, rows_total) " \

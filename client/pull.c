@@ -132,6 +132,7 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
     const struct ch_apply_options options = {
         .staged = is_first ? ch_core_acquire_staged(core, &room) : NULL,
         .completes_copy = is_first && core->pull_completes_copy,
+        .is_part = core->copies_part,
         .recall_after = is_first ? core->recall_after : -1,
     };
     enum charle_err rc = ch_apply_moment(core->replica, moment, &options, &result, &err);

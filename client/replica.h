@@ -26,6 +26,7 @@
 enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp
     CH_SCOPE_COPYING = 2, // not counted yet; the stamp is that of the copy's first chunk
+    CH_SCOPE_EVICTED = 5, // granted and not wanted here (scope_store.c)
     CH_SCOPE_REPAIR = 3,  // in doubt: rows are shown, compared and mended
 };
 

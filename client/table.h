@@ -64,6 +64,8 @@ void ch_table_add_key_match(const struct ch_table *table, const char *parameter,
 void ch_table_add_key_values(const struct ch_table *table, const char *key_sql, struct charle_buf *sql);     // "(?2)" or "(json…, json…)"
 void ch_table_add_key_columns(const struct ch_table *table, struct charle_buf *sql);                         // "(r.id)"
 void ch_table_add_key_text(const struct ch_table *table, struct charle_buf *sql);                            // r's key as text
+void ch_table_add_in_scope(const struct ch_table *table, const struct ch_table_audience *audience, struct charle_buf *sql); // ?1, with the key ?2
+void ch_table_add_in_any_other(const struct ch_table *table, struct charle_buf *sql);                        // in a held scope other than ?1
 CHARLE_MUST_CHECK enum charle_err ch_table_check_audiences(struct ch_tables *tables, struct ch_table *table,
                                                            struct charle_error *err);
 

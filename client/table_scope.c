@@ -2,7 +2,7 @@
 //
 // The SQL here is made of pieces over a row with the alias r; ?1 is always the scope in question and ?2 its key.
 //   in_scope(A)   the row is in the scope ?1 of the audience A
-//   in_other(B)   the row is in a held scope of the audience B other than ?1; held: in charle_cursor and not merely being copied
+//   in_other(B)   the row is in a held scope of the audience B other than ?1; held: in charle_cursor, not merely being copied, not evicted
 // A row leaves a scope: columns that no in_other(B) of an audience B showing the column keeps are emptied; a row without any is deleted.
 //
 // What the row itself says is true as long as all scopes are. When scopes are in doubt, a row that is really gone may look, by its old values,
@@ -98,7 +98,7 @@ static void add_column(const struct ch_table *table, size_t index, struct charle
     charle_sql_write_name(sql, table->schema->columns[index].name);
 }
 
-static void add_in_scope(const struct ch_table *table, const struct ch_table_audience *audience, struct charle_buf *sql)
+void ch_table_add_in_scope(const struct ch_table *table, const struct ch_table_audience *audience, struct charle_buf *sql)
 {
     if (audience->is_member) {
         charle_buf_printf(sql, "exists (select 1 from charle_member m where m.tab = %u and m.scope = ?1 and m.key = ",
@@ -142,9 +142,9 @@ static void add_in_other(const struct ch_table *table, const struct ch_table_aud
         add_string(sql, name);
     }
     if (other == OTHER_THAN_THIS) {
-        charle_buf_add_text(sql, " and c.state <> 2 and c.scope <> ?1)");
+        charle_buf_add_text(sql, " and c.state not in (2, 5) and c.scope <> ?1)");
     } else {
-        charle_buf_printf(sql, " and c.state <> 2 and not exists (select 1 from temp.charle_denied d where d.tab = %u and "
+        charle_buf_printf(sql, " and c.state not in (2, 5) and not exists (select 1 from temp.charle_denied d where d.tab = %u and "
                           "d.scope = c.scope and d.key = ", table->schema->id);
         ch_table_add_key_text(table, sql);
         charle_buf_add_text(sql, "))");
@@ -167,6 +167,11 @@ static void add_in_any_other(const struct ch_table *table, int column, enum othe
         separator = " or ";
     }
     charle_buf_add_text(sql, *separator == '(' ? "0" : ")");
+}
+
+void ch_table_add_in_any_other(const struct ch_table *table, struct charle_buf *sql)
+{
+    add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
 }
 
 static void add_range(const struct ch_table *table, bool has_after, const char *before_operator, bool has_before,
@@ -244,7 +249,7 @@ static enum charle_err empty_columns(struct ch_tables *tables, struct ch_table *
     if (*separator == ' ')
         return CHARLE_OK; // nothing but the key
     charle_buf_add_text(sql, " where ");
-    add_in_scope(table, audience, sql);
+    ch_table_add_in_scope(table, audience, sql);
     charle_buf_add_text(sql, " and ");
     add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
     return run_range(tables, range, changed, err);
@@ -258,7 +263,7 @@ static enum charle_err delete_rows(struct ch_tables *tables, struct ch_table *ta
     charle_buf_add_text(sql, "delete from ");
     charle_sql_write_name(sql, table->schema->name);
     charle_buf_add_text(sql, " as r where ");
-    add_in_scope(table, audience, sql);
+    ch_table_add_in_scope(table, audience, sql);
     charle_buf_add_text(sql, " and not ");
     add_in_any_other(table, -1, OTHER_THAN_THIS, sql);
     return run_range(tables, range, changed, err);
@@ -294,7 +299,7 @@ enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *tab
     charle_buf_add_text(sql, "select 1 from ");
     charle_sql_write_name(sql, table->schema->name);
     charle_buf_add_text(sql, " as r where ");
-    add_in_scope(table, audience, sql);
+    ch_table_add_in_scope(table, audience, sql);
     add_range(table, after.ptr, "<=", until.ptr, sql);
     charle_buf_add_text(sql, " limit 1");
     sqlite3_stmt *stmt;
@@ -320,7 +325,7 @@ enum charle_err ch_table_deny(struct ch_tables *tables, struct ch_table *table, 
     charle_buf_add_text(sql, " from ");
     charle_sql_write_name(sql, table->schema->name);
     charle_buf_add_text(sql, " as r where ");
-    add_in_scope(table, audience, sql);
+    ch_table_add_in_scope(table, audience, sql);
     add_range(table, after.ptr, is_inclusive ? "<=" : "<", before.ptr, sql);
     *out_rows = 0;
     return run_range(tables, &range, out_rows, err);
@@ -440,7 +445,7 @@ static enum charle_err is_held(struct ch_tables *tables, struct charle_str scope
     *out = false;
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
-    *out = sqlite3_column_int(row, 2) != 2;
+    *out = sqlite3_column_int(row, 2) != 2 && sqlite3_column_int(row, 2) != 5; // neither merely being copied nor evicted
     ch_lite_end(row);
     return CHARLE_OK;
 }
@@ -563,7 +568,7 @@ enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, 
     charle_buf_add_text(sql, " from ");
     charle_sql_write_name(sql, table->schema->name);
     charle_buf_add_text(sql, " as r where ");
-    add_in_scope(table, audience, sql);
+    ch_table_add_in_scope(table, audience, sql);
     add_range(table, after.ptr, "<=", until.ptr, sql);
     charle_buf_add_text(sql, " order by ");
     for (size_t i = 0; i < table->schema->key_count; i++) {

@@ -58,6 +58,10 @@ struct charle_client_options {
     const char *tls_ca_file;             // pins the authority that signed the server's certificate
     const char *tls_server_name;
     uint32_t lock_timeout_ms;            // how long to wait for another program that writes to the replica; 30,000
+    // What a first copy fetches first, in this order; NULL at the end. "user", "client:42": audiences and scopes. They alone make the
+    // replica ready: it then shows one moment of these scopes, can be called on and is kept in step, while the rest is fetched beside it and
+    // shown at a later moment, all at once. "task": a table; it only comes before others, nothing is shown for it earlier.
+    const char *const *first;
     bool is_read_only;                   // queries only: the file is not written, not even created
     const struct charle_client_key *key; // a new replica is made encrypted, an encrypted one is opened; NULL: in clear
 };
@@ -401,6 +405,36 @@ void charle_client_watch(struct charle_client *client, charle_watch_fn fn, void 
 // The descriptor belongs to the client. -1 when the system has none to give.
 int charle_client_fd(struct charle_client *client);
 unsigned charle_client_take_events(struct charle_client *client);
+
+enum charle_scope_state {
+    CHARLE_SCOPE_READY = 1,     // shown, as of the moment that all ready scopes show
+    CHARLE_SCOPE_COPYING = 2,   // not shown yet
+    CHARLE_SCOPE_REPAIRING = 3, // shown, and being compared with the server
+    CHARLE_SCOPE_EVICTED = 4,   // may be seen, and is not here
+};
+struct charle_scope_entry { // valid during the callback
+    const char *scope;
+    enum charle_scope_state state;
+    bool is_pinned;
+    int64_t stamp;      // its version here
+    int64_t true_at_us; // READY: what is here was true on the server at this time, or later; microseconds since 1970. Else 0
+    int64_t rows;       // with storage, else -1; a row of several scopes counts in each
+    int64_t bytes;      // their share of the file, with indexes
+};
+typedef bool (*charle_scope_fn)(void *ctx, const struct charle_scope_entry *entry); // false ends the walk
+
+// Walks through the scopes that the user may see, by name, as of one moment. with_storage takes as long as reading the whole file.
+CHARLE_MUST_CHECK int charle_client_scopes(struct charle_client *client, bool with_storage, charle_scope_fn fn, void *ctx,
+                                           struct charle_error *err);
+
+// Lets go of a scope's rows to save space; it stays evicted, also after a restart, until it is pinned. Rows that another scope shows stay, without
+// the columns that only this one showed. A replica made anew (another schema) fetches all scopes again.
+// FAILED_PRECONDITION, with a sentence and nothing changed: it is pinned, being copied or repaired; waiting calls have touched rows of it;
+// rows that stay refer to rows that would go. NOT_FOUND: no such scope. Fine when it is evicted already.
+CHARLE_MUST_CHECK int charle_client_evict(struct charle_client *client, const char *scope, struct charle_error *err);
+
+// A pinned scope cannot be evicted; pinning an evicted one fetches it again, shown when it is complete. NOT_FOUND: no such scope.
+CHARLE_MUST_CHECK int charle_client_pin(struct charle_client *client, const char *scope, bool is_pinned, struct charle_error *err);
 
 struct charle_verify_report {
     int64_t tables;           // compared, once for each scope
