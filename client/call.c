@@ -240,28 +240,52 @@ enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_
     return rc ? rc : ch_replica_end(replica, run_new(replica, method, request, reply, out_ticket, err), err);
 }
 
-static enum charle_err run_verdicts_call(struct ch_replica *replica, int64_t inbox_id, int64_t *out_ticket,
-                                         struct charle_error *err)
+// The verdict's request as it was; on top of the row as it is now; or another one.
+static enum charle_err choose_request(const struct charle_method *method, const struct ch_call_change *change, struct charle_bytes request,
+                                      struct charle_arena *arena, struct charle_buf *out, struct charle_error *err)
 {
-    struct charle_buf reply = {0};
+    if (change && change->request.ptr)
+        request = change->request;
+    if (change)
+        return ch_crud_drop_base(method, arena, request, out, err);
+    charle_buf_add(out, request.ptr, request.len);
+    return out->failed ? charle_fail(err, out->failed, "no memory for a request") : CHARLE_OK;
+}
+
+static enum charle_err run_changed(struct ch_replica *replica, const struct charle_method *method, const struct ch_call_change *change,
+                                   struct charle_bytes request, int64_t *out_ticket, struct charle_error *err)
+{
+    struct charle_arena arena = {0};
+    struct charle_buf chosen = {0}, reply = {0};
+    enum charle_err rc = choose_request(method, change, request, &arena, &chosen, err);
+    if (!rc)
+        rc = run_new(replica, method, charle_buf_bytes(&chosen), &reply, out_ticket, err);
+    charle_buf_deinit(&chosen);
+    charle_buf_deinit(&reply);
+    charle_arena_deinit(&arena);
+    return rc;
+}
+
+static enum charle_err run_verdicts_call(struct ch_replica *replica, int64_t inbox_id, const struct ch_call_change *change,
+                                         int64_t *out_ticket, struct charle_error *err)
+{
     sqlite3_stmt *row;
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_INBOX_GET, &row, err, "i", inbox_id);
     if (rc)
         return rc == CHARLE_DONE ? charle_fail(err, CHARLE_NOT_FOUND, "there is no verdict %lld", (long long)inbox_id) : rc;
     struct charle_str name = ch_lite_text(row, 6);
     const struct charle_method *method = charle_method_find(&replica->methods, name);
-    rc = method ? run_new(replica, method, ch_lite_bytes(row, 7), &reply, out_ticket, err)
+    rc = method ? run_changed(replica, method, change, ch_lite_bytes(row, 7), out_ticket, err)
                 : charle_fail(err, CHARLE_UNIMPLEMENTED, "this program has no method %.*s to call again", CHARLE_FMT(name));
     ch_lite_end(row);
-    charle_buf_deinit(&reply);
     return rc ? rc : ch_lite_run(&replica->sql, CH_LITE_INBOX_DELETE, err, "i", inbox_id);
 }
 
-enum charle_err ch_replica_call_again(struct ch_replica *replica, int64_t inbox_id, int64_t *out_ticket,
+enum charle_err ch_replica_call_again(struct ch_replica *replica, int64_t inbox_id, const struct ch_call_change *change, int64_t *out_ticket,
                                       struct charle_error *err)
 {
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
-    return rc ? rc : ch_replica_end(replica, run_verdicts_call(replica, inbox_id, out_ticket, err), err);
+    return rc ? rc : ch_replica_end(replica, run_verdicts_call(replica, inbox_id, change, out_ticket, err), err);
 }
 
 enum charle_err ch_replica_ask(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,

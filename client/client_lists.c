@@ -2,6 +2,7 @@
 #include "client/edge.h"
 
 #include "client/apply.h"
+#include "msg/wire.h"
 #include "sync/outbox.h"
 
 // Copies of one row, so that the callback may use the client.
@@ -156,7 +157,45 @@ int charle_client_inbox_dismiss(struct charle_client *client, int64_t id, struct
 int charle_client_inbox_retry(struct charle_client *client, int64_t id, int64_t *out_ticket, struct charle_error *err)
 {
     int64_t ticket = 0;
-    enum charle_err rc = ch_replica_call_again(&client->replica, id, &ticket, err);
+    enum charle_err rc = ch_replica_call_again(&client->replica, id, NULL, &ticket, err);
+    if (rc)
+        return rc;
+    if (out_ticket)
+        *out_ticket = ticket;
+    tell(client, CHARLE_EVENT_CALLS | CHARLE_EVENT_INBOX);
+    return CHARLE_OK;
+}
+
+struct method_name {
+    int64_t id;
+    const struct charle_method *method;
+    struct charle_client *client;
+};
+
+static bool find_method(void *ctx, const struct charle_inbox_entry *entry)
+{
+    struct method_name *name = ctx;
+    if (entry->id == name->id)
+        name->method = charle_client_method(name->client, entry->method);
+    return entry->id < name->id;
+}
+
+int charle_client_inbox_redo(struct charle_client *client, int64_t id, const void *request, int64_t *out_ticket, struct charle_error *err)
+{
+    struct method_name name = {.id = id, .client = client};
+    struct ch_call_change change = {0};
+    struct charle_buf bytes = {0};
+    int64_t ticket = 0;
+    int rc = request ? charle_client_inbox(client, find_method, &name, err) : 0;
+    if (!rc && name.method) {
+        charle_message_write(name.method->request, request, &bytes);
+        change.request = charle_buf_bytes(&bytes);
+        if (bytes.failed)
+            rc = charle_fail(err, bytes.failed, "no memory for a request");
+    }
+    if (!rc)
+        rc = (int)ch_replica_call_again(&client->replica, id, &change, &ticket, err);
+    charle_buf_deinit(&bytes);
     if (rc)
         return rc;
     if (out_ticket)

@@ -49,8 +49,13 @@ CHARLE_MUST_CHECK enum charle_err ch_call_keep(struct ch_replica *replica, const
 CHARLE_MUST_CHECK enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method,
                                                   struct charle_bytes request, struct charle_buf *reply,
                                                   int64_t *out_ticket, struct charle_error *err);
-// The same for the call of a verdict, which is dismissed in the same transaction. NOT_FOUND for an unknown id.
-CHARLE_MUST_CHECK enum charle_err ch_replica_call_again(struct ch_replica *replica, int64_t inbox_id, int64_t *out_ticket,
+// The same for the call of a verdict, which is dismissed in the same transaction. NOT_FOUND for an unknown id. With `change` it is based on
+// the row as it is now, and may have another request (ptr NULL: the same one); NULL: exactly as it was.
+struct ch_call_change {
+    struct charle_bytes request;
+};
+CHARLE_MUST_CHECK enum charle_err ch_replica_call_again(struct ch_replica *replica, int64_t inbox_id, const struct ch_call_change *change,
+                                                        int64_t *out_ticket,
                                                         struct charle_error *err);
 // Runs a method that only reads, without waiting for writers.
 CHARLE_MUST_CHECK enum charle_err ch_replica_ask(struct ch_replica *replica, const struct charle_method *method,

@@ -30,6 +30,11 @@ CHARLE_MUST_CHECK enum charle_err ch_crud_add_base(const struct charle_method *m
                                                    struct charle_bytes request, struct charle_buf *out,
                                                    struct charle_error *err);
 
+// Appends to `out` the request without what it was based on, so that it takes what the row has now (ch_crud_add_base): for an edit that is
+// made again after somebody has looked at what became of the first.
+CHARLE_MUST_CHECK enum charle_err ch_crud_drop_base(const struct charle_method *method, struct charle_arena *arena,
+                                                    struct charle_bytes request, struct charle_buf *out, struct charle_error *err);
+
 // Runs calls of one generated Create or Update together, as far as what comes out is the same as running them one by
 // one in their order; a charle_set_engine. Takes the longest run from the front whose calls touch different rows, are
 // allowed whatever is stored, and carry their base. Edits of rows that are not what base says are left over. A

@@ -81,3 +81,22 @@ enum charle_err ch_crud_add_base(const struct charle_method *method, struct char
                          CHARLE_FMT(method->name), charle_err_text(out->failed));
     return rc;
 }
+
+enum charle_err ch_crud_drop_base(const struct charle_method *method, struct charle_arena *arena, struct charle_bytes request,
+                                  struct charle_buf *out, struct charle_error *err)
+{
+    uint32_t number = method->crud == CHARLE_CRUD_UPDATE ? CH_CRUD_UPDATE_BASE : method->crud == CHARLE_CRUD_DELETE ? CH_CRUD_DELETE_BASE : 0;
+    const struct charle_field *base = number ? charle_message_field(method->request, number) : NULL;
+    if (!base) {
+        charle_buf_add(out, request.ptr, request.len);
+        return out->failed ? charle_fail(err, out->failed, "no room for a request") : CHARLE_OK;
+    }
+    char *message = charle_arena_alloc(arena, method->request->size);
+    enum charle_err rc = message ? charle_message_read(method->request, request, arena, message, err)
+                                 : charle_fail(err, CHARLE_NO_MEMORY, "no room for a request");
+    if (rc)
+        return rc;
+    memset(message + base->offset, 0, sizeof(void *)); // a message within is a pointer
+    charle_message_write(method->request, message, out);
+    return out->failed ? charle_fail(err, out->failed, "no room for a request") : CHARLE_OK;
+}

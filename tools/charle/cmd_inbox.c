@@ -76,23 +76,65 @@ static int list(struct cli *cli, struct charle_client *client)
     return listing.count ? CLI_ATTENTION : CLI_OK;
 }
 
-static int act(struct cli *cli, const struct cli_command *command, struct charle_client *client, const char *verb, const char *which)
+struct edit {
+    struct cli *cli;
+    struct charle_client *client;
+    long id;
+    const char *json;
+    void *request;             // made of it; NULL: no such verdict
+    struct charle_error err;
+};
+
+static bool read_edit(void *ctx, const struct charle_inbox_entry *entry)
 {
+    struct edit *edit = ctx;
+    if (entry->id != edit->id)
+        return true;
+    const struct charle_method *method = charle_client_method(edit->client, entry->method);
+    edit->request = method ? charle_arena_alloc(&edit->cli->arena, method->request->size) : NULL;
+    if (edit->request)
+        (void)!charle_message_read_json(method->request, charle_str(edit->json), &edit->cli->arena, edit->request, &edit->err);
+    else
+        charle_fail(&edit->err, CHARLE_UNIMPLEMENTED, "this program has no method %s", entry->method);
+    return false;
+}
+
+static int redo(struct cli *cli, struct charle_client *client, long id, const char *json, int64_t *out_ticket, struct charle_error *err)
+{
+    struct edit edit = {.cli = cli, .client = client, .id = id, .json = json};
+    int rc = json ? charle_client_inbox(client, read_edit, &edit, err) : CHARLE_OK;
+    if (!rc && edit.err.code) {
+        *err = edit.err;
+        return (int)edit.err.code;
+    }
+    return rc ? rc : charle_client_inbox_redo(client, id, edit.request, out_ticket, err);
+}
+
+static int act(struct cli *cli, const struct cli_command *command, struct charle_client *client, int count, char **argv)
+{
+    const char *verb = argv[0], *which = count > 1 ? argv[1] : NULL;
+    bool is_edit = strcmp(verb, "edit") == 0;
+    if (count != (is_edit ? 3 : 2) && which)
+        return is_edit ? cli_usage(command, "edit needs the verdict's number and the new request as JSON") : cli_usage(command, "unexpected \"%s\"", argv[2]);
+
     long id = 0;
     struct charle_error err = {0};
-    bool is_all = strcmp(verb, "dismiss") == 0 && which && strcmp(which, "all") == 0;
+    bool is_dismiss = strcmp(verb, "dismiss") == 0 || strcmp(verb, "theirs") == 0;
+    bool is_all = is_dismiss && which && strcmp(which, "all") == 0;
     if (!which || (!is_all && !cli_read_number(verb, which, 1, INT32_MAX, &id)))
         return which ? CLI_USAGE : cli_usage(command, "%s which one? give its number", verb);
     int64_t ticket = 0;
     int rc = CHARLE_OK;
-    if (strcmp(verb, "dismiss") == 0)
+    if (is_dismiss)
         rc = charle_client_inbox_dismiss(client, id, &err);
     else if (strcmp(verb, "retry") == 0)
         rc = charle_client_inbox_retry(client, id, &ticket, &err);
+    else if (strcmp(verb, "mine") == 0 || is_edit)
+        rc = redo(cli, client, id, is_edit ? argv[2] : NULL, &ticket, &err);
     else if (strcmp(verb, "discard") == 0)
         rc = charle_client_discard(client, id, &err);
     else
-        return cli_usage(command, "\"%s\" is not dismiss, retry or discard", verb);
+        return cli_usage(command, "\"%s\" is not mine, theirs, edit, retry, dismiss or discard", verb);
     if (rc)
         return cli_fail(cli, &err);
     if (cli->json)
@@ -109,26 +151,28 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     int count, code = CLI_USAGE;
     if (!cli_parse(cli, command, NULL, 0, argc, argv, &count, &code))
         return code;
-    if (count > 2)
-        return cli_usage(command, "unexpected \"%s\"", argv[2]);
+    if (count > 3)
+        return cli_usage(command, "unexpected \"%s\"", argv[3]);
     struct charle_client *client = laptop_open(cli, false, &code);
     if (!client)
         return code;
-    code = count == 0 ? list(cli, client) : act(cli, command, client, argv[0], count == 2 ? argv[1] : NULL);
+    code = count == 0 ? list(cli, client) : act(cli, command, client, count, argv);
     charle_client_close(client);
     return code;
 }
 
 const struct cli_command cmd_inbox = {
     .name = "inbox",
-    .arguments = "[dismiss N|all] [retry N] [discard TICKET]",
+    .arguments = "[mine N] [theirs N|all] [edit N JSON] [retry N] [discard TICKET]",
     .summary = "what the server merged, rejected or parked",
     .help = "Lists the verdicts that a person should see: what was asked, what the server says, and the row as it is there now.\n"
-            "`dismiss` forgets a verdict (keeps theirs), `retry` makes the same call again (keeps mine), `discard` takes back a call\n"
-            "that was not sent yet; its number is in `charle status`. Exit code 6 when there is something to look at.\n\n"
+            "`mine` makes the same call again on top of what the server has now, `theirs` (or `dismiss`) forgets the verdict, `edit` calls\n"
+            "again with another request. `retry` repeats a call exactly, for one that was parked; `discard` takes back a call that was not\n"
+            "sent yet, by its number in `charle status`. Exit code 6 when there is something to look at.\n\n"
             "Examples:\n"
             "  charle inbox\n"
-            "  charle inbox retry 3\n"
+            "  charle inbox mine 3\n"
+            "  charle inbox edit 3 '{\"key\": {\"id\": \"…\"}, \"set\": {\"title\": \"Both\"}}'\n"
             "  charle inbox dismiss all",
     .run = run,
 };

@@ -113,6 +113,67 @@ static int run_meter(struct cli *cli, const struct cli_command *command, int arg
     return apply(cli, set_budget, &budget, words);
 }
 
+struct scope_wish {
+    const char *scope;
+    bool is_pinned;
+};
+
+static int evict(struct charle_client *client, void *ctx, struct charle_error *err)
+{
+    return charle_client_evict(client, ((const struct scope_wish *)ctx)->scope, err);
+}
+
+static int pin(struct charle_client *client, void *ctx, struct charle_error *err)
+{
+    const struct scope_wish *wish = ctx;
+    return charle_client_pin(client, wish->scope, wish->is_pinned, err);
+}
+
+static int run_evict(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    int count, code = CLI_USAGE;
+    if (!cli_parse(cli, command, NULL, 0, argc, argv, &count, &code))
+        return code;
+    if (count != 1)
+        return cli_usage(command, "one scope is needed; `status` lists them");
+    struct scope_wish wish = {.scope = argv[0]};
+    return apply(cli, evict, &wish, "Evicted: its rows are gone from this laptop, pinning it brings them back.");
+}
+
+static int run_pin(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct scope_wish wish = {.is_pinned = true};
+    bool is_off = false;
+    const struct cli_option options[] = {{"--off", NULL, "unpin it: it may be evicted again", NULL, &is_off, NULL, NULL}};
+    int count, code = CLI_USAGE;
+    if (!cli_parse(cli, command, options, 1, argc, argv, &count, &code))
+        return code;
+    if (count != 1)
+        return cli_usage(command, "one scope is needed; `status` lists them");
+    wish = (struct scope_wish){argv[0], !is_off};
+    return apply(cli, pin, &wish, is_off ? "Unpinned." : "Pinned: it stays here, and comes with the next sync if it was evicted.");
+}
+
+const struct cli_command cmd_evict = {
+    .name = "evict",
+    .arguments = "SCOPE",
+    .summary = "let go of a scope's rows to save space",
+    .help = "Removes the rows of a scope from this laptop; other scopes and what they show stay. Rows of waiting calls, rows that others refer\n"
+            "to and pinned scopes cannot go. `charle pin` brings it back.\n\n"
+            "Examples:\n"
+            "  charle evict client:42",
+    .run = run_evict,
+};
+const struct cli_command cmd_pin = {
+    .name = "pin",
+    .arguments = "SCOPE",
+    .summary = "keep a scope on this laptop, or fetch it again",
+    .help = "A pinned scope is never evicted; an evicted one is fetched again with the next sync.\n\n"
+            "Examples:\n"
+            "  charle pin client:42\n"
+            "  charle pin client:42 --off",
+    .run = run_pin,
+};
 const struct cli_command cmd_pause = {
     .name = "pause",
     .arguments = "",

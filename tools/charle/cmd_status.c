@@ -3,6 +3,8 @@
 #include "laptop.h"
 #include "msg/json.h"
 
+enum { SCOPES_SHOWN_MAX = 12 };
+
 static void print_json(struct cli *cli, const struct charle_client_status *status)
 {
     struct charle_buf problem = {0}, place = {0};
@@ -32,7 +34,69 @@ static bool print_call(void *ctx, const struct charle_outbox_entry *entry)
     return ++*shown < 10;
 }
 
-static void print_text(struct cli *cli, struct charle_client *client, const struct charle_client_status *status)
+struct scope_list {
+    int shown, ready, others;
+    bool with_storage;
+};
+
+static bool count_scope(void *ctx, const struct charle_scope_entry *entry)
+{
+    struct scope_list *list = ctx;
+    list->ready += entry->state == CHARLE_SCOPE_READY;
+    list->others += entry->state != CHARLE_SCOPE_READY;
+    return true;
+}
+
+static bool print_scope(void *ctx, const struct charle_scope_entry *entry)
+{
+    static const char *const states[] = {"", "ready", "copying", "repairing", "evicted"};
+    struct scope_list *list = ctx;
+    char age[32] = "";
+    if (list->shown++ >= SCOPES_SHOWN_MAX)
+        return false;
+    printf("  %-28.28s %-9s", entry->scope, states[entry->state]);
+    if (entry->state == CHARLE_SCOPE_READY)
+        printf(" as of %-14s", laptop_age(entry->true_at_us, age));
+    else
+        printf(" %-20s", "");
+    if (list->with_storage)
+        printf(" %9lld rows %8.2f MiB", (long long)entry->rows, (double)entry->bytes / 1048576);
+    printf("%s\n", entry->is_pinned ? "  pinned" : "");
+    return true;
+}
+
+static void print_scopes(struct charle_client *client, bool with_storage)
+{
+    struct charle_error err = {0};
+    struct scope_list list = {.with_storage = with_storage};
+    if (charle_client_scopes(client, false, count_scope, &list, &err)) {
+        printf("Scopes      cannot be listed: %s\n", err.text);
+        return;
+    }
+    printf("Scopes      %d ready, %d not", list.ready, list.others);
+    if (!with_storage)
+        printf(" (%s status --storage says what each takes)", CLI_NAME);
+    printf("\n");
+    if (charle_client_scopes(client, with_storage, print_scope, &list, &err))
+        printf("  (cannot go on: %s)\n", err.text);
+    if (list.shown > SCOPES_SHOWN_MAX)
+        printf("  … and %d more\n", list.ready + list.others - SCOPES_SHOWN_MAX);
+}
+
+struct verdicts {
+    int shown;
+};
+
+static bool print_verdict(void *ctx, const struct charle_inbox_entry *entry)
+{
+    struct verdicts *verdicts = ctx;
+    char age[32];
+    printf("  #%-7lld %-8s %-14s %s: %s\n", (long long)entry->id, laptop_verdict_name(entry->verdict), laptop_age(entry->at_us, age), entry->method,
+           entry->text);
+    return ++verdicts->shown < 5;
+}
+
+static void print_text(struct cli *cli, struct charle_client *client, const struct charle_client_status *status, bool with_storage)
 {
     char age[32];
     printf("Laptop      %s (device %s)\n", cli->profile, status->device_id[0] ? status->device_id : "not known to a server yet");
@@ -47,6 +111,7 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
     else
         printf("not copied yet (%s sync)\n", CLI_NAME);
     printf("Last sign   %s\n", laptop_age(status->contact_at_us, age));
+    print_scopes(client, with_storage);
     if (status->is_paused)
         printf("Paused      nothing is sent or fetched (%s resume)\n", CLI_NAME);
     if (status->meter_budget)
@@ -63,14 +128,21 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
     if (status->inbox_count)
         printf(" (%s inbox)", CLI_NAME);
     printf("\n");
+    struct verdicts verdicts = {0};
+    if (status->inbox_count && charle_client_inbox(client, print_verdict, &verdicts, &err))
+        printf("  (cannot list them: %s)\n", err.text);
+    if (status->inbox_count > verdicts.shown)
+        printf("  … and %lld more\n", (long long)status->inbox_count - verdicts.shown);
     if (status->problem[0])
         printf("Problem     %s\n", status->problem);
 }
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
+    bool with_storage = false;
+    const struct cli_option options[] = {{"--storage", NULL, "how much of the file each scope takes; reads all of it", NULL, &with_storage, NULL, NULL}};
     int count, code = CLI_USAGE;
-    if (!cli_parse(cli, command, NULL, 0, argc, argv, &count, &code))
+    if (!cli_parse(cli, command, options, 1, argc, argv, &count, &code))
         return code;
     if (count != 0)
         return cli_usage(command, "unexpected \"%s\"", argv[0]);
@@ -82,7 +154,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     if (cli->json)
         print_json(cli, &status);
     else
-        print_text(cli, client, &status);
+        print_text(cli, client, &status, with_storage);
     charle_client_close(client);
     return CLI_OK;
 }
@@ -91,10 +163,11 @@ const struct cli_command cmd_status = {
     .name = "status",
     .arguments = "",
     .summary = "where this laptop stands",
-    .help = "Shows the person, the server, the replica, the last sign of the server, the calls that wait and the verdicts. Needs no\n"
-            "network.\n\n"
+    .help = "Shows the person, the server, the replica, the last sign of the server, how recent each scope is, the calls that wait with their\n"
+            "age, and the verdicts. Needs no network.\n\n"
             "Examples:\n"
             "  charle status\n"
+            "  charle status --storage\n"
             "  charle status --profile anna --json",
     .run = run,
 };

@@ -339,6 +339,11 @@ CHARLE_MUST_CHECK int charle_client_inbox_dismiss(struct charle_client *client, 
 CHARLE_MUST_CHECK int charle_client_inbox_retry(struct charle_client *client, int64_t id, int64_t *out_ticket,
                                                 struct charle_error *err);
 
+// Makes the call of a verdict again on top of the row as it is now, and dismisses the verdict: what others did meanwhile is taken as seen, so their
+// values no longer stand against it. `request` NULL: the same request (keep mine); otherwise the method's C struct of an edited one. As above.
+CHARLE_MUST_CHECK int charle_client_inbox_redo(struct charle_client *client, int64_t id, const void *request, int64_t *out_ticket,
+                                               struct charle_error *err);
+
 // Takes a call that was not sent yet back: its effect vanishes here and the server never sees it. A call that was sent is
 // FAILED_PRECONDITION.
 CHARLE_MUST_CHECK int charle_client_discard(struct charle_client *client, int64_t ticket, struct charle_error *err);

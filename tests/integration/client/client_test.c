@@ -181,6 +181,67 @@ static void inbox_and_outbox_are_dealt_with(void **state)
     charle_client_close(client);
 }
 
+static int set_rank(struct fixture *f, struct charle_client *client, const char *id, int32_t rank, struct charle_error *err)
+{
+    struct notes_note_patch reply;
+    const struct notes_note_key key = {charle_str(id)};
+    const struct notes_note_patch set = {.rank = {rank, true}};
+    const struct notes_note_update request = {.key = &key, .set = &set};
+    return charle_client_call(client, &notes_note_service_update_method, &request, &f->arena, &reply, NULL, err);
+}
+
+static bool last_id(void *ctx, const struct charle_inbox_entry *entry)
+{
+    *(int64_t *)ctx = entry->id;
+    return true;
+}
+
+// A rank that the server has changed meanwhile is not overwritten. The verdict's id.
+static int64_t quarrel(struct fixture *f, struct charle_client *client, int32_t mine, int32_t theirs)
+{
+    struct charle_error err = {0};
+    int64_t id = 0;
+    assert_int_equal(set_rank(f, client, "n0001", mine, &err), CHARLE_OK);
+    fake_server_sql(served_lock(&f->served), "update note set rank = %d where id = 'n0001'", theirs);
+    served_unlock(&f->served);
+    must_sync(client);
+    assert_int_equal(server_number(f, "select rank from note where id = 'n0001'"), theirs);
+    assert_int_equal(charle_client_inbox(client, last_id, &id, &err), CHARLE_OK);
+    assert_true(id > 0);
+    return id;
+}
+
+static void mine_theirs_and_edited(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    int64_t ticket = 0;
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    int64_t id = quarrel(f, client, 5, 7);
+    // As it was it fails as it did, here already: it is still based on what was before. The verdict stays.
+    assert_int_equal(charle_client_inbox_retry(client, id, &ticket, &err), CHARLE_CONFLICT);
+    assert_int_equal(charle_client_inbox_redo(client, id, NULL, &ticket, &err), CHARLE_OK); // mine
+    assert_true(ticket > 0);
+    must_sync(client);
+    assert_int_equal(server_number(f, "select rank from note where id = 'n0001'"), 5);
+    assert_int_equal(charle_client_inbox_redo(client, id, NULL, &ticket, &err), CHARLE_NOT_FOUND); // dismissed with it
+    id = quarrel(f, client, 10, 12);
+    const struct notes_note_key key = {CHARLE_STR("n0001")};
+    const struct notes_note_patch set = {.rank = {11, true}};
+    const struct notes_note_update edited = {.key = &key, .set = &set};
+    assert_int_equal(charle_client_inbox_redo(client, id, &edited, NULL, &err), CHARLE_OK);
+    must_sync(client);
+    assert_int_equal(server_number(f, "select rank from note where id = 'n0001'"), 11);
+    id = quarrel(f, client, 20, 22);
+    assert_int_equal(charle_client_inbox_dismiss(client, id, &err), CHARLE_OK); // theirs
+    assert_int_equal(number(charle_client_db(client), "select rank from note where id = 'n0001'"), 22);
+    struct charle_client_status status;
+    charle_client_status(client, &status);
+    assert_int_equal(status.inbox_count, 0);
+    charle_client_close(client);
+}
+
 // --- watching -----------------------------------------------------------------------------------------------------------------
 
 static void note_events(void *ctx, const struct charle_client_change *change)
@@ -420,6 +481,7 @@ int main(void)
         CASE(reading_handle_cannot_write),
         CASE(verdict_can_be_waited_for),
         CASE(inbox_and_outbox_are_dealt_with),
+        CASE(mine_theirs_and_edited),
         CASE(watchers_are_told),
         CASE(watchers_see_what_they_are_told_of),
         CASE(callback_cannot_wait_for_its_own_thread),
