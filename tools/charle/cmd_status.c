@@ -54,7 +54,7 @@ static bool print_scope(void *ctx, const struct charle_scope_entry *entry)
     char age[32] = "";
     if (list->shown++ >= SCOPES_SHOWN_MAX)
         return false;
-    printf("  %-28.28s %-9s", entry->scope, states[entry->state]);
+    printf("  %-32s %-9s", entry->scope, states[entry->state]);
     if (entry->state == CHARLE_SCOPE_READY)
         printf(" as of %-14s", laptop_age(entry->true_at_us, age));
     else
