@@ -55,7 +55,7 @@
 #define CH_PAGE_SIZE_TARGET ((size_t)512 << 10)
 // Past so many changed rows a repair by hashes of ranges is cheaper than a delta, and the list of keys stays in memory.
 #define CH_DELTA_KEYS_MAX 500000
-#define CH_PUSH_CALLS_MAX 1000 // one commit and one round trip for so many; the locks of a thousand edits last under a tenth of a second
+#define CH_PUSH_CALLS_MAX 500
 #define CH_PUSH_SIZE_MAX ((size_t)1 << 20)
 #define CH_OUTBOX_CALLS_MAX 1000000
 #define CH_MERGE_PARAGRAPHS_MAX 400 // of one text; comparing takes the square of it: 320 KB
