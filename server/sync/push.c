@@ -33,9 +33,10 @@ const struct charle_call *ch_push_call(const struct ch_push *push, size_t index)
 #define PUSH_LOCK  "1128792062, 0" // beside the keys of platform.sql
 
 // The lock comes before the device's row and in one round trip with it: the condition is looked at before any row is locked. Waiting in line for
-// the lock is not limited; the limit for rows, below PostgreSQL's second before it looks for deadlocks, begins behind it.
+// the lock is not limited; the limit for rows begins behind it, far below PostgreSQL's second before it looks for deadlocks, because a batch may
+// meet many rows.
 static const char *const device_sql[] = {
-    [PUSH_TOGETHER] = DEVICE_SQL " and (select count(set_config('lock_timeout', '500ms', true)) from pg_advisory_xact_lock_shared(" PUSH_LOCK ")) = 1 for update",
+    [PUSH_TOGETHER] = DEVICE_SQL " and (select count(set_config('lock_timeout', '100ms', true)) from pg_advisory_xact_lock_shared(" PUSH_LOCK ")) = 1 for update",
     [PUSH_ALONE] = DEVICE_SQL " and (select count(set_config('lock_timeout', '1s', true)) from pg_advisory_xact_lock(" PUSH_LOCK ")) = 1 for update",
     [PUSH_PATIENT] = DEVICE_SQL " for update",
 };
@@ -120,7 +121,8 @@ static enum charle_err read_made(struct ch_push *push, struct charle_error *err)
     struct charle_rows *rows = NULL;
     const struct charle_cursor **list = charle_arena_array(push->arena, push->identity.scope_count, sizeof(*list));
     size_t count = 0;
-    enum charle_err rc = list ? charle_exec_script(push->db, "set constraints all immediate", err)
+    // Heads are raised in one order by everybody, so waiting for them ends.
+    enum charle_err rc = list ? charle_exec_script(push->db, "set local lock_timeout to default; set constraints all immediate", err)
                               : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the stamps of a push");
     if (rc == CHARLE_OK)
         rc = charle_query(push->db,
