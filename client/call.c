@@ -40,8 +40,12 @@ enum charle_err ch_call_run(struct ch_replica *replica, const struct ch_call *ca
         (void)!ch_capture_stop(&replica->capture, NULL);
     if (!rc)
         return charle_commit(replica->db, err);
-    (void)!charle_rollback(replica->db, NULL);
-    return rc;
+    // A call that cannot be undone takes everything around it with it: half of it must not stay.
+    struct charle_error undo = {0};
+    enum charle_err undone = charle_rollback(replica->db, &undo);
+    if (undone && err)
+        *err = undo;
+    return undone ? undone : rc;
 }
 
 // --- what a call depends on -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #include "client/capture.h"
 
 #include "base/alloc.h"
+#include "db/sqlite/sqlite.h"
 #include "base/limits.h"
 
 static struct charle_str key_of(const struct ch_capture *capture, const struct ch_captured *row)
@@ -30,21 +31,22 @@ struct row_values {
     sqlite3_value *key[CH_COLUMNS_MAX]; // by rank among the key's columns
 };
 
-static void read_values(const struct ch_table *table, sqlite3 *db, bool is_new, struct row_values *out)
+// Without memory SQLite has no values to show.
+static enum charle_err read_values(const struct ch_table *table, sqlite3 *db, bool is_new, struct row_values *out, struct charle_error *err)
 {
     for (size_t i = 0; i < table->sql_column_count; i++) {
         if (table->column_at[i] < 0)
             continue;
         size_t column = (size_t)table->column_at[i];
         sqlite3_value *value = NULL;
-        if (is_new)
-            sqlite3_preupdate_new(db, (int)i, &value);
-        else
-            sqlite3_preupdate_old(db, (int)i, &value);
+        int code = is_new ? sqlite3_preupdate_new(db, (int)i, &value) : sqlite3_preupdate_old(db, (int)i, &value);
+        if (code || !value)
+            return ch_sqlite_fail(db, code ? code : SQLITE_NOMEM, "looking at a changed row", err);
         out->all[charle_column_set_rank(&table->columns, column)] = value;
         if (charle_column_set_has(&table->key, column))
             out->key[charle_column_set_rank(&table->key, column)] = value;
     }
+    return CHARLE_OK;
 }
 
 static enum charle_err collect(struct ch_capture *capture, struct ch_table *table, sqlite3 *db, bool has_row)
@@ -54,7 +56,9 @@ static enum charle_err collect(struct ch_capture *capture, struct ch_table *tabl
     if (rc)
         return rc;
     struct ch_captured row = {.table = table, .had_row = has_row, .key_at = capture->bytes.size};
-    read_values(table, db, !has_row, &values);
+    rc = read_values(table, db, !has_row, &values, &capture->error);
+    if (rc)
+        return rc;
     rc = ch_table_key_of_values(capture->tables, table, values.key, &capture->bytes, &capture->error);
     row.key_len = capture->bytes.size - row.key_at;
     row.image_at = capture->bytes.size;

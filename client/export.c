@@ -215,7 +215,7 @@ int charle_client_export(struct charle_client *client, const char *file, struct 
 static enum charle_err read_header(struct copying *c, uint64_t *out_key_size, uint64_t *out_size, struct charle_error *err)
 {
     uint8_t header[HEADER_SIZE];
-    uint64_t size = 0;
+    uint64_t size;
     enum charle_err rc = size_of(c->in, c->in_path, &size, err);
     if (rc)
         return rc;

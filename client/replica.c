@@ -176,19 +176,28 @@ static enum charle_err open_look(struct ch_replica *replica, struct charle_error
     return rc;
 }
 
-// A file without a mark and without tables: new, or left behind by a crash in its first moment.
-static bool is_blank(const struct ch_replica *replica)
+// A file without a mark and without tables: new, or left behind by a crash in its first moment. What is no database at all is not blank; it
+// is told so when it is opened in earnest.
+static enum charle_err is_blank(const struct ch_replica *replica, bool *out, struct charle_error *err)
 {
-    sqlite3 *db = NULL;
+    struct ch_lite sql = {0};
     sqlite3_stmt *stmt = NULL;
-    bool is_so = false;
-    if (sqlite3_open_v2(replica->file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, replica->vfs) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, "select (select application_id from pragma_application_id) = 0 and not exists (select 1 from sqlite_master)",
-                           -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
-        is_so = sqlite3_column_int(stmt, 0);
+    int code = sqlite3_open_v2(replica->file, &sql.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, replica->vfs);
+    *out = false;
+    if (!code) {
+        sqlite3_busy_timeout(sql.db, CH_REPLICA_BUSY_MS);
+        sqlite3_extended_result_codes(sql.db, 1);
+        code = sqlite3_prepare_v2(sql.db, "select (select application_id from pragma_application_id) = 0 and not exists (select 1 from sqlite_master)",
+                                  -1, &stmt, NULL);
+    }
+    if (!code)
+        code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW)
+        *out = sqlite3_column_int(stmt, 0);
+    enum charle_err rc = code == SQLITE_ROW || (code & 0xff) == SQLITE_NOTADB ? CHARLE_OK : ch_lite_fail(&sql, code, "opening", err);
     sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return is_so;
+    sqlite3_close(sql.db);
+    return rc;
 }
 
 // Does what lies in the file fit the key that was given or not given?
@@ -234,12 +243,15 @@ static enum charle_err open_cipher(struct ch_replica *replica, const struct char
 static enum charle_err open_locked(struct ch_replica *replica, const struct ch_replica_options *options,
                                    struct charle_error *err)
 {
+    bool is_new = false;
     enum charle_err rc = open_cipher(replica, options->key, err);
     if (!rc && !replica->is_read_only && !replica->env->vfs)
         rc = make_file(replica->file, err);
     if (!rc && !replica->is_read_only)
         rc = ch_cipher_drop_unfinished(replica->vfs, replica->file, err);
-    if (!rc && !replica->is_read_only && is_blank(replica))
+    if (!rc && !replica->is_read_only)
+        rc = is_blank(replica, &is_new, err);
+    if (!rc && is_new)
         rc = ch_layout_create(replica->file, replica->vfs, err);
     if (!rc)
         rc = open_connection(replica, err);

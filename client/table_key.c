@@ -113,7 +113,9 @@ enum charle_err ch_table_key_of_values(struct ch_tables *tables, struct ch_table
                                        struct charle_buf *out, struct charle_error *err)
 {
     if (table->has_text_key) {
-        const unsigned char *text = sqlite3_value_text(values[0]);
+        const void *text = sqlite3_value_blob(values[0]); // a text that is not terminated needs no memory
+        if (!text && sqlite3_value_bytes(values[0]) > 0)
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a key");
         charle_buf_add(out, text ? text : (const unsigned char *)"", (size_t)sqlite3_value_bytes(values[0]));
         return out->failed ? charle_fail(err, out->failed, "no memory for a key") : CHARLE_OK;
     }

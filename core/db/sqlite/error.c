@@ -21,6 +21,7 @@ static const struct meaning {
     {SQLITE_READONLY, CHARLE_READ_ONLY, "the file or its folder cannot be written; check its permissions"},
     {SQLITE_BUSY_SNAPSHOT, CHARLE_BUSY, "another connection wrote meanwhile; begin the transaction again"},
     {SQLITE_BUSY, CHARLE_BUSY, "another program is writing to the file; try again in a moment"},
+    {SQLITE_PROTOCOL, CHARLE_BUSY, "the locks of the file are taken by others all the time; try again in a moment"},
     {SQLITE_LOCKED, CHARLE_BUSY, "another statement is using the table"},
     {SQLITE_CORRUPT, CHARLE_DATA_LOSS, "the file is damaged; move it away and make a new one"},
     {SQLITE_NOTADB, CHARLE_DATA_LOSS, "the file is not a SQLite database (or is encrypted with another key); move it away and make a new one"},

@@ -234,16 +234,6 @@ static enum charle_err set_query_only(struct ch_sqlite *db, bool on, struct char
     return script(&db->base, on ? "pragma query_only = on" : "pragma query_only = off", err);
 }
 
-// A transaction that writes takes the write lock at once: one that reads first and then finds the lock taken could
-// never go on.
-static enum charle_err begin(struct charle_db *db, const struct charle_begin_options *options, struct charle_error *err)
-{
-    enum charle_err rc = script(db, options->is_read_only ? "begin deferred" : "begin immediate", err);
-    if (!rc && options->is_read_only)
-        rc = set_query_only(ch_sqlite_of(db), true, err);
-    return rc;
-}
-
 static bool in_transaction(const struct charle_db *db)
 {
     return !sqlite3_get_autocommit(ch_sqlite_of(db)->handle);
@@ -255,6 +245,19 @@ static enum charle_err rollback(struct charle_db *db, struct charle_error *err)
     enum charle_err rc = in_transaction(db) ? script(db, "rollback", err) : CHARLE_OK;
     if (s->is_query_only)
         (void)!set_query_only(s, false, NULL);
+    return rc;
+}
+
+// A transaction that writes takes the write lock at once: one that reads first and then finds the lock taken could
+// never go on. One whose rollback failed, for lack of memory as a rule, is still there and is rolled back now.
+static enum charle_err begin(struct charle_db *db, const struct charle_begin_options *options, struct charle_error *err)
+{
+    enum charle_err rc = in_transaction(db) ? rollback(db, err) : CHARLE_OK;
+    if (rc)
+        return rc;
+    rc = script(db, options->is_read_only ? "begin deferred" : "begin immediate", err);
+    if (!rc && options->is_read_only)
+        rc = set_query_only(ch_sqlite_of(db), true, err);
     return rc;
 }
 
@@ -411,7 +414,8 @@ enum charle_err ch_sqlite_open(const char *path, const struct ch_sqlite_options 
         flags |= SQLITE_OPEN_CREATE;
     int code = sqlite3_open_v2(path, &db->handle, flags, o->vfs);
     if (code) {
-        const char *file = sqlite3_db_filename(db->handle, "main"); // unknown when it could not be opened at all
+        // Unknown when it could not be opened at all; without memory there is not even a handle.
+        const char *file = db->handle ? sqlite3_db_filename(db->handle, "main") : NULL;
         rc = ch_sqlite_fail(db->handle, code, NULL, err);
         if (!file || !*file)
             rc = charle_error_prefix(err, rc, "%s", path);

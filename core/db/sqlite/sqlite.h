@@ -49,6 +49,17 @@ CHARLE_MUST_CHECK enum charle_err ch_sqlite_statement(struct charle_db *db, cons
 // What a failed call of SQLite means, as a sentence with the file's name in it. `doing` is "applying a page" or NULL.
 enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, struct charle_error *err);
 
+// A text of the present row, valid until the next step; ptr NULL for NULL. Not terminated: SQLite would need memory for
+// that, and without it an existing text would read as none.
+static inline struct charle_str ch_sqlite_text(sqlite3_stmt *row, int column)
+{
+    bool is_text = sqlite3_column_type(row, column) == SQLITE_TEXT;
+    const char *text = is_text ? (const char *)sqlite3_column_blob(row, column) : (const char *)sqlite3_column_text(row, column);
+    if (!text)
+        return (struct charle_str){is_text ? "" : NULL, 0};
+    return (struct charle_str){text, (size_t)sqlite3_column_bytes(row, column)};
+}
+
 // Binds one value by parameter number, as charle_exec does. Text is not copied: it must live until the statement is
 // reset.
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_bind(sqlite3_stmt *statement, int number, const struct charle_value *value,

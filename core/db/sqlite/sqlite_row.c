@@ -131,12 +131,6 @@ enum charle_err ch_sqlite_bind_row(sqlite3_stmt *statement, int first_parameter,
 
 // --- reading --------------------------------------------------------------------------------------------------------
 
-static struct charle_str column_text(sqlite3_stmt *statement, int at)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, at);
-    return charle_str_n(text, (size_t)sqlite3_column_bytes(statement, at));
-}
-
 // Values that may be stored in more than one form, or need a check, go through the general reader.
 static enum charle_err add_checked(sqlite3_stmt *statement, int at, const struct charle_column *column,
                                    struct charle_arena *arena, struct charle_buf *buf, struct charle_error *err)
@@ -197,7 +191,7 @@ static enum charle_err add_column(sqlite3_stmt *statement, int at, const struct 
         return CHARLE_OK;
     }
     if (stored == SQLITE_TEXT && (type == CHARLE_TYPE_TEXT || type == CHARLE_TYPE_JSONB)) {
-        struct charle_str text = column_text(statement, at);
+        struct charle_str text = ch_sqlite_text(statement, at);
         ch_row_add_bytes(buf, column->field, text.ptr, text.len);
         return CHARLE_OK;
     }

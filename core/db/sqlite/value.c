@@ -138,12 +138,6 @@ static enum charle_err mismatch(sqlite3_stmt *statement, int column, enum charle
                        charle_type_name(type));
 }
 
-static struct charle_str column_text(sqlite3_stmt *statement, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    return charle_str_n(text, text ? (size_t)sqlite3_column_bytes(statement, column) : 0);
-}
-
 static void read_natural(sqlite3_stmt *statement, int column, struct charle_value *out)
 {
     switch (sqlite3_column_type(statement, column)) {
@@ -158,7 +152,7 @@ static void read_natural(sqlite3_stmt *statement, int column, struct charle_valu
             charle_bytes(sqlite3_column_blob(statement, column), (size_t)sqlite3_column_bytes(statement, column)));
         break;
     default:
-        *out = charle_text(column_text(statement, column));
+        *out = charle_text(ch_sqlite_text(statement, column));
     }
 }
 
@@ -186,7 +180,7 @@ static bool read_float(sqlite3_stmt *statement, int column, struct charle_value 
     if (stored != SQLITE_TEXT)
         return stored != SQLITE_BLOB;
     out->float8 = NAN;
-    return charle_str_equal(column_text(statement, column), CHARLE_STR("NaN"));
+    return charle_str_equal(ch_sqlite_text(statement, column), CHARLE_STR("NaN"));
 }
 
 static bool read_text_form(sqlite3_stmt *statement, int column, enum charle_type type, struct charle_arena *arena,
@@ -197,7 +191,7 @@ static bool read_text_form(sqlite3_stmt *statement, int column, enum charle_type
     struct charle_numeric numeric;
     if (stored != SQLITE_TEXT && !(type == CHARLE_TYPE_NUMERIC && is_number))
         return false;
-    struct charle_str text = column_text(statement, column);
+    struct charle_str text = ch_sqlite_text(statement, column);
     switch (type) {
     case CHARLE_TYPE_DATE:
         return charle_date_read(text, &out->date);
@@ -236,7 +230,7 @@ enum charle_err ch_sqlite_column(sqlite3_stmt *statement, int column, enum charl
     if (is_array) {
         if (stored != SQLITE_TEXT)
             return mismatch(statement, column, type, err);
-        return ch_sqlite_array_read(as, column_text(statement, column), arena, &out->array, err);
+        return ch_sqlite_array_read(as, ch_sqlite_text(statement, column), arena, &out->array, err);
     }
     if (as == CHARLE_TYPE_BOOL || as == CHARLE_TYPE_INT4 || as == CHARLE_TYPE_INT8 || as == CHARLE_TYPE_TIMESTAMPTZ)
         ok = read_integer(statement, column, as, out);

@@ -65,6 +65,12 @@ static void free_call(struct world_call *call)
     *call = (struct world_call){0};
 }
 
+static void step_outside(const struct world *world, bool is_outside)
+{
+    if (world->outside)
+        world->outside(is_outside);
+}
+
 static int kind_of(const char *method)
 {
     static const char *const kinds[] = {"charle.Sync/Open", "charle.Sync/Copy", "charle.Sync/Pull", "charle.Sync/Hash", "charle.Sync/Push"};
@@ -85,11 +91,13 @@ static void env_start(void *ctx, uint64_t id, struct charle_str method, struct c
             continue;
         call->id = id;
         snprintf(call->method, sizeof(call->method), "%.*s", CHARLE_FMT(method));
+        step_outside(world, true);
         charle_buf_add(&call->request, request.ptr, request.len);
         world->started[kind_of(call->method)]++;
         call->is_stream = kind_of(call->method) == 1 || kind_of(call->method) == 2;
         if (call->is_stream)
             fake_stream_open(&call->stream, method, request);
+        step_outside(world, false);
         if (!world->is_connected) {
             call->is_over = call->is_delivered = true;
             call->code = CHARLE_UNAVAILABLE;
@@ -148,7 +156,7 @@ static const struct charle_message *const replies[] = {&charle_open_reply_messag
     &charle_pull_page_message, &charle_hash_reply_message, &charle_push_reply_message};
 
 // The server sees the request, or is asked for the next page.
-static bool serve(struct world *world, struct world_call *call)
+static bool serve_call(struct world *world, struct world_call *call)
 {
     struct fake_reply reply = {.message = take_message, .ctx = call};
     if (!call->is_delivered)
@@ -175,6 +183,14 @@ static bool serve(struct world *world, struct world_call *call)
     return true;
 }
 
+static bool serve(struct world *world, struct world_call *call)
+{
+    step_outside(world, true);
+    bool has_moved = serve_call(world, call);
+    step_outside(world, false);
+    return has_moved;
+}
+
 static void answer(struct world *world, struct world_call *call)
 {
     uint64_t id = call->id;
@@ -183,7 +199,9 @@ static void answer(struct world *world, struct world_call *call)
         memcpy(&size, call->messages.data + call->message_at, sizeof(size));
         // A copy: the core may cancel the call while it reads.
         struct charle_buf copy = {0};
+        step_outside(world, true);
         charle_buf_add(&copy, call->messages.data + call->message_at + sizeof(size), size);
+        step_outside(world, false);
         call->message_at += sizeof(size) + size;
         trace("<-", call->method, replies[kind_of(call->method)], charle_buf_bytes(&copy));
         ch_client_core_on_message(world->core, id, charle_buf_bytes(&copy));
@@ -299,7 +317,7 @@ enum charle_err world_try_open(struct world *world, struct fake_server *server, 
     static pid_t owner; // children of a test open the same file
     owner = owner ? owner : getpid();
     *world = (struct world){.server = server, .random = kept.random, .mono_us = kept.mono_us ? kept.mono_us : 1000000,
-                            .timer_at = INT64_MAX, .vfs = kept.vfs, .key = kept.key};
+                            .timer_at = INT64_MAX, .vfs = kept.vfs, .key = kept.key, .outside = kept.outside};
     world->env = (struct ch_client_env){.ctx = world, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random,
                                         .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed,
                                         .timer_set = env_timer, .changed = env_changed, .vfs = kept.vfs};
@@ -339,7 +357,9 @@ enum charle_err world_call(struct world *world, const struct charle_method *meth
     struct charle_buf in = {0}, out = {0};
     int64_t ticket = 0;
     charle_message_write(method->request, request, &in);
-    enum charle_err rc = ch_replica_call(&world->replica, method, charle_buf_bytes(&in), &out, &ticket, err);
+    enum charle_err rc = in.failed ? charle_fail(err, in.failed, "no memory for the request of the test") : CHARLE_OK;
+    if (!rc)
+        rc = ch_replica_call(&world->replica, method, charle_buf_bytes(&in), &out, &ticket, err);
     if (!rc && reply)
         rc = charle_message_read(method->reply, charle_arena_bytes(arena, charle_buf_bytes(&out)), arena, reply, err);
     if (out_ticket)

@@ -33,6 +33,7 @@ struct world {
     char file[128];
     const char *vfs;     // kept by world_open; NULL: the default one
     const struct charle_client_key *key; // kept by world_open; NULL: in clear
+    void (*outside)(bool is_outside);    // kept by world_open; told when the server and the network work, which never lack memory
     uint64_t random;
     int64_t mono_us;
     int64_t timer_at;
