@@ -215,7 +215,7 @@ int charle_client_export(struct charle_client *client, const char *file, struct 
 static enum charle_err read_header(struct copying *c, uint64_t *out_key_size, uint64_t *out_size, struct charle_error *err)
 {
     uint8_t header[HEADER_SIZE];
-    uint64_t size;
+    uint64_t size = 0;
     enum charle_err rc = size_of(c->in, c->in_path, &size, err);
     if (rc)
         return rc;
@@ -234,7 +234,7 @@ static enum charle_err read_header(struct copying *c, uint64_t *out_key_size, ui
 static enum charle_err check_hash(struct copying *c, struct charle_error *err)
 {
     uint8_t hash[HASH_SIZE], told[HASH_SIZE];
-    uint64_t key_size, size;
+    uint64_t key_size = 0, size = 0;
     enum charle_err rc = read_header(c, &key_size, &size, err);
     if (!rc)
         rc = copy_bytes(c, key_size + size, err);
