@@ -100,7 +100,7 @@
 #define CH_SPOOL_CACHE_KIB 2048                    // what a moment of many pages may keep in memory before it goes to a temporary file
 #define CH_WAL_PAGES_TARGET 1000                   // checkpoint behind this many pages
 #define CH_REPLICA_PAGE_SIZE 8192                  // see client/layout.c
-#define CH_KEY_PASSES 3                            // argon2id for the passphrase of a replica: about 0.3 s on a laptop,
+#define CH_KEY_PASSES 3                            // argon2id for the passphrase of a replica: 0.1 to 0.3 s on a laptop,
 #define CH_KEY_MEMORY ((size_t)64 << 20)           // three times OWASP's least memory
 #define CH_KEY_PASSES_MAX 20                       // of a key file: it is input, and must not hold a program up for ever
 #define CH_KEY_MEMORY_MAX ((size_t)1 << 30)

@@ -99,7 +99,7 @@ const char *cli_sibling(struct cli *cli, const char *name);
 const char *cli_nearest(const char *word, const char *const *names);
 
 // The commands, one a file.
-extern const struct cli_command cmd_up, cmd_serve, cmd_passwd, cmd_login, cmd_sync, cmd_status, cmd_query, cmd_call, cmd_inbox, cmd_verify, cmd_pause,
+extern const struct cli_command cmd_up, cmd_serve, cmd_passwd, cmd_login, cmd_sync, cmd_status, cmd_query, cmd_call, cmd_inbox, cmd_verify, cmd_key, cmd_wipe, cmd_pause,
     cmd_resume, cmd_meter, cmd_export, cmd_import, cmd_evict, cmd_pin;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "call/method.h"
+#include "key.h"
 #include "output.h"
 
 #include <pthread.h>
@@ -19,6 +20,7 @@ struct charle_client_options laptop_options(struct cli *cli, bool is_read_only)
         .token = cli_setting(cli, "token"),
         .device_name = cli->profile,
         .is_read_only = is_read_only,
+        .key = key_of_replica(cli),
     };
 }
 

@@ -9,6 +9,11 @@ void figure_first_copy(struct rig *rig);
 // The process that copies: prints "seconds idle_rss_bytes peak_rss_bytes".
 int copy_process(const char *file, const char *address, const char *token, const char *unused);
 
+// First copy into an encrypted replica, and rows read one by one out of it with a cold cache, against the same in clear.
+void figure_encrypted_copy(struct rig *rig);
+// The process that copies with a key and reads: prints "copy_seconds read_seconds".
+int encrypted_process(const char *file, const char *address, const char *token, const char *is_encrypted);
+
 // From a statement sent by psql (or a call made over RPC) until a live replica shows the new value.
 void figure_propagation_foreign(struct rig *rig);
 void figure_propagation_service(struct rig *rig);

@@ -16,6 +16,7 @@ static const struct {
     void (*run)(struct rig *rig);
 } figures[] = {
     {"first_copy", 1000000, figure_first_copy},
+    {"encrypted_copy", 200000, figure_encrypted_copy},
     {"propagation_foreign", 20000, figure_propagation_foreign},
     {"propagation_service", 20000, figure_propagation_service},
     {"pull_10k", 200000, figure_pull_10k},
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "--copy") == 0)
         return copy_process(argv[2], argv[3], argv[4], argv[5]);
+    if (argc == 6 && strcmp(argv[1], "--encrypted") == 0)
+        return encrypted_process(argv[2], argv[3], argv[4], argv[5]);
     for (size_t i = 0; argc >= 2 && i < sizeof(figures) / sizeof(figures[0]); i++) {
         if (strcmp(argv[1], figures[i].name) != 0)
             continue;
