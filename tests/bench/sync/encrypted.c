@@ -69,7 +69,7 @@ static void run_once(struct rig *rig, int is_encrypted, double *copy, double *re
 
 void figure_encrypted_copy(struct rig *rig)
 {
-    struct bench_samples copies[2] = {{0}}, reads[2] = {{0}};
+    struct bench_samples copies[2] = {0}, reads[2] = {0};
     char note[200];
     PGconn *pg = rig_psql(rig);
     double rows = rig_number(pg, "select count(*) from task");
