@@ -152,6 +152,7 @@ struct ch_client_core {
     struct ch_push_sent {
         int64_t first_number, last_number;
         size_t count;
+        bool is_full; // more calls may wait behind it
     } push_sent,              // of the call in flight
         push_next;            // of the batch that is ready to follow; count 0: none
     struct charle_buf push_next_request;

@@ -72,7 +72,8 @@
                         "and (sequence is null or sequence > ?1))")                                                    \
     X(OUTBOX_CONTAINED, "select position, state, kind from charle_outbox where state < 5 and state in (2, 3) and (sequence <= ?1 "  \
                         "or (sequence is null and state = 3)) order by position")                                      \
-    X(OUTBOX_CONTAIN, "update charle_outbox set state = case state when 2 then 4 else 5 end where position = ?1")       \
+    X(OUTBOX_CONTAIN, "update charle_outbox set state = case state when 2 then 4 else 5 end where state < 5 and state in (2, 3) "  \
+                      "and state >= ?2 and (sequence <= ?1 or (sequence is null and state = 3))")                       \
     X(OUTBOX_UNSENT, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "    \
                      "where state < 5 and state = 1 order by position")                                \
     X(OUTBOX_UNJUDGED, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "  \
@@ -88,6 +89,8 @@
     X(OUTBOX_NUMBER, "update charle_outbox set sequence = ?2, hash = ?3, state = 2 where position = ?1")               \
     X(OUTBOX_BY_SEQUENCE, "select position, coalesce(ticket, position), state, method, request, at, attempts "  \
                           "from charle_outbox where sequence = ?1")                                                    \
+    X(OUTBOX_JUDGE_APPLIED, "update charle_outbox set state = 3, kind = ?3, code = 0, text = null "                     \
+                            "where state = 2 and sequence between ?1 and ?2")                                          \
     X(OUTBOX_JUDGE, "update charle_outbox set state = ?2, kind = ?3, code = ?4, text = ?5 where position = ?1")        \
     X(OUTBOX_JUDGED_TO, "select coalesce((select min(sequence) - 1 from charle_outbox where state in (2, 4)), "         \
                         "(select max(sequence) from charle_outbox), 0)")                                               \

@@ -41,8 +41,8 @@ enum charle_err ch_outbox_contain(struct ch_replica *replica, int64_t upto, bool
     if (rc != CHARLE_DONE)
         return rc;
     rc = CHARLE_OK;
-    for (size_t i = 0; !rc && i < *out_count; i++)
-        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_CONTAIN, err, "i", (*out_list)[i].position);
+    if (*out_count)
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_CONTAIN, err, "ii", upto, (int64_t)(only_judged ? CH_CALL_JUDGED : CH_CALL_SENT));
     if (!rc && *out_count)
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_TRIM, err, "i", (int64_t)CH_OUTBOX_KEPT_MAX);
     return rc;
@@ -266,6 +266,7 @@ static enum charle_err fill_request(struct batch_walk *walk, struct charle_error
         request->acknowledged = (struct charle_opt_int8){judged, true};
     request->call.items = walk->calls;
     walk->out->size = walk->fill.size;
+    walk->out->is_full = walk->is_full;
     if (request->call.count)
         walk->out->last_number = walk->calls[request->call.count - 1]->sequence;
     return request->device_id.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a batch of calls");
@@ -358,6 +359,30 @@ static enum charle_err judge_one(struct ch_replica *replica, const struct charle
     return rc;
 }
 
+// How many verdicts from `first` on say no more than that the call was applied: those are written down together.
+static size_t count_applied(const struct charle_array *verdicts, size_t first)
+{
+    const struct charle_verdict *const *items = verdicts->items;
+    size_t end = first;
+    while (end < verdicts->count && items[end]->kind == CHARLE_APPLIED && !items[end]->code.has && !items[end]->text.has &&
+           (end == first || items[end]->sequence == items[end - 1]->sequence + 1))
+        end++;
+    return end - first;
+}
+
+// One by one only where a page came before the verdict, or a verdict comes again.
+static enum charle_err judge_applied(struct ch_replica *replica, const struct charle_verdict *const *items, size_t count, bool *out_inbox,
+                                     struct charle_error *err)
+{
+    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_JUDGE_APPLIED, err, "iii", items[0]->sequence,
+                                     items[count - 1]->sequence, (int64_t)CHARLE_APPLIED);
+    if (rc || (size_t)sqlite3_changes64(replica->sql.db) == count)
+        return rc;
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = judge_one(replica, items[i], out_inbox, err);
+    return rc;
+}
+
 enum charle_err ch_outbox_judge(struct ch_replica *replica, const struct charle_array *verdicts, bool *out_inbox,
                                 struct charle_error *err)
 {
@@ -369,8 +394,11 @@ enum charle_err ch_outbox_judge(struct ch_replica *replica, const struct charle_
     if (rc)
         return rc;
     rc = ch_replica_load_identity(replica, err);
-    for (size_t i = 0; !rc && i < verdicts->count; i++)
-        rc = judge_one(replica, items[i], out_inbox, err);
+    for (size_t i = 0; !rc && i < verdicts->count;) {
+        size_t applied = count_applied(verdicts, i);
+        rc = applied ? judge_applied(replica, items + i, applied, out_inbox, err) : judge_one(replica, items[i], out_inbox, err);
+        i += applied ? applied : 1;
+    }
     return ch_replica_end(replica, rc, err);
 }
 

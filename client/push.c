@@ -60,7 +60,7 @@ static bool make_ready(struct ch_client_core *core, int64_t behind)
         ch_core_end_session(core, core->push_next_request.failed, "a batch of calls does not fit in memory");
         return false;
     }
-    core->push_next = (struct ch_push_sent){calls[0]->sequence, batch.last_number, batch.request.call.count};
+    core->push_next = (struct ch_push_sent){calls[0]->sequence, batch.last_number, batch.request.call.count, batch.is_full};
     return true;
 }
 
@@ -81,7 +81,7 @@ void ch_core_push_step(struct ch_client_core *core)
         return;
     if (core->push_call) {
         // While the server works on a full batch the next one is made ready, so that it follows at once.
-        bool is_full = core->push_sent.count >= CH_PUSH_CALLS_MAX && core->push_count_max == 0;
+        bool is_full = core->push_sent.is_full && core->push_count_max == 0;
         if (is_full && !core->push_next.count && !core->push_is_probing)
             (void)make_ready(core, core->push_sent.last_number);
         return;

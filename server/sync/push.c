@@ -9,6 +9,14 @@
 //                  generated method that refuses a call before it has changed anything leaves nothing to undo
 //   second try     when a call failed otherwise: everything again in savepoints, so that what fails alone is undone alone
 //
+// Batches that change the same rows in different orders get in each other's way, and after an outage everybody comes back at once with many calls:
+// trying all of them again and again together would go on for ever. So there are three manners:
+//
+//   TOGETHER  holds the lock of all pushes as one of many, and waits for nobody's row for long
+//   ALONE     holds that lock alone, so it is in no other push's way. What it meets still is somebody else's, and since all pushes wait for it
+//             it does not wait long either
+//   PATIENT   somebody past the pushes has a row for longer: waits for it as long as the call may take, in nobody's way
+//
 // A call that fails is judged, not retried: REJECTED, or PARKED when the reason may pass. Only what says nothing about the call (a lost
 // connection, a deadlock, no memory) fails the batch; the replica sends it again.
 #include "server/sync/push_parts.h"
@@ -21,15 +29,24 @@ const struct charle_call *ch_push_call(const struct ch_push *push, size_t index)
 
 // --- the device ---------------------------------------------------------------------------------------------------------
 
+#define DEVICE_SQL "select principal, principal_id, last_sequence, last_hash, " CH_LINEAGE_SQL " from charle.device where id = $1"
+#define PUSH_LOCK  "1128792062, 0" // beside the keys of platform.sql
+
+// The lock comes before the device's row and in one round trip with it: the condition is looked at before any row is locked. Waiting in line for
+// the lock is not limited; the limit for rows begins behind it, far below PostgreSQL's second before it looks for deadlocks, because a batch may
+// meet many rows.
+static const char *const device_sql[] = {
+    [PUSH_TOGETHER] = DEVICE_SQL " and (select count(set_config('lock_timeout', '100ms', true)) from pg_advisory_xact_lock_shared(" PUSH_LOCK ")) = 1 for update",
+    [PUSH_ALONE] = DEVICE_SQL " and (select count(set_config('lock_timeout', '1s', true)) from pg_advisory_xact_lock(" PUSH_LOCK ")) = 1 for update",
+    [PUSH_PATIENT] = DEVICE_SQL " for update",
+};
+
 static enum charle_err lock_device(struct ch_push *push, struct charle_error *err)
 {
     const struct charle_value param = charle_text(push->request->device_id);
     struct charle_rows *rows = NULL;
     struct charle_value principal, id, sequence, hash, lineage;
-    enum charle_err rc = charle_query(push->db,
-                                      "select principal, principal_id, last_sequence, last_hash, " CH_LINEAGE_SQL
-                                      " from charle.device where id = $1 for update",
-                                      &param, 1, &rows, err);
+    enum charle_err rc = charle_query(push->db, device_sql[push->manner], &param, 1, &rows, err);
     if (rc == CHARLE_OK)
         rc = charle_rows_next(rows, err);
     if (rc == CHARLE_DONE)
@@ -104,7 +121,8 @@ static enum charle_err read_made(struct ch_push *push, struct charle_error *err)
     struct charle_rows *rows = NULL;
     const struct charle_cursor **list = charle_arena_array(push->arena, push->identity.scope_count, sizeof(*list));
     size_t count = 0;
-    enum charle_err rc = list ? charle_exec_script(push->db, "set constraints all immediate", err)
+    // Heads are raised in one order by everybody, so waiting for them ends.
+    enum charle_err rc = list ? charle_exec_script(push->db, "set local lock_timeout to default; set constraints all immediate", err)
                               : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the stamps of a push");
     if (rc == CHARLE_OK)
         rc = charle_query(push->db,
@@ -135,6 +153,8 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
     struct ch_push *push = ctx;
     (void)db;
     push->has_failed = false;
+    if (push->tries++ && push->manner == PUSH_TOGETHER)
+        push->manner = PUSH_ALONE; // it was a deadlock's victim
     enum charle_err rc = lock_device(push, err);
     if (rc == CHARLE_OK)
         rc = ch_sync_scopes_of(push->sync, push->db, &push->options->peer, push->arena, &push->identity.scopes, &push->identity.scope_count, err);
@@ -150,6 +170,18 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
     if (rc == CHARLE_OK)
         rc = ch_push_store(push, err);
     return rc ? rc : read_made(push, err);
+}
+
+// The batch in its present manner, with savepoints if it needs them.
+static enum charle_err run(struct ch_push *push, struct charle_error *err)
+{
+    push->tries = 0;
+    enum charle_err rc = charle_transaction(push->db, NULL, run_batch, push, err);
+    if (!push->has_failed)
+        return rc;
+    push->has_savepoints = true;
+    push->tries = 0;
+    return charle_transaction(push->db, NULL, run_batch, push, err);
 }
 
 static enum charle_err check_request(const struct ch_push *push, struct charle_error *err)
@@ -180,10 +212,10 @@ enum charle_err ch_push(const struct ch_sync *sync, struct charle_db *db, const 
     const struct charle_verdict **list = charle_arena_array(arena, count, sizeof(*list));
     if (!push.verdicts || !list)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu verdicts", count);
-    rc = charle_transaction(db, NULL, run_batch, &push, err);
-    if (push.has_failed) {
-        push.has_savepoints = true;
-        rc = charle_transaction(db, NULL, run_batch, &push, err);
+    rc = run(&push, err);
+    while (rc == CHARLE_BUSY && push.manner != PUSH_PATIENT) {
+        push.manner++;
+        rc = run(&push, err);
     }
     for (size_t i = 0; rc == CHARLE_OK && i < count; i++)
         list[i] = &push.verdicts[i];

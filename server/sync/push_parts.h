@@ -8,6 +8,8 @@
 
 #include "server/sync/parts.h"
 
+enum ch_push_manner { PUSH_TOGETHER, PUSH_ALONE, PUSH_PATIENT }; // see push.c
+
 // One batch on its way. Everything is in the arena or borrowed from the caller.
 struct ch_push {
     const struct ch_sync *sync;
@@ -20,6 +22,8 @@ struct ch_push {
     uint64_t last_hash;
     size_t first_new;                // the calls before it were dealt with by an earlier batch
     struct charle_verdict *verdicts; // one a call
+    enum ch_push_manner manner;
+    int tries; // of the present transaction
     bool has_savepoints;
     bool has_failed; // a call failed without a savepoint: try again with them
     struct charle_push_reply *out;

@@ -14,9 +14,11 @@ enum { SET_HALVED_MIN = 8 }; // a set that failed and is smaller runs one by one
 // --- what went wrong ----------------------------------------------------------------------------------------------------
 
 // Says nothing about the call: the batch fails and is sent again.
-static bool is_about_batch(enum charle_err rc)
+static bool is_about_batch(const struct ch_push *push, enum charle_err rc)
 {
     switch ((int)rc) {
+    case CHARLE_BUSY:
+        return push->manner != PUSH_PATIENT; // the batch does not wait long for rows, which is not the call's trouble
     case CHARLE_SERIALIZATION:
     case CHARLE_DEADLOCK:
     case CHARLE_UNAVAILABLE:
@@ -153,7 +155,7 @@ static enum charle_err judge(struct ch_push *push, const struct charle_call *cal
 // Ends the batch: in the first try a failure only says that a second is needed. A savepoint that is open ends with it.
 static enum charle_err fail_batch(struct ch_push *push, enum charle_err outcome, const struct charle_error *why, struct charle_error *err)
 {
-    push->has_failed = !is_about_batch(outcome);
+    push->has_failed = !is_about_batch(push, outcome);
     if (push->has_savepoints)
         (void)!charle_rollback(push->db, NULL); // the first failure is the one to report
     return charle_fail_foreign(err, outcome, why->domain, why->foreign, "%s", why->text);
@@ -168,7 +170,7 @@ static enum charle_err take_one(struct ch_push *push, size_t index, struct charl
     if (rc)
         return rc;
     run_call(push, call, &outcome);
-    if (outcome.rc && (is_about_batch(outcome.rc) || !(push->has_savepoints || outcome.is_clean))) {
+    if (outcome.rc && (is_about_batch(push, outcome.rc) || !(push->has_savepoints || outcome.is_clean))) {
         rc = fail_batch(push, outcome.rc, &outcome.why, err);
     } else {
         if (push->has_savepoints)
@@ -222,7 +224,7 @@ static enum charle_err run_set(struct ch_push *push, struct charle_call_set *set
     if (rc)
         return rc;
     enum charle_err outcome = push->options->crud_set(set, &why);
-    if (outcome && (is_about_batch(outcome) || !push->has_savepoints))
+    if (outcome && (is_about_batch(push, outcome) || !push->has_savepoints))
         return fail_batch(push, outcome, &why, err);
     *out_failed = outcome;
     if (push->has_savepoints)

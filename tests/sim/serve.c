@@ -104,47 +104,11 @@ struct pages {
     int count;
 };
 
-// Planted faults change what goes over the wire.
-static bool spoil(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out)
-{
-    struct charle_pull_page page;
-    struct charle_error err;
-    if (world->options.plant == PLANT_NONE || charle_message_read(&charle_pull_page_message, message, arena, &page, &err))
-        return false;
-    bool is_spoilt = false;
-    struct charle_scope_delta *const *deltas = (struct charle_scope_delta *const *)(uintptr_t)page.delta.items;
-    for (size_t i = 0; i < page.delta.count && !is_spoilt; i++) {
-        struct charle_table_delta *const *tables = (struct charle_table_delta *const *)(uintptr_t)deltas[i]->table.items;
-        for (size_t j = 0; j < deltas[i]->table.count && !is_spoilt; j++) {
-            if (world->options.plant == PLANT_LOSE_ROW && tables[j]->row.count && world_chance(world, 20)) {
-                tables[j]->row.count--;
-                is_spoilt = true;
-            }
-        }
-        if (world->options.plant == PLANT_EARLY_CURSOR && deltas[i]->table.count && world_chance(world, 20)) {
-            deltas[i]->table.count = 0;
-            is_spoilt = true;
-        }
-    }
-    if (world->options.plant == PLANT_HALF_MOMENT && page.delta.count > 1 && world_chance(world, 30)) {
-        page.delta.count--;
-        is_spoilt = true;
-    }
-    if (world->options.plant == PLANT_KEEP_LOST && page.lost.count) {
-        page.lost.count = page.scope.count = 0;
-        page.lists_scopes.has = false;
-        is_spoilt = true;
-    }
-    if (is_spoilt)
-        charle_message_write(&charle_pull_page_message, &page, out);
-    return is_spoilt && !out->failed;
-}
-
 static void send_page(struct net_call *call, struct charle_bytes message)
 {
     struct charle_arena arena = {0};
     struct charle_buf spoilt = {0};
-    bool is_spoilt = spoil(call->laptop->world, message, &arena, &spoilt);
+    bool is_spoilt = (call->method == NET_PULL ? plant_spoil_pull : plant_spoil_copy)(call->laptop->world, message, &arena, &spoilt);
     net_reply(call, is_spoilt ? charle_buf_bytes(&spoilt) : message);
     charle_buf_deinit(&spoilt);
     charle_arena_deinit(&arena);
@@ -155,10 +119,7 @@ static enum charle_err take_page(void *ctx, struct charle_bytes message, struct 
     struct pages *pages = ctx;
     (void)err;
     pages->count++;
-    if (pages->call->method == NET_PULL)
-        send_page(pages->call, message);
-    else
-        net_reply(pages->call, message);
+    send_page(pages->call, message);
     return CHARLE_OK;
 }
 
@@ -475,6 +436,8 @@ struct server *server_new(struct world *world)
         server_free(server);
         return NULL;
     }
+    if (!plant_in_database(world, server->db, &err))
+        world_fail(world, "%s", err.text);
     return server;
 }
 

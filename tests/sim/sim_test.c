@@ -126,7 +126,7 @@ static void finds_planted_faults(void **state)
         bool is_found = false;
         for (uint64_t seed = 101; !is_found && seed < 111; seed++) {
             struct world_options options = options_of(seed);
-            options.may_restart_postgres = options.may_restore = false;
+            options.may_restart_postgres = options.may_restore = plant >= PLANT_NO_REPAIR;
             options.plant = (enum world_plant)plant;
             is_found = run(options).has_failed;
         }

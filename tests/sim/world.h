@@ -37,6 +37,14 @@ enum world_plant {
     PLANT_LOSE_OUTBOX,     // a crash takes the newest call away
     PLANT_SILENT_WRITER,   // a foreign writer's change is not stamped
     PLANT_EARLY_CURSOR,    // a page's cursor arrives without its rows
+    PLANT_LOSE_GONE,       // a page loses one row that is gone
+    PLANT_FORGET_STILL_IN, // a row that left one scope is said to be in none
+    PLANT_CURSOR_AHEAD,    // a page moves the cursor too far
+    PLANT_LOSE_SCOPE,      // the list of scopes lacks one
+    PLANT_COPY_LOSES_ROW,  // a page of a copy loses one row
+    // These take a database that goes back in time.
+    PLANT_NO_REPAIR,       // nobody is told that the past was rewritten
+    PLANT_EPOCH_UNCHECKED, // the triggers count on where the old copy was
     PLANT_COUNT,
 };
 
@@ -168,6 +176,13 @@ bool server_restart_postgres(struct server *server, bool restore); // stop -m im
 bool server_save(struct server *server);                         // a cold copy of the database
 struct charle_db *server_db(struct server *server);              // the oracle's handle
 struct charle_db *server_writer(struct server *server, int index);
+
+// --- plant.c ----------------------------------------------------------------------------------------------------------------
+
+// A page as the planted fault leaves it; false: as it was.
+bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out);
+bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out);
+bool plant_in_database(struct world *world, struct charle_db *db, struct charle_error *err); // false: it cannot be done
 
 // --- the others -------------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { BATCHES = 150, CALLS_MAX = 40, JOBS = 9, STEPS = 12 };
+enum { BATCHES = 60, CALLS_MAX = 40, JOBS = 9, STEPS = 12 };
 
 struct dice {
     uint64_t state;
@@ -100,8 +100,8 @@ static void sets_do_what_single_calls_do(void **state)
     print_message("%d applied, %d merged, %d rejected; %d sets\n", verdicts[CHARLE_APPLIED], verdicts[CHARLE_MERGED],
                   verdicts[CHARLE_REJECTED], sets);
     // The batches were not tame, and sets were at work.
-    assert_true(verdicts[CHARLE_APPLIED] > 500 && verdicts[CHARLE_MERGED] > 100 && verdicts[CHARLE_REJECTED] > 500);
-    assert_true(sets > 500);
+    assert_true(verdicts[CHARLE_APPLIED] > 300 && verdicts[CHARLE_MERGED] > 100 && verdicts[CHARLE_REJECTED] > 300);
+    assert_true(sets > 200);
     twin_close(&twin);
 }
 
