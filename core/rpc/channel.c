@@ -10,7 +10,7 @@
 enum {
     US_PER_MS = 1000,
     HEARTBEAT_MS = 5000,
-    REDIAL_MAX_MS = 5000,
+    REDIAL_MAX_MS = 3000,   // traffic is to be back within 5 s of the end of an outage, opening a session included (tools/soak outages)
     REDIAL_FIRST_MS = 100, // doubled with each failure
     STEADY_US = 1000000,   // a connection that lasted so long was a good one
     AUTHORIZATION_SIZE_MAX = 4096,

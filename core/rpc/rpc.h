@@ -46,7 +46,7 @@ struct charle_channel_options { // zero means the default
     const char *tls_server_name;
     uint32_t connect_timeout_ms;  // 5,000
     uint32_t heartbeat_ms;        // 5,000; two misses and the channel dials again
-    uint32_t redial_max_ms;       // 5,000: back-off is bounded by this, with jitter
+    uint32_t redial_max_ms;       // 3,000: back-off is bounded by this, with jitter
     uint32_t message_size_max;    // CH_MESSAGE_SIZE_MAX
     const char *tls_cert_file, *tls_key_file; // shown to a server that asks who connects
     const struct ch_transport *transport;     // NULL: by the address; tests put their own in between (rpc/stream.h)
