@@ -6,8 +6,9 @@
 // has healed the time is taken until the replica shows the one and the server has the other. It may never take longer than the bound; the percentiles
 // are printed. In the test the outages are short, the soak runs 0.5 to 20 s.
 //
-// --dark: no proxy. The kernel throws away every packet of a network of the test's own, as a pulled cable does: nobody is told, TCP tries again later
-// and later. All laptops are in the dark at the same time. Needs the right to make such a network (root); without it the test is skipped (77).
+// --dark: no proxy. The kernel throws away every packet of a network of the test's own and no program is told; it happens where the sending TCP sees it, so
+// that it tries again sooner than after a loss on the way. All laptops are in the dark at the same time. Needs the right to make such a network
+// (root); without it the test is skipped (77).
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/db.h"

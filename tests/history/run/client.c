@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { TELL_MS = 3000 };
@@ -213,6 +214,17 @@ static void tell_where(struct player *player, int64_t since_us, const struct cha
             charle_client_state_name(status.state), (long long)status.pending_calls, err->text);
 }
 
+// A parent that ends takes us along; SIGTERM was blocked until now.
+static void listen_to_parent(void)
+{
+    sigset_t unblocked;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGTERM, on_signal);
+    sigemptyset(&unblocked);
+    sigaddset(&unblocked, SIGTERM);
+    sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
+}
+
 int main(int argc, char **argv)
 {
     static struct player player;
@@ -227,7 +239,7 @@ int main(int argc, char **argv)
     player.rig.random = (uint64_t)getpid() << 20 ^ (uint64_t)ch_clock_mono_us();
     snprintf(player.rig.folder, sizeof(player.rig.folder), "%s", argv[2]);
     snprintf(name, sizeof(name), "laptop%d", player.number);
-    signal(SIGTERM, on_signal);
+    listen_to_parent();
     find_counts(&player, argv[5]);
     player.client = rig_client_at(&player.rig, argv[3], name, argv[4]);
     player.db = charle_client_db(player.client);

@@ -32,8 +32,18 @@ void crew_start_client(struct crew *crew, struct crew_client *client)
     char number[16];
     snprintf(number, sizeof(number), "%d", client->number);
     char *argv[] = {(char *)crew->client_program, number, crew->rig.folder, (char *)proxy_address(client->proxy), client->token, client->file, NULL};
-    if (posix_spawn(&client->pid, argv[0], NULL, NULL, argv, environ) != 0)
-        rig_die("cannot run %s", argv[0]);
+    // SIGTERM waits until the client has its handler: it may come as soon as the client is there.
+    posix_spawnattr_t attributes;
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &blocked);
+    int code = posix_spawn(&client->pid, argv[0], NULL, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    if (code)
+        rig_die("cannot run %s: %s", argv[0], strerror(code));
     crew->client_lives++;
 }
 
