@@ -8,7 +8,6 @@
 enum {
     SCAN_EVERY_US = 1000000,  // all heads, whatever raise_seq says: a commit may come long after its raise
     SETTLE_US = 1000000,      // after raise_seq moved, the commit that moved it may still be on its way
-    KEYS_IN_FLIGHT = 1000,    // transactions that may commit out of the order of their keys between two full scans; fewer when fewer have begun
 };
 
 // --- known heads --------------------------------------------------------------------------------------------------------
@@ -45,7 +44,6 @@ enum charle_err ch_ticks_new(const struct ch_sync *sync, struct ch_ticks **out, 
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for following changes");
     ticks->sync = sync;
     ticks->raise_seq = -1;
-    ticks->seq_at_scan = ticks->seq_before_scan = INT64_MIN;
     *out = ticks;
     return CHARLE_OK;
 }
@@ -100,7 +98,7 @@ struct poll {
     struct charle_arena arena;
     struct ch_tick tick;
     size_t entry_capacity;
-    int64_t newest_txn;
+    int64_t xmin; // of the snapshot in which heads were read
     struct ch_delta_keys *keys; // of each entry of the tick; without a result: nobody watches, or too many
     bool is_whole;  // all heads are read, not only new ones
     bool is_broken; // a head went back, or changed its past
@@ -155,28 +153,34 @@ static enum charle_err take_head(struct poll *poll, struct charle_str scope, int
     return add_entry(poll, known, stamp, lineage, err);
 }
 
+// The heads that transactions changed which the last look could not see. Those have ids from the oldest that was running then: whatever
+// the order in which they began, raised and committed, none is missed, so what a look finds is one moment.
+static const char all_heads_sql[] = "select h.scope, h.v, e.lineage, pg_snapshot_xmin(pg_current_snapshot())::text::int8 "
+                                    "from charle.head h join charle.epoch e on e.epoch = h.v >> 33";
+static const char new_heads_sql[] = "select h.scope, h.v, e.lineage, pg_snapshot_xmin(pg_current_snapshot())::text::int8 "
+                                    "from charle.head h join charle.epoch e on e.epoch = h.v >> 33 "
+                                    "where age(h.xmin) <= age($1::int8::text::xid8::xid)";
+
 static enum charle_err read_heads(struct poll *poll, struct charle_error *err)
 {
     const struct ch_ticks *ticks = poll->ticks;
-    int64_t in_flight = ticks->newest_txn - KEYS_IN_FLIGHT, recent = ticks->seq_before_scan;
-    const struct charle_value param = charle_int8(poll->is_whole ? INT64_MIN : in_flight > recent ? in_flight : recent);
+    bool is_whole = poll->is_whole || !ticks->xmin;
+    const struct charle_value param = charle_int8(ticks->xmin);
     struct charle_rows *rows = NULL;
-    enum charle_err rc = charle_query(
-        poll->db, "select h.scope, h.v, e.lineage, h.txn from charle.head h join charle.epoch e on e.epoch = h.v >> 33 where h.txn > $1",
-        &param, 1, &rows, err);
+    enum charle_err rc = charle_query(poll->db, is_whole ? all_heads_sql : new_heads_sql, &param, is_whole ? 0 : 1, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
-        struct charle_value scope, stamp, lineage, txn;
+        struct charle_value scope, stamp, lineage, xmin;
         rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &scope, err);
         if (rc == CHARLE_OK)
             rc = charle_rows_value(rows, 1, CHARLE_TYPE_INT8, false, &stamp, err);
         if (rc == CHARLE_OK)
             rc = charle_rows_value(rows, 2, CHARLE_TYPE_INT8, false, &lineage, err);
         if (rc == CHARLE_OK)
-            rc = charle_rows_value(rows, 3, CHARLE_TYPE_INT8, false, &txn, err);
+            rc = charle_rows_value(rows, 3, CHARLE_TYPE_INT8, false, &xmin, err);
         if (rc == CHARLE_OK)
             rc = take_head(poll, scope.text, stamp.int8, (uint64_t)lineage.int8, err);
-        if (rc == CHARLE_OK && txn.int8 > poll->newest_txn)
-            poll->newest_txn = txn.int8;
+        if (rc == CHARLE_OK)
+            poll->xmin = xmin.int8;
     }
     charle_rows_close(rows);
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -391,7 +395,7 @@ static enum charle_err scan(struct poll *poll, struct charle_error *err)
 enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int64_t now_mono_us, bool is_forced, bool *out_moved,
                               struct charle_error *err)
 {
-    struct poll poll = {.ticks = ticks, .db = db, .newest_txn = ticks->newest_txn};
+    struct poll poll = {.ticks = ticks, .db = db, .xmin = ticks->xmin};
     int64_t seq;
     *out_moved = false;
     enum charle_err rc = read_raise_seq(db, &seq, err);
@@ -403,16 +407,13 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
         ticks->raise_moved_at_us = now_mono_us;
     bool is_back = seq < ticks->raise_seq; // an older copy was put back, and keys come again
     if (is_back)
-        poll.newest_txn = 0;
+        poll.xmin = 0;
     ticks->raise_seq = seq;
     poll.is_whole = !ticks->is_known || is_back || now_mono_us - ticks->scanned_at_us >= SCAN_EVERY_US;
     if (is_forced || poll.is_whole || now_mono_us - ticks->raise_moved_at_us < SETTLE_US) {
         rc = scan(&poll, err);
-        if (rc == CHARLE_OK && poll.is_whole) {
+        if (rc == CHARLE_OK && poll.is_whole)
             ticks->scanned_at_us = now_mono_us;
-            ticks->seq_before_scan = is_back ? INT64_MIN : ticks->seq_at_scan;
-            ticks->seq_at_scan = seq;
-        }
     }
     if (rc == CHARLE_OK) {
         // After a failure what happened meanwhile is not in the ring: everybody pulls again.
@@ -423,7 +424,7 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
             ticks->first = ++ticks->next;
         }
         *out_moved = poll.tick.entry_count > 0 || !ticks->is_known;
-        ticks->newest_txn = poll.newest_txn;
+        ticks->xmin = poll.xmin;
         ticks->is_known = !poll.is_broken; // a broken past: everything is read anew, lineages too
         if (poll.tick.entry_count)
             adopt(&poll);

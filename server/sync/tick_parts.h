@@ -50,8 +50,7 @@ struct ch_ticks {
     size_t size;
     uint64_t generation;               // grants
     int64_t raise_seq, raise_moved_at_us, scanned_at_us, polled_at_us;
-    int64_t newest_txn;
-    int64_t seq_at_scan, seq_before_scan; // raise_seq when all heads were read, the last time and the time before
+    int64_t xmin;                      // of the snapshot in which heads were read last; 0: none yet
     bool is_known;                     // the heads were read, and nothing failed since
 };
 
