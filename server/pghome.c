@@ -89,7 +89,7 @@ static enum charle_err use_present(const struct ch_datadir *dir, const char *pat
     if (!is_reachable(real, dir))
         return charle_fail(err, CHARLE_PERMISSION_DENIED,
                            "PostgreSQL runs as another user (uid %u), who cannot get to %.100s: let this user pass through "
-                           "the folders above it, or move the data folder to where it can, such as " CH_PGHOME_FALLBACK,
+                           "the folders above it, or move the data folder to where it can, such as /var/lib/charle",
                            (unsigned)dir->uid, real);
     if ((size_t)snprintf(out, out_size, "%s", real) >= out_size)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the data folder's path is too long for PostgreSQL");

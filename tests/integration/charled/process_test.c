@@ -306,7 +306,7 @@ static void a_folder_closed_to_postgresql_gets_a_link(void **state)
     for (int round = 0; round < 2; round++) { // made, then found again
         server_start(&server, NULL, NULL);
         server_wait_ready(&server);
-        assert_int_equal(server_has_said(&server, "its files are in /var/lib/charle/cluster-"), round == 0);
+        assert_int_equal(server_has_said(&server, "its files are in /var/lib/charle-clusters/cluster-"), round == 0);
         server_private_url(&server, url, sizeof(url));
         run_sql(url, round == 0 ? "insert into department (id, name) values ('d1', 'kept')" : "select 1");
         read_sql(url, "select name from department where id = 'd1'", answer, sizeof(answer));
@@ -318,7 +318,7 @@ static void a_folder_closed_to_postgresql_gets_a_link(void **state)
     assert_true(size > 0);
     target[size] = '\0';
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(symlink("/var/lib/charle/cluster-gone", path), 0);
+    assert_int_equal(symlink("/var/lib/charle-clusters/cluster-gone", path), 0);
     server_start(&server, NULL, NULL);
     assert_int_equal(server_wait_exit(&server), 6);
     assert_true(server_has_said(&server, "cannot be followed"));

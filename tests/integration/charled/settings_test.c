@@ -3,6 +3,7 @@
 #include "server/config.h"
 #include "server/lane.h"
 #include "server/password.h"
+#include "server/pghome.h"
 #include "server/sqltext.h"
 #include "server/throttle.h"
 #include "server/token.h"
@@ -67,6 +68,7 @@ static void defaults_are_for_one_machine(void **state)
     struct charle_error err = {0};
     assert_ok(read_settings(&c, &config, &err), &err);
     assert_string_equal(config.listen[0], "tcp://127.0.0.1:4317");
+    assert_string_not_equal(config.data_dir, CH_PGHOME_FALLBACK); // a folder with clusters of others in it is refused as a data folder
     assert_string_equal(config.data_dir, geteuid() == 0 ? "/var/lib/charle" : "/home/nobody-here/.local/share/charle");
     ch_config_deinit(&config);
 }
