@@ -19,38 +19,10 @@ enum {
 
 // --- values ------------------------------------------------------------------------------------------------
 
+// Values that unnest takes as one array for each column.
 static const char *sql_type(uint8_t type)
 {
-    switch ((enum charle_type)type) {
-    case CHARLE_TYPE_BOOL:
-        return "boolean";
-    case CHARLE_TYPE_INT4:
-        return "integer";
-    case CHARLE_TYPE_INT8:
-        return "bigint";
-    case CHARLE_TYPE_FLOAT8:
-        return "double precision";
-    case CHARLE_TYPE_BYTES:
-        return "bytea";
-    case CHARLE_TYPE_TIMESTAMPTZ:
-        return "timestamptz";
-    case CHARLE_TYPE_DATE:
-        return "date";
-    case CHARLE_TYPE_NUMERIC:
-        return "numeric";
-    case CHARLE_TYPE_UUID:
-        return "uuid";
-    case CHARLE_TYPE_TEXT:
-    case CHARLE_TYPE_ENUM:
-        return "text";
-    case CHARLE_TYPE_JSONB:
-    case CHARLE_TYPE_MESSAGE:
-    case CHARLE_TYPE_UINT4:
-    case CHARLE_TYPE_UINT8:
-    case CHARLE_TYPE_FLOAT4:
-        return NULL;
-    }
-    return NULL;
+    return type == CHARLE_TYPE_JSONB ? NULL : charle_type_pg_name((enum charle_type)type);
 }
 
 bool ch_set_nulls(const struct charle_table *table, const struct charle_column_set *columns, const void *patch,

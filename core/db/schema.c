@@ -36,3 +36,38 @@ const struct charle_column *charle_table_column_numbered(const struct charle_tab
             return &table->columns[i];
     return NULL;
 }
+
+const char *charle_type_pg_name(enum charle_type type)
+{
+    switch (type) {
+    case CHARLE_TYPE_BOOL:
+        return "boolean";
+    case CHARLE_TYPE_INT4:
+        return "integer";
+    case CHARLE_TYPE_INT8:
+        return "bigint";
+    case CHARLE_TYPE_FLOAT8:
+        return "double precision";
+    case CHARLE_TYPE_BYTES:
+        return "bytea";
+    case CHARLE_TYPE_TIMESTAMPTZ:
+        return "timestamptz";
+    case CHARLE_TYPE_DATE:
+        return "date";
+    case CHARLE_TYPE_NUMERIC:
+        return "numeric";
+    case CHARLE_TYPE_UUID:
+        return "uuid";
+    case CHARLE_TYPE_TEXT:
+    case CHARLE_TYPE_ENUM:
+        return "text";
+    case CHARLE_TYPE_JSONB:
+        return "jsonb";
+    case CHARLE_TYPE_MESSAGE:
+    case CHARLE_TYPE_UINT4:
+    case CHARLE_TYPE_UINT8:
+    case CHARLE_TYPE_FLOAT4:
+        return NULL;
+    }
+    return NULL;
+}

@@ -161,6 +161,9 @@ struct charle_schema {
     const char *sqlite_extra;
 };
 
+// PostgreSQL's name of a column's type: "bigint"; enums are text. NULL for types that are never columns.
+const char *charle_type_pg_name(enum charle_type type);
+
 // NULL when there is none.
 const struct charle_table *charle_schema_table(const struct charle_schema *schema, uint32_t id);
 const struct charle_table *charle_schema_table_named(const struct charle_schema *schema, struct charle_str name);

@@ -5,40 +5,6 @@
 
 #include <inttypes.h>
 
-static const char *pg_type(const struct charle_column *column)
-{
-    switch ((enum charle_type)column->field->type) {
-    case CHARLE_TYPE_BOOL:
-        return "boolean";
-    case CHARLE_TYPE_INT4:
-        return "integer";
-    case CHARLE_TYPE_INT8:
-        return "bigint";
-    case CHARLE_TYPE_FLOAT8:
-        return "double precision";
-    case CHARLE_TYPE_BYTES:
-        return "bytea";
-    case CHARLE_TYPE_TIMESTAMPTZ:
-        return "timestamptz";
-    case CHARLE_TYPE_DATE:
-        return "date";
-    case CHARLE_TYPE_NUMERIC:
-        return "numeric";
-    case CHARLE_TYPE_UUID:
-        return "uuid";
-    case CHARLE_TYPE_JSONB:
-        return "jsonb";
-    case CHARLE_TYPE_TEXT:
-    case CHARLE_TYPE_ENUM:
-    case CHARLE_TYPE_MESSAGE:
-    case CHARLE_TYPE_UINT4:
-    case CHARLE_TYPE_UINT8:
-    case CHARLE_TYPE_FLOAT4:
-        return "text";
-    }
-    return "text";
-}
-
 static void add_column(const struct charle_column *column, struct charle_buf *sql)
 {
     charle_buf_add_text(sql, "r.");
@@ -56,7 +22,7 @@ static void add_key_value(const struct ch_table_views *views, const char *key_sq
     if (views->has_text_key)
         charle_buf_add_text(sql, key_sql);
     else
-        charle_buf_printf(sql, "((%s)::jsonb->>%zu)::%s", key_sql, index, pg_type(key_column(views->table, index)));
+        charle_buf_printf(sql, "((%s)::jsonb->>%zu)::%s", key_sql, index, charle_type_pg_name((enum charle_type)key_column(views->table, index)->field->type));
 }
 
 // "r."a" = … and r."b" = …"
@@ -89,7 +55,7 @@ static void add_in_scope(const struct charle_table *table, const struct charle_a
         const struct charle_column *column = &table->columns[audience->column];
         charle_buf_add_text(sql, " and ");
         add_column(column, sql);
-        charle_buf_printf(sql, " = (%s::text)::%s", parameter, pg_type(column));
+        charle_buf_printf(sql, " = (%s::text)::%s", parameter, charle_type_pg_name((enum charle_type)column->field->type));
     } else if (audience->kind == CHARLE_AUDIENCE_PATH) {
         charle_buf_printf(sql, " and exists (select 1 from %s and (%s)::text = %s::text)", audience->path_from, audience->path_key,
                           parameter);

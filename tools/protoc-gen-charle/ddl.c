@@ -24,15 +24,7 @@ void ch_gen_literal(struct charle_buf *out, const char *text)
 
 void ch_gen_pg_type(struct charle_buf *out, const struct ch_model_column *column)
 {
-    static const char *const names[] = {
-        [CHARLE_TYPE_BOOL] = "boolean", [CHARLE_TYPE_INT4] = "integer",
-        [CHARLE_TYPE_INT8] = "bigint",  [CHARLE_TYPE_FLOAT8] = "double precision",
-        [CHARLE_TYPE_TEXT] = "text",    [CHARLE_TYPE_BYTES] = "bytea",
-        [CHARLE_TYPE_ENUM] = "text",    [CHARLE_TYPE_TIMESTAMPTZ] = "timestamptz",
-        [CHARLE_TYPE_DATE] = "date",    [CHARLE_TYPE_NUMERIC] = "numeric",
-        [CHARLE_TYPE_UUID] = "uuid",    [CHARLE_TYPE_JSONB] = "jsonb",
-    };
-    charle_buf_printf(out, "%s%s", names[column->type], column->is_array ? "[]" : "");
+    charle_buf_printf(out, "%s%s", charle_type_pg_name((enum charle_type)column->type), column->is_array ? "[]" : "");
 }
 
 void ch_ddl_columns(struct charle_buf *out, const struct ch_model_column *const *columns, size_t count)
