@@ -55,9 +55,9 @@ struct server {
 static bool open_handle(struct server *server, struct charle_db **db)
 {
     struct charle_error err = {0};
-    char settings[120];
-    snprintf(settings, sizeof(settings), "set lock_timeout = '20ms'; set synchronous_commit = on; set sim.seconds = %d", server->seconds);
-    // One thread runs everybody: whoever would wait for another's lock waits in vain, and is told so at once.
+    char settings[160];
+    snprintf(settings, sizeof(settings), "set search_path = sim, pg_catalog, public; set synchronous_commit = on; set sim.seconds = %d",
+             server->seconds);
     if (ch_pg_open(world_database_url(server->world), NULL, db, &err) == CHARLE_OK &&
         charle_exec_script(*db, settings, &err) == CHARLE_OK)
         return true;

@@ -397,7 +397,7 @@ static bool with_database(const char *url, bool (*fn)(struct charle_db *db, cons
 static bool copy_template(struct charle_db *db, const char *argument)
 {
     (void)argument;
-    return exec(db, "drop database if exists sim with (force)") && exec(db, "create database sim template sim_template");
+    return exec(db, "set lock_timeout = 0") && exec(db, "drop database if exists sim with (force)") && exec(db, "create database sim template sim_template");
 }
 
 static bool settle_epoch(struct charle_db *db, const char *argument)
@@ -482,13 +482,19 @@ static const char clock_sql[] =
     "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'clock_timestamp()',"
     "  '(timestamptz ''2026-01-01'' + current_setting(''sim.seconds'')::int * interval ''1 s'')'); end $do$;";
 
+// One thread runs everybody, so whoever waits for another's lock waits in vain: however long somebody is ready to wait, he is told at once. The
+// server's connections find this function before PostgreSQL's own.
+static const char patience_sql[] =
+    "create schema sim; create function sim.set_config(text, text, bool) returns text language sql as"
+    "  $$ select pg_catalog.set_config($1, case $1 when 'lock_timeout' then '" WORLD_LOCK_TIMEOUT "' else $2 end, $3) $$;";
+
 static bool fill_template(struct charle_db *db, const char *argument)
 {
     struct charle_buf ddl = {0};
     (void)argument;
     ch_ddl_write(&sim_schema_tables, CH_DDL_PG, &ddl);
     const char *text = charle_buf_text(&ddl);
-    bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, "set sim.seconds = 0") && text && exec(db, text) &&
+    bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, patience_sql) && exec(db, "set sim.seconds = 0") && text && exec(db, text) &&
                    exec(db, seed_sql) && exec(db, "analyze");
     charle_buf_deinit(&ddl);
     return is_done;
@@ -499,6 +505,7 @@ struct world_shared *world_shared_new(void)
     // One session is active at a time; plans and their order of rows shall not depend on the machine.
     static const char *const settings[] = {"autovacuum=off", "jit=off", "max_parallel_workers_per_gather=0", "synchronize_seqscans=off",
                                            "timezone=UTC", "max_connections=20", "shared_buffers=64MB",
+                                           "lock_timeout=" WORLD_LOCK_TIMEOUT, // what `to default` means
                                            // A checkpoint in the middle changes how far a sequence jumps in a crash.
                                            "checkpoint_timeout=1d", "max_wal_size=4GB", NULL};
     const struct ch_pg_cluster_options options = {.settings = settings};

@@ -27,6 +27,9 @@ enum {
     WORLD_NAME_SIZE = 16,
 };
 
+// How long PostgreSQL waits for a lock, whatever it is told: nobody can let go meanwhile.
+#define WORLD_LOCK_TIMEOUT "2ms"
+
 // Faults of the world itself, planted to see that the oracle finds them.
 enum world_plant {
     PLANT_NONE,
