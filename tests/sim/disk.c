@@ -27,7 +27,7 @@ struct file {
     struct content now, safe;
     struct pending *pending;
     size_t pending_count, pending_capacity;
-    int shared_count;     // handles that hold at least SHARED
+    int shared_count; // handles that hold at least SHARED
     struct handle *reserved, *exclusive;
     void *shm[SHM_REGIONS_MAX];
     int shm_count, shm_handles;
@@ -53,7 +53,8 @@ struct sim_disk {
     bool is_dead, is_full;
 };
 
-// --- content ----------------------------------------------------------------------------------------------------------------
+// --- content
+// ----------------------------------------------------------------------------------------------------------------
 
 static void resize(struct content *content, size_t size)
 {
@@ -136,7 +137,8 @@ static void free_file(struct file *file)
     free(file);
 }
 
-// --- a file's methods --------------------------------------------------------------------------------------------------------
+// --- a file's methods
+// --------------------------------------------------------------------------------------------------------
 
 static struct handle *handle_of(sqlite3_file *base)
 {
@@ -222,7 +224,8 @@ static int file_lock(sqlite3_file *base, int level)
             return SQLITE_BUSY;
         file->reserved = handle;
     } else {
-        if ((file->reserved && file->reserved != handle) || (file->exclusive && file->exclusive != handle) || file->shared_count > 1)
+        if ((file->reserved && file->reserved != handle) || (file->exclusive && file->exclusive != handle) ||
+            file->shared_count > 1)
             return SQLITE_BUSY;
         file->exclusive = handle;
     }
@@ -269,7 +272,8 @@ static int characteristics(sqlite3_file *base)
     return 0;
 }
 
-// --- shared memory of the log ---------------------------------------------------------------------------------------------------
+// --- shared memory of the log
+// ---------------------------------------------------------------------------------------------------
 
 static int shm_map(sqlite3_file *base, int region, int size, int extend, void volatile **out)
 {
@@ -386,7 +390,8 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = shm_unmap,
 };
 
-// --- the disk's methods -----------------------------------------------------------------------------------------------------------
+// --- the disk's methods
+// -----------------------------------------------------------------------------------------------------------
 
 static struct sim_disk *disk_of(sqlite3_vfs *vfs)
 {
@@ -485,7 +490,8 @@ static int disk_sleep(sqlite3_vfs *vfs, int us)
 
 static int disk_time(sqlite3_vfs *vfs, sqlite3_int64 *out)
 {
-    *out = disk_of(vfs)->wall(disk_of(vfs)->ctx) / 1000 + (sqlite3_int64)210866760000000; // from the Julian day's beginning
+    *out = disk_of(vfs)->wall(disk_of(vfs)->ctx) / 1000 +
+           (sqlite3_int64)210866760000000; // from the Julian day's beginning
     return SQLITE_OK;
 }
 
@@ -495,7 +501,8 @@ static int disk_last_error(sqlite3_vfs *vfs, int size, char *out)
     return 0;
 }
 
-// --- life ---------------------------------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------------------------------
 
 struct sim_disk *sim_disk_new(const char *name, sim_disk_random random, sim_disk_wall wall, void *ctx)
 {

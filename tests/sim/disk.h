@@ -1,8 +1,9 @@
 // A laptop's disk in memory, as a VFS of SQLite's: what was written and what is safe are two things.
 //
-// Every write goes to the file's present content and to a list of writes that a power cut may undo; a sync makes the list safe. A killed
-// program leaves the present content behind; a power cut leaves the safe content and any of the later writes, whole or torn.
-// A disk can be set to die after a number of writes: from then on everything fails, until the laptop starts again.
+// Every write goes to the file's present content and to a list of writes that a power cut may undo; a sync makes the
+// list safe. A killed program leaves the present content behind; a power cut leaves the safe content and any of the
+// later writes, whole or torn. A disk can be set to die after a number of writes: from then on everything fails, until
+// the laptop starts again.
 #ifndef CHARLE_TESTS_SIM_DISK_H
 #define CHARLE_TESTS_SIM_DISK_H
 

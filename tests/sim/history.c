@@ -1,7 +1,7 @@
-// All moments the server had: after everything that may have committed, the whole database is read with the world's own SQL.
-#include "sim/oracle.h"
-
+// All moments the server had: after everything that may have committed, the whole database is read with the world's own
+// SQL.
 #include "db/pg/pg.h"
+#include "sim/oracle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,19 +22,26 @@ static uint64_t add_text_hash(uint64_t hash, const char *text)
     return oracle_hash(hash, text, strlen(text) + 1);
 }
 
-static struct row *intern(struct oracle *oracle, uint32_t table, struct charle_str key, struct charle_str scopes, struct charle_str columns)
+static struct row *intern(struct oracle *oracle, uint32_t table, struct charle_str key, struct charle_str scopes,
+                          struct charle_str columns)
 {
-    uint64_t hash = oracle_hash(oracle_hash(oracle_hash(table + 77, key.ptr, key.len + 0), scopes.ptr, scopes.len), columns.ptr, columns.len);
+    uint64_t hash = oracle_hash(oracle_hash(oracle_hash(table + 77, key.ptr, key.len + 0), scopes.ptr, scopes.len),
+                                columns.ptr, columns.len);
     struct row **slot = &oracle->interned[hash % INTERN_SIZE];
     for (struct row *row = *slot; row; row = row->next) {
-        if (row->hash == hash && row->table == table && charle_str_equal(charle_str(row->key), key) && charle_str_equal(charle_str(row->scopes), scopes) &&
-            charle_str_equal(charle_str(row->columns), columns))
+        if (row->hash == hash && row->table == table && charle_str_equal(charle_str(row->key), key) &&
+            charle_str_equal(charle_str(row->scopes), scopes) && charle_str_equal(charle_str(row->columns), columns))
             return row;
     }
     struct row *row = malloc(sizeof(*row) + key.len + scopes.len + columns.len + 3);
     CHARLE_ASSERT(row);
     char *text = (char *)(row + 1);
-    *row = (struct row){.table = table, .key = text, .scopes = text + key.len + 1, .columns = text + key.len + scopes.len + 2, .hash = hash, .next = *slot};
+    *row = (struct row){.table = table,
+                        .key = text,
+                        .scopes = text + key.len + 1,
+                        .columns = text + key.len + scopes.len + 2,
+                        .hash = hash,
+                        .next = *slot};
     snprintf(text, key.len + 1, "%.*s", CHARLE_FMT(key));
     snprintf(text + key.len + 1, scopes.len + 1, "%.*s", CHARLE_FMT(scopes));
     snprintf(text + key.len + scopes.len + 2, columns.len + 1, "%.*s", CHARLE_FMT(columns));
@@ -47,7 +54,6 @@ static int by_key(const void *a, const void *b)
     const struct row *x = *(struct row *const *)a, *y = *(struct row *const *)b;
     return x->table != y->table ? (x->table > y->table) - (x->table < y->table) : strcmp(x->key, y->key);
 }
-
 
 struct head *version_head(const struct version *version, const char *scope)
 {
@@ -74,30 +80,36 @@ static void hash_contents(struct oracle *oracle, struct version *version)
         for (const char *at = row->scopes; (at = oracle_next_scope(at, scope));) {
             struct head *head = version_head(version, scope);
             if (!head) {
-                world_fail(oracle->world, "%s %s is in the scope %s, which has no head: it was not stamped", oracle_table(row->table)->name, row->key, scope);
+                world_fail(oracle->world, "%s %s is in the scope %s, which has no head: it was not stamped",
+                           oracle_table(row->table)->name, row->key, scope);
                 continue;
             }
             oracle_project(row, oracle_shown_by(oracle_table(row->table), scope), &shown);
-            head->content += oracle_hash(add_text_hash(add_text_hash(row->table, row->key), "shows"), shown.data, shown.size);
+            head->content +=
+                oracle_hash(add_text_hash(add_text_hash(row->table, row->key), "shows"), shown.data, shown.size);
         }
     }
     charle_buf_deinit(&shown);
 }
 
-// --- reading the server ------------------------------------------------------------------------------------------------------------
+// --- reading the server
+// ------------------------------------------------------------------------------------------------------------
 
 void oracle_make_state_sql(struct oracle *oracle)
 {
     struct charle_buf *sql = &oracle->state_sql;
     for (int i = 0; i < ORACLE_TABLES; i++) {
-        charle_buf_printf(sql, "%sselect %u as tab, %s as key, array_to_string(array[%s], ' ') as scopes, ", i ? " union all " : "", (unsigned)oracle_tables[i].id, oracle_tables[i].key, oracle_tables[i].scopes);
+        charle_buf_printf(sql, "%sselect %u as tab, %s as key, array_to_string(array[%s], ' ') as scopes, ",
+                          i ? " union all " : "", (unsigned)oracle_tables[i].id, oracle_tables[i].key,
+                          oracle_tables[i].scopes);
         oracle_add_columns(sql, &oracle_tables[i], true);
         charle_buf_printf(sql, " as columns from public.\"%s\" r", oracle_tables[i].name);
     }
     CHARLE_ASSERT(charle_buf_text(sql));
 }
 
-static enum charle_err read_rows(struct oracle *oracle, struct charle_db *db, struct version *version, struct charle_error *err)
+static enum charle_err read_rows(struct oracle *oracle, struct charle_db *db, struct version *version,
+                                 struct charle_error *err)
 {
     struct charle_rows *rows = NULL;
     size_t capacity = 0;
@@ -113,7 +125,8 @@ static enum charle_err read_rows(struct oracle *oracle, struct charle_db *db, st
             version->rows = realloc(version->rows, capacity * sizeof(struct row *));
             CHARLE_ASSERT(version->rows);
         }
-        version->rows[version->row_count++] = intern(oracle, (uint32_t)values[0].int4, values[1].text, values[2].text, values[3].text);
+        version->rows[version->row_count++] =
+            intern(oracle, (uint32_t)values[0].int4, values[1].text, values[2].text, values[3].text);
     }
     charle_rows_close(rows);
     if (rc != CHARLE_DONE)
@@ -126,8 +139,11 @@ static enum charle_err read_heads(struct charle_db *db, struct version *version,
 {
     struct charle_rows *rows = NULL;
     size_t capacity = 0;
-    enum charle_err rc = charle_query(db, "select h.scope, h.v, e.lineage from charle.head h left join charle.epoch e on e.epoch = h.v >> 33 "
-                                          "where h.scope not like 'device:%' order by h.scope collate \"C\"", NULL, 0, &rows, err);
+    enum charle_err rc = charle_query(
+        db,
+        "select h.scope, h.v, e.lineage from charle.head h left join charle.epoch e on e.epoch = h.v >> 33 "
+        "where h.scope not like 'device:%' order by h.scope collate \"C\"",
+        NULL, 0, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
         struct charle_value scope, stamp, lineage;
         rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &scope, err);
@@ -162,7 +178,8 @@ static bool is_same(const struct version *a, const struct version *b)
     if (a->head_count != b->head_count || a->row_count != b->row_count)
         return false;
     for (size_t i = 0; i < a->head_count; i++) {
-        if (strcmp(a->heads[i].scope, b->heads[i].scope) != 0 || a->heads[i].stamp != b->heads[i].stamp || a->heads[i].lineage != b->heads[i].lineage)
+        if (strcmp(a->heads[i].scope, b->heads[i].scope) != 0 || a->heads[i].stamp != b->heads[i].stamp ||
+            a->heads[i].lineage != b->heads[i].lineage)
             return false;
     }
     return a->row_count == 0 || memcmp(a->rows, b->rows, a->row_count * sizeof(struct row *)) == 0;
@@ -199,10 +216,14 @@ static void check_sums(struct oracle *oracle, const struct version *version, con
             continue;
         const struct tally *tally = oracle_tally(oracle, row->key);
         if (row_number(row, 1) != tally->n)
-            world_fail(oracle->world, "after a commit by %s tally %s is %" PRId64 ", but the calls that took effect add up to %" PRId64, by, row->key, row_number(row, 1), tally->n);
+            world_fail(oracle->world,
+                       "after a commit by %s tally %s is %" PRId64
+                       ", but the calls that took effect add up to %" PRId64,
+                       by, row->key, row_number(row, 1), tally->n);
     }
     if (money != all_money)
-        world_fail(oracle->world, "after a commit by %s there is %" PRId64 " in all accounts instead of %" PRId64, by, money, all_money);
+        world_fail(oracle->world, "after a commit by %s there is %" PRId64 " in all accounts instead of %" PRId64, by,
+                   money, all_money);
 }
 
 void oracle_commit(struct oracle *oracle, const char *by)

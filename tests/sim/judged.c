@@ -1,8 +1,7 @@
 // What the server said about calls, and what that makes of the counters that everybody adds to.
-#include "sim/oracle.h"
-
 #include "msg/wire.h"
 #include "sim.charle.h"
+#include "sim/oracle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@ struct tally *oracle_tally(struct oracle *oracle, const char *id)
     snprintf(tally->id, sizeof(tally->id), "%s", id);
     return tally;
 }
-
 
 void oracle_told_foreign_tally(struct oracle *oracle, const char *id, int64_t delta)
 {
@@ -57,7 +55,8 @@ static void note_effect(struct oracle *oracle, const struct device *device, cons
 {
     for (size_t i = 0; i < oracle->effect_count; i++) {
         if (oracle->effects[i] == call->seed)
-            world_fail(oracle->world, "call %" PRId64 " of device %s, %.*s, took effect for the second time", call->sequence, device->id, CHARLE_FMT(call->method));
+            world_fail(oracle->world, "call %" PRId64 " of device %s, %.*s, took effect for the second time",
+                       call->sequence, device->id, CHARLE_FMT(call->method));
     }
     if (oracle->effect_count == oracle->effect_capacity) {
         oracle->effect_capacity = oracle->effect_capacity ? oracle->effect_capacity * 2 : 128;
@@ -68,17 +67,20 @@ static void note_effect(struct oracle *oracle, const struct device *device, cons
     count_effect(oracle, call);
 }
 
-static void note_verdict(struct oracle *oracle, struct device *device, const struct charle_push_request *request, const struct charle_verdict *verdict)
+static void note_verdict(struct oracle *oracle, struct device *device, const struct charle_push_request *request,
+                         const struct charle_verdict *verdict)
 {
     struct world *world = oracle->world;
     const struct charle_call *const *calls = request->call.items;
     if (verdict->sequence <= (int64_t)device->count) {
         if (device->kinds[verdict->sequence - 1] != verdict->kind && verdict->sequence > device->acknowledged)
-            world_fail(world, "the verdict of call %" PRId64 " of device %s was %d and is %d now", verdict->sequence, device->id, device->kinds[verdict->sequence - 1], verdict->kind);
+            world_fail(world, "the verdict of call %" PRId64 " of device %s was %d and is %d now", verdict->sequence,
+                       device->id, device->kinds[verdict->sequence - 1], verdict->kind);
         return;
     }
     if (verdict->sequence != (int64_t)device->count + 1) {
-        world_fail(world, "device %s: call %" PRId64 " was judged after %zu", device->id, verdict->sequence, device->count);
+        world_fail(world, "device %s: call %" PRId64 " was judged after %zu", device->id, verdict->sequence,
+                   device->count);
         return;
     }
     if (device->count == device->capacity) {
@@ -93,7 +95,8 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
     for (size_t i = 0; i < request->call.count; i++) {
         if (calls[i]->sequence != verdict->sequence)
             continue;
-        world_trace(world, "judged %.*s %" PRId64 " %.*s: %d %d", 4, device->id, verdict->sequence, CHARLE_FMT(calls[i]->method), verdict->kind, verdict->code.value);
+        world_trace(world, "judged %.*s %" PRId64 " %.*s: %d %d", 4, device->id, verdict->sequence,
+                    CHARLE_FMT(calls[i]->method), verdict->kind, verdict->code.value);
         if (world->options.is_traced && verdict->text.has)
             printf("                          %.*s\n", CHARLE_FMT(verdict->text.value));
         if (verdict->kind == CHARLE_APPLIED || verdict->kind == CHARLE_MERGED)
@@ -101,7 +104,8 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
     }
 }
 
-void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply)
+void oracle_judged(struct oracle *oracle, const struct charle_push_request *request,
+                   const struct charle_push_reply *reply)
 {
     struct device *device = oracle_device(oracle, request->device_id);
     const struct charle_verdict *const *verdicts = reply->verdict.items;
@@ -130,7 +134,8 @@ void oracle_restored(struct oracle *oracle)
     oracle->is_fresh = true;
 }
 
-// --- in the end ---------------------------------------------------------------------------------------------------------------------
+// --- in the end
+// ---------------------------------------------------------------------------------------------------------------------
 
 void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
 {
@@ -139,18 +144,22 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
     struct charle_error err;
     (void)!ch_meta_text(&laptop->replica.sql, "device_id", id, sizeof(id), &err);
     struct device *device = oracle_device(oracle, charle_str(id));
-    int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select position, state, kind, sequence from charle_outbox", -1, &stmt, NULL);
+    int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select position, state, kind, sequence from charle_outbox",
+                                  -1, &stmt, NULL);
     while (code == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         int64_t position = sqlite3_column_int64(stmt, 0), sequence = sqlite3_column_int64(stmt, 3);
         int state = sqlite3_column_int(stmt, 1), kind = sqlite3_column_int(stmt, 2);
         if (state != 5 || !kind)
-            world_fail(oracle->world, "%s: call %" PRId64 " is in state %d with verdict %d in the end", laptop->name, position, state, kind);
+            world_fail(oracle->world, "%s: call %" PRId64 " is in state %d with verdict %d in the end", laptop->name,
+                       position, state, kind);
         if (!sequence)
             continue;
         if (sequence > (int64_t)device->count)
-            world_fail(oracle->world, "%s: call %" PRId64 " has number %" PRId64 ", of which the server knows nothing", laptop->name, position, sequence);
+            world_fail(oracle->world, "%s: call %" PRId64 " has number %" PRId64 ", of which the server knows nothing",
+                       laptop->name, position, sequence);
         else if (device->kinds[sequence - 1] != kind)
-            world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d", laptop->name, position, device->kinds[sequence - 1], kind);
+            world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d",
+                       laptop->name, position, device->kinds[sequence - 1], kind);
     }
     sqlite3_finalize(stmt);
 }

@@ -1,7 +1,6 @@
 // What goes wrong, and how often.
-#include "sim/world.h"
-
 #include "sim/disk.h"
+#include "sim/world.h"
 #include "sync/cursor.h"
 
 static struct laptop *some_laptop(struct world *world)
@@ -17,7 +16,8 @@ static void cut_somebody(struct world *world)
     bool is_half_open = world_chance(world, 10); // nobody notices before the core's own watch does
     world_trace(world, "%s is cut off", laptop->name);
     world->result.partitions++;
-    net_cut(laptop, is_half_open ? world_below(world, 20000000) : world_below(world, 300000), world_below(world, 4000000));
+    net_cut(laptop, is_half_open ? world_below(world, 20000000) : world_below(world, 300000),
+            world_below(world, 4000000));
 }
 
 static void cut_all(struct world *world)
@@ -65,18 +65,17 @@ static void break_postgres(struct world *world)
         oracle_commit(world->oracle, "recovery");
 }
 
-// Once: a cold copy is taken, and some time later put back over what was committed since.
-static void go_back(struct world *world)
+static void save_copy(struct world *world)
 {
-    if (!world->options.may_restore || world->result.restores)
+    if (!world->options.may_restore || world->is_copied)
         return;
-    if (!world->is_copied) {
-        world->is_copied = server_save(world->server);
-        oracle_saved(world->oracle);
-        return;
-    }
-    bool is_late = world->result.steps * 4 > (int64_t)world->options.steps * 3; // now, or not at all
-    if ((!is_late && !world_chance(world, 40)) || !server_restart_postgres(world->server, true))
+    world->is_copied = server_save(world->server);
+    oracle_saved(world->oracle);
+}
+
+static void put_copy_back(struct world *world)
+{
+    if (!world->is_copied || world->result.restores || !server_restart_postgres(world->server, true))
         return;
     world->result.restores++;
     oracle_restored(world->oracle);
@@ -85,18 +84,53 @@ static void go_back(struct world *world)
         writer_act(world); // somebody writes before the server has looked
 }
 
-void nemesis_act(struct world *world)
+static void restart_server(struct world *world)
 {
-    static void (*const deeds[])(struct world *) = {cut_somebody, cut_somebody, cut_somebody, cut_all, crash_somebody, crash_somebody, crash_somebody,
-                                                    fill_disk, jump_clock, break_postgres, go_back, go_back};
-    int64_t choice = world_below(world, 14);
+    server_restart(world->server);
+}
+
+struct deed {
+    const char *name;
+    void (*act)(struct world *world);
+    int weight;
+};
+enum { DEED_SAVE, DEED_RESTORE }; // once each, and the copy not too late
+static const struct deed deeds[] = {
+    [DEED_SAVE] = {"save", save_copy, 2},
+    [DEED_RESTORE] = {"restore", put_copy_back, 1},
+    {"cut", cut_somebody, 3},
+    {"cut-all", cut_all, 1},
+    {"crash", crash_somebody, 3},
+    {"disk", fill_disk, 1},
+    {"clock", jump_clock, 1},
+    {"postgres", break_postgres, 1},
+    {"server", restart_server, 1},
+};
+enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
+
+const char *nemesis_name(int deed)
+{
+    return deed >= 0 && deed < DEEDS ? deeds[deed].name : NULL;
+}
+
+int nemesis_choose(struct world *world)
+{
     int64_t quarter = world->options.steps > 0 ? world->result.steps * 4 / world->options.steps : 0;
-    if (world->options.may_restore && !world->result.restores && (quarter == 3 || (quarter >= 1 && !world->is_copied))) {
-        go_back(world);
-        return;
-    }
-    if (choice < 12)
-        deeds[choice](world);
-    else if (choice == 12)
-        server_restart(world->server);
+    int total = 0;
+    if (world->options.may_restore && !world->is_copied && quarter >= 1)
+        return DEED_SAVE;
+    if (world->is_copied && !world->result.restores && quarter == 3)
+        return DEED_RESTORE;
+    for (int i = 0; i < DEEDS; i++)
+        total += deeds[i].weight;
+    int64_t at = world_below(world, total);
+    int deed = 0;
+    while (at >= deeds[deed].weight)
+        at -= deeds[deed++].weight;
+    return deed;
+}
+
+void nemesis_act(struct world *world, int deed)
+{
+    deeds[deed].act(world);
 }

@@ -1,7 +1,8 @@
-// The network: connections that carry calls, as the RPC layer promises them, with everything that may go wrong under that promise.
+// The network: connections that carry calls, as the RPC layer promises them, with everything that may go wrong under
+// that promise.
 //
-// Within one call messages arrive in order and once, or the connection is lost. Between calls nothing is promised: requests overtake each
-// other, arrive long after their sender has given up, and arrive twice.
+// Within one call messages arrive in order and once, or the connection is lost. Between calls nothing is promised:
+// requests overtake each other, arrive long after their sender has given up, and arrive twice.
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -9,7 +10,8 @@
 
 static enum net_method method_of(struct charle_str name)
 {
-    static const char *const names[] = {"charle.Sync/Open", "charle.Sync/Pull", "charle.Sync/Copy", "charle.Sync/Hash", "charle.Sync/Push"};
+    static const char *const names[] = {"charle.Sync/Open", "charle.Sync/Pull", "charle.Sync/Copy", "charle.Sync/Hash",
+                                        "charle.Sync/Push"};
     for (int i = 0; i < NET_UNKNOWN; i++) {
         if (charle_str_equal(name, charle_str(names[i])))
             return (enum net_method)i;
@@ -26,7 +28,8 @@ static uint8_t *copy_bytes(const uint8_t *bytes, size_t size)
     return copy;
 }
 
-static struct net_call *new_call(struct laptop *laptop, uint64_t id, enum net_method method, const uint8_t *request, size_t size)
+static struct net_call *new_call(struct laptop *laptop, uint64_t id, enum net_method method, const uint8_t *request,
+                                 size_t size)
 {
     struct world *world = laptop->world;
     struct net_call *call = calloc(1, sizeof(*call));
@@ -35,7 +38,12 @@ static struct net_call *new_call(struct laptop *laptop, uint64_t id, enum net_me
         world->calls = realloc(world->calls, world->call_capacity * sizeof(struct net_call *));
     }
     CHARLE_ASSERT(call && world->calls);
-    *call = (struct net_call){.laptop = laptop, .id = id, .link = laptop->link, .method = method, .request = copy_bytes(request, size), .size = size};
+    *call = (struct net_call){.laptop = laptop,
+                              .id = id,
+                              .link = laptop->link,
+                              .method = method,
+                              .request = copy_bytes(request, size),
+                              .size = size};
     world->calls[world->call_count++] = call;
     return call;
 }
@@ -55,7 +63,8 @@ static struct event *to_call(struct net_call *call, int64_t delay, enum event_ki
     return event;
 }
 
-// --- the client's side ------------------------------------------------------------------------------------------------------------
+// --- the client's side
+// ------------------------------------------------------------------------------------------------------------
 
 static void maybe_duplicate(struct net_call *call)
 {
@@ -147,7 +156,8 @@ void net_break(struct laptop *laptop)
     }
 }
 
-// --- the server's side --------------------------------------------------------------------------------------------------------------
+// --- the server's side
+// --------------------------------------------------------------------------------------------------------------
 
 static int64_t in_order(struct net_call *call)
 {
@@ -165,9 +175,11 @@ void net_reply(struct net_call *call, struct charle_bytes message)
     struct event *event = to_call(call, in_order(call), EVENT_MESSAGE);
     event->bytes = copy_bytes(message.ptr, message.len);
     event->size = message.len;
-    if (!world->is_healing && call->laptop->is_linked && !call->laptop->is_dead_end && world_chance(world, world->drop_percent) && world_chance(world, 30)) {
+    if (!world->is_healing && call->laptop->is_linked && !call->laptop->is_dead_end &&
+        world_chance(world, world->drop_percent) && world_chance(world, 30)) {
         world->result.drops++;
-        net_cut(call->laptop, world_below(world, 400000), world_below(world, 2000000)); // in the middle of a stream, too
+        net_cut(call->laptop, world_below(world, 400000),
+                world_below(world, 2000000)); // in the middle of a stream, too
     }
 }
 
@@ -180,7 +192,8 @@ void net_end(struct net_call *call, enum charle_err code)
         to_call(call, in_order(call), EVENT_DONE)->code = code;
 }
 
-// --- arriving -----------------------------------------------------------------------------------------------------------------------
+// --- arriving
+// -----------------------------------------------------------------------------------------------------------------------
 
 static bool reaches_client(const struct net_call *call, const struct event *event)
 {

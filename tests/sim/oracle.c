@@ -1,12 +1,13 @@
 // What must be true, worked out a second time and in another way.
 //
-// History: after everything that may have committed, the whole database is read with the world's own SQL (who sees what is written here by
-// hand, not taken from the schema) and kept as a version, with the heads of all scopes. The world runs one thing at a time, so
-// these are all the moments the server ever had.
+// History: after everything that may have committed, the whole database is read with the world's own SQL (who sees what
+// is written here by hand, not taken from the schema) and kept as a version, with the heads of all scopes. The world
+// runs one thing at a time, so these are all the moments the server ever had.
 //
-// A replica is right when there is a version that has exactly its cursors as heads, and its confirmed rows (the rows with the images of
-// waiting calls put back) are exactly those of the scopes it holds, each with the union of the columns they show. Between two versions with
-// the same head a scope may not differ: that would be a change without a stamp.
+// A replica is right when there is a version that has exactly its cursors as heads, and its confirmed rows (the rows
+// with the images of waiting calls put back) are exactly those of the scopes it holds, each with the union of the
+// columns they show. Between two versions with the same head a scope may not differ: that would be a change without a
+// stamp.
 #include "sim/oracle.h"
 
 #include <inttypes.h>
@@ -107,13 +108,18 @@ static void expect_rows(const struct version *version, const struct view *view, 
 static void fail_on_cursors(struct oracle *oracle, struct laptop *laptop, const struct view *view, const char *what)
 {
     struct charle_buf words = {0};
+    bool is_first = !oracle->world->result.has_failed;
     const struct version *newest = &oracle->versions[oracle->count - 1];
     for (size_t i = 0; i < view->cursor_count; i++) {
         const struct cursor *cursor = &view->cursors[i];
         const struct head *head = version_head(newest, cursor->scope);
-        charle_buf_printf(&words, " %s(%d) %" PRId64 "/%" PRId64, cursor->scope, cursor->state, cursor->stamp & 0xffffff, head ? head->stamp & 0xffffff : 0);
+        charle_buf_printf(&words, " %s(%d) %" PRId64 "/%" PRId64, cursor->scope, cursor->state,
+                          cursor->stamp & 0xffffff, head ? head->stamp & 0xffffff : 0);
     }
-    world_fail(oracle->world, "%s: %s; scope(state) cursor/newest head:%s", laptop->name, what, view->cursor_count ? charle_buf_text(&words) : " none");
+    world_fail(oracle->world, "%s: %s; scope(state) cursor/newest head:%s", laptop->name, what,
+               view->cursor_count ? charle_buf_text(&words) : " none");
+    if (is_first)
+        oracle->world->result.rule = what;
     charle_buf_deinit(&words);
 }
 
@@ -123,7 +129,8 @@ struct run {
     bool has_grants; // in one of them the person held these scopes
 };
 
-static bool next_run(struct oracle *oracle, const struct laptop *laptop, const struct view *view, int64_t below, struct run *out)
+static bool next_run(struct oracle *oracle, const struct laptop *laptop, const struct view *view, int64_t below,
+                     struct run *out)
 {
     int64_t i = below - 1;
     while (i >= 0 && !is_at(&oracle->versions[i], view))
@@ -136,8 +143,8 @@ static bool next_run(struct oracle *oracle, const struct laptop *laptop, const s
     return out->newest >= 0;
 }
 
-// The newest run in which the grants fit, or else the newest: an old copy that was put back makes moments that look like earlier ones, with grants
-// that the laptop has not heard of at either of them.
+// The newest run in which the grants fit, or else the newest: an old copy that was put back makes moments that look
+// like earlier ones, with grants that the laptop has not heard of at either of them.
 static bool find_moment(struct oracle *oracle, const struct laptop *laptop, const struct view *view, struct run *out)
 {
     struct run run;
@@ -170,9 +177,11 @@ static void check_view(struct oracle *oracle, struct laptop *laptop, struct view
     laptop->moment = found.oldest;
     expect_rows(&oracle->versions[found.newest], view, &expected);
     if (!charle_str_equal(charle_buf_str(&expected), charle_buf_str(&view->rows)))
-        view_fail_on_rows(laptop, "its confirmed rows are not those of the server at that moment", &expected, &view->rows);
+        view_fail_on_rows(laptop, "its confirmed rows are not those of the server at that moment", &expected,
+                          &view->rows);
     oracle->world->result.moments_checked++;
-    world_trace(oracle->world, "%s is right at version %" PRId64 ", hash %016" PRIx64, laptop->name, found.newest, oracle_hash(1, view->rows.data, view->rows.size));
+    world_trace(oracle->world, "%s is right at version %" PRId64 ", hash %016" PRIx64, laptop->name, found.newest,
+                oracle_hash(1, view->rows.data, view->rows.size));
     charle_buf_deinit(&expected);
 }
 
@@ -205,7 +214,8 @@ bool oracle_is_newest(struct oracle *oracle, struct laptop *laptop)
     return is_so;
 }
 
-// --- life -------------------------------------------------------------------------------------------------------------------------------
+// --- life
+// -------------------------------------------------------------------------------------------------------------------------------
 
 struct oracle *oracle_new(struct world *world)
 {

@@ -8,10 +8,19 @@
 
 #include "sim/world.h"
 
-enum { COLUMNS_MAX = 15, SCOPES_MAX = 24, SCOPE_SIZE = 80, TALLIES_MAX = 8, DEVICES_MAX = 64, INTERN_SIZE = 1 << 16, ORACLE_TABLES = 8 };
+enum {
+    COLUMNS_MAX = 15,
+    SCOPES_MAX = 24,
+    SCOPE_SIZE = 80,
+    TALLIES_MAX = 8,
+    DEVICES_MAX = 64,
+    INTERN_SIZE = 1 << 16,
+    ORACLE_TABLES = 8
+};
 #define ORACLE_NO_VALUE "~" // a column that is not shown, or has no value
 
-// --- oracle_tables.c -------------------------------------------------------------------------------------------------------------------
+// --- oracle_tables.c
+// -------------------------------------------------------------------------------------------------------------------
 
 struct row;
 struct column_spec {
@@ -25,7 +34,7 @@ struct view_spec {
 struct table_spec {
     uint32_t id;
     const char *name;
-    const char *key; // the same in both databases
+    const char *key;    // the same in both databases
     const char *scopes; // PostgreSQL: expressions, NULL for none
     struct column_spec columns[COLUMNS_MAX + 1];
     struct view_spec views[5];
@@ -33,14 +42,17 @@ struct table_spec {
 extern const struct table_spec oracle_tables[ORACLE_TABLES]; // by id
 
 const struct table_spec *oracle_table(uint32_t id);
-uint32_t oracle_shown_by(const struct table_spec *table, const char *scope); // columns that a scope shows of a table, as bits; 0: none
-void oracle_add_columns(struct charle_buf *sql, const struct table_spec *table, bool is_pg); // as one text, each behind a unit separator
+uint32_t oracle_shown_by(const struct table_spec *table,
+                         const char *scope); // columns that a scope shows of a table, as bits; 0: none
+void oracle_add_columns(struct charle_buf *sql, const struct table_spec *table,
+                        bool is_pg); // as one text, each behind a unit separator
 // The columns of a row that these bits show; the others are as if there were nothing.
 void oracle_project(const struct row *row, uint32_t bits, struct charle_buf *out);
 // Goes through the scopes of a row; they are between blanks. NULL: there is none any more.
 const char *oracle_next_scope(const char *at, char out[SCOPE_SIZE]);
 
-// --- history.c --------------------------------------------------------------------------------------------------------------------
+// --- history.c
+// --------------------------------------------------------------------------------------------------------------------
 
 struct row { // one of its kind: equal rows are the same
     uint32_t table;
@@ -69,13 +81,15 @@ int64_t row_number(const struct row *row, int column);
 void oracle_make_state_sql(struct oracle *oracle);
 uint64_t oracle_hash(uint64_t hash, const void *data, size_t size);
 
-// --- judged.c ---------------------------------------------------------------------------------------------------------------------
+// --- judged.c
+// ---------------------------------------------------------------------------------------------------------------------
 
 struct device {
     char id[CH_ID_LEN + 1];
     uint8_t *kinds; // by number - 1
     size_t count, capacity, saved_count;
-    int64_t acknowledged; // verdicts up to this number may be forgotten: an old request that arrives late is told that all is well
+    int64_t acknowledged; // verdicts up to this number may be forgotten: an old request that arrives late is told that
+                          // all is well
 };
 
 struct tally {
@@ -85,7 +99,8 @@ struct tally {
 
 struct tally *oracle_tally(struct oracle *oracle, const char *id);
 
-// --- view.c -----------------------------------------------------------------------------------------------------------------------
+// --- view.c
+// -----------------------------------------------------------------------------------------------------------------------
 
 struct cursor {
     char scope[SCOPE_SIZE];
@@ -102,8 +117,8 @@ struct view { // of a laptop's file
 
 // All are false when the disk has died: the laptop is about to crash.
 bool view_read_cursors(struct laptop *laptop, struct view *view);
-bool view_read_tables(struct laptop *laptop, struct charle_buf *out);       // as its user sees them
-bool view_read(struct laptop *laptop, struct view *view);         // without the effects of waiting calls
+bool view_read_tables(struct laptop *laptop, struct charle_buf *out); // as its user sees them
+bool view_read(struct laptop *laptop, struct view *view);             // without the effects of waiting calls
 void view_fail_on_rows(struct laptop *laptop, const char *what, struct charle_buf *expected, struct charle_buf *found);
 
 struct oracle {
@@ -114,7 +129,8 @@ struct oracle {
     size_t count, capacity;
     struct device devices[DEVICES_MAX];
     size_t device_count;
-    uint64_t *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
+    uint64_t
+        *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
     size_t effect_count, effect_capacity, saved_effect_count;
     struct tally tallies[TALLIES_MAX];
     size_t tally_count;

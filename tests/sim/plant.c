@@ -1,8 +1,7 @@
 // Faults that are planted to see that the oracle finds them: what goes over the wire is changed on its way.
-#include "sim/world.h"
-
 #include "db/pg/pg.h"
 #include "msg/wire.h"
+#include "sim/world.h"
 
 static bool spoil_table(struct world *world, struct charle_table_delta *table)
 {
@@ -69,11 +68,13 @@ static bool spoil_moment(struct world *world, struct charle_pull_page *page)
     }
 }
 
-bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out)
+bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct charle_arena *arena,
+                      struct charle_buf *out)
 {
     struct charle_pull_page page;
     struct charle_error err;
-    if (world->options.plant == PLANT_NONE || charle_message_read(&charle_pull_page_message, message, arena, &page, &err))
+    if (world->options.plant == PLANT_NONE ||
+        charle_message_read(&charle_pull_page_message, message, arena, &page, &err))
         return false;
     struct charle_scope_delta *const *deltas = (struct charle_scope_delta *const *)(uintptr_t)page.delta.items;
     bool is_spoilt = spoil_moment(world, &page);
@@ -84,12 +85,14 @@ bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct c
     return is_spoilt && !out->failed;
 }
 
-bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out)
+bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct charle_arena *arena,
+                      struct charle_buf *out)
 {
     struct charle_copy_page page;
     struct charle_error err;
-    if (world->options.plant != PLANT_COPY_LOSES_ROW || charle_message_read(&charle_copy_page_message, message, arena, &page, &err) ||
-        !page.row.count || !world_chance(world, 20))
+    if (world->options.plant != PLANT_COPY_LOSES_ROW ||
+        charle_message_read(&charle_copy_page_message, message, arena, &page, &err) || !page.row.count ||
+        !world_chance(world, 20))
         return false;
     page.row.count--;
     charle_message_write(&charle_copy_page_message, &page, out);
@@ -99,7 +102,9 @@ bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct c
 bool plant_in_database(struct world *world, struct charle_db *db, struct charle_error *err)
 {
     static const char unchecked[] =
-        "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'a = pg_postmaster_start_time()', 'e > 0'); "
-        "execute replace(pg_get_functiondef('charle.raise_scope(text, int8)'::regprocedure), 'and h.at = pg_postmaster_start_time()', ''); end $do$";
+        "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'a = "
+        "pg_postmaster_start_time()', 'e > 0'); "
+        "execute replace(pg_get_functiondef('charle.raise_scope(text, int8)'::regprocedure), 'and h.at = "
+        "pg_postmaster_start_time()', ''); end $do$";
     return world->options.plant != PLANT_EPOCH_UNCHECKED || charle_exec_script(db, unchecked, err) == CHARLE_OK;
 }

@@ -1,14 +1,14 @@
 // The server: the real core of synchronisation on a real PostgreSQL, driven by hand where a program has threads.
 //
-// What server/live.c does with a thread, server_pump does when it is told to: look at the heads, and give every live stream what is new for it.
-#include "sim/world.h"
-
+// What server/live.c does with a thread, server_pump does when it is told to: look at the heads, and give every live
+// stream what is new for it.
 #include "base/alloc.h"
 #include "db/pg/pg.h"
 #include "msg/wire.h"
 #include "server/sync/tick.h"
 #include "services/crud.h"
 #include "sim.schema.charle.h"
+#include "sim/world.h"
 #include "support/pg_cluster.h"
 
 #include <stdio.h>
@@ -50,13 +50,15 @@ struct server {
     struct charle_buf page;
 };
 
-// --- connections -----------------------------------------------------------------------------------------------------------------
+// --- connections
+// -----------------------------------------------------------------------------------------------------------------
 
 static bool open_handle(struct server *server, struct charle_db **db)
 {
     struct charle_error err = {0};
     char settings[160];
-    snprintf(settings, sizeof(settings), "set search_path = sim, pg_catalog, public; set synchronous_commit = on; set sim.seconds = %d",
+    snprintf(settings, sizeof(settings),
+             "set search_path = sim, pg_catalog, public; set synchronous_commit = on; set sim.seconds = %d",
              server->seconds);
     if (ch_pg_open(world_database_url(server->world), NULL, db, &err) == CHARLE_OK &&
         charle_exec_script(*db, settings, &err) == CHARLE_OK)
@@ -67,7 +69,8 @@ static bool open_handle(struct server *server, struct charle_db **db)
 
 static bool connect_all(struct server *server)
 {
-    bool is_done = open_handle(server, &server->db) && open_handle(server, &server->tick_db) && open_handle(server, &server->oracle_db);
+    bool is_done = open_handle(server, &server->db) && open_handle(server, &server->tick_db) &&
+                   open_handle(server, &server->oracle_db);
     for (int i = 0; is_done && i < WRITERS; i++)
         is_done = open_handle(server, &server->writers[i]);
     return is_done;
@@ -75,7 +78,8 @@ static bool connect_all(struct server *server)
 
 static void disconnect_all(struct server *server)
 {
-    struct charle_db **all[] = {&server->db, &server->tick_db, &server->oracle_db, &server->writers[0], &server->writers[1]};
+    struct charle_db **all[] = {&server->db, &server->tick_db, &server->oracle_db, &server->writers[0],
+                                &server->writers[1]};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         charle_db_close(*all[i]);
         *all[i] = NULL;
@@ -92,7 +96,8 @@ struct charle_db *server_writer(struct server *server, int index)
     return server->writers[index];
 }
 
-// --- pulls -----------------------------------------------------------------------------------------------------------------------
+// --- pulls
+// -----------------------------------------------------------------------------------------------------------------------
 
 static struct ch_sync_peer peer_of(const struct net_call *call)
 {
@@ -108,7 +113,8 @@ static void send_page(struct net_call *call, struct charle_bytes message)
 {
     struct charle_arena arena = {0};
     struct charle_buf spoilt = {0};
-    bool is_spoilt = (call->method == NET_PULL ? plant_spoil_pull : plant_spoil_copy)(call->laptop->world, message, &arena, &spoilt);
+    bool is_spoilt =
+        (call->method == NET_PULL ? plant_spoil_pull : plant_spoil_copy)(call->laptop->world, message, &arena, &spoilt);
     net_reply(call, is_spoilt ? charle_buf_bytes(&spoilt) : message);
     charle_buf_deinit(&spoilt);
     charle_arena_deinit(&arena);
@@ -123,7 +129,8 @@ static enum charle_err take_page(void *ctx, struct charle_bytes message, struct 
     return CHARLE_OK;
 }
 
-static enum charle_err look_at_grants(struct server *server, struct net_call *call, struct session *session, struct charle_error *err)
+static enum charle_err look_at_grants(struct server *server, struct net_call *call, struct session *session,
+                                      struct charle_error *err)
 {
     const struct ch_sync_peer peer = peer_of(call);
     uint64_t generation = ch_ticks_grants_generation(server->ticks);
@@ -131,7 +138,8 @@ static enum charle_err look_at_grants(struct server *server, struct net_call *ca
         return CHARLE_OK;
     charle_arena_reset(&session->arena);
     session->generation = generation;
-    return ch_sync_scopes_of(server->sync, server->db, &peer, &session->arena, &session->scopes, &session->scope_count, err);
+    return ch_sync_scopes_of(server->sync, server->db, &peer, &session->arena, &session->scopes, &session->scope_count,
+                             err);
 }
 
 static enum charle_err look(struct server *server, bool is_forced, struct charle_error *err)
@@ -146,7 +154,8 @@ static bool answer_idle(struct server *server, struct net_call *call, const stru
     struct session *session = &server->sessions[call->laptop->index];
     struct charle_pull_page page = {.is_last = true, .is_alive = {true, true}};
     struct charle_error err = {0};
-    if (look_at_grants(server, call, session, &err) || !ch_ticks_is_current(server->ticks, request, session->scopes, session->scope_count))
+    if (look_at_grants(server, call, session, &err) ||
+        !ch_ticks_is_current(server->ticks, request, session->scopes, session->scope_count))
         return false;
     if (look(server, false, &err) || look_at_grants(server, call, session, &err) ||
         !ch_ticks_is_current(server->ticks, request, session->scopes, session->scope_count))
@@ -158,8 +167,8 @@ static bool answer_idle(struct server *server, struct net_call *call, const stru
 }
 
 // Opens the stream behind what a pull found. Scopes that the replica has yet to copy have no position.
-static enum charle_err join(struct server *server, struct net_call *call, const struct charle_pull_request *request, const struct ch_positions *positions,
-                            struct charle_error *err)
+static enum charle_err join(struct server *server, struct net_call *call, const struct charle_pull_request *request,
+                            const struct ch_positions *positions, struct charle_error *err)
 {
     struct ch_positions known = *positions;
     known.is_whole = true;
@@ -167,7 +176,8 @@ static enum charle_err join(struct server *server, struct net_call *call, const 
     return rc ? rc : ch_tick_stream_open(server->ticks, &known, &call->stream->tick, err);
 }
 
-static enum charle_err pull_live(struct server *server, struct net_call *call, const struct charle_pull_request *request, struct charle_arena *arena,
+static enum charle_err pull_live(struct server *server, struct net_call *call,
+                                 const struct charle_pull_request *request, struct charle_arena *arena,
                                  struct charle_error *err)
 {
     const struct ch_sync_peer peer = peer_of(call);
@@ -188,8 +198,8 @@ static enum charle_err pull_live(struct server *server, struct net_call *call, c
     return rc ? rc : join(server, call, request, &positions, err);
 }
 
-static enum charle_err go_live(struct server *server, struct net_call *call, const struct charle_pull_request *request, struct charle_arena *arena,
-                               struct charle_error *err)
+static enum charle_err go_live(struct server *server, struct net_call *call, const struct charle_pull_request *request,
+                               struct charle_arena *arena, struct charle_error *err)
 {
     call->stream = ch_alloc_zeroed(1, sizeof(*call->stream));
     CHARLE_ASSERT(call->stream);
@@ -202,13 +212,15 @@ static enum charle_err go_live(struct server *server, struct net_call *call, con
     return rc;
 }
 
-static enum charle_err pull(struct server *server, struct net_call *call, struct charle_arena *arena, struct charle_error *err)
+static enum charle_err pull(struct server *server, struct net_call *call, struct charle_arena *arena,
+                            struct charle_error *err)
 {
     const struct ch_sync_peer peer = peer_of(call);
     struct charle_pull_request request;
     struct ch_positions positions;
     struct pages pages = {.call = call};
-    enum charle_err rc = charle_message_read(&charle_pull_request_message, charle_bytes(call->request, call->size), arena, &request, err);
+    enum charle_err rc = charle_message_read(&charle_pull_request_message, charle_bytes(call->request, call->size),
+                                             arena, &request, err);
     if (rc)
         return rc;
     if (request.live.has && request.live.value && !call->is_copy)
@@ -219,9 +231,11 @@ static enum charle_err pull(struct server *server, struct net_call *call, struct
     return rc ? rc : ch_ticks_note(server->ticks, request.device_id, &positions, err);
 }
 
-// --- the other methods --------------------------------------------------------------------------------------------------------------
+// --- the other methods
+// --------------------------------------------------------------------------------------------------------------
 
-static void reply_with(struct server *server, struct net_call *call, const struct charle_message *type, const void *message)
+static void reply_with(struct server *server, struct net_call *call, const struct charle_message *type,
+                       const void *message)
 {
     charle_buf_reset(&server->page);
     charle_message_write(type, message, &server->page);
@@ -229,13 +243,15 @@ static void reply_with(struct server *server, struct net_call *call, const struc
     net_reply(call, charle_buf_bytes(&server->page));
 }
 
-static enum charle_err open_device(struct server *server, struct net_call *call, struct charle_arena *arena, struct charle_error *err)
+static enum charle_err open_device(struct server *server, struct net_call *call, struct charle_arena *arena,
+                                   struct charle_error *err)
 {
     const struct ch_sync_peer peer = peer_of(call);
     const struct charle_ts now = {world_wall(server->world)};
     struct charle_open_request request;
     struct charle_open_reply reply = {0};
-    enum charle_err rc = charle_message_read(&charle_open_request_message, charle_bytes(call->request, call->size), arena, &request, err);
+    enum charle_err rc = charle_message_read(&charle_open_request_message, charle_bytes(call->request, call->size),
+                                             arena, &request, err);
     if (rc == CHARLE_OK)
         rc = charle_begin(server->db, NULL, err);
     if (rc)
@@ -250,21 +266,25 @@ static enum charle_err open_device(struct server *server, struct net_call *call,
     return rc;
 }
 
-static enum charle_err copy(struct server *server, struct net_call *call, struct charle_arena *arena, struct charle_error *err)
+static enum charle_err copy(struct server *server, struct net_call *call, struct charle_arena *arena,
+                            struct charle_error *err)
 {
     const struct ch_sync_peer peer = peer_of(call);
     struct charle_copy_request request;
     struct pages pages = {.call = call};
-    enum charle_err rc = charle_message_read(&charle_copy_request_message, charle_bytes(call->request, call->size), arena, &request, err);
+    enum charle_err rc = charle_message_read(&charle_copy_request_message, charle_bytes(call->request, call->size),
+                                             arena, &request, err);
     return rc ? rc : ch_copy(server->sync, server->db, &peer, &request, take_page, &pages, err);
 }
 
-static enum charle_err hash(struct server *server, struct net_call *call, struct charle_arena *arena, struct charle_error *err)
+static enum charle_err hash(struct server *server, struct net_call *call, struct charle_arena *arena,
+                            struct charle_error *err)
 {
     const struct ch_sync_peer peer = peer_of(call);
     struct charle_hash_request request;
     struct charle_hash_reply reply = {0};
-    enum charle_err rc = charle_message_read(&charle_hash_request_message, charle_bytes(call->request, call->size), arena, &request, err);
+    enum charle_err rc = charle_message_read(&charle_hash_request_message, charle_bytes(call->request, call->size),
+                                             arena, &request, err);
     if (rc == CHARLE_OK)
         rc = ch_hash(server->sync, server->db, &peer, &request, arena, &reply, err);
     if (rc == CHARLE_OK)
@@ -278,23 +298,28 @@ static void forget_numbers(struct server *server, const struct charle_push_reque
     const struct charle_call *const *calls = request->call.items;
     const struct charle_value params[] = {charle_text(request->device_id), charle_int8(calls[0]->sequence - 1)};
     struct charle_error err;
-    (void)!charle_exec(server->db, "delete from charle.verdict where device_id = $1 and sequence > $2", params, 2, NULL, &err);
-    (void)!charle_exec(server->db, "update charle.device set last_sequence = $2 where id = $1 and last_sequence > $2", params, 2, NULL, &err);
+    (void)!charle_exec(server->db, "delete from charle.verdict where device_id = $1 and sequence > $2", params, 2, NULL,
+                       &err);
+    (void)!charle_exec(server->db, "update charle.device set last_sequence = $2 where id = $1 and last_sequence > $2",
+                       params, 2, NULL, &err);
 }
 
 static void trace_push(struct world *world, const struct net_call *call, const struct charle_push_request *request)
 {
     const struct charle_call *const *calls = request->call.items;
     for (size_t i = 0; i < request->call.count; i++)
-        world_trace(world, "push of %s: %.*s %lld %.*s", call->laptop->name, 4, request->device_id.ptr, (long long)calls[i]->sequence, CHARLE_FMT(calls[i]->method));
+        world_trace(world, "push of %s: %.*s %lld %.*s", call->laptop->name, 4, request->device_id.ptr,
+                    (long long)calls[i]->sequence, CHARLE_FMT(calls[i]->method));
 }
 
-static enum charle_err push(struct server *server, struct net_call *call, struct charle_arena *arena, struct charle_error *err)
+static enum charle_err push(struct server *server, struct net_call *call, struct charle_arena *arena,
+                            struct charle_error *err)
 {
     const struct ch_push_options options = {.peer = peer_of(call), .crud = ch_crud_run, .crud_set = ch_crud_run_set};
     struct charle_push_request request;
     struct charle_push_reply reply = {0};
-    enum charle_err rc = charle_message_read(&charle_push_request_message, charle_bytes(call->request, call->size), arena, &request, err);
+    enum charle_err rc = charle_message_read(&charle_push_request_message, charle_bytes(call->request, call->size),
+                                             arena, &request, err);
     if (rc)
         return rc;
     trace_push(server->world, call, &request);
@@ -311,18 +336,20 @@ static enum charle_err push(struct server *server, struct net_call *call, struct
 void server_handle(struct server *server, struct net_call *call)
 {
     static const char *const names[] = {"open", "pull", "copy", "hash", "push", "?"};
-    static enum charle_err (*const handlers[])(struct server *, struct net_call *, struct charle_arena *, struct charle_error *) = {
-        open_device, pull, copy, hash, push};
+    static enum charle_err (*const handlers[])(struct server *, struct net_call *, struct charle_arena *,
+                                               struct charle_error *) = {open_device, pull, copy, hash, push};
     struct world *world = server->world;
     struct charle_arena arena = {0};
     struct charle_error err = {0};
-    enum charle_err rc = call->method == NET_UNKNOWN ? CHARLE_UNIMPLEMENTED : handlers[call->method](server, call, &arena, &err);
-    world_trace(world, "server %s of %s%s: %s", names[call->method], call->laptop->name, call->is_copy ? " (again)" : "",
-                rc == CHARLE_DONE ? "goes live" : charle_err_name(rc));
+    enum charle_err rc =
+        call->method == NET_UNKNOWN ? CHARLE_UNIMPLEMENTED : handlers[call->method](server, call, &arena, &err);
+    world_trace(world, "server %s of %s%s: %s", names[call->method], call->laptop->name,
+                call->is_copy ? " (again)" : "", rc == CHARLE_DONE ? "goes live" : charle_err_name(rc));
     if (world->options.is_traced && rc && rc != CHARLE_DONE)
         printf("                          %s\n", err.text);
     // Refusals that no fault of this world explains.
-    if (rc == CHARLE_INTERNAL || rc == CHARLE_MALFORMED || rc == CHARLE_INVALID_ARGUMENT || rc == CHARLE_UNKNOWN || rc == CHARLE_UNIMPLEMENTED)
+    if (rc == CHARLE_INTERNAL || rc == CHARLE_MALFORMED || rc == CHARLE_INVALID_ARGUMENT || rc == CHARLE_UNKNOWN ||
+        rc == CHARLE_UNIMPLEMENTED)
         world_fail(world, "the server refused a %s of %s: %s", names[call->method], call->laptop->name, err.text);
     if (call->method == NET_OPEN || call->method == NET_PUSH)
         oracle_commit(world->oracle, call->laptop->name);
@@ -333,7 +360,8 @@ void server_handle(struct server *server, struct net_call *call)
         world_schedule(world, 100 + world_below(world, 2000), EVENT_PUMP);
 }
 
-// --- live streams -------------------------------------------------------------------------------------------------------------------
+// --- live streams
+// -------------------------------------------------------------------------------------------------------------------
 
 static void end_stream(struct net_call *call, enum charle_err code)
 {
@@ -342,15 +370,17 @@ static void end_stream(struct net_call *call, enum charle_err code)
     net_end(call, code);
 }
 
-// The ring does not reach the stream any more, or its person's scopes may be others: it pulls again from where it is, like any replica that
-// comes back. When there is no room for that, the replica is told to do it.
+// The ring does not reach the stream any more, or its person's scopes may be others: it pulls again from where it is,
+// like any replica that comes back. When there is no room for that, the replica is told to do it.
 static enum charle_err pull_again(struct server *server, struct net_call *call, struct charle_error *err)
 {
     struct net_stream *stream = call->stream;
     struct charle_arena arena = {0};
     struct charle_pull_request request;
-    enum charle_err rc = charle_message_read(&charle_pull_request_message, charle_bytes(call->request, call->size), &arena, &request, err);
-    if (rc == CHARLE_OK && (world_chance(server->world, 15) || !ch_tick_stream_cursors(stream->tick, stream->is_blocked, &arena, &request.cursor)))
+    enum charle_err rc = charle_message_read(&charle_pull_request_message, charle_bytes(call->request, call->size),
+                                             &arena, &request, err);
+    if (rc == CHARLE_OK && (world_chance(server->world, 15) ||
+                            !ch_tick_stream_cursors(stream->tick, stream->is_blocked, &arena, &request.cursor)))
         rc = CHARLE_ABORTED;
     ch_tick_stream_close(stream->tick);
     stream->tick = NULL;
@@ -413,7 +443,8 @@ void server_pump(struct server *server)
         world_schedule(world, PUMP_US, EVENT_PUMP);
 }
 
-// --- life ---------------------------------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------------------------------
 
 static bool start(struct server *server)
 {
@@ -493,7 +524,8 @@ bool server_restart_postgres(struct server *server, bool restore)
     bool keeps_ticks = world_chance(world, 50);
     if (!keeps_ticks)
         server_restart(server);
-    if (!ch_pg_cluster_halt(cluster, true) || (restore && !ch_pg_cluster_restore(cluster)) || !ch_pg_cluster_resume(cluster)) {
+    if (!ch_pg_cluster_halt(cluster, true) || (restore && !ch_pg_cluster_restore(cluster)) ||
+        !ch_pg_cluster_resume(cluster)) {
         world_fail(world, "PostgreSQL does not come back");
         return false;
     }

@@ -1,8 +1,7 @@
 // What a laptop's file shows: rows and cursors, with the effects of its waiting calls and without.
-#include "sim/oracle.h"
-
 #include "client/apply.h"
 #include "client/rebase.h"
+#include "sim/oracle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +17,9 @@ static bool sql_ok(struct world *world, struct laptop *laptop, int code)
 bool view_read_cursors(struct laptop *laptop, struct view *view)
 {
     sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select scope, stamp, lineage, state from charle_cursor order by scope", -1, &stmt, NULL);
+    int code =
+        sqlite3_prepare_v2(laptop->replica.sql.db,
+                           "select scope, stamp, lineage, state from charle_cursor order by scope", -1, &stmt, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(stmt);
         if (code != SQLITE_ROW)
@@ -54,7 +55,8 @@ static bool read_table(struct laptop *laptop, const struct table_spec *table, st
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(stmt);
         if (code == SQLITE_ROW)
-            charle_buf_printf(out, "%s\x1f%s%s\n", table->name, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1));
+            charle_buf_printf(out, "%s\x1f%s%s\n", table->name, (const char *)sqlite3_column_text(stmt, 0),
+                              (const char *)sqlite3_column_text(stmt, 1));
     }
     sqlite3_finalize(stmt);
     charle_buf_deinit(&sql);
@@ -82,7 +84,9 @@ static bool take_waiting_off(struct laptop *laptop)
     while (rc == CHARLE_OK && (code == SQLITE_OK || code == SQLITE_ROW)) {
         code = sqlite3_step(stmt);
         if (code == SQLITE_ROW)
-            rc = ch_table_restore(&replica->tables, ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int(stmt, 0)), ch_lite_text(stmt, 1), ch_lite_bytes(stmt, 2), &err);
+            rc = ch_table_restore(&replica->tables,
+                                  ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int(stmt, 0)),
+                                  ch_lite_text(stmt, 1), ch_lite_bytes(stmt, 2), &err);
     }
     sqlite3_finalize(stmt);
     return rc == CHARLE_OK && sql_ok(laptop->world, laptop, code);
@@ -94,8 +98,8 @@ bool view_read(struct laptop *laptop, struct view *view)
     int64_t ready = 0;
     if (ch_replica_begin(&laptop->replica, CH_FETCHABLE, &err))
         return false;
-    bool is_read = ch_meta_number(&laptop->replica.sql, "ready", 0, &ready, &err) == CHARLE_OK && view_read_cursors(laptop, view) && take_waiting_off(laptop) &&
-                   view_read_tables(laptop, &view->rows);
+    bool is_read = ch_meta_number(&laptop->replica.sql, "ready", 0, &ready, &err) == CHARLE_OK &&
+                   view_read_cursors(laptop, view) && take_waiting_off(laptop) && view_read_tables(laptop, &view->rows);
     view->is_ready = ready != 0;
     ch_replica_rollback(&laptop->replica);
     return is_read;
@@ -119,10 +123,15 @@ void view_fail_on_rows(struct laptop *laptop, const char *what, struct charle_bu
         *at = *at == '\x1f' ? '|' : *at;
     for (char *at = is; *at; at++)
         *at = *at == '\x1f' ? '|' : *at;
-    world_fail(laptop->world, "%s: %s: should be\n    %s\n  and is\n    %s", laptop->name, what, should[0] ? should : "nothing", is[0] ? is : "nothing");
+    bool is_first = !laptop->world->result.has_failed;
+    world_fail(laptop->world, "%s: %s: should be\n    %s\n  and is\n    %s", laptop->name, what,
+               should[0] ? should : "nothing", is[0] ? is : "nothing");
+    if (is_first)
+        laptop->world->result.rule = what;
 }
 
-// --- waiting calls ----------------------------------------------------------------------------------------------------------------------
+// --- waiting calls
+// ----------------------------------------------------------------------------------------------------------------------
 
 static enum charle_err change_nothing(struct ch_replica *replica, void *ctx, struct charle_error *err)
 {
@@ -130,16 +139,19 @@ static enum charle_err change_nothing(struct ch_replica *replica, void *ctx, str
     return CHARLE_OK;
 }
 
-// What is shown equals the confirmed rows with all waiting calls run again: taking everything off and on changes nothing.
+// What is shown equals the confirmed rows with all waiting calls run again: taking everything off and on changes
+// nothing.
 void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop)
 {
     struct charle_buf before = {0}, after = {0};
     struct charle_error err;
-    if (!oracle->world->result.has_failed && view_read_tables(laptop, &before) && ch_apply_rebase(&laptop->replica, CH_FETCHABLE, change_nothing, NULL, &err) == CHARLE_OK &&
+    if (!oracle->world->result.has_failed && view_read_tables(laptop, &before) &&
+        ch_apply_rebase(&laptop->replica, CH_FETCHABLE, change_nothing, NULL, &err) == CHARLE_OK &&
         view_read_tables(laptop, &after)) {
         oracle->world->result.rebases_checked++;
         if (!charle_str_equal(charle_buf_str(&before), charle_buf_str(&after)))
-            view_fail_on_rows(laptop, "what it shows is not the confirmed rows with its waiting calls on top", &after, &before);
+            view_fail_on_rows(laptop, "what it shows is not the confirmed rows with its waiting calls on top", &after,
+                              &before);
     }
     charle_buf_deinit(&before);
     charle_buf_deinit(&after);
@@ -150,8 +162,8 @@ bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out)
     static const char sql[] = "select method, request from charle_outbox where position = ?1";
     sqlite3_stmt *stmt = NULL;
     bool is_there = false;
-    if (sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_bind_int64(stmt, 1, ticket) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW) {
+    if (sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_bind_int64(stmt, 1, ticket) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         *out = oracle_hash(0xcbf29ce484222325u, sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
         *out = oracle_hash(*out, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
         is_there = true;
@@ -165,8 +177,10 @@ void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
     for (size_t i = 0; i < laptop->seen_count; i++) {
         uint64_t hash;
         if (!oracle_hash_call(laptop, laptop->seen[i].ticket, &hash))
-            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name, laptop->seen[i].ticket);
+            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name,
+                       laptop->seen[i].ticket);
         else if (laptop->seen[i].hash && hash != laptop->seen[i].hash)
-            world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name, laptop->seen[i].ticket);
+            world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name,
+                       laptop->seen[i].ticket);
     }
 }

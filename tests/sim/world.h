@@ -1,13 +1,18 @@
-// A small world that is the same every time: several laptops, a server, a network that lies, foreign writers and a demon that breaks things.
+// A small world that is the same every time: several laptops, a server, a network that lies, foreign writers and a
+// demon that breaks things.
 //
-// Everything runs in one thread. What happens next is the earliest entry of one queue; when, and what, is drawn from one generator that starts
-// at the seed. The clients are the real client core and the real replica on SQLite over a disk in memory (disk.c); the server is the real
-// server core on a real PostgreSQL (serve.c). Only time, randomness, network and disk are the world's.
+// Everything runs in one thread. What happens next is the earliest entry of one queue; when, and what, is drawn from
+// one generator that starts at the seed. The clients are the real client core and the real replica on SQLite over a
+// disk in memory (disk.c); the server is the real server core on a real PostgreSQL (serve.c). Only time, randomness,
+// network and disk are the world's.
 //
-//   world.c     queue, clock, dice, trace          net.c       calls and messages between laptops and server
-//   disk.c      SQLite's files, with power cuts    serve.c     the server and its database
-//   laptop.c    a client: env, life, user          writer.c    people with psql
-//   oracle.c    what must be true                  nemesis.c   what goes wrong
+//   world.c     queue, steps                       net.c       calls and messages between laptops and server
+//   dice.c      dice, trace                        serve.c     the server and its database
+//   disk.c      SQLite's files, with power cuts    writer.c    people with psql
+//   laptop.c    a client: env, life                nemesis.c   what goes wrong
+//   user.c      somebody who works on it           actions.c   what was done, to be done again
+//   oracle.c    what must be true                  shrink.c    the fewest actions that a failure needs
+//   finish.c    everything heals                   shared.c    cluster and template
 //
 // A run fails by world_fail(): it says what, at which step, and how to see it again.
 #ifndef CHARLE_TESTS_SIM_WORLD_H
@@ -36,7 +41,8 @@ enum world_plant {
     PLANT_LOSE_ROW,        // a page loses one row on its way
     PLANT_HALF_MOMENT,     // the pages of a moment are cut: the first says it is the last
     PLANT_KEEP_LOST,       // the client is not told that it lost a scope
-    PLANT_FORGET_NUMBERS,  // the server forgets a device's last calls, as if they were remembered outside the transaction
+    PLANT_FORGET_NUMBERS,  // the server forgets a device's last calls, as if they were remembered outside the
+                           // transaction
     PLANT_LOSE_OUTBOX,     // a crash takes the newest call away
     PLANT_SILENT_WRITER,   // a foreign writer's change is not stamped
     PLANT_EARLY_CURSOR,    // a page's cursor arrives without its rows
@@ -53,6 +59,23 @@ enum world_plant {
 
 struct world_shared; // the cluster and the template, made once for all runs
 
+struct dice {
+    uint64_t state[4];
+};
+
+// What somebody did of his own will: everything else follows from it.
+struct action {
+    int64_t at;    // microseconds of the world's clock
+    char kind;     // 'u' a laptop's user, 'w' a foreign writer, 'n' the nemesis
+    int who;       // the laptop, or the nemesis' deed
+    uint64_t seed; // of the dice it is played with
+};
+struct actions {
+    struct action *items; // owned
+    size_t count, capacity;
+    int64_t end_at;
+};
+
 struct world_options {
     struct world_shared *shared;
     uint64_t seed;
@@ -61,15 +84,21 @@ struct world_options {
     bool may_restart_postgres; // costs a second each
     bool may_restore;          // a cold copy is put back once
     enum world_plant plant;
-    const char *program;       // for the command that repeats a run
+    const char *program;          // for the command that repeats a run
+    int64_t until;                // stops after this step, without an end; 0: goes to the end
+    const struct actions *replay; // these and no others; NULL: as the dice say
+    struct actions *record;       // gets what was done; NULL: not wanted
 };
 
 struct world_result {
     bool has_failed;
     char problem[600];
+    const char *rule; // that was broken: the same words for the same rule
+    int64_t failed_at_step;
     uint64_t trace_hash;
     // Figures.
-    int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected, calls_merged;
+    int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected,
+        calls_merged;
     int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs;
 };
 
@@ -81,26 +110,27 @@ enum event_kind {
     EVENT_TIMER,       // the core asked for it
     EVENT_LINK,        // the connection of a laptop comes or goes
     EVENT_BOOT,        // a laptop starts again
-    EVENT_USER,        // its user does something
-    EVENT_WRITER,      // somebody writes past the services
-    EVENT_NEMESIS,
+    EVENT_ACTION,      // somebody does something
     EVENT_PUMP,        // the server looks for news for its live streams
 };
 
 struct event {
     int64_t at;
-    uint64_t order;          // of equal times: first come, first served
+    uint64_t order; // of equal times: first come, first served
     enum event_kind kind;
     int laptop;
-    uint64_t token;          // of timers, links and boots: an older one than the present is void
+    uint64_t token; // of timers, links and boots: an older one than the present is void
     struct net_call *call;
-    uint8_t *bytes;          // owned
+    uint8_t *bytes; // owned
     size_t size;
     enum charle_err code;
     bool flag;
+    char actor;                  // of actions
+    const struct action *action; // that is played again
 };
 
-// --- laptop.c ---------------------------------------------------------------------------------------------------------------
+// --- laptop.c
+// ---------------------------------------------------------------------------------------------------------------
 
 struct sim_disk;
 
@@ -109,6 +139,7 @@ struct laptop {
     int index;
     char name[WORLD_NAME_SIZE];   // "A1": person A's first device
     char person[WORLD_NAME_SIZE]; // id of the person
+    struct dice dice;
     struct sim_disk *disk;
     char vfs[WORLD_NAME_SIZE];
     struct ch_client_env env;
@@ -116,45 +147,51 @@ struct laptop {
     struct ch_client_core *core;
     bool is_on;
     bool is_linked;
-    bool is_dead_end;             // messages vanish without anybody being told
-    uint64_t link;                // number of the present connection; calls belong to one
+    bool is_dead_end; // messages vanish without anybody being told
+    uint64_t link;    // number of the present connection; calls belong to one
     uint64_t timer_token, link_token, boot_token;
     int64_t timer_at;
-    unsigned events;              // that the core told since the last look
-    int64_t moment;               // index of the newest version it can be at, for the oracle
+    unsigned events; // that the core told since the last look
+    int64_t moment;  // index of the newest version it can be at, for the oracle
     // Calls whose success the user has seen: they must never vanish.
     struct seen_call {
         int64_t ticket;
-        uint64_t hash;            // of method and request; 0: not known
-    } *seen;
+        uint64_t hash; // of method and request; 0: not known
+    } * seen;
     size_t seen_count, seen_capacity;
 };
 
 void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person);
 void laptop_deinit(struct laptop *laptop);
-void laptop_boot(struct laptop *laptop);               // opens the replica and starts the core
+void laptop_boot(struct laptop *laptop); // opens the replica and starts the core
 void laptop_crash(struct laptop *laptop, bool is_power_cut);
-void laptop_act(struct laptop *laptop);                // the user does something
-void laptop_after(struct laptop *laptop);              // after each event that its core got
-bool laptop_is_idle(struct laptop *laptop);            // live, nothing waits, nothing is being fetched
+int64_t laptop_number(struct laptop *laptop, const char *sql); // from its replica; -1: it cannot be read
+void laptop_after(struct laptop *laptop);                      // after each event that its core got
+bool laptop_is_idle(struct laptop *laptop);                    // live, nothing waits, nothing is being fetched
 void laptop_describe(struct laptop *laptop, struct charle_buf *out);
 
-// --- net.c ------------------------------------------------------------------------------------------------------------------
+// --- user.c
+// -----------------------------------------------------------------------------------------------------------------
+
+void laptop_act(struct laptop *laptop); // its user does something
+
+// --- net.c
+// ------------------------------------------------------------------------------------------------------------------
 
 enum net_method { NET_OPEN, NET_PULL, NET_COPY, NET_HASH, NET_PUSH, NET_UNKNOWN };
 
 struct net_stream;
 struct net_call {
     struct laptop *laptop;
-    uint64_t id;             // the core's
-    uint64_t link;           // the connection it belongs to
+    uint64_t id;   // the core's
+    uint64_t link; // the connection it belongs to
     enum net_method method;
     uint8_t *request;
     size_t size;
-    bool is_over;            // cancelled or done at the client: nothing more is given to it
-    bool is_copy;            // delivered once more by the network: nobody waits for its answer
-    bool is_ended;           // the server has said its last word
-    int64_t last_at;         // messages of one call stay in order
+    bool is_over;              // cancelled or done at the client: nothing more is given to it
+    bool is_copy;              // delivered once more by the network: nobody waits for its answer
+    bool is_ended;             // the server has said its last word
+    int64_t last_at;           // messages of one call stay in order
     struct net_stream *stream; // live: what the server knows about it
 };
 
@@ -162,61 +199,91 @@ void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_b
 void net_cancel(void *ctx, uint64_t id);
 void net_reply(struct net_call *call, struct charle_bytes message);
 void net_end(struct net_call *call, enum charle_err code);
-void net_cut(struct laptop *laptop, int64_t notice_us, int64_t away_us); // vanishes now, is noticed later, comes back later
-void net_break(struct laptop *laptop);    // the connection is noticed to be lost
+void net_cut(struct laptop *laptop, int64_t notice_us,
+             int64_t away_us);         // vanishes now, is noticed later, comes back later
+void net_break(struct laptop *laptop); // the connection is noticed to be lost
 void net_event(struct world *world, struct event *event);
 void net_forget_all(struct laptop *laptop); // the program is gone
 
-// --- serve.c ----------------------------------------------------------------------------------------------------------------
+// --- serve.c
+// ----------------------------------------------------------------------------------------------------------------
 
 struct server;
 struct server *server_new(struct world *world);
 void server_free(struct server *server);
 void server_handle(struct server *server, struct net_call *call);
 void server_pump(struct server *server);
-void server_restart(struct server *server);                      // everything in memory is lost
+void server_restart(struct server *server);                        // everything in memory is lost
 bool server_restart_postgres(struct server *server, bool restore); // stop -m immediate, maybe an old copy, start
-bool server_save(struct server *server);                         // a cold copy of the database
-struct charle_db *server_db(struct server *server);              // the oracle's handle
+bool server_save(struct server *server);                           // a cold copy of the database
+struct charle_db *server_db(struct server *server);                // the oracle's handle
 struct charle_db *server_writer(struct server *server, int index);
 
-// --- plant.c ----------------------------------------------------------------------------------------------------------------
+// --- plant.c
+// ----------------------------------------------------------------------------------------------------------------
 
 // A page as the planted fault leaves it; false: as it was.
-bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out);
-bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct charle_arena *arena, struct charle_buf *out);
+bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct charle_arena *arena,
+                      struct charle_buf *out);
+bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct charle_arena *arena,
+                      struct charle_buf *out);
 bool plant_in_database(struct world *world, struct charle_db *db, struct charle_error *err); // false: it cannot be done
 
-// --- the others -------------------------------------------------------------------------------------------------------------
+// --- the others
+// -------------------------------------------------------------------------------------------------------------
 
 void writer_act(struct world *world);
-void writer_stop(struct world *world); // the slow one's transaction is given up
-void nemesis_act(struct world *world);
+void writer_stop(struct world *world);   // the slow one's transaction is given up
+int nemesis_choose(struct world *world); // a deed
+void nemesis_act(struct world *world, int deed);
+const char *nemesis_name(int deed); // NULL: there is none of that number
+void world_finish(struct world *world);
+
+// --- actions.c
+// ------------------------------------------------------------------------------------------------------------------
+
+void actions_begin(struct world *world); // schedules what will be done
+void actions_event(struct world *world, const struct event *event);
+void actions_free(struct actions *actions);
+bool actions_write(const struct actions *actions, const struct world_options *options, const char *path);
+bool actions_read(const char *path, struct actions *actions, struct world_options *options); // false after saying why
+
+// --- shrink.c
+// -------------------------------------------------------------------------------------------------------------------
+
+// Leaves out of the actions of a failing run whatever the failure does not need. At most `runs_max` runs.
+void shrink(const struct world_options *options, const char *rule, struct actions *actions, int runs_max);
 
 struct oracle;
 struct oracle *oracle_new(struct world *world);
 void oracle_free(struct oracle *oracle);
-void oracle_commit(struct oracle *oracle, const char *by);        // something may have been committed
-void oracle_judged(struct oracle *oracle, const struct charle_push_request *request, const struct charle_push_reply *reply);
-void oracle_told_foreign_tally(struct oracle *oracle, const char *id, int64_t delta); // committed with the next oracle_commit
+void oracle_commit(struct oracle *oracle, const char *by); // something may have been committed
+void oracle_judged(struct oracle *oracle, const struct charle_push_request *request,
+                   const struct charle_push_reply *reply);
+void oracle_told_foreign_tally(struct oracle *oracle, const char *id,
+                               int64_t delta); // committed with the next oracle_commit
 void oracle_saved(struct oracle *oracle);
 void oracle_restored(struct oracle *oracle);
 void oracle_check_laptop(struct oracle *oracle, struct laptop *laptop, bool must_be_newest);
 bool oracle_is_newest(struct oracle *oracle, struct laptop *laptop);
 void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop);
-bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out); // of method and request; false: it is not there
+bool oracle_hash_call(struct laptop *laptop, int64_t ticket,
+                      uint64_t *out); // of method and request; false: it is not there
 void oracle_check_seen(struct oracle *oracle, struct laptop *laptop);
-void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop); // at the end: everything judged, as the server said
+void oracle_check_outbox(struct oracle *oracle,
+                         struct laptop *laptop); // at the end: everything judged, as the server said
 
-// --- world.c ----------------------------------------------------------------------------------------------------------------
+// --- world.c
+// ----------------------------------------------------------------------------------------------------------------
 
 struct world {
     struct world_options options;
     struct world_result result;
-    uint64_t dice[4];
-    int64_t now;                  // monotonic, microseconds
+    struct dice dice, server_dice;
+    struct dice *current; // of what happens now
+    int64_t now;          // monotonic, microseconds
     int64_t wall_offset;
-    struct event *queue;          // a heap
+    struct event *queue; // a heap
     size_t queue_count, queue_capacity;
     uint64_t next_order;
     uint64_t next_token;
@@ -226,8 +293,8 @@ struct world {
     int laptop_count;
     struct server *server;
     struct oracle *oracle;
-    bool is_healing;              // the end phase: no more faults, no more work
-    bool is_copied;               // a cold copy of the database was taken
+    bool is_healing; // the end phase: no more faults, no more work
+    bool is_copied;  // a cold copy of the database was taken
     // How bad this world is; drawn once.
     int drop_percent, duplicate_percent, slow_percent, user_us, writer_us, nemesis_us;
 };
@@ -236,17 +303,21 @@ struct world_shared *world_shared_new(void);
 void world_shared_free(struct world_shared *shared);
 void world_run(const struct world_options *options, struct world_result *out);
 
-// For serve.c.
+// For serve.c and world.c.
+bool world_make_database(struct world *world);
 const char *world_database_url(struct world *world);
 struct ch_pg_cluster *world_cluster(struct world *world);
 
 void world_fail(struct world *world, const char *format, ...) CHARLE_PRINTF(2, 3);
 void world_trace(struct world *world, const char *format, ...) CHARLE_PRINTF(2, 3);
 struct event *world_schedule(struct world *world, int64_t delay_us, enum event_kind kind); // valid until the next call
+void world_step(struct world *world);
+uint64_t dice_throw(struct dice *dice);
+void dice_seed(struct dice *dice, uint64_t seed);
 uint64_t world_random(struct world *world);
-int64_t world_below(struct world *world, int64_t bound);                 // 0 … bound - 1
+int64_t world_below(struct world *world, int64_t bound); // 0 … bound - 1
 bool world_chance(struct world *world, int percent);
-int64_t world_delay(struct world *world, int64_t mean_us);               // around the mean, now and then much longer
+int64_t world_delay(struct world *world, int64_t mean_us); // around the mean, now and then much longer
 int64_t world_wall(const struct world *world);
 
 #endif

@@ -1,7 +1,7 @@
-// People with psql, and other programs: they write to the tables past all services, in transactions of their own making.
-#include "sim/world.h"
-
+// People with psql, and other programs: they write to the tables past all services, in transactions of their own
+// making.
 #include "db/pg/pg.h"
+#include "sim/world.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,41 +12,63 @@
 // What a statement may use: %1 … is not printf's, so each gets the same numbers: salt, salt, number, small.
 static void write_statement(struct world *world, bool is_slow, char *out, size_t size)
 {
-    int64_t salt = world_below(world, 1000000), other = world_below(world, 1000000), number = world_below(world, 1000), day = 1 + world_below(world, 27);
+    int64_t salt = world_below(world, 1000000), other = world_below(world, 1000000), number = world_below(world, 1000),
+            day = 1 + world_below(world, 27);
     switch (world_below(world, 24)) {
     case 0:
-        snprintf(out, size, "insert into job (id, title, area_id, owner_id, state, price, labels, updated_at) values ('w%" PRId64 "', 'written %" PRId64 "', " SOME("id", "area") ", " SOME("id", "person")
-                 ", 'open', %" PRId64 ", array['x', 'l1'], '2026-01-%02" PRId64 "') on conflict do nothing", salt, number, salt, other, number, day);
+        snprintf(out, size,
+                 "insert into job (id, title, area_id, owner_id, state, price, labels, updated_at) values ('w%" PRId64
+                 "', 'written %" PRId64
+                 "', " SOME("id", "area") ", " SOME("id", "person") ", 'open', %" PRId64
+                                                                    ", array['x', 'l1'], '2026-01-%02" PRId64
+                                                                    "') on conflict do nothing",
+                 salt, number, salt, other, number, day);
         break;
     case 1:
     case 2:
-        snprintf(out, size, "update job set title = 'psql %" PRId64 "', hits = hits + 1, updated_at = '2026-02-%02" PRId64 "' where id = " SOME("id", "job"), number, day, salt);
+        snprintf(out, size,
+                 "update job set title = 'psql %" PRId64 "', hits = hits + 1, updated_at = '2026-02-%02" PRId64
+                 "' where id = " SOME("id", "job"),
+                 number, day, salt);
         break;
     case 3:
     case 4:
-        snprintf(out, size, "update job set area_id = " SOME("id", "area") " where id = " SOME("id", "job"), other, salt);
+        snprintf(out, size, "update job set area_id = " SOME("id", "area") " where id = " SOME("id", "job"), other,
+                 salt);
         break;
     case 5:
-        snprintf(out, size, "update job set owner_id = " SOME("id", "person") " where id = " SOME("id", "job"), other, salt);
+        snprintf(out, size, "update job set owner_id = " SOME("id", "person") " where id = " SOME("id", "job"), other,
+                 salt);
         break;
     case 6:
-        snprintf(out, size, "update job set state = (array['draft', 'open', 'done', 'dropped'])[%" PRId64 "] where id = " SOME("id", "job"), 1 + number % 4, salt);
+        snprintf(out, size,
+                 "update job set state = (array['draft', 'open', 'done', 'dropped'])[%" PRId64
+                 "] where id = " SOME("id", "job"),
+                 1 + number % 4, salt);
         break;
     case 7:
-        snprintf(out, size, "update job set price = coalesce(price, 0) + 1, note = note || chr(10) || chr(10) || 'bulk' where number %% 5 = %" PRId64 " and length(coalesce(note, '')) < 300", number % 5);
+        snprintf(out, size,
+                 "update job set price = coalesce(price, 0) + 1, note = note || chr(10) || chr(10) || 'bulk' where "
+                 "number %% 5 = %" PRId64 " and length(coalesce(note, '')) < 300",
+                 number % 5);
         break;
     case 8:
         snprintf(out, size, "delete from job where id = " SOME("id", "job"), salt);
         break;
     case 9:
     case 10:
-        snprintf(out, size, "insert into assignee values (" SOME("id", "job") ", " SOME("id", "person") ") on conflict do nothing", salt, other);
+        snprintf(out, size,
+                 "insert into assignee values (" SOME("id", "job") ", " SOME("id", "person") ") on conflict do nothing",
+                 salt, other);
         break;
     case 11:
         snprintf(out, size, "delete from assignee where job_id = " SOME("job_id", "assignee"), salt);
         break;
     case 12:
-        snprintf(out, size, "insert into remark values ('r%" PRId64 "', " SOME("id", "job") ", " SOME("id", "person") ", 'psql says %" PRId64 "') on conflict do nothing", number, salt, other, number);
+        snprintf(out, size,
+                 "insert into remark values ('r%" PRId64
+                 "', " SOME("id", "job") ", " SOME("id", "person") ", 'psql says %" PRId64 "') on conflict do nothing",
+                 number, salt, other, number);
         break;
     case 13:
         snprintf(out, size, "delete from remark where id = " SOME("id", "remark"), salt);
@@ -55,32 +77,50 @@ static void write_statement(struct world *world, bool is_slow, char *out, size_t
         snprintf(out, size, "update person set is_lead = not is_lead where id = " SOME("id", "person"), salt);
         break;
     case 15:
-        snprintf(out, size, "update person set is_active = %s where id = (array['B', 'C', 'D'])[%" PRId64 "]", number % 3 ? "true" : "false", 1 + salt % 3);
+        snprintf(out, size, "update person set is_active = %s where id = (array['B', 'C', 'D'])[%" PRId64 "]",
+                 number % 3 ? "true" : "false", 1 + salt % 3);
         break;
     case 16:
     case 17:
-        snprintf(out, size, "update area set keeper_id = case when %" PRId64 " %% 4 = 0 then null else " SOME("id", "person") " end where id = " SOME("id", "area"), number, other, salt);
+        snprintf(out, size,
+                 "update area set keeper_id = case when %" PRId64
+                 " %% 4 = 0 then null else " SOME("id", "person") " end where id = " SOME("id", "area"),
+                 number, other, salt);
         break;
     case 18: // money moves
-        snprintf(out, size, "update account set balance = balance + case id when 'accA' then %" PRId64 " else -%" PRId64 " end where id in ('accA', 'acc%c')", number % 50, number % 50, (char)('B' + salt % 3));
+        snprintf(out, size,
+                 "update account set balance = balance + case id when 'accA' then %" PRId64 " else -%" PRId64
+                 " end where id in ('accA', 'acc%c')",
+                 number % 50, number % 50, (char)('B' + salt % 3));
         break;
     case 19: // changes nothing
         snprintf(out, size, "update job set title = title, price = price where number %% 3 = %" PRId64, number % 3);
         break;
     case 20: // comes and goes at once
-        snprintf(out, size, "insert into remark values ('gone', " SOME("id", "job") ", 'A', 'for a moment'); delete from remark where id = 'gone'", salt);
+        snprintf(out, size,
+                 "insert into remark values ('gone', " SOME(
+                     "id", "job") ", 'A', 'for a moment'); delete from remark where id = 'gone'",
+                 salt);
         break;
     case 21: // a key changes
-        snprintf(out, size, "update assignee set person_id = " SOME("id", "person") " where job_id = " SOME("job_id", "assignee") " and (select count(*) from assignee a where a.job_id = assignee.job_id) = 1", other, salt);
+        snprintf(
+            out, size,
+            "update assignee set person_id = " SOME("id", "person") " where job_id = " SOME(
+                "job_id", "assignee") " and (select count(*) from assignee a where a.job_id = assignee.job_id) = 1",
+            other, salt);
         break;
     case 22:
-        snprintf(out, size, "update remark set job_id = " SOME("id", "job") ", author_id = " SOME("id", "person") " where id = " SOME("id", "remark"), salt, other, number);
+        snprintf(out, size,
+                 "update remark set job_id = " SOME("id", "job") ", author_id = " SOME(
+                     "id", "person") " where id = " SOME("id", "remark"),
+                 salt, other, number);
         break;
     default:
         if (number % 10 == 0 && !is_slow) // it keeps even readers out
             snprintf(out, size, "truncate remark");
         else
-            snprintf(out, size, "update area set name = 'area %" PRId64 "' where id = " SOME("id", "area"), number, salt);
+            snprintf(out, size, "update area set name = 'area %" PRId64 "' where id = " SOME("id", "area"), number,
+                     salt);
         break;
     }
 }
@@ -116,8 +156,8 @@ static bool count_up(struct world *world, PGconn *connection, char id[8], int64_
 // Savepoints whose work is undone, in between.
 static bool write_in_vain(struct world *world, PGconn *connection)
 {
-    return run(world, connection, "savepoint s") && (write_some(world, connection, false) || true) && (write_some(world, connection, false) || true) &&
-           run(world, connection, "rollback to savepoint s");
+    return run(world, connection, "savepoint s") && (write_some(world, connection, false) || true) &&
+           (write_some(world, connection, false) || true) && run(world, connection, "rollback to savepoint s");
 }
 
 static bool end_transaction(struct world *world, PGconn *connection, bool is_good, const char *by)
@@ -147,7 +187,8 @@ static void write_transaction(struct world *world, PGconn *connection)
         if (is_good && world_chance(world, 15))
             is_good = write_in_vain(world, connection);
         if (is_good && world_chance(world, 5))
-            is_good = run(world, connection, "set constraints all immediate") && run(world, connection, "set constraints all deferred");
+            is_good = run(world, connection, "set constraints all immediate") &&
+                      run(world, connection, "set constraints all deferred");
     }
     if (!end_transaction(world, connection, is_good, "psql"))
         return;
@@ -175,7 +216,8 @@ static void write_slowly(struct world *world, PGconn *connection)
 // Planted: a change that no trigger sees.
 static void write_unseen(struct world *world, PGconn *connection)
 {
-    (void)!(run(world, connection, "alter table job disable trigger user") && run(world, connection, "update job set title = 'unseen ' || title"));
+    (void)!(run(world, connection, "alter table job disable trigger user") &&
+            run(world, connection, "update job set title = 'unseen ' || title"));
     (void)!run(world, connection, "alter table job enable always trigger user");
     oracle_commit(world->oracle, "a silent writer");
 }
