@@ -77,8 +77,7 @@ void actions_free(struct actions *actions)
     *actions = (struct actions){0};
 }
 
-// --- as a file
-// ---------------------------------------------------------------------------------------------------------------------
+// --- as a file -------------------------------------------------------------------------------------------------------
 
 bool actions_write(const struct actions *actions, const struct world_options *options, const char *path)
 {

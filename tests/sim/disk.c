@@ -53,8 +53,7 @@ struct sim_disk {
     bool is_dead, is_full;
 };
 
-// --- content
-// ----------------------------------------------------------------------------------------------------------------
+// --- content ---------------------------------------------------------------------------------------------------------
 
 static void resize(struct content *content, size_t size)
 {
@@ -137,8 +136,7 @@ static void free_file(struct file *file)
     free(file);
 }
 
-// --- a file's methods
-// --------------------------------------------------------------------------------------------------------
+// --- a file's methods ------------------------------------------------------------------------------------------------
 
 static struct handle *handle_of(sqlite3_file *base)
 {
@@ -272,8 +270,7 @@ static int characteristics(sqlite3_file *base)
     return 0;
 }
 
-// --- shared memory of the log
-// ---------------------------------------------------------------------------------------------------
+// --- shared memory of the log ----------------------------------------------------------------------------------------
 
 static int shm_map(sqlite3_file *base, int region, int size, int extend, void volatile **out)
 {
@@ -390,8 +387,7 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = shm_unmap,
 };
 
-// --- the disk's methods
-// -----------------------------------------------------------------------------------------------------------
+// --- the disk's methods ----------------------------------------------------------------------------------------------
 
 static struct sim_disk *disk_of(sqlite3_vfs *vfs)
 {
@@ -501,8 +497,7 @@ static int disk_last_error(sqlite3_vfs *vfs, int size, char *out)
     return 0;
 }
 
-// --- life
-// ---------------------------------------------------------------------------------------------------------------------------
+// --- life ------------------------------------------------------------------------------------------------------------
 
 struct sim_disk *sim_disk_new(const char *name, sim_disk_random random, sim_disk_wall wall, void *ctx)
 {

@@ -92,8 +92,7 @@ static void hash_contents(struct oracle *oracle, struct version *version)
     charle_buf_deinit(&shown);
 }
 
-// --- reading the server
-// ------------------------------------------------------------------------------------------------------------
+// --- reading the server ----------------------------------------------------------------------------------------------
 
 void oracle_make_state_sql(struct oracle *oracle)
 {

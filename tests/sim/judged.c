@@ -134,8 +134,7 @@ void oracle_restored(struct oracle *oracle)
     oracle->is_fresh = true;
 }
 
-// --- in the end
-// ---------------------------------------------------------------------------------------------------------------------
+// --- in the end ------------------------------------------------------------------------------------------------------
 
 void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
 {

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- what the core sees of the world
-// ---------------------------------------------------------------------------------------------
+// --- what the core sees of the world ---------------------------------------------------------------------------------
 
 static int64_t env_mono(void *ctx)
 {
@@ -57,8 +56,7 @@ static uint64_t disk_random(void *ctx)
     return world_random(((struct laptop *)ctx)->world);
 }
 
-// --- life
-// ---------------------------------------------------------------------------------------------------------------------------
+// --- life ------------------------------------------------------------------------------------------------------------
 
 void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person)
 {
@@ -173,8 +171,7 @@ void laptop_after(struct laptop *laptop)
         laptop_crash(laptop, world_chance(world, 60));
 }
 
-// --- the end
-// ------------------------------------------------------------------------------------------------------------------------
+// --- the end ---------------------------------------------------------------------------------------------------------
 
 int64_t laptop_number(struct laptop *laptop, const char *sql)
 {

@@ -63,8 +63,7 @@ static struct event *to_call(struct net_call *call, int64_t delay, enum event_ki
     return event;
 }
 
-// --- the client's side
-// ------------------------------------------------------------------------------------------------------------
+// --- the client's side -----------------------------------------------------------------------------------------------
 
 static void maybe_duplicate(struct net_call *call)
 {
@@ -156,8 +155,7 @@ void net_break(struct laptop *laptop)
     }
 }
 
-// --- the server's side
-// --------------------------------------------------------------------------------------------------------------
+// --- the server's side -----------------------------------------------------------------------------------------------
 
 static int64_t in_order(struct net_call *call)
 {
@@ -192,8 +190,7 @@ void net_end(struct net_call *call, enum charle_err code)
         to_call(call, in_order(call), EVENT_DONE)->code = code;
 }
 
-// --- arriving
-// -----------------------------------------------------------------------------------------------------------------------
+// --- arriving --------------------------------------------------------------------------------------------------------
 
 static bool reaches_client(const struct net_call *call, const struct event *event)
 {

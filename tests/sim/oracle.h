@@ -19,8 +19,7 @@ enum {
 };
 #define ORACLE_NO_VALUE "~" // a column that is not shown, or has no value
 
-// --- oracle_tables.c
-// -------------------------------------------------------------------------------------------------------------------
+// --- oracle_tables.c -------------------------------------------------------------------------------------------------
 
 struct row;
 struct column_spec {
@@ -51,8 +50,7 @@ void oracle_project(const struct row *row, uint32_t bits, struct charle_buf *out
 // Goes through the scopes of a row; they are between blanks. NULL: there is none any more.
 const char *oracle_next_scope(const char *at, char out[SCOPE_SIZE]);
 
-// --- history.c
-// --------------------------------------------------------------------------------------------------------------------
+// --- history.c -------------------------------------------------------------------------------------------------------
 
 struct row { // one of its kind: equal rows are the same
     uint32_t table;
@@ -81,8 +79,7 @@ int64_t row_number(const struct row *row, int column);
 void oracle_make_state_sql(struct oracle *oracle);
 uint64_t oracle_hash(uint64_t hash, const void *data, size_t size);
 
-// --- judged.c
-// ---------------------------------------------------------------------------------------------------------------------
+// --- judged.c --------------------------------------------------------------------------------------------------------
 
 struct device {
     char id[CH_ID_LEN + 1];
@@ -99,8 +96,7 @@ struct tally {
 
 struct tally *oracle_tally(struct oracle *oracle, const char *id);
 
-// --- view.c
-// -----------------------------------------------------------------------------------------------------------------------
+// --- view.c ----------------------------------------------------------------------------------------------------------
 
 struct cursor {
     char scope[SCOPE_SIZE];

@@ -50,8 +50,7 @@ struct server {
     struct charle_buf page;
 };
 
-// --- connections
-// -----------------------------------------------------------------------------------------------------------------
+// --- connections -----------------------------------------------------------------------------------------------------
 
 static bool open_handle(struct server *server, struct charle_db **db)
 {
@@ -96,8 +95,7 @@ struct charle_db *server_writer(struct server *server, int index)
     return server->writers[index];
 }
 
-// --- pulls
-// -----------------------------------------------------------------------------------------------------------------------
+// --- pulls -----------------------------------------------------------------------------------------------------------
 
 static struct ch_sync_peer peer_of(const struct net_call *call)
 {
@@ -231,8 +229,7 @@ static enum charle_err pull(struct server *server, struct net_call *call, struct
     return rc ? rc : ch_ticks_note(server->ticks, request.device_id, &positions, err);
 }
 
-// --- the other methods
-// --------------------------------------------------------------------------------------------------------------
+// --- the other methods -----------------------------------------------------------------------------------------------
 
 static void reply_with(struct server *server, struct net_call *call, const struct charle_message *type,
                        const void *message)
@@ -360,8 +357,7 @@ void server_handle(struct server *server, struct net_call *call)
         world_schedule(world, 100 + world_below(world, 2000), EVENT_PUMP);
 }
 
-// --- live streams
-// -------------------------------------------------------------------------------------------------------------------
+// --- live streams ----------------------------------------------------------------------------------------------------
 
 static void end_stream(struct net_call *call, enum charle_err code)
 {
@@ -443,8 +439,7 @@ void server_pump(struct server *server)
         world_schedule(world, PUMP_US, EVENT_PUMP);
 }
 
-// --- life
-// ---------------------------------------------------------------------------------------------------------------------------
+// --- life ------------------------------------------------------------------------------------------------------------
 
 static bool start(struct server *server)
 {

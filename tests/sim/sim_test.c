@@ -1,9 +1,10 @@
 // Runs the simulation: without options the cases below, with options what run.c says.
 #include "sim/run.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 static struct world_shared *shared;
 

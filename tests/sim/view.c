@@ -130,8 +130,7 @@ void view_fail_on_rows(struct laptop *laptop, const char *what, struct charle_bu
         laptop->world->result.rule = what;
 }
 
-// --- waiting calls
-// ----------------------------------------------------------------------------------------------------------------------
+// --- waiting calls ---------------------------------------------------------------------------------------------------
 
 static enum charle_err change_nothing(struct ch_replica *replica, void *ctx, struct charle_error *err)
 {

@@ -129,8 +129,7 @@ struct event {
     const struct action *action; // that is played again
 };
 
-// --- laptop.c
-// ---------------------------------------------------------------------------------------------------------------
+// --- laptop.c --------------------------------------------------------------------------------------------------------
 
 struct sim_disk;
 
@@ -170,13 +169,11 @@ void laptop_after(struct laptop *laptop);                      // after each eve
 bool laptop_is_idle(struct laptop *laptop);                    // live, nothing waits, nothing is being fetched
 void laptop_describe(struct laptop *laptop, struct charle_buf *out);
 
-// --- user.c
-// -----------------------------------------------------------------------------------------------------------------
+// --- user.c ----------------------------------------------------------------------------------------------------------
 
 void laptop_act(struct laptop *laptop); // its user does something
 
-// --- net.c
-// ------------------------------------------------------------------------------------------------------------------
+// --- net.c -----------------------------------------------------------------------------------------------------------
 
 enum net_method { NET_OPEN, NET_PULL, NET_COPY, NET_HASH, NET_PUSH, NET_UNKNOWN };
 
@@ -205,8 +202,7 @@ void net_break(struct laptop *laptop); // the connection is noticed to be lost
 void net_event(struct world *world, struct event *event);
 void net_forget_all(struct laptop *laptop); // the program is gone
 
-// --- serve.c
-// ----------------------------------------------------------------------------------------------------------------
+// --- serve.c ---------------------------------------------------------------------------------------------------------
 
 struct server;
 struct server *server_new(struct world *world);
@@ -219,8 +215,7 @@ bool server_save(struct server *server);                           // a cold cop
 struct charle_db *server_db(struct server *server);                // the oracle's handle
 struct charle_db *server_writer(struct server *server, int index);
 
-// --- plant.c
-// ----------------------------------------------------------------------------------------------------------------
+// --- plant.c ---------------------------------------------------------------------------------------------------------
 
 // A page as the planted fault leaves it; false: as it was.
 bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct charle_arena *arena,
@@ -229,8 +224,7 @@ bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct c
                       struct charle_buf *out);
 bool plant_in_database(struct world *world, struct charle_db *db, struct charle_error *err); // false: it cannot be done
 
-// --- the others
-// -------------------------------------------------------------------------------------------------------------
+// --- the others ------------------------------------------------------------------------------------------------------
 
 void writer_act(struct world *world);
 void writer_stop(struct world *world);   // the slow one's transaction is given up
@@ -239,8 +233,7 @@ void nemesis_act(struct world *world, int deed);
 const char *nemesis_name(int deed); // NULL: there is none of that number
 void world_finish(struct world *world);
 
-// --- actions.c
-// ------------------------------------------------------------------------------------------------------------------
+// --- actions.c -------------------------------------------------------------------------------------------------------
 
 void actions_begin(struct world *world); // schedules what will be done
 void actions_event(struct world *world, const struct event *event);
@@ -248,8 +241,7 @@ void actions_free(struct actions *actions);
 bool actions_write(const struct actions *actions, const struct world_options *options, const char *path);
 bool actions_read(const char *path, struct actions *actions, struct world_options *options); // false after saying why
 
-// --- shrink.c
-// -------------------------------------------------------------------------------------------------------------------
+// --- shrink.c --------------------------------------------------------------------------------------------------------
 
 // Leaves out of the actions of a failing run whatever the failure does not need. At most `runs_max` runs.
 void shrink(const struct world_options *options, const char *rule, struct actions *actions, int runs_max);
@@ -273,8 +265,7 @@ void oracle_check_seen(struct oracle *oracle, struct laptop *laptop);
 void oracle_check_outbox(struct oracle *oracle,
                          struct laptop *laptop); // at the end: everything judged, as the server said
 
-// --- world.c
-// ----------------------------------------------------------------------------------------------------------------
+// --- world.c ---------------------------------------------------------------------------------------------------------
 
 struct world {
     struct world_options options;
