@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/limits.h"
 #include "server/exit.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ enum {
     POOL_SIZE_DEFAULT = 8,
     POOL_SIZE_MAX = 200,
     UPKEEP_EVERY_S_DEFAULT = 3600,
+    KEEP_FILES_DAYS_DEFAULT = 7, // a laptop has uploaded a file, and its call follows within a week
     KEEP_LOG_DAYS_DEFAULT = 400, // a year away, and some
     SUGGEST_DISTANCE_MAX = 3, // edits between a typing mistake and what was meant
     OPTION_LEN_MAX = 40,
@@ -164,6 +166,21 @@ static enum charle_err apply_upkeep_every(struct ch_config *config, const char *
     return read_count("upkeep-every", value, 0, 7 * 86400, &config->upkeep_every_s, err);
 }
 
+static enum charle_err apply_keep_files(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("keep-files", value, 1, 3650, &config->keep_files_days, err);
+}
+
+static enum charle_err apply_file_max(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("file-max", value, 1, (uint32_t)(CH_FILE_SIZE_LIMIT >> 20), &config->file_max_mib, err);
+}
+
+static enum charle_err apply_files_max(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("files-max", value, 1, 1u << 30, &config->files_max_mib, err);
+}
+
 static enum charle_err apply_keep_log(struct ch_config *config, const char *value, struct charle_error *err)
 {
     return read_count("keep-log", value, 1, 3650, &config->keep_log_days, err);
@@ -247,6 +264,10 @@ static const struct option options[] = {
      "without one the server runs a private PostgreSQL in its data folder"},
     {"pool-size", "CHARLE_POOL_SIZE", "N", true, true, apply_pool_size,
      "connections to PostgreSQL that run calls (default 8)"},
+    {"file-max", "CHARLE_FILE_MAX", "MIB", true, true, apply_file_max, "the largest file that may be attached (1024)"},
+    {"files-max", "CHARLE_FILES_MAX", "MIB", true, true, apply_files_max, "room for all attached files together (65536)"},
+    {"keep-files", "CHARLE_KEEP_FILES", "DAYS", true, true, apply_keep_files,
+     "how long to keep files that nothing refers to (7)"},
     {"keep-log", "CHARLE_KEEP_LOG", "DAYS", true, true, apply_keep_log,
      "how long changes are kept (default 400); a replica that was away for longer is compared and repaired"},
     {"upkeep-every", "CHARLE_UPKEEP_EVERY", "SECONDS", true, true, apply_upkeep_every,
@@ -609,7 +630,8 @@ enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *
                                struct charle_error *err)
 {
     struct reader reader = {.config = config};
-    *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .upkeep_every_s = UPKEEP_EVERY_S_DEFAULT, .keep_log_days = KEEP_LOG_DAYS_DEFAULT, .log_level = CH_LOG_INFO};
+    *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .upkeep_every_s = UPKEEP_EVERY_S_DEFAULT, .keep_log_days = KEEP_LOG_DAYS_DEFAULT, .keep_files_days = KEEP_FILES_DAYS_DEFAULT,
+                                 .file_max_mib = (uint32_t)(CH_FILE_SIZE_MAX >> 20), .files_max_mib = (uint32_t)(CH_FILE_STORE_MAX >> 20), .log_level = CH_LOG_INFO};
     charle_arena_init(&config->arena, (size_t)1 << 20);
     enum charle_err rc = read_flags(&reader, argc, argv, err);
     if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION || config->action == CH_CONFIG_SCHEMA)

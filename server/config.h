@@ -29,6 +29,8 @@ struct ch_config {
     const char *tls_cert_file, *tls_key_file;
     uint32_t upkeep_every_s;   // between two rounds of thinning out the change log; 0: never
     uint32_t keep_log_days;    // how long changes are kept for replicas that are away
+    uint32_t keep_files_days;  // how long files are kept that no row refers to
+    uint32_t file_max_mib, files_max_mib; // of one file; of all
     bool is_development;       // --development: migrate at start, whatever the database
     bool may_migrate;          // --migrate, --development, or a private cluster
     bool allow_plaintext;      // tcp:// beyond loopback without TLS

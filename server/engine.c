@@ -171,7 +171,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
                                             .allow_plain_tcp = engine->options.allow_plaintext};
     enum charle_err rc = open_pool(engine, err);
     struct ch_upkeep_options upkeep = {.pool = engine->pool, .every_s = engine->options.upkeep_every_s,
-                                       .keep_days = engine->options.keep_log_days};
+                                       .keep_days = engine->options.keep_log_days,
+                                       .keep_files_days = engine->options.keep_files_days};
     if (rc == CHARLE_OK)
         rc = ch_routes_init(engine, err);
     if (rc == CHARLE_OK)

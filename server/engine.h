@@ -19,7 +19,8 @@ struct ch_engine_options {
     uint32_t pool_size;
     const char *tls_cert_file, *tls_key_file;
     bool allow_plaintext;
-    uint32_t upkeep_every_s, keep_log_days; // see upkeep.h
+    uint32_t upkeep_every_s, keep_log_days, keep_files_days; // see upkeep.h
+    int64_t file_size_max, file_store_max; // bytes; see sync/file.h
     int64_t start_us; // monotonic, of the process
 };
 

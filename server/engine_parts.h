@@ -148,5 +148,7 @@ void ch_reads_run(void *ctx, void *worker, void *const *items, size_t count);
 #define CH_SYNC_METHODS_MAX     8
 size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX]);
 size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX]);
+#define CH_FILE_METHODS_MAX 4
+size_t ch_file_methods(struct charle_method out[CH_FILE_METHODS_MAX]); // file_methods.c
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 
 enum {
+    FILES_A_STEP = 20,   // that are forgotten together; a gigabyte of pieces takes seconds
     SCOPES_A_STEP = 100, // heads that are locked together; some milliseconds for their writers
     POOL_WAIT_MS = 5000,
 };
@@ -81,6 +82,17 @@ static enum charle_err forget(struct ch_upkeep *upkeep, struct charle_db *db, in
     return rc;
 }
 
+// A file that is looked at is looked at again only after its time has passed once more, so this ends.
+static enum charle_err forget_files(struct ch_upkeep *upkeep, struct charle_db *db, struct charle_error *err)
+{
+    const struct charle_value params[] = {charle_int8(upkeep->options.keep_files_days), charle_int8(FILES_A_STEP)};
+    int64_t looked = upkeep->options.keep_files_days ? 1 : 0;
+    enum charle_err rc = CHARLE_OK;
+    while (rc == CHARLE_OK && looked && !is_stopping(upkeep))
+        rc = run_step(db, "select charle.forget_files(make_interval(days => $1::int8::int4), $2::int8::int4)", params, 2, &looked, err);
+    return rc;
+}
+
 static enum charle_err run_locked(struct ch_upkeep *upkeep, struct charle_db *db, struct charle_error *err)
 {
     int64_t started_us = ch_clock_mono_us(), noted = 0, scopes = 0, entries = 0;
@@ -89,6 +101,8 @@ static enum charle_err run_locked(struct ch_upkeep *upkeep, struct charle_db *db
         rc = forget(upkeep, db, &scopes, err);
     if (rc == CHARLE_OK && !is_stopping(upkeep))
         rc = run_step(db, "select charle.thin()", NULL, 0, &entries, err);
+    if (rc == CHARLE_OK && !is_stopping(upkeep))
+        rc = forget_files(upkeep, db, err);
     if (rc == CHARLE_OK)
         ch_log(CH_LOG_INFO, "upkeep", "the change log was thinned out entries_removed=%" PRId64 " scopes_forgotten=%" PRId64 " ms=%" PRId64,
                entries, scopes, (ch_clock_mono_us() - started_us) / 1000);

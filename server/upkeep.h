@@ -15,6 +15,7 @@ struct ch_upkeep;
 struct ch_upkeep_options {
     struct ch_pg_pool *pool; // must outlive it
     uint32_t every_s;        // between two rounds; the first comes after that time, too. 0: never
+    uint32_t keep_files_days; // files that no row refers to are kept so long; 0: for ever
     uint32_t keep_days;      // replicas that were away for longer are repaired instead of being given the changes
 };
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "db/pg/pg.h"
 #include "server/engine_parts.h"
+#include "server/sync/file.h"
 #include "services/crud.h"
 
 #include <sodium.h>
@@ -119,6 +120,14 @@ static enum charle_err run_method(struct charle_db *db, void *ctx, struct charle
     charle_arena_reset(&worker->arena);
     charle_buf_reset(&worker->reply);
     ch_call_context(attempt->call, db, &worker->arena, &runtime, &context);
+    if (attempt->call->route->kind == CH_ROUTE_WRITE) {
+        const struct charle_identity *who = context.identity;
+        const struct ch_sync_peer peer = {.principal = who->principal, .id = who->id};
+        enum charle_err rc = ch_file_check_request(worker->engine->sync, db, &peer, who->scopes, who->scope_count,
+                                                   ch_call_request(attempt->call), &worker->arena, err);
+        if (rc)
+            return rc;
+    }
     return charle_method_run(attempt->call->route->method, &context, ch_call_request(attempt->call), &worker->reply,
                              err);
 }

@@ -95,11 +95,14 @@ static void explain_reference(const struct ch_crud *crud, const char *text)
         const struct charle_table *table = schema->tables[t];
         for (size_t i = 0; i < table->column_count; i++) {
             const struct charle_column *column = &table->columns[i];
-            if (!column->references ||
-                !mentions_name(text, "%.*s_%.*s_fkey", CHARLE_FMT(table->name), CHARLE_FMT(column->name)))
+            bool is_reference = column->references || column->is_attachment;
+            if (!is_reference || !mentions_name(text, "%.*s_%.*s_fkey", CHARLE_FMT(table->name), CHARLE_FMT(column->name)))
                 continue;
             bool is_still_used = crud->method->crud == CHARLE_CRUD_DELETE || table != crud->table;
-            if (is_still_used)
+            if (column->is_attachment)
+                snprintf(crud->err->text, sizeof(crud->err->text), "%.*s of this %.*s names a file that is not here: upload it first",
+                         CHARLE_FMT(column->name), CHARLE_FMT(table->name));
+            else if (is_still_used)
                 snprintf(crud->err->text, sizeof(crud->err->text), "this %.*s cannot go: %.*s of a %.*s refers to it",
                          CHARLE_FMT(crud->table->name), CHARLE_FMT(column->name), CHARLE_FMT(table->name));
             else
@@ -118,7 +121,7 @@ static void explain_reference(const struct ch_crud *crud, const char *text)
 
 static void explain_check(const struct ch_crud *crud, const char *text)
 {
-    static const char *const suffixes[] = {"check", "enum", "length", "array"};
+    static const char *const suffixes[] = {"check", "enum", "length", "array", "form"};
     const struct charle_table *table = crud->table;
     for (size_t i = 0; i < table->column_count; i++) {
         for (size_t s = 0; s < sizeof(suffixes) / sizeof(*suffixes); s++) {

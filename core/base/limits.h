@@ -118,6 +118,17 @@
 #define CH_VERIFY_BUCKETS 64
 #define CH_VERIFY_TRIES 5                          // how often a range that differs is asked again while the server is being written to
 
+// Files. A piece is one message and one row: small beside rows that travel at the same time, large enough that a round trip of 20 ms leaves
+// 12 MB/s. The largest file has 4,096 pieces, as many as its hash is worked out over in some seconds.
+#define CH_FILE_PIECE_SIZE ((uint32_t)256 << 10)
+#define CH_FILE_SIZE_MAX ((int64_t)1 << 30)          // default; an operator may set another
+#define CH_FILE_SIZE_LIMIT ((int64_t)64 << 30)       // nobody may
+#define CH_FILE_STORE_MAX ((int64_t)64 << 30)        // all files of a server; default
+#define CH_FILE_UPLOADS_MAX 64                       // of one person at the same time: two per device and lots of devices
+#define CH_FILE_MEDIA_TYPE_LEN_MAX 127               // RFC 6838
+#define CH_FILE_CACHE_SIZE ((int64_t)256 << 20)      // of files on a replica that can be fetched again; default
+#define CH_FILE_LIST_MAX 100000                      // files of a replica
+
 // Generated services. A statement binds at most a row, its base, its key, a list per audience and the filters of a list.
 #define CH_CRUD_PARAMS_MAX 400
 #define CH_CRUD_AUDIENCES_MAX 32 // of one table; the agency's tables have up to 6

@@ -54,6 +54,7 @@ struct charle_column {
     bool is_nullable;
     bool is_array;
     bool is_server_only; // never leaves the server, whatever the audience (secrets)
+    bool is_attachment;  // refers to a file by its hash
     uint8_t generate;    // enum charle_generate
     uint8_t merge;       // enum charle_merge
     uint8_t merge_group; // 1.. : columns of one table with the same number change together; 0: none

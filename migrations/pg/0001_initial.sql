@@ -1,4 +1,4 @@
--- schema charleos 44d884d53ffdc943
+-- schema charleos e81e97a3eaee7eae
 create table "verification" (
     "id" text collate "C" not null,
     "identifier" text collate "C" not null,
@@ -395,6 +395,7 @@ create table "attachment" (
     "uploaded_by_client_user_id" text collate "C",
     "created_at" timestamptz not null default now(),
     "updated_at" timestamptz not null default now(),
+    "content" text collate "C",
     constraint "attachment_pkey" primary key ("id"),
     constraint "attachment_subject_type_enum" check ("subject_type" in ('quote', 'task', 'subtask', 'project', 'project_task', 'help_desk_ticket')),
     constraint "attachment_visibility_enum" check ("visibility" in ('internal', 'client')),
@@ -402,12 +403,14 @@ create table "attachment" (
     constraint "attachment_content_type_length" check (char_length("content_type") <= 255),
     constraint "attachment_size_bytes_check" check (size_bytes >= 0),
     constraint "attachment_sha256_form" check (length(sha256) = 64),
+    constraint "attachment_content_form" check ("content" ~ '^[0-9a-f]{64}$'),
     constraint "attachment_one_uploader" check ((uploaded_by_user_id is null) <> (uploaded_by_client_user_id is null)),
     constraint "attachment_portal_is_client_visible" check (uploaded_by_client_user_id is null or visibility = 'client')
 ) with (fillfactor = 90);
 comment on table "attachment" is 'Files. The row travels; the bytes lie in an object store and are fetched when asked for.';
 comment on column "attachment"."storage_key" is 'Where the bytes lie; signed addresses are made by the server.';
 comment on column "attachment"."sha256" is 'Of the bytes, in hex.';
+comment on column "attachment"."content" is 'The bytes, when they lie in this database.';
 create table "block" (
     "id" text collate "C" not null,
     "client_id" text collate "C" not null,
@@ -1117,6 +1120,7 @@ alter table "comment" add constraint "comment_parent_comment_id_fkey" foreign ke
 alter table "attachment" add constraint "attachment_client_id_fkey" foreign key ("client_id") references "client" ("id") on delete restrict;
 alter table "attachment" add constraint "attachment_uploaded_by_user_id_fkey" foreign key ("uploaded_by_user_id") references "user" ("id") on delete restrict;
 alter table "attachment" add constraint "attachment_uploaded_by_client_user_id_fkey" foreign key ("uploaded_by_client_user_id") references "client_user" ("id") on delete restrict;
+alter table "attachment" add constraint "attachment_content_fkey" foreign key ("content") references charle.file (hash);
 alter table "block" add constraint "block_client_id_fkey" foreign key ("client_id") references "client" ("id") on delete restrict;
 alter table "block" add constraint "block_assignee_id_fkey" foreign key ("assignee_id") references "user" ("id") on delete set null;
 alter table "block" add constraint "block_overlap_confirmed_by_id_fkey" foreign key ("overlap_confirmed_by_id") references "user" ("id") on delete set null;
@@ -1232,6 +1236,7 @@ create index "comment_subject_type_subject_id_created_at_idx" on "comment" ("sub
 create index "comment_client_id_visibility_idx" on "comment" ("client_id", "visibility");
 create index "attachment_subject_type_subject_id_created_at_idx" on "attachment" ("subject_type", "subject_id", "created_at");
 create index "attachment_client_id_visibility_idx" on "attachment" ("client_id", "visibility");
+create index "attachment_content_file_idx" on "attachment" ("content");
 create index "block_assignee_id_start_date_idx" on "block" ("assignee_id", "start_date");
 create index "block_month_idx" on "block" ("month");
 create unique index "capacity_rule_role_key" on "capacity_rule" ("role_key", "effective_from") where scope = 'role';

@@ -13,6 +13,7 @@ struct ch_sync {
     struct charle_arena arena;     // everything below
     struct ch_table_views *tables; // of the replicated tables, in the schema's order
     size_t table_count;
+    const char *reads_file_sql;    // $1 a file's name, $2 scopes: do rows that these see refer to it? NULL: no column does (file_access.c)
 };
 
 // As ch_sync_new, with one ch_view_expressions for each table of the schema; NULL: none.

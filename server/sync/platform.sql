@@ -130,6 +130,71 @@ create table if not exists charle.verdict (
     primary key (device_id, sequence)
 );
 
+-- Files that rows refer to (docs/decisions/0015-attachments.md). Columns with `attachment: true` have foreign keys to charle.file.
+-- Bytes on their way are one person's: what others send under the same name, true or not, is not mixed with them.
+create table if not exists charle.content (
+    id            int8 generated always as identity primary key,
+    hash          text collate "C" not null,
+    principal     text not null,
+    principal_id  text not null,
+    size          int8 not null,
+    media_type    text,
+    received      int8 not null default 0, -- bytes; pieces come in order
+    is_whole      bool not null default false,
+    touched_at    timestamptz not null default now()
+);
+create unique index if not exists content_on_its_way_idx on charle.content (principal, principal_id, hash) where not is_whole;
+create index if not exists content_touched_idx on charle.content (touched_at) where not is_whole;
+create table if not exists charle.piece (
+    content       int8 not null references charle.content on delete cascade,
+    n             int4 not null,
+    data          bytea not null,
+    primary key (content, n)
+);
+alter table charle.piece alter column data set storage external;
+create table if not exists charle.file (
+    hash          text collate "C" primary key,
+    content       int8 not null references charle.content,
+    touched_at    timestamptz not null default now() -- somebody meant to refer to it, or it was looked at whether anybody does
+);
+create index if not exists file_touched_idx on charle.file (touched_at);
+-- Who has shown to have the bytes, and may refer to them.
+create table if not exists charle.file_holder (
+    hash          text collate "C" not null references charle.file on delete cascade,
+    principal     text not null,
+    principal_id  text not null,
+    primary key (hash, principal, principal_id)
+);
+
+-- Forgets files that no row refers to and nobody has offered for `grace`, and uploads that were given up as long ago. Whether a row refers to a
+-- file is asked of the foreign keys, by trying: one that was put in at this moment holds the file's row, so that is left alone. A file
+-- that is needed is looked at again after another `grace`. Returns how many it looked at, at most `count`.
+create or replace function charle.forget_files(a_grace interval, a_count int4) returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    f record;
+    looked int8 := 0;
+begin
+    for f in select x.hash, x.content from charle.file x where x.touched_at < now() - a_grace
+             order by x.touched_at limit a_count for update skip locked
+    loop
+        looked := looked + 1;
+        begin
+            delete from charle.file x where x.hash = f.hash;
+            delete from charle.content c where c.id = f.content;
+        exception when foreign_key_violation then
+            update charle.file x set touched_at = now() where x.hash = f.hash;
+        end;
+    end loop;
+    for f in select c.id from charle.content c where not c.is_whole and c.touched_at < now() - a_grace
+             order by c.touched_at limit a_count for update skip locked
+    loop
+        looked := looked + 1;
+        delete from charle.content c where c.id = f.id;
+    end loop;
+    return looked;
+end $$;
+
 -- Moves at every raise. Keys of transactions come from it too; an xid will not do, because those come back after a restore.
 create sequence if not exists charle.raise_seq cache 1;
 

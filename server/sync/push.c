@@ -159,6 +159,8 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
     if (rc == CHARLE_OK)
         rc = ch_sync_scopes_of(push->sync, push->db, &push->options->peer, push->arena, &push->identity.scopes, &push->identity.scope_count, err);
     if (rc == CHARLE_OK)
+        rc = ch_push_check_files(push, err);
+    if (rc == CHARLE_OK)
         rc = ch_push_forget(push, err);
     if (rc == CHARLE_OK)
         rc = check_calls(push, err);

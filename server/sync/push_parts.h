@@ -26,6 +26,8 @@ struct ch_push {
     int tries; // of the present transaction
     bool has_savepoints;
     bool has_failed; // a call failed without a savepoint: try again with them
+    int64_t *refused; // numbers of calls that refer to files of others (file_access.c); NULL: none was ever found
+    size_t refused_count;
     struct charle_push_reply *out;
 };
 
@@ -42,6 +44,9 @@ CHARLE_MUST_CHECK enum charle_err ch_push_repeat(struct ch_push *push, struct ch
 CHARLE_MUST_CHECK enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err);
 // Forgets those that the replica says it has.
 CHARLE_MUST_CHECK enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err);
+// Finds the calls that refer to files which the person neither holds nor may read (file_access.c).
+CHARLE_MUST_CHECK enum charle_err ch_push_check_files(struct ch_push *push, struct charle_error *err);
+bool ch_push_is_refused(const struct ch_push *push, const struct charle_call *call);
 // CONFLICT: the sentence about a replica that was copied.
 enum charle_err ch_push_refuse_copy(const struct charle_call *call, struct charle_error *err);
 

@@ -7,6 +7,7 @@
 // With savepoints (the second try) a set has one of its own. A set that fails is rolled back and halved, so that one bad call among many is
 // found in a few steps, and what is left of it runs one by one.
 #include "msg/wire.h"
+#include "server/sync/file.h"
 #include "server/sync/push_parts.h"
 
 enum { SET_HALVED_MIN = 8 }; // a set that failed and is smaller runs one by one
@@ -48,6 +49,8 @@ static enum charle_err find_method(const struct ch_push *push, const struct char
     *out = charle_method_find(push->sync->methods, call->method);
     if (!*out)
         return charle_fail(err, CHARLE_UNIMPLEMENTED, "this server has no method %.*s", CHARLE_FMT(call->method));
+    if (ch_push_is_refused(push, call))
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION, CH_FILE_REFUSAL);
     if (!(*out)->is_offline || (*out)->streaming)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION, "method %.*s cannot be called offline", CHARLE_FMT(call->method));
     return CHARLE_OK;
@@ -192,7 +195,8 @@ static const struct charle_method *find_run(const struct ch_push *push, size_t f
     size_t count = 1;
     if (!push->options->crud_set || find_method(push, call, &method, NULL) || method->crud == CHARLE_CRUD_NONE)
         return NULL;
-    while (first + count < end && charle_str_equal(ch_push_call(push, first + count)->method, call->method))
+    while (first + count < end && charle_str_equal(ch_push_call(push, first + count)->method, call->method) &&
+           !ch_push_is_refused(push, ch_push_call(push, first + count)))
         count++;
     *out_count = count;
     return count > 1 ? method : NULL;

@@ -1,6 +1,7 @@
 #include "server/sync/sync.h"
 
 #include "base/alloc.h"
+#include "server/sync/file.h"
 #include "server/sync/parts.h"
 
 #include <inttypes.h>
@@ -31,6 +32,8 @@ enum charle_err ch_sync_new_skewed(const struct charle_schema *schema, const str
             rc = ch_table_views_init(schema->tables[i], expressions ? &expressions[i] : NULL, &sync->arena,
                                      &sync->tables[sync->table_count++], err);
     }
+    if (rc == CHARLE_OK)
+        rc = ch_file_access_init(sync, err);
     if (rc)
         ch_sync_free(sync);
     else

@@ -62,8 +62,7 @@ static void add_in_scope(const struct charle_table *table, const struct charle_a
     }
 }
 
-// All scopes that row r is in by this audience, as rows of one text.
-static void add_scopes_of(const struct charle_table *table, const struct charle_audience *audience, struct charle_buf *sql)
+void ch_view_add_scopes_of(const struct charle_table *table, const struct charle_audience *audience, struct charle_buf *sql)
 {
     charle_buf_printf(sql, "select '%.*s", CHARLE_FMT(audience->name));
     switch ((enum charle_audience_kind)audience->kind) {
@@ -155,7 +154,7 @@ static const char *make_scopes_sql(const struct ch_table_views *views, struct ch
     charle_buf_add_text(sql, " cross join lateral (");
     for (size_t i = 0; i < views->table->audience_count; i++) {
         charle_buf_add_text(sql, i ? " union " : "");
-        add_scopes_of(views->table, &views->table->audiences[i], sql);
+        ch_view_add_scopes_of(views->table, &views->table->audiences[i], sql);
     }
     charle_buf_add_text(sql, ") as s(scope) order by 1, 2");
     return keep(sql, arena).ptr;

@@ -43,6 +43,9 @@ CHARLE_MUST_CHECK enum charle_err ch_table_views_init(const struct charle_table 
 // Appends "(r."a", r."b") <op> (<key>)" for a key given as SQL text (a quoted literal or a parameter).
 void ch_view_add_key_compare(const struct ch_table_views *views, const char *op, const char *key_sql, struct charle_buf *sql);
 
+// Appends "select … [from …] where …" that gives all scopes that row r is in by this audience.
+void ch_view_add_scopes_of(const struct charle_table *table, const struct charle_audience *audience, struct charle_buf *sql);
+
 // Appends the text of a row's key. The row's bytes hold its key columns.
 CHARLE_MUST_CHECK enum charle_err ch_view_key_of_row(const struct ch_table_views *views, struct charle_bytes row, struct charle_buf *out,
                                                      struct charle_error *err);

@@ -50,6 +50,8 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
     if (c->max_length)
         charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (char_length(\"%s\") <= %u)", c->table->name,
                           c->name, c->name, c->max_length);
+    if (c->is_attachment)
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_form\" check (\"%s\" ~ '^[0-9a-f]{64}$')", c->table->name, c->name, c->name);
     for (size_t i = 0; i < c->check_count; i++)
         charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", c->checks[i].name, c->checks[i].pg);
 }
@@ -104,6 +106,10 @@ void ch_ddl_pg_foreign_keys(struct charle_buf *out, const struct ch_model_table 
     for (size_t i = 0; i < table->column_count; i++) {
         const struct ch_model_column *c = &table->columns[i];
 
+        // What a row refers to is there, and stays as long as the row does: the database itself sees to it.
+        if (c->is_attachment)
+            charle_buf_printf(out, "alter table \"%s\" add constraint \"%s_%s_fkey\" foreign key (\"%s\") references charle.file (hash);\n",
+                              table->name, table->name, c->name, c->name);
         if (!c->references)
             continue;
         charle_buf_printf(

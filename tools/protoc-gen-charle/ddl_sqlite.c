@@ -37,6 +37,9 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
     if (c->max_length)
         charle_buf_printf(out, ",\n    constraint \"%s_%s_length\" check (length(\"%s\") <= %u)", table, name, name,
                           c->max_length);
+    if (c->is_attachment)
+        charle_buf_printf(out, ",\n    constraint \"%s_%s_form\" check (length(\"%s\") = 64 and \"%s\" not glob '*[^0-9a-f]*')", table, name, name,
+                          name);
     for (size_t i = 0; i < c->check_count; i++)
         if (c->checks[i].sqlite)
             charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", c->checks[i].name, c->checks[i].sqlite);

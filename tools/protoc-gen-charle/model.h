@@ -93,6 +93,7 @@ struct ch_model_column {
     bool is_key; // one of the primary key's columns
     bool is_unique;
     bool is_server_only;
+    bool is_attachment;
     enum charle_generate generate;
     enum charle_merge merge;
     uint8_t merge_group;    // 0: none

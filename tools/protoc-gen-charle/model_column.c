@@ -294,6 +294,7 @@ void ch_model_read_column(struct ch_gen *gen, struct ch_model_table *table, stru
         .is_key = options->primary_key,
         .is_unique = options->unique,
         .is_server_only = options->server_only,
+        .is_attachment = options->attachment,
         .generate = (enum charle_generate)options->generate,
         .merge = options->merge ? (enum charle_merge)options->merge : table->merge,
         .max_length = options->max_length,
@@ -310,6 +311,9 @@ void ch_model_read_column(struct ch_gen *gen, struct ch_model_table *table, stru
                  "nullable is for arrays; write `optional` before column %s", column->name);
     if (column->max_length && (column->type != CHARLE_TYPE_TEXT || column->is_array))
         ch_error(gen, ch_place_of_column_option(column, 14), "max_length is for text; column %s is none", column->name);
+    if (column->is_attachment && (column->type != CHARLE_TYPE_TEXT || column->is_array || column->is_key || options->references))
+        ch_error(gen, ch_place_of_column_option(column, 25),
+                 "an attachment is a text column that is no key and refers to no table; column %s is not", column->name);
 }
 
 // --- merge groups ---------------------------------------------------------------------------------------------------

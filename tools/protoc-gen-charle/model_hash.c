@@ -25,6 +25,8 @@ static void hash_column(struct charle_buf *text, const struct ch_model_column *c
                       (int)column->generate, (int)column->merge, column->merge_group);
     for (size_t i = 0; i < column->transition_count; i++)
         charle_buf_printf(text, " %d>%d", column->transitions[i].from->number, column->transitions[i].to->number);
+    if (column->is_attachment)
+        charle_buf_add_text(text, " attachment");
     charle_buf_add_byte(text, '\n');
 }
 

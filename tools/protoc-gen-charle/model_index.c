@@ -261,10 +261,24 @@ static void read_index(struct ch_gen *gen, struct ch_model_table *table, const C
     CH_APPEND(gen->run, table->indexes, table->index_count, index);
 }
 
+// Who may read a file, and whether anybody still refers to it, is asked by its hash.
+static void index_attachment(struct ch_gen *gen, struct ch_model_table *table, const struct ch_model_column *column)
+{
+    const struct ch_model_index_part part = {.column = column, .order = ""};
+    struct ch_model_index index = {
+        .name = ch_text(gen->run, "%s_%s_file_idx", table->name, column->name), .is_server_only = true, .place = column->place};
+
+    CH_APPEND(gen->run, index.parts, index.part_count, part);
+    CH_APPEND(gen->run, table->indexes, table->index_count, index);
+}
+
 void ch_model_read_indexes(struct ch_gen *gen, struct ch_model_table *table, const Charle__Table *options)
 {
     read_uniques(gen, table, options);
     read_checks(gen, table, options);
     for (size_t i = 0; i < options->n_index; i++)
         read_index(gen, table, options->index[i], ch_place_in(ch_place_of_table_option(table, 6), (int32_t)i));
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].is_attachment)
+            index_attachment(gen, table, &table->columns[i]);
 }

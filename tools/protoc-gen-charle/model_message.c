@@ -275,7 +275,8 @@ static void check_plain_field(struct ch_gen *gen, const struct ch_model_message 
 {
     bool is_column = options->primary_key || options->unique || options->references || options->default_sql ||
                      options->default_sqlite || options->generate || options->n_check || options->merge ||
-                     options->merge_group || options->n_transition || options->server_only || options->nullable;
+                     options->merge_group || options->n_transition || options->server_only || options->nullable ||
+                     options->attachment;
 
     if (is_column && !ch_model_table_options(gen, message))
         ch_error(gen, field->place,

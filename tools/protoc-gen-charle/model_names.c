@@ -73,7 +73,9 @@ static void add_constraints(struct ch_gen *gen, const struct ch_model_table *tab
         if (c->max_length)
             add_sql_name(gen, &names, ch_text(gen->run, "%s_length", stem),
                          ch_text(gen->run, "the check of the length of %s", stem), c->place);
-        if (c->references)
+        if (c->is_attachment)
+            add_sql_name(gen, &names, ch_text(gen->run, "%s_form", stem), ch_text(gen->run, "the check of the form of %s", stem), c->place);
+        if (c->references || c->is_attachment)
             add_sql_name(gen, &names, ch_text(gen->run, "%s_fkey", stem),
                          ch_text(gen->run, "the foreign key of %s", stem), c->place);
         for (size_t j = 0; j < c->check_count; j++)

@@ -40,6 +40,8 @@ static void column(struct charle_buf *out, const struct ch_model_column *c)
     charle_buf_printf(out, "        .is_nullable = %s, .is_array = %s, .is_server_only = %s,\n",
                       c->is_nullable ? "true" : "false", c->is_array ? "true" : "false",
                       c->is_server_only ? "true" : "false");
+    if (c->is_attachment)
+        charle_buf_add_text(out, "        .is_attachment = true,\n");
     charle_buf_printf(out, "        .generate = CHARLE_GENERATE_%s, .merge = CHARLE_MERGE_%s, .merge_group = %u,\n",
                       generate_names[c->generate], merge_names[c->merge], c->merge_group);
     if (c->default_pg) {

@@ -67,6 +67,8 @@ static PGconn *pg_load(const struct charle_schema *schema)
     assert_int_equal(PQstatus(pg), CONNECTION_OK);
     for (size_t i = 0; i < schema->table_count; i++)
         pg_run(pg, schema->create_order[i]->pg_create);
+    // What columns with `attachment: true` refer to; the platform's own tables have been made when an application's come.
+    pg_run(pg, "create schema if not exists charle; create table if not exists charle.file (hash text collate \"C\" primary key)");
     for (size_t i = 0; i < schema->table_count; i++) {
         pg_run(pg, schema->create_order[i]->pg_indexes);
         pg_run(pg, schema->create_order[i]->pg_foreign_keys);
