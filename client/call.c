@@ -20,7 +20,9 @@ static enum charle_err run_method(struct ch_replica *replica, const struct ch_ca
         .crud = replica->crud,
     };
     charle_context_seed(&context, (struct charle_ts){call->at_us}, call->seed);
+    ch_call_guard_on(&replica->guard, call->method);
     enum charle_err rc = charle_method_run(call->method, &context, call->request, reply, err);
+    ch_call_guard_off(&replica->guard);
     charle_arena_deinit(&arena);
     return rc;
 }

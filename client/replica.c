@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "call/offline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -287,7 +288,14 @@ enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_clie
         ch_lock_drop(&replica->lock);
     }
     if (!rc)
+        rc = charle_offline_check_all(replica->schema, err);
+    if (!rc)
         rc = charle_method_table_init(&replica->methods, replica->schema->services, replica->schema->service_count, err);
+    if (rc) {
+        ch_replica_close(replica);
+        return rc;
+    }
+    rc = ch_call_guard_open(&replica->guard, replica->db, replica->schema, err);
     if (rc) {
         ch_replica_close(replica);
         return rc;

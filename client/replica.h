@@ -16,6 +16,7 @@
 #include "call/method.h"
 #include "client/capture.h"
 #include "client/env.h"
+#include "client/guard.h"
 #include "client/key.h"
 #include "client/lock.h"
 #include "client/table.h"
@@ -65,6 +66,7 @@ struct ch_replica {
     struct ch_lite sql;           // the same, for the platform's tables
     struct ch_tables tables;
     struct ch_capture capture;
+    struct ch_call_guard guard;  // of calls, on the writing connection
     struct charle_method_table methods;
     int checkpoint_pages;        // how long the log may grow
     int wal_pages;               // in the log after the last commit

@@ -2,6 +2,7 @@
 #include "charle/admin.charle.h"
 
 #include "base/alloc.h"
+#include "call/offline.h"
 #include "server/engine_parts.h"
 
 static enum ch_route_kind kind_of(const struct charle_method *method)
@@ -35,7 +36,9 @@ static enum charle_err make_table(struct ch_engine *engine, struct charle_error 
     for (size_t i = 0; i < schema->service_count; i++)
         services[i] = schema->services[i];
     services[schema->service_count] = &platform;
-    enum charle_err rc = charle_method_table_init(&engine->methods, services, schema->service_count + 1, err);
+    enum charle_err rc = charle_offline_check_all(schema, err);
+    if (!rc)
+        rc = charle_method_table_init(&engine->methods, services, schema->service_count + 1, err);
     ch_free(services);
     return rc;
 }

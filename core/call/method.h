@@ -60,6 +60,8 @@ struct charle_method {
                               // empty list: nobody. "anyone" needs no session, "signed_in" any session. Templates such
                               // as "user:{user_id}" are about the row: here they only ask for a session.
     const struct charle_table *table; // of a generated method
+    // Of an offline method written by hand: the tables it reads, and those it writes; NULL-terminated. NULL: none.
+    const struct charle_table *const *reads, *const *writes;
     charle_unary_handler unary;
     charle_stream_handler stream;
 };

@@ -210,6 +210,8 @@ struct ch_model_method {
     bool is_read_only, is_idempotent, is_offline;
     uint32_t deadline_ms;
     const char **allow; // NULL-terminated; NULL: checked by the method
+    const struct ch_model_table **reads, **writes; // of an offline one that is written by hand
+    size_t read_count, write_count;
     struct ch_place place;
 };
 

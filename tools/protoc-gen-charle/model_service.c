@@ -68,6 +68,7 @@ static void read_method(struct ch_gen *gen, const struct ch_model_service *servi
         method->allow[i] = options->allow[i];
     }
     check_method(gen, method);
+    ch_model_read_uses(gen, method, options);
 }
 
 static void check_service_name(struct ch_gen *gen, const struct ch_model_service *service)

@@ -124,5 +124,5 @@ void ch_out_source(struct ch_gen *gen, const struct ch_model_file *file)
     for (size_t i = 0; i < gen->model.table_count; i++)
         if (gen->model.tables[i]->file == file)
             ch_out_table_data(gen, out, gen->model.tables[i]);
-    ch_out_method_data(out, &gen->model, file);
+    ch_out_method_data(gen, out, file);
 }

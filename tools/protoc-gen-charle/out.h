@@ -21,7 +21,7 @@ void ch_out_message_types(struct charle_buf *out, const struct ch_model *model, 
 void ch_out_message_data(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file);
 void ch_out_table_data(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_table *table);
 void ch_out_method_types(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file);
-void ch_out_method_data(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file);
+void ch_out_method_data(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_file *file);
 const char *ch_out_service_symbol(struct charle_arena *run, const struct ch_model_service *service);
 const char *ch_c_type(enum charle_type type);        // "struct charle_str"
 const char *ch_type_suffix(enum charle_type type);   // "text", of charle_opt_ and charle_col_

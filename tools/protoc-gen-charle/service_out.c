@@ -35,6 +35,40 @@ static void allow_list(struct charle_buf *out, const char *const *allow)
     charle_buf_add_text(out, "NULL}");
 }
 
+static void table_refs(struct charle_buf *out, const char *indent, const char *member, const struct ch_model_table *const *tables,
+                       size_t count)
+{
+    if (!count)
+        return;
+    charle_buf_printf(out, "%s.%s = (const struct charle_table *const[]){", indent, member);
+    for (size_t i = 0; i < count; i++)
+        charle_buf_printf(out, "&%s_table, ", tables[i]->c_name);
+    charle_buf_add_text(out, "NULL},\n");
+}
+
+// Tables of other files that methods of the service use: declared once each.
+static void foreign_tables(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_service *service)
+{
+    const struct ch_model_table **seen = NULL;
+    size_t seen_count = 0;
+
+    for (size_t i = 0; i < service->method_count; i++) {
+        const struct ch_model_method *method = &service->methods[i];
+
+        for (size_t j = 0; j < method->read_count + method->write_count; j++) {
+            const struct ch_model_table *table = j < method->read_count ? method->reads[j] : method->writes[j - method->read_count];
+            bool is_new = table->file != service->file;
+
+            for (size_t k = 0; is_new && k < seen_count; k++)
+                is_new = seen[k] != table;
+            if (!is_new)
+                continue;
+            CH_APPEND(gen->run, seen, seen_count, table);
+            charle_buf_printf(out, "%sextern const struct charle_table %s_table;\n", seen_count == 1 ? "\n" : "", table->c_name);
+        }
+    }
+}
+
 // The members of a charle_method between its braces. `handler`: what goes behind the flags, or "".
 static void method_members(struct charle_buf *out, const struct ch_model_service *service,
                            const struct ch_model_method *method, const char *indent, const char *handler)
@@ -54,6 +88,8 @@ static void method_members(struct charle_buf *out, const struct ch_model_service
     }
     if (service->table)
         charle_buf_printf(out, "%s.table = &%s_table,\n", indent, service->table->c_name);
+    table_refs(out, indent, "reads", (const struct ch_model_table *const *)method->reads, method->read_count);
+    table_refs(out, indent, "writes", (const struct ch_model_table *const *)method->writes, method->write_count);
     charle_buf_add_text(out, handler);
 }
 
@@ -72,8 +108,9 @@ void ch_out_method_types(struct charle_buf *out, const struct ch_model *model, c
     }
 }
 
-static void service_data(struct charle_buf *out, const struct ch_model_service *service)
+static void service_data(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_service *service)
 {
+    foreign_tables(gen, out, service);
     for (size_t i = 0; i < service->method_count; i++) {
         charle_buf_printf(out, "\nconst struct charle_method %s_method = {\n", service->methods[i].c_name);
         method_members(out, service, &service->methods[i], "    ", "");
@@ -94,11 +131,11 @@ static void service_data(struct charle_buf *out, const struct ch_model_service *
         service->c_name, service->full_name, service->c_name, service->method_count);
 }
 
-void ch_out_method_data(struct charle_buf *out, const struct ch_model *model, const struct ch_model_file *file)
+void ch_out_method_data(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_file *file)
 {
-    for (size_t i = 0; i < model->service_count; i++)
-        if (model->services[i]->file == file)
-            service_data(out, model->services[i]);
+    for (size_t i = 0; i < gen->model.service_count; i++)
+        if (gen->model.services[i]->file == file)
+            service_data(gen, out, gen->model.services[i]);
 }
 
 // --- stubs ----------------------------------------------------------------------------------------------------------
@@ -227,6 +264,7 @@ static void thunk(struct charle_buf *out, const struct ch_model_method *method)
 
 static void bound_service(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_service *service)
 {
+    foreign_tables(gen, out, service);
     for (size_t i = 0; i < service->method_count; i++)
         thunk(out, &service->methods[i]);
     if (service->method_count)

@@ -10,7 +10,10 @@ struct ch_sqlite {
     sqlite3 *handle;
     bool is_query_only;        // inside a read-only transaction
     struct charle_arena bound; // values that SQLite keeps in another form, of the statement that runs
+    struct ch_sqlite_guard *guard; // NULL: nothing is asked
 };
+
+enum { CH_GUARD_TOKENS = 4 }; // methods that share a statement; one more only means that it is looked at again
 
 struct ch_sqlite_statement {
     struct ch_statement head;
@@ -18,6 +21,8 @@ struct ch_sqlite_statement {
     int parameter_count;
     uint16_t *numbers; // the n of "$n" for each of SQLite's parameters; NULL when parameter i is "$i" throughout
     int number_max;
+    const void *passed[CH_GUARD_TOKENS]; // for whom the guard has looked at it, oldest first overwritten
+    uint8_t pass_next;
 };
 
 static inline struct ch_sqlite *ch_sqlite_of(const struct charle_db *db)

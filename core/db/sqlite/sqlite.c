@@ -60,6 +60,64 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n;")] == '\0';
 }
 
+// --- the guard ------------------------------------------------------------------------------------------------------
+
+static int authorize(void *ctx, int action, const char *one, const char *two, const char *database, const char *source)
+{
+    struct ch_sqlite_guard *guard = ctx;
+    (void)database;
+    (void)source;
+    return !guard->is_on || guard->may(guard, action, one ? one : "", two ? two : "") ? SQLITE_OK : SQLITE_DENY;
+}
+
+enum charle_err ch_sqlite_set_guard(struct charle_db *db, struct ch_sqlite_guard *guard, struct charle_error *err)
+{
+    struct ch_sqlite *s = ch_sqlite_of(db);
+    int code = sqlite3_set_authorizer(s->handle, guard ? authorize : NULL, guard);
+    s->guard = guard;
+    return code ? ch_sqlite_fail(s->handle, code, "guarding a connection", err) : CHARLE_OK;
+}
+
+static bool has_passed(const struct ch_sqlite_statement *statement, const void *token)
+{
+    for (size_t i = 0; i < CH_GUARD_TOKENS; i++) {
+        if (statement->passed[i] == token)
+            return true;
+    }
+    return false;
+}
+
+static void pass(struct ch_sqlite_statement *statement, const void *token)
+{
+    statement->passed[statement->pass_next] = token;
+    statement->pass_next = (uint8_t)((statement->pass_next + 1) % CH_GUARD_TOKENS);
+}
+
+// SQLite's failure, or the guard's sentence when that is the reason.
+static enum charle_err refused(struct ch_sqlite *db, int code, struct charle_error *err)
+{
+    struct ch_sqlite_guard *guard = db->guard;
+    bool is_guarded = guard && guard->is_on && (code == SQLITE_AUTH || code == SQLITE_ERROR);
+    if (is_guarded && code == SQLITE_ERROR && guard->explain)
+        guard->explain(guard, sqlite3_errmsg(db->handle));
+    if (is_guarded && guard->why[0])
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "%s", guard->why);
+    return ch_sqlite_fail(db->handle, code, NULL, err);
+}
+
+// A cached statement, for a method that has not run it before: looked at by preparing its text once more.
+static enum charle_err look_again(struct ch_sqlite *db, struct ch_sqlite_statement *statement, struct charle_error *err)
+{
+    sqlite3_stmt *again = NULL;
+    db->guard->why[0] = '\0';
+    int code = sqlite3_prepare_v2(db->handle, sqlite3_sql(statement->handle), -1, &again, NULL);
+    sqlite3_finalize(again);
+    if (code)
+        return refused(db, code, err);
+    pass(statement, db->guard->token);
+    return CHARLE_OK;
+}
+
 static enum charle_err prepare(struct charle_db *db, struct charle_str sql, struct ch_statement **out_statement,
                                struct charle_error *err)
 {
@@ -68,9 +126,14 @@ static enum charle_err prepare(struct charle_db *db, struct charle_str sql, stru
     const char *tail = "";
     if (!statement)
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while preparing a statement");
+    struct ch_sqlite_guard *guard = ch_sqlite_of(db)->guard;
+    if (guard)
+        guard->why[0] = '\0';
     int code =
         sqlite3_prepare_v3(handle, sql.ptr, (int)sql.len + 1, SQLITE_PREPARE_PERSISTENT, &statement->handle, &tail);
-    enum charle_err rc = code ? ch_sqlite_fail(handle, code, NULL, err) : CHARLE_OK;
+    enum charle_err rc = code ? refused(ch_sqlite_of(db), code, err) : CHARLE_OK;
+    if (!rc && guard && guard->is_on)
+        pass(statement, guard->token);
     if (!rc && !statement->handle)
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "there is no statement in the text");
     if (!rc && !is_blank(tail))
@@ -214,6 +277,12 @@ static enum charle_err execute(struct charle_db *db, struct ch_statement *head, 
                                struct charle_rows **out_rows, struct charle_error *err)
 {
     struct ch_sqlite_statement *statement = (struct ch_sqlite_statement *)head;
+    const struct ch_sqlite_guard *guard = ch_sqlite_of(db)->guard;
+    if (guard && guard->is_on && !has_passed(statement, guard->token)) {
+        enum charle_err rc = look_again(ch_sqlite_of(db), statement, err);
+        if (rc)
+            return rc;
+    }
     if (fetch == CH_FETCH_NOTHING)
         return run_to_end(ch_sqlite_of(db), statement, params, param_count, out_changed, err);
     return open_rows(statement, params, param_count, out_rows, err);
@@ -222,8 +291,10 @@ static enum charle_err execute(struct charle_db *db, struct ch_statement *head, 
 static enum charle_err script(struct charle_db *db, const char *sql, struct charle_error *err)
 {
     sqlite3 *handle = ch_sqlite_of(db)->handle;
+    if (ch_sqlite_of(db)->guard)
+        ch_sqlite_of(db)->guard->why[0] = '\0';
     int code = sqlite3_exec(handle, sql, NULL, NULL, NULL);
-    return code ? ch_sqlite_fail(handle, code, NULL, err) : CHARLE_OK;
+    return code ? refused(ch_sqlite_of(db), code, err) : CHARLE_OK;
 }
 
 // --- transactions ---------------------------------------------------------------------------------------------------

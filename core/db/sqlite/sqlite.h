@@ -33,6 +33,21 @@ struct ch_sqlite_options {
 CHARLE_MUST_CHECK enum charle_err ch_sqlite_open(const char *path, const struct ch_sqlite_options *options,
                                                  struct charle_db **out_db, struct charle_error *err);
 
+// Looks at what statements do before they run, while `is_on`: one question for each table, column, function and kind of statement that
+// SQLite finds in a text (the action codes of sqlite3_set_authorizer). A text that was let pass for a token is not looked at again
+// for it. All members are the owner's; `is_on` and `token` may change between statements.
+struct ch_sqlite_guard {
+    bool is_on;
+    const void *token; // for whom statements run now
+    // False refuses the statement: the reason is in `why`.
+    bool (*may)(struct ch_sqlite_guard *guard, int action, const char *one, const char *two);
+    // A text that SQLite does not understand: may put a better sentence into `why`. NULL: none.
+    void (*explain)(struct ch_sqlite_guard *guard, const char *message);
+    char why[200];     // empty: no reason
+};
+// From now on; NULL ends it. The guard must outlive the handle.
+CHARLE_MUST_CHECK enum charle_err ch_sqlite_set_guard(struct charle_db *db, struct ch_sqlite_guard *guard, struct charle_error *err);
+
 // The connection itself, for hooks and backups. Not to be closed.
 sqlite3 *ch_sqlite_handle(struct charle_db *db);
 

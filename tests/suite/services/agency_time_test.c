@@ -19,12 +19,16 @@ static enum charle_err log_as(struct charle_db *db, const char *who, const struc
                               struct charleos_log_time_reply *reply, struct charle_error *err)
 {
     struct agency_call call;
-    struct charle_context *context = agency_call(&call, db, who);
-    enum charle_err rc = charle_begin(db, NULL, err);
+    struct charle_context *context = agency_call(&call, db, who, &charleos_time_service_log_time_method);
+    enum charle_err rc;
 
+    ch_call_guard_off(&call.guard);
+    rc = charle_begin(db, NULL, err);
+    ch_call_guard_on(&call.guard, &charleos_time_service_log_time_method);
     *reply = (struct charleos_log_time_reply){0};
     if (!rc)
         rc = charleos_time_service_log_time(context, request, reply, err);
+    ch_call_guard_off(&call.guard);
     if (rc)
         assert_ok(charle_rollback(db, NULL), NULL);
     else
@@ -90,9 +94,9 @@ static void deleting_takes_the_figures_back(struct charle_db *db)
     snprintf(id, sizeof id, "%s", agency_ask(db, "select id from time_entry where minutes = 100"));
     request.id = charle_str(id);
     // Another person's entry is not to be touched; a manager may.
-    assert_fails(charleos_time_service_delete_time(agency_call(&call, db, "dev"), &request, &reply, &call.err), CHARLE_PERMISSION_DENIED, &call.err, "only its owner");
+    assert_fails(charleos_time_service_delete_time(agency_call(&call, db, "dev", &charleos_time_service_delete_time_method), &request, &reply, &call.err), CHARLE_PERMISSION_DENIED, &call.err, "only its owner");
     agency_end(&call);
-    assert_ok(charleos_time_service_delete_time(agency_call(&call, db, "ada"), &request, &reply, &call.err), &call.err);
+    assert_ok(charleos_time_service_delete_time(agency_call(&call, db, "ada", &charleos_time_service_delete_time_method), &request, &reply, &call.err), &call.err);
     agency_end(&call);
     assert_int_equal(reply.day_minutes.value, 300);
     assert_string_equal(agency_ask(db, "select actual_minutes || ' ' || billable_minutes || ' ' || overage_minutes from task_requirement where id = 'r1'"), "300 300 0");
@@ -100,7 +104,7 @@ static void deleting_takes_the_figures_back(struct charle_db *db)
                         "300 300 2760");
     // Once more is fine: it is gone.
     reply = (struct charleos_delete_time_reply){0};
-    assert_ok(charleos_time_service_delete_time(agency_call(&call, db, "dee"), &request, &reply, &call.err), &call.err);
+    assert_ok(charleos_time_service_delete_time(agency_call(&call, db, "dee", &charleos_time_service_delete_time_method), &request, &reply, &call.err), &call.err);
     agency_end(&call);
     assert_false(reply.day_minutes.has);
 }

@@ -13,7 +13,7 @@ static enum charle_err start_as(struct charle_db *db, const char *who, const cha
     struct agency_call call;
     struct charleos_start_subtask_request request = {.subtask_id = charle_str(subtask)};
     struct charleos_start_subtask_reply reply = {0};
-    enum charle_err rc = charleos_subtask_flow_start(agency_call(&call, db, who), &request, &reply, err);
+    enum charle_err rc = charleos_subtask_flow_start(agency_call(&call, db, who, &charleos_subtask_flow_start_method), &request, &reply, err);
 
     agency_end(&call);
     return rc;
@@ -24,7 +24,7 @@ static enum charle_err complete_as(struct charle_db *db, const char *who, const 
 {
     struct agency_call call;
     struct charleos_complete_subtask_reply reply = {0};
-    struct charle_context *context = agency_call(&call, db, who);
+    struct charle_context *context = agency_call(&call, db, who, &charleos_subtask_flow_complete_method);
     enum charle_err rc;
 
     context->is_replay = is_replay;
@@ -150,7 +150,7 @@ static enum charle_err cancel_as(struct charle_db *db, const char *who, int32_t 
     struct agency_call call;
     struct charleos_cancel_task_request request = {.task_id = CHARLE_STR_INIT("t"), .reason = CHARLE_STR_INIT("Said \"later\"")};
     struct charleos_cancel_task_reply reply = {0};
-    enum charle_err rc = charleos_task_flow_cancel_task(agency_call(&call, db, who), &request, &reply, err);
+    enum charle_err rc = charleos_task_flow_cancel_task(agency_call(&call, db, who, &charleos_task_flow_cancel_task_method), &request, &reply, err);
 
     *out_count = reply.cancelled_subtasks;
     agency_end(&call);
@@ -176,7 +176,7 @@ static void cancelling_and_reopening(struct charle_db *db)
                                                                           : "select json_extract(after, '$.reason') from activity_log"),
                         "Said \"later\"");
     assert_ok(cancel_as(db, "pia", &count, &err), &err); // again is fine
-    assert_ok(charleos_task_flow_reopen_task(agency_call(&call, db, "pia"), &request, &reply, &err), &err);
+    assert_ok(charleos_task_flow_reopen_task(agency_call(&call, db, "pia", &charleos_task_flow_reopen_task_method), &request, &reply, &err), &err);
     assert_int_equal(reply.reopened_subtasks, 2);
     agency_end(&call);
     assert_string_equal(state(db, "s2"), "unscheduled development"); // the design is done
@@ -200,10 +200,10 @@ static void priorities_are_one_to_five(struct charle_db *db)
     struct charleos_set_priority_reply reply = {0};
 
     agency_make(db);
-    assert_fails(charleos_task_flow_set_priority(agency_call(&call, db, "pia"), &request, &reply, &call.err), CHARLE_INVALID_ARGUMENT, &call.err, "1 (highest) to 5");
+    assert_fails(charleos_task_flow_set_priority(agency_call(&call, db, "pia", &charleos_task_flow_set_priority_method), &request, &reply, &call.err), CHARLE_INVALID_ARGUMENT, &call.err, "1 (highest) to 5");
     agency_end(&call);
     request.priority = 1;
-    assert_ok(charleos_task_flow_set_priority(agency_call(&call, db, "pia"), &request, &reply, &call.err), &call.err);
+    assert_ok(charleos_task_flow_set_priority(agency_call(&call, db, "pia", &charleos_task_flow_set_priority_method), &request, &reply, &call.err), &call.err);
     assert_int_equal(reply.task->priority, 1);
     agency_end(&call);
     assert_string_equal(agency_ask(db, "select priority || ' ' || status from task where id = 't'"), "1 planned");
@@ -242,7 +242,7 @@ static void laptop_and_server_make_the_same_rows(struct charle_db *db)
         agency_make_replica(db);
     else
         agency_make(db);
-    context = agency_call(&call, db, "dee");
+    context = agency_call(&call, db, "dee", &charleos_subtask_flow_complete_method);
     charle_context_seed(context, context->now, 77);
     context->is_replica = is_laptop;
     context->is_replay = !is_laptop;

@@ -98,7 +98,7 @@ void agency_make_replica(struct charle_db *db)
     must_exec(db, "delete from plan");
 }
 
-struct charle_context *agency_call(struct agency_call *call, struct charle_db *db, const char *who)
+struct charle_context *agency_call(struct agency_call *call, struct charle_db *db, const char *who, const struct charle_method *method)
 {
     static const struct {
         const char *who;
@@ -123,11 +123,20 @@ struct charle_context *agency_call(struct agency_call *call, struct charle_db *d
     call->context.schema = &charleos_schema_tables;
     call->context.identity = &call->identity;
     charle_context_seed(&call->context, (struct charle_ts){NOW_US}, ++seed);
+    if (charle_db_dialect(db) == CHARLE_SQLITE) {
+        must_exec(db, "pragma foreign_keys = off"); // laptops have none, and SQLite would look at the other tables for them
+        assert_ok(ch_call_guard_open(&call->guard, db, &charleos_schema_tables, &call->err), &call->err);
+        ch_call_guard_on(&call->guard, method);
+    }
     return &call->context;
 }
 
 void agency_end(struct agency_call *call)
 {
+    if (charle_db_dialect(call->context.db) == CHARLE_SQLITE) {
+        assert_ok(ch_sqlite_set_guard(call->context.db, NULL, &call->err), &call->err);
+        must_exec(call->context.db, "pragma foreign_keys = on");
+    }
     charle_arena_deinit(&call->arena);
 }
 

@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-#include "call/context.h"
+#include "client/guard.h"
 
 // Makes all tables and the agency in them. The clock stands at 2026-11-18 10:00 UTC.
 void agency_make(struct charle_db *db);
@@ -18,8 +18,10 @@ struct agency_call {
     struct charle_identity identity;
     struct charle_str scopes[8];
     struct charle_error err;
+    struct ch_call_guard guard;
 };
-struct charle_context *agency_call(struct agency_call *call, struct charle_db *db, const char *who);
+// On SQLite the call is watched as on a laptop: it may use the tables that the method's options name.
+struct charle_context *agency_call(struct agency_call *call, struct charle_db *db, const char *who, const struct charle_method *method);
 void agency_end(struct agency_call *call);
 
 struct charle_date agency_day(int month, int day); // of 2026

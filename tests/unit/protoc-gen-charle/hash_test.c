@@ -16,7 +16,7 @@ static const char *plugin, *proto_dir, *out_dir;
 static const char schema_file[] = "syntax = \"proto2\"; package h; import \"charle/options.proto\";\n"
                                   "option (charle.schema) = {name: \"h\" grant: {audience: \"team\" principal: \"task\" sql: \"select $1\"}};\n"
                                   "message Ask { optional int32 a = 1; %s }\n"
-                                  "service Work { rpc Do(Ask) returns (Ask) { option (charle.method).offline = true; } }\n";
+                                  "service Work { rpc Do(Ask) returns (Ask) { option (charle.method) = {offline: true writes: \"task\"}; } }\n";
 static const char table_file[] = "syntax = \"proto2\"; package h; import \"charle/options.proto\";\n"
                                  "enum State { STATE_NEW = 1; STATE_DONE = 2; %s }\n"
                                  "message Task { option (charle.table) = {id: 1 audience: {name: \"team\"} %s};\n"
