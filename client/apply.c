@@ -423,7 +423,7 @@ static enum charle_err deny_before_row(struct staging *s, struct charle_bytes ro
     charle_buf_reset(&s->previous);
     charle_buf_add_str(&s->previous, charle_buf_str(&a->key));
     s->has_previous = true;
-    return rc;
+    return rc ? rc : s->previous.failed ? charle_fail(err, s->previous.failed, "no memory for a key") : CHARLE_OK;
 }
 
 static enum charle_err is_row_going(struct staging *s, struct charle_bytes row, bool *out, struct charle_error *err)

@@ -16,8 +16,8 @@ static void write_columns(const struct charle_table *table, const void *row, con
         ch_crud_patch_copy(table, part, row, columns);
         charle_message_write(table->patch, part, &bytes);
     }
-    charle_wire_write_bytes(out, number, bytes.data, bytes.size);
-    if (!part || bytes.failed)
+    charle_wire_write_buf(out, number, &bytes);
+    if (!part)
         out->failed = CHARLE_NO_MEMORY;
     charle_buf_deinit(&bytes);
 }

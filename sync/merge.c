@@ -37,7 +37,7 @@ static const char *shown(const struct merging *m, const void *message)
             buf.size--;
         charle_buf_add_text(&buf, "…");
     }
-    struct charle_str text = charle_arena_str(m->merge->arena, charle_buf_str(&buf));
+    struct charle_str text = charle_arena_buf(m->merge->arena, &buf);
     charle_buf_deinit(&buf);
     return text.ptr ? text.ptr : "…";
 }

@@ -22,6 +22,7 @@ void charle_arena_init(struct charle_arena *arena, size_t size_max)
 void charle_arena_reset(struct charle_arena *arena)
 {
     struct ch_arena_block *keep = arena->block;
+    arena->failed = CHARLE_OK;
     if (!keep)
         return;
     // The newest block is the largest one, so a steady workload ends up with a single block.
@@ -54,13 +55,17 @@ static bool add_block(struct charle_arena *arena, size_t size)
         wanted = CH_ARENA_BLOCK_SIZE_MAX;
     if (wanted < size)
         wanted = size;
-    if (arena->held_size > limit || size > limit - arena->held_size)
+    if (arena->held_size > limit || size > limit - arena->held_size) {
+        arena->failed = CHARLE_TOO_LARGE;
         return false;
+    }
     if (wanted > limit - arena->held_size)
         wanted = limit - arena->held_size;
     struct ch_arena_block *block = ch_alloc(sizeof(*block) + wanted);
-    if (!block)
+    if (!block) {
+        arena->failed = CHARLE_NO_MEMORY;
         return false;
+    }
     block->older = arena->block;
     block->size = wanted;
     arena->block = block;
@@ -72,8 +77,10 @@ static bool add_block(struct charle_arena *arena, size_t size)
 
 static void *take(struct charle_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX - ALIGNMENT)
+    if (size > SIZE_MAX - ALIGNMENT) {
+        arena->failed = CHARLE_TOO_LARGE;
         return NULL;
+    }
     size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (rounded == 0)
         rounded = ALIGNMENT;
@@ -93,12 +100,14 @@ void *charle_arena_alloc(struct charle_arena *arena, size_t size)
 void *charle_arena_array(struct charle_arena *arena, size_t count, size_t item_size)
 {
     size_t size = 0;
-    return __builtin_mul_overflow(count, item_size, &size) ? NULL : charle_arena_alloc(arena, size);
+    if (__builtin_mul_overflow(count, item_size, &size))
+        size = SIZE_MAX;
+    return charle_arena_alloc(arena, size);
 }
 
 struct charle_str charle_arena_str(struct charle_arena *arena, struct charle_str text)
 {
-    char *copy = text.len < SIZE_MAX ? take(arena, text.len + 1) : NULL;
+    char *copy = take(arena, text.len < SIZE_MAX ? text.len + 1 : SIZE_MAX);
     if (!copy)
         return (struct charle_str){0};
     if (text.len)
@@ -126,4 +135,11 @@ struct charle_str charle_arena_printf(struct charle_arena *arena, const char *fo
     vsnprintf(text, (size_t)len + 1, format, args);
     va_end(args);
     return charle_str_n(text, (size_t)len);
+}
+
+enum charle_err charle_arena_check(const struct charle_arena *arena, const char *what, struct charle_error *err)
+{
+    if (!arena->failed)
+        return CHARLE_OK;
+    return charle_fail(err, arena->failed, "no memory for %s: %s", what, charle_err_text(arena->failed));
 }

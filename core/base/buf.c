@@ -106,3 +106,12 @@ const char *charle_buf_text(struct charle_buf *buf)
     *end = '\0';
     return (const char *)buf->data;
 }
+
+struct charle_str charle_arena_buf(struct charle_arena *arena, const struct charle_buf *buf)
+{
+    if (!buf->failed)
+        return charle_arena_str(arena, charle_buf_str(buf));
+    if (!arena->failed)
+        arena->failed = buf->failed;
+    return (struct charle_str){0};
+}

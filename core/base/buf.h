@@ -6,6 +6,7 @@
 #ifndef CHARLE_BASE_BUF_H
 #define CHARLE_BASE_BUF_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -45,5 +46,8 @@ static inline struct charle_bytes charle_buf_bytes(const struct charle_buf *buf)
 {
     return charle_bytes(buf->data, buf->size);
 }
+
+// The content as a string of the arena. What made the buffer fail makes the arena fail, and the result has ptr NULL.
+struct charle_str charle_arena_buf(struct charle_arena *arena, const struct charle_buf *buf);
 
 #endif

@@ -144,6 +144,8 @@ enum charle_err charle_method_run(const struct charle_method *method, struct cha
     if (!reply)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the reply of %.*s", CHARLE_FMT(method->name));
     rc = run_body(method, context, request, reply, err);
+    if (!rc) // a text that the body could not copy is not to be taken for an empty one
+        rc = charle_arena_check(context->arena, "what this call makes", err);
     if (rc)
         return rc;
     charle_message_write(method->reply, reply, reply_buf);

@@ -39,6 +39,13 @@ void charle_wire_write_bytes(struct charle_buf *buf, uint32_t number, const void
     charle_buf_add(buf, data, size);
 }
 
+void charle_wire_write_buf(struct charle_buf *buf, uint32_t number, const struct charle_buf *content)
+{
+    charle_wire_write_bytes(buf, number, content->data, content->size);
+    if (!buf->failed)
+        buf->failed = content->failed;
+}
+
 size_t charle_wire_varint_size(uint64_t value)
 {
     return (size_t)(70 - __builtin_clzll(value | 1)) / 7;

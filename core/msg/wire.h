@@ -26,6 +26,8 @@ void charle_wire_write_varint(struct charle_buf *buf, uint64_t value);
 void charle_wire_write_tag(struct charle_buf *buf, uint32_t number,
                            int wire_type); // 0 varint, 1 fixed64, 2 len, 5 fixed32
 void charle_wire_write_bytes(struct charle_buf *buf, uint32_t number, const void *data, size_t size);
+// The content of another buffer as a field; what made that one fail makes this one fail.
+void charle_wire_write_buf(struct charle_buf *buf, uint32_t number, const struct charle_buf *content);
 size_t charle_wire_varint_size(uint64_t value);
 static inline uint64_t charle_wire_zigzag(int64_t v)
 {

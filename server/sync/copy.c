@@ -37,8 +37,10 @@ static enum charle_err add_head(struct copy *copy, struct charle_error *err)
     if (rc == CHARLE_OK) {
         const struct charle_cursor value = {.scope = head->scope, .stamp = head->stamp, .lineage = head->lineage};
         charle_message_write(&charle_cursor_message, &value, &cursor);
-        charle_wire_write_bytes(&copy->page, COPY_HEAD, cursor.data, cursor.size);
+        charle_wire_write_buf(&copy->page, COPY_HEAD, &cursor);
     }
+    if (rc == CHARLE_OK)
+        rc = charle_arena_check(&arena, "the head of a scope", err);
     charle_buf_deinit(&cursor);
     charle_arena_deinit(&arena);
     return rc;
@@ -66,10 +68,16 @@ static enum charle_err add_estimate(struct copy *copy, struct charle_error *err)
 
 static enum charle_err keep_last_key(struct copy *copy, struct charle_error *err)
 {
-    if (!copy->last_row.size)
+    if (!copy->last_row.size && !copy->last_row.failed)
         return CHARLE_OK;
     charle_buf_reset(&copy->last_key);
-    enum charle_err rc = ch_view_key_of_row(copy->range.views, charle_buf_bytes(&copy->last_row), &copy->last_key, err);
+    enum charle_err rc = copy->last_row.failed;
+    if (rc == CHARLE_OK)
+        rc = ch_view_key_of_row(copy->range.views, charle_buf_bytes(&copy->last_row), &copy->last_key, err);
+    if (rc == CHARLE_OK)
+        rc = copy->last_key.failed;
+    if (rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE)
+        rc = charle_fail(err, rc, "no memory for the key of the last row of a page");
     copy->range.after = charle_buf_str(&copy->last_key);
     return rc;
 }
@@ -80,7 +88,7 @@ static enum charle_err send_page(struct copy *copy, bool is_last, struct charle_
     if (rc)
         return rc;
     if (copy->last_key.size)
-        charle_wire_write_bytes(&copy->page, COPY_LAST_KEY, copy->last_key.data, copy->last_key.size);
+        charle_wire_write_buf(&copy->page, COPY_LAST_KEY, &copy->last_key);
     if (is_last) {
         charle_wire_write_tag(&copy->page, COPY_IS_LAST, 0);
         charle_wire_write_varint(&copy->page, 1);

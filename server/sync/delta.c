@@ -50,7 +50,7 @@ struct delta {
 static void close_table(struct delta *delta)
 {
     if (delta->table_id)
-        charle_wire_write_bytes(&delta->tables, DELTA_TABLE, delta->table.data, delta->table.size);
+        charle_wire_write_buf(&delta->tables, DELTA_TABLE, &delta->table);
     delta->table_id = 0;
     charle_buf_reset(&delta->table);
 }
@@ -213,7 +213,7 @@ static enum charle_err write_gone(struct delta *delta, const struct ch_table_vie
             rc = at;
         if (rc == CHARLE_OK) {
             open_table(delta, views->table->id);
-            charle_wire_write_bytes(&delta->table, TABLE_GONE, delta->row.data, delta->row.size);
+            charle_wire_write_buf(&delta->table, TABLE_GONE, &delta->row);
             rc = flush_when_full(delta, err);
         }
     }
@@ -229,7 +229,7 @@ static enum charle_err write_row(struct delta *delta, const struct ch_view *view
     if (rc)
         return rc;
     open_table(delta, view->table->id);
-    charle_wire_write_bytes(&delta->table, TABLE_ROW, delta->row.data, delta->row.size);
+    charle_wire_write_buf(&delta->table, TABLE_ROW, &delta->row);
     return flush_when_full(delta, err);
 }
 

@@ -94,7 +94,7 @@ static enum charle_err open_device(struct charle_db *db, void *ctx, struct charl
         rc = ch_sync_scopes_of(opening->sync, db, opening->peer, opening->arena, &scopes, &count, err);
     if (rc == CHARLE_OK)
         opening->out->scope = (struct charle_array){.items = scopes, .count = count, .has = true};
-    return rc;
+    return rc ? rc : charle_arena_check(opening->arena, "the opening of a replica", err);
 }
 
 enum charle_err ch_sync_open(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,

@@ -102,6 +102,8 @@ enum charle_err ch_hash(const struct ch_sync *sync, struct charle_db *db, const 
         rc = read_hashes(&hashing, db, out, err);
     if (rc == CHARLE_OK)
         rc = close_bucket(&hashing, request->until_key.has ? request->until_key.value : charle_str(""), err);
+    if (rc == CHARLE_OK)
+        rc = charle_arena_check(arena, "the hashes", err);
     for (size_t i = 0; rc == CHARLE_OK && i < hashing.bucket_count; i++)
         list[i] = &hashing.buckets[i];
     out->bucket = (struct charle_array){.items = list, .count = hashing.bucket_count, .has = true};

@@ -171,7 +171,9 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
         rc = save_device(push, err);
     if (rc == CHARLE_OK)
         rc = ch_push_store(push, err);
-    return rc ? rc : read_made(push, err);
+    if (rc == CHARLE_OK)
+        rc = read_made(push, err);
+    return rc ? rc : charle_arena_check(push->arena, "the verdicts of a push", err);
 }
 
 // The batch in its present manner, with savepoints if it needs them.

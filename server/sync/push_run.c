@@ -96,6 +96,13 @@ static void run_call(struct ch_push *push, const struct charle_call *call, struc
 
 // --- judging ------------------------------------------------------------------------------------------------------------
 
+// Short of memory the batch fails as a whole: a verdict must not lack what it would have on another day.
+static void note_memory(struct ch_push *push, enum charle_err rc)
+{
+    if ((rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE) && !push->arena->failed)
+        push->arena->failed = rc;
+}
+
 // The row that a generated call was about, as the caller may see it now: what a person needs to decide. Best effort, in a savepoint.
 static void add_row(struct ch_push *push, const struct charle_call *call, struct charle_verdict *verdict)
 {
@@ -115,15 +122,21 @@ static void add_row(struct ch_push *push, const struct charle_call *call, struct
         slash--;
     charle_buf_add(&name, call->method.ptr, slash);
     charle_buf_add_text(&name, "Get");
+    note_memory(push, name.failed);
     const struct charle_method *get = charle_method_find(push->sync->methods, charle_buf_str(&name));
     if (get && charle_begin(push->db, NULL, &ignored) == CHARLE_OK) {
         struct charle_context context = {.db = push->db, .arena = push->arena, .schema = push->sync->schema, .identity = &push->identity,
                                          .crud = push->options->crud, .runtime = push->options->runtime};
         charle_context_seed(&context, call->at, call->seed);
-        bool found = charle_method_run(get, &context, field.bytes, &row, &ignored) == CHARLE_OK;
-        if (charle_rollback(push->db, &ignored) == CHARLE_OK && ch_view_key_of_row(views, field.bytes, &key, &ignored) == CHARLE_OK) {
+        enum charle_err got = charle_method_run(get, &context, field.bytes, &row, &ignored);
+        enum charle_err ended = charle_rollback(push->db, &ignored);
+        enum charle_err keyed = ch_view_key_of_row(views, field.bytes, &key, &ignored);
+        bool found = got == CHARLE_OK;
+        note_memory(push, got);
+        note_memory(push, keyed);
+        if (ended == CHARLE_OK && keyed == CHARLE_OK) {
             verdict->table = (struct charle_opt_uint4){method->table->id, true};
-            verdict->key = (struct charle_opt_text){charle_arena_str(push->arena, charle_buf_str(&key)), true};
+            verdict->key = (struct charle_opt_text){charle_arena_buf(push->arena, &key), true};
             verdict->row = (struct charle_opt_bytes){found ? charle_arena_bytes(push->arena, charle_buf_bytes(&row)) : (struct charle_bytes){0},
                                                      found};
         }

@@ -44,6 +44,8 @@ static bool add_bound(const struct ch_rows_range *range, PGconn *connection, con
     charle_buf_add_text(sql, " and ");
     if (ok && text)
         ch_view_add_key_compare(range->views, op, text, sql);
+    if (!sql->failed)
+        sql->failed = literal.failed;
     charle_buf_deinit(&literal);
     return ok && text;
 }
@@ -110,7 +112,9 @@ enum charle_err ch_rows_read(struct charle_db *db, const struct ch_rows_range *r
     const char *text = copy_sql(range, connection, &sql);
     PGresult *result = text ? PQexec(connection, text) : NULL;
     enum charle_err rc = CHARLE_OK;
-    if (!text)
+    if (sql.failed)
+        rc = charle_fail(err, sql.failed, "no memory for the statement that reads rows");
+    else if (!text)
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "a key of the request cannot be written: %s", PQerrorMessage(connection));
     else if (PQresultStatus(result) != PGRES_COPY_OUT)
         rc = ch_pg_fail(connection, result, err);

@@ -1,12 +1,14 @@
 // Arenas: alignment, zeroing, the limit, and reuse.
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/buf.h"
 
 #include <stddef.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -43,6 +45,29 @@ static void the_limit_holds(void **state)
     assert_null(charle_arena_array(&arena, SIZE_MAX / 2, 3));
     charle_arena_reset(&arena);
     assert_non_null(charle_arena_alloc(&arena, 1000));
+    charle_arena_deinit(&arena);
+}
+
+static void a_failure_is_remembered_until_the_reset(void **state)
+{
+    (void)state;
+    struct charle_arena arena;
+    struct charle_error err = {0};
+    struct charle_buf buf = {0};
+    charle_arena_init(&arena, 10000);
+    assert_int_equal(charle_arena_check(&arena, "a text", &err), CHARLE_OK);
+    assert_null(charle_arena_alloc(&arena, 20000));
+    assert_non_null(charle_arena_alloc(&arena, 10));
+    assert_int_equal(charle_arena_check(&arena, "a text", &err), CHARLE_TOO_LARGE);
+    assert_non_null(strstr(err.text, "a text"));
+    charle_arena_reset(&arena);
+    assert_int_equal(charle_arena_check(&arena, "a text", &err), CHARLE_OK);
+    ch_alloc_fail_at(1, 1);
+    charle_buf_add_text(&buf, "never written");
+    assert_null(charle_arena_buf(&arena, &buf).ptr);
+    ch_alloc_fail_at(0, 0);
+    assert_int_equal(charle_arena_check(&arena, "a text", &err), CHARLE_NO_MEMORY);
+    charle_buf_deinit(&buf);
     charle_arena_deinit(&arena);
 }
 
@@ -99,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_and_aligned),
         cmocka_unit_test(the_limit_holds),
+        cmocka_unit_test(a_failure_is_remembered_until_the_reset),
         cmocka_unit_test(a_steady_load_settles_in_one_block),
         cmocka_unit_test(copies_are_terminated_and_never_null),
         cmocka_unit_test(a_full_heap_gives_null),
