@@ -687,6 +687,11 @@ enum charle_err ch_client_core_problem(const struct ch_client_core *core, int *o
     return core->problem_code;
 }
 
+bool ch_client_core_is_metered(const struct ch_client_core *core)
+{
+    return core->meter.budget > 0;
+}
+
 void ch_client_core_status(const struct ch_client_core *core, struct charle_client_status *out)
 {
     static const uint8_t states[] = {

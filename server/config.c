@@ -20,6 +20,9 @@ enum {
     UPKEEP_EVERY_S_DEFAULT = 3600,
     KEEP_FILES_DAYS_DEFAULT = 7, // a laptop has uploaded a file, and its call follows within a week
     KEEP_LOG_DAYS_DEFAULT = 400, // a year away, and some
+    SEED_ROWS_DEFAULT = 50000,     // fewer are copied in half a second
+    SEED_SIZE_MIB_DEFAULT = 8192,
+    SEED_EVERY_S_DEFAULT = 86400,
     SUGGEST_DISTANCE_MAX = 3, // edits between a typing mistake and what was meant
     OPTION_LEN_MAX = 40,
     PATH_SIZE_MAX = 4096
@@ -186,6 +189,26 @@ static enum charle_err apply_keep_log(struct ch_config *config, const char *valu
     return read_count("keep-log", value, 1, 3650, &config->keep_log_days, err);
 }
 
+static enum charle_err apply_seed_files(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_switch("seed-files", value, &config->makes_seeds, err);
+}
+
+static enum charle_err apply_seed_rows(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("seed-rows", value, 1, 1000000000, &config->seed_rows, err);
+}
+
+static enum charle_err apply_seed_size(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("seed-size", value, 1, 1 << 24, &config->seed_size_mib, err);
+}
+
+static enum charle_err apply_seed_every(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("seed-every", value, 0, 365 * 86400, &config->seed_every_s, err);
+}
+
 static enum charle_err apply_tls_cert(struct ch_config *config, const char *value, struct charle_error *err)
 {
     return copy(config, value, &config->tls_cert_file, err);
@@ -272,6 +295,13 @@ static const struct option options[] = {
      "how long changes are kept (default 400); a replica that was away for longer is compared and repaired"},
     {"upkeep-every", "CHARLE_UPKEEP_EVERY", "SECONDS", true, true, apply_upkeep_every,
      "time between two rounds of thinning out the change log (default 3600, 0: never)"},
+    {"seed-files", "CHARLE_SEED_FILES", "on|off", true, true, apply_seed_files,
+     "make files of large scopes, which new replicas fetch instead of copying row by row (default on)"},
+    {"seed-rows", "CHARLE_SEED_ROWS", "ROWS", true, true, apply_seed_rows, "from how many rows on a scope gets a seed file (default 50000)"},
+    {"seed-size", "CHARLE_SEED_SIZE", "MIB", true, true, apply_seed_size,
+     "disk that seed files may take in all, in the data folder; the one being made comes on top (default 8192)"},
+    {"seed-every", "CHARLE_SEED_EVERY", "SECONDS", true, true, apply_seed_every,
+     "make seed files anew that are older (default 86400, 0: only when replicas could not go on from them)"},
     {"tls-cert", "CHARLE_TLS_CERT", "FILE", true, true, apply_tls_cert, "certificate chain for tls+tcp:// (PEM)"},
     {"tls-key", "CHARLE_TLS_KEY", "FILE", true, true, apply_tls_key, "its private key (PEM)"},
     {"allow-plaintext", "CHARLE_ALLOW_PLAINTEXT", NULL, true, true, apply_allow_plaintext,
@@ -631,7 +661,8 @@ enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *
 {
     struct reader reader = {.config = config};
     *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .upkeep_every_s = UPKEEP_EVERY_S_DEFAULT, .keep_log_days = KEEP_LOG_DAYS_DEFAULT, .keep_files_days = KEEP_FILES_DAYS_DEFAULT,
-                                 .file_max_mib = (uint32_t)(CH_FILE_SIZE_MAX >> 20), .files_max_mib = (uint32_t)(CH_FILE_STORE_MAX >> 20), .log_level = CH_LOG_INFO};
+                                 .file_max_mib = (uint32_t)(CH_FILE_SIZE_MAX >> 20), .files_max_mib = (uint32_t)(CH_FILE_STORE_MAX >> 20), .makes_seeds = true,
+                                 .seed_rows = SEED_ROWS_DEFAULT, .seed_size_mib = SEED_SIZE_MIB_DEFAULT, .seed_every_s = SEED_EVERY_S_DEFAULT, .log_level = CH_LOG_INFO};
     charle_arena_init(&config->arena, (size_t)1 << 20);
     enum charle_err rc = read_flags(&reader, argc, argv, err);
     if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION || config->action == CH_CONFIG_SCHEMA)

@@ -31,6 +31,8 @@ struct ch_config {
     uint32_t keep_log_days;    // how long changes are kept for replicas that are away
     uint32_t keep_files_days;  // how long files are kept that no row refers to
     uint32_t file_max_mib, files_max_mib; // of one file; of all
+    bool makes_seeds;          // seed files for first copies: see seeds.h
+    uint32_t seed_rows, seed_size_mib, seed_every_s;
     bool is_development;       // --development: migrate at start, whatever the database
     bool may_migrate;          // --migrate, --development, or a private cluster
     bool allow_plaintext;      // tcp:// beyond loopback without TLS

@@ -54,7 +54,7 @@ static enum charle_err make_folders(const char *path, struct charle_error *err)
 // Only what a server put there may be in a folder that is about to be given to another user.
 static bool is_ours(const char *path)
 {
-    static const char *const known[] = {".", "..", LOCK_NAME, "charled.conf", "database-url", "postgres"};
+    static const char *const known[] = {".", "..", LOCK_NAME, "charled.conf", "database-url", "postgres", "seeds"};
     DIR *folder = opendir(path);
     bool ours = folder != NULL;
     for (struct dirent *entry; ours && (entry = readdir(folder)) != NULL;) {

@@ -3,6 +3,7 @@
 //   <data-dir>/charled.lock    flock, held as long as the server lives; its text says who holds it
 //   <data-dir>/charled.conf    settings, optional
 //   <data-dir>/database-url    the private PostgreSQL's address, for psql and the like
+//   <data-dir>/seeds/         seed files (see seeds.h)
 //   <data-dir>/postgres/       the private PostgreSQL (see cluster.h), or a link to it (see pghome.h)
 //
 // PostgreSQL refuses to run as root. Started by root, the server lets PostgreSQL run as the owner of the data folder,

@@ -19,7 +19,7 @@ enum {
     LOGIN_QUEUE_MAX = 32,    // 3 s of waiting
     STREAMS_THREADS = 8,
     STREAMS_QUEUE_MAX = 1024,
-    OTHER_CONNECTIONS = 5, // the reads lane, the sweeper, the tick, the upkeep, one to spare
+    OTHER_CONNECTIONS = 6, // the reads lane, the sweeper, the tick, the upkeep, the seed files, one to spare
     WATCH_MS = 50,
     POOL_TICK_ROUNDS = 10,        // of the sweeper: every four seconds
     STATEMENT_TIMEOUT_MS = 60000, // behind the deadlines of calls, which are shorter as a rule
@@ -163,6 +163,14 @@ static enum charle_err open_pool(struct ch_engine *engine, struct charle_error *
     return CHARLE_OK;
 }
 
+static enum charle_err start_seeds(struct ch_engine *engine, struct charle_error *err)
+{
+    const struct ch_engine_options *o = &engine->options;
+    const struct ch_seeds_options seeds = {.pool = engine->pool, .sync = engine->sync, .schema = o->app->schema, .folder = o->seeds_folder,
+                                           .rows_min = o->seed_rows_min, .size_max = o->seed_size_max, .every_s = o->seed_every_s};
+    return o->seeds_folder ? ch_seeds_start(&seeds, &engine->seeds, err) : CHARLE_OK;
+}
+
 static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
 {
     struct charle_rpc_server_options rpc = {.connections_max = CONNECTIONS_MAX,
@@ -183,6 +191,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
         rc = ch_sessions_new(engine->options.app->schema, scopes_of, engine, &engine->sessions, err);
     if (rc == CHARLE_OK)
         rc = ch_live_start(engine, &engine->live, err);
+    if (rc == CHARLE_OK)
+        rc = start_seeds(engine, err);
     if (rc == CHARLE_OK)
         rc = start_lanes(engine, err);
     if (rc == CHARLE_OK)
@@ -232,6 +242,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
         pthread_join(engine->watch, NULL);
     if (engine->has_sweeper)
         pthread_join(engine->sweeper, NULL);
+    ch_seeds_stop(engine->seeds);
     ch_live_free(engine->live);
     ch_sessions_free(engine->sessions);
     ch_skews_free(engine->skews);

@@ -21,6 +21,9 @@ struct ch_engine_options {
     bool allow_plaintext;
     uint32_t upkeep_every_s, keep_log_days, keep_files_days; // see upkeep.h
     int64_t file_size_max, file_store_max; // bytes; see sync/file.h
+    const char *seeds_folder; // NULL: no seed files; the rest see seeds.h
+    int64_t seed_rows_min, seed_size_max;
+    uint32_t seed_every_s;
     int64_t start_us; // monotonic, of the process
 };
 

@@ -22,6 +22,7 @@
 #include "server/engine.h"
 #include "server/lane.h"
 #include "server/live.h"
+#include "server/seeds.h"
 #include "server/session.h"
 #include "server/sync/skew.h"
 #include "server/sync/sync.h"
@@ -96,6 +97,7 @@ struct ch_engine {
     struct ch_skews *skews; // for replicas of other versions of the schema
     struct ch_live *live;
     struct ch_upkeep *upkeep;
+    struct ch_seeds *seeds; // NULL: none are made
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;
     struct ch_lane *calls, *reads, *login, *streams;

@@ -47,6 +47,7 @@ struct server {
     struct ch_engine *engine;
     const char *database_url;
     char display[CH_ENGINE_DISPLAY_SIZE]; // the database, for people
+    char seeds_folder[4096 + 8];          // in the data folder
     int signals;                          // signalfd; -1: not made
     int log_fd;                           // -1: standard error
     int64_t start_us;
@@ -182,10 +183,15 @@ static enum ch_exit start_engine(struct server *server)
                                         .keep_files_days = server->config.keep_files_days,
                                         .file_size_max = (int64_t)server->config.file_max_mib << 20,
                                         .file_store_max = (int64_t)server->config.files_max_mib << 20,
+                                        .seeds_folder = server->config.makes_seeds ? server->seeds_folder : NULL,
+                                        .seed_rows_min = server->config.seed_rows,
+                                        .seed_size_max = (int64_t)server->config.seed_size_mib << 20,
+                                        .seed_every_s = server->config.seed_every_s,
                                         .tls_cert_file = server->config.tls_cert_file,
                                         .tls_key_file = server->config.tls_key_file,
                                         .allow_plaintext = server->config.allow_plaintext,
                                         .start_us = server->start_us};
+    snprintf(server->seeds_folder, sizeof(server->seeds_folder), "%s/seeds", server->config.data_dir);
     enum charle_err rc = ch_engine_start(&options, &server->engine, &err);
     if (rc)
         return fail(rc == CHARLE_UNAVAILABLE ? CH_EXIT_DATABASE : CH_EXIT_FAILURE, &err);

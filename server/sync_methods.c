@@ -33,7 +33,9 @@ static enum charle_err open_device(struct charle_context *context, const void *r
     }
     if (rc == CHARLE_OK)
         rc = ch_sync_open(sync, context->db, &peer, request, context->now, context->arena, reply, err);
+    bool is_same = sync == engine->sync; // files have the tables of this schema
     ch_skews_release(engine->skews, sync);
+    reply->offers_seeds = (struct charle_opt_bool){engine->seeds != NULL && is_same, true};
     return rc;
 }
 
@@ -89,6 +91,28 @@ static enum charle_err copy(struct charle_context *context, const void *request_
     return rc;
 }
 
+static enum charle_err seed(struct charle_context *context, const void *request_ptr, void *reply_ptr, struct charle_error *err)
+{
+    const struct charle_seed_request *request = request_ptr;
+    struct ch_engine *engine = engine_of(context);
+    struct ch_sync_peer peer = peer_of(context);
+    struct charle_seed_reply *reply = reply_ptr;
+    *reply = (struct charle_seed_reply){0};
+    if (!engine->seeds || request->schema_hash != engine->options.app->schema->hash)
+        return CHARLE_OK;
+    return ch_seeds_find(engine->seeds, context->db, &peer, request, context->arena, reply, err);
+}
+
+static enum charle_err seed_read(struct charle_context *context, const void *request_ptr, struct charle_stream *stream,
+                                 struct charle_error *err)
+{
+    struct ch_engine *engine = engine_of(context);
+    struct ch_sync_peer peer = peer_of(context);
+    if (!engine->seeds)
+        return charle_fail(err, CHARLE_NOT_FOUND, "this server makes no seed files");
+    return ch_seeds_read(engine->seeds, context->db, &peer, request_ptr, stream->send, stream->ctx, err);
+}
+
 size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX])
 {
     static const struct {
@@ -98,7 +122,8 @@ size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX])
     } table[] = {
         {&charle_sync_open_method, open_device, NULL},  {&charle_sync_hash_method, hash, NULL},
         {&charle_sync_push_method, push, NULL},         {&charle_sync_copy_method, NULL, copy},
-        {&charle_sync_pull_method, NULL, ch_live_pull},
+        {&charle_sync_pull_method, NULL, ch_live_pull}, {&charle_sync_seed_method, seed, NULL},
+        {&charle_sync_seed_read_method, NULL, seed_read},
     };
     size_t count = sizeof(table) / sizeof(table[0]);
     for (size_t i = 0; i < count; i++) {

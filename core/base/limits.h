@@ -23,6 +23,7 @@
 #define CH_RPC_HELLO_SIZE_MAX 256                     // the only frame a stranger may send
 #define CH_RPC_HELLO_MS 5000                          // as long as a stranger may take for it
 #define CH_RPC_STREAM_WINDOW ((uint32_t)256 << 10)    // a stream's sender may be this far ahead of its reader
+#define CH_RPC_BULK_WINDOW ((uint32_t)6 << 20)        // of a copy: a batch can be written while the next one comes, 100 MB/s at 50 ms
 #define CH_RPC_METHOD_LEN_MAX 200
 #define CH_RPC_METHODS_MAX 256                        // method names remembered by number, a connection
 #define CH_RPC_METADATA_COUNT_MAX 32
@@ -63,6 +64,14 @@
 #define CH_TICKS_MAX 256
 #define CH_TICKS_SIZE_MAX ((size_t)32 << 20)
 #define CH_SCOPES_PER_SESSION_MAX 10000
+// Seed files. A range is what is checked and asked for again at once; the hashes of the largest file fill half a megabyte of a message.
+#define CH_SEED_RANGE_SIZE ((uint32_t)256 << 10)
+#define CH_SEED_RANGES_MAX 16384       // 4 GiB; a larger scope is copied in the ordinary way
+#define CH_SEED_READ_MAX 64            // ranges of one request: the right to have them is looked at every 16 MiB
+#define CH_SEED_FILES_MAX 64           // that a server keeps, old ones of a scope with it
+#define CH_SEED_QUEUE_MAX 64           // scopes that wait for their file; others ask again
+#define CH_SEED_SMALL_MAX 1024         // scopes remembered as too small for a file
+#define CH_SEED_CACHE_KIB 32768        // memory of the one file that is being made
 
 // Database. The prepared statements of a handle: 47 tables with five generated methods, and room. Bound values: PostgreSQL's protocol
 // counts parameters in 16 bits, SQLite allows 32766; 16 MiB of them at once is far above any row and far below libpq's INT_MAX.

@@ -28,6 +28,7 @@ struct charle_rpc {
     struct charle_rpc_events events;
     atomic_int refs; // the user's, and one until done has returned
     int64_t started_us, deadline_us;
+    uint32_t window; // see charle_call_options
     // waiting: the caller's metadata and the request, copied
     struct charle_rpc *next, *prev;
     struct charle_buf copy;

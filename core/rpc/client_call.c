@@ -163,7 +163,8 @@ static enum charle_err send_call(struct charle_rpc *rpc, struct ch_link *link, s
     enum charle_err rc = ch_metadata_check(all, err);
     if (rc)
         return rc;
-    struct ch_conn_call call = {charle_str_n(rpc->method, rpc->method_len), all, request, rpc->deadline_us};
+    struct ch_conn_call call = {charle_str_n(rpc->method, rpc->method_len), all, request, rpc->deadline_us,
+                                rpc->window};
     rc = ch_conn_start(&link->conn, &rpc->stream, &call, ch_clock_mono_us(), err);
     if (rc)
         return rc;
@@ -331,6 +332,7 @@ enum charle_err charle_rpc_start(struct charle_channel *channel, struct charle_s
     if (!rpc)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for another call");
     *out = rpc; // before the first event can come
+    rpc->window = options->window;
     rc = submit(channel, rpc, metadata, request, options->fail_fast, err);
     if (rc) {
         *out = NULL;

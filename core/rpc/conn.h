@@ -151,6 +151,7 @@ struct ch_conn_call {
     struct charle_metadata metadata;
     struct charle_bytes request;
     int64_t deadline_us; // 0: none
+    uint32_t window;     // of the reply's stream, more than CH_RPC_STREAM_WINDOW; 0: that
 };
 
 // May another call be started now? Not before OPEN, when draining, at the peer's limit, or with too much unsent.

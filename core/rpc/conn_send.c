@@ -128,8 +128,10 @@ enum charle_err ch_conn_start(struct ch_conn *conn, struct ch_conn_stream *strea
     if (call->request.len > conn->peer.message_size_max)
         return charle_fail(err, CHARLE_TOO_LARGE, "the request has %zu bytes and the server reads at most %u",
                            call->request.len, conn->peer.message_size_max);
+    uint32_t window = call->window > CH_RPC_STREAM_WINDOW ? call->window : CH_RPC_STREAM_WINDOW;
     *stream = (struct ch_conn_stream){.id = conn->last_id + 1,
-                                      .credit = CH_RPC_STREAM_WINDOW,
+                                      .credit = window,
+                                      .window = window,
                                       .deadline_us = call->deadline_us,
                                       .parts = {.size_max = conn->options.message_size_max}};
     enum charle_err rc = ch_streams_add(&conn->streams, stream);
@@ -140,6 +142,8 @@ enum charle_err ch_conn_start(struct ch_conn *conn, struct ch_conn_stream *strea
     conn->last_id++;
     ch_conn_watch_deadline(conn, call->deadline_us);
     write_call(conn, stream->id, call, now_us);
+    if (window > CH_RPC_STREAM_WINDOW) // HELLO gave the rest
+        ch_frame_write_window(&conn->out, stream->id, window - CH_RPC_STREAM_WINDOW);
     return CHARLE_OK;
 }
 
@@ -153,10 +157,10 @@ void ch_conn_cancel(struct ch_conn *conn, struct ch_conn_stream *stream)
 void ch_conn_consumed(struct ch_conn *conn, struct ch_conn_stream *stream, size_t size)
 {
     // More than was received cannot have been dealt with; a caller's mistake must not give the server endless credit.
-    int64_t owed = (int64_t)CH_RPC_STREAM_WINDOW - stream->credit - stream->consumed;
+    int64_t owed = (int64_t)stream->window - stream->credit - stream->consumed;
     size_t counted = owed <= 0 ? 0 : size < (size_t)owed ? size : (size_t)owed;
     stream->consumed += (uint32_t)counted;
-    if (stream->consumed < CH_RPC_STREAM_WINDOW / 4 || conn->state != CH_CONN_OPEN)
+    if (stream->consumed < stream->window / 4 || conn->state != CH_CONN_OPEN)
         return;
     ch_frame_write_window(&conn->out, stream->id, stream->consumed);
     stream->credit += stream->consumed;

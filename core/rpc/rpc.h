@@ -92,6 +92,7 @@ void charle_channel_watch(struct charle_channel *channel, charle_channel_watch_f
 struct charle_call_options { // zero means the default
     uint32_t timeout_ms; // 0: the method's, else 30,000; UINT32_MAX: none
     struct charle_metadata metadata;
+    uint32_t window; // bytes that a stream's server may be ahead of charle_rpc_consumed; 0: 256 KiB, the least
     bool fail_fast; // UNAVAILABLE at once when not connected, instead of waiting within the deadline
 };
 
@@ -103,7 +104,7 @@ struct charle_rpc_events {
 };
 
 // Starts a unary or server-streaming call with its only request. The handle is freed by charle_rpc_release, which may be called in
-// or after done. Flow control: a stream's sender may be up to 256 KiB ahead of charle_rpc_consumed (called for every
+// or after done. Flow control: a stream's sender may be options->window bytes ahead of charle_rpc_consumed (called for every
 // message event when the bytes have been dealt with).
 CHARLE_MUST_CHECK enum charle_err charle_rpc_start(struct charle_channel *channel, struct charle_str method,
                                                    struct charle_bytes request, const struct charle_call_options *options,

@@ -14,6 +14,7 @@ struct ch_conn_stream {
     bool is_blocked;     // a send was refused; the owner wants to hear when there is room
     bool is_in_parts;    // a message has begun and not ended
     int64_t credit;      // bytes that the server may send, as this side knows it; one message may overshoot it
+    uint32_t window;     // client: how far ahead of the reader the server may be
     uint32_t consumed;   // client: bytes dealt with and not yet given back as credit
     uint32_t head_size;  // server: is_request: the CALL head at the front of `parts`
     int64_t deadline_us; // 0: none

@@ -181,7 +181,7 @@ static enum charle_err start(struct pair *pair, const char *method, const void *
 {
     struct charle_error err;
     int64_t deadline_us = timeout_ms ? pair->now_us + (int64_t)timeout_ms * ms_us : 0;
-    struct ch_conn_call call = {charle_str(method), {0}, charle_bytes(request, size), deadline_us};
+    struct ch_conn_call call = {charle_str(method), {0}, charle_bytes(request, size), deadline_us, 0};
     return ch_conn_start(&pair->client.conn, &pair->client.streams[pair->client.call_count++], &call, pair->now_us,
                          &err);
 }
@@ -298,6 +298,33 @@ static void room_ends_at_the_peers_limit(void **state)
 }
 
 // --- streams ---------------------------------------------------------------------------------------------------------
+
+static void a_stream_may_be_given_a_wider_window(void **state)
+{
+    struct pair *pair = *state;
+    static uint8_t message[10000];
+    const uint32_t window = 2 * CH_RPC_STREAM_WINDOW;
+    struct charle_error err;
+    struct ch_conn *conn = &pair->server.conn;
+    const struct ch_conn_call call = {.method = charle_str("a/B"), .request = charle_bytes("r", 1), .window = window};
+    assert_int_equal(ch_conn_start(&pair->client.conn, &pair->client.streams[pair->client.call_count++], &call, pair->now_us, &err), CHARLE_OK);
+    pump(pair);
+    size_t sent = 0;
+    while (ch_conn_send(conn, &pair->server.streams[0], charle_bytes(message, sizeof(message))) == CHARLE_OK)
+        sent += sizeof(message);
+    assert_in_range(sent, window, window + sizeof(message));
+    pump(pair);
+    ch_conn_consumed(&pair->client.conn, &pair->client.streams[0], CH_RPC_STREAM_WINDOW / 4);
+    pump(pair);
+    assert_int_equal(pair->server.writable, 0); // a quarter of the wider one is given back at once
+    ch_conn_consumed(&pair->client.conn, &pair->client.streams[0], SIZE_MAX);
+    pump(pair);
+    assert_int_equal(pair->server.writable, 1);
+    assert_in_range(pair->server.streams[0].credit, window - 10000, window);
+    ch_conn_finish(conn, &pair->server.streams[0], NULL, &(struct charle_status){.code = CHARLE_OK});
+    pump(pair);
+    assert_int_equal(pair->client.code, CHARLE_OK);
+}
 
 static void credit_stops_the_sender_and_starts_it_again(void **state)
 {
@@ -636,6 +663,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_large_a_request_is_not_started, setup, teardown),
         cmocka_unit_test_setup_teardown(room_ends_at_the_peers_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(credit_stops_the_sender_and_starts_it_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_may_be_given_a_wider_window, setup, teardown),
         cmocka_unit_test_setup_teardown(sender_that_ignores_credit_is_cut_off, setup, teardown),
         cmocka_unit_test_setup_teardown(full_write_buffer_refuses_and_unblocks, setup, teardown),
         cmocka_unit_test_setup_teardown(cancel_reaches_the_server_and_late_frames_are_ignored, setup, teardown),
