@@ -1,10 +1,5 @@
-#include "base/alloc.h"
-#include "base/arena.h"
 #include "bench/common/bench.h"
 #include "bench/sync/figures.h"
-#include "call/method.h"
-#include "charleos.schema.charle.h"
-#include "charleos/core.charle.h"
 #include "db/db.h"
 
 #include <poll.h>
@@ -12,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROPAGATION_SAMPLES = 200, EDITS = 10000 };
+enum { PROPAGATION_SAMPLES = 200 };
 
 // The present title of a task on the replica.
 static int shows_title(struct charle_db *db, const char *id, const char *title)
@@ -101,22 +96,6 @@ void figure_propagation_foreign(struct rig *rig)
     charle_client_close(client);
 }
 
-// Updates a task's title by a service call; offline ones stay on the replica.
-static void edit(struct charle_client *client, const char *id, const char *title, bool is_online)
-{
-    struct charle_error err = {0};
-    struct charle_arena arena = {0};
-    const struct charleos_task_key key = {.id = charle_str(id)};
-    const struct charleos_task_patch set = {.title = {.value = charle_str(title), .has = true}};
-    const struct charleos_task_update request = {.key = &key, .set = &set};
-    struct charleos_task_patch reply;
-    const struct charle_client_call_options options = {.is_online = is_online};
-    const struct charle_method *method = charle_client_method(client, "charleos.TaskService/Update");
-    if (!method || charle_client_call(client, method, &request, &arena, &reply, &options, &err))
-        bench_die("Update: %s", err.text);
-    charle_arena_deinit(&arena);
-}
-
 void figure_propagation_service(struct rig *rig)
 {
     struct bench_samples samples = {0};
@@ -133,49 +112,11 @@ void figure_propagation_service(struct rig *rig)
         snprintf(title, sizeof(title), "service %d", i);
         poll(NULL, 0, 3 + i % 17);
         double start = bench_now();
-        edit(writer, id, title, true);
+        rig_edit(writer, id, title, true);
         wait_title(reader, id, title);
         bench_add(&samples, (bench_now() - start) * 1000);
     }
     report("propagation_service", "target of 5 ms", &samples, 5);
     charle_client_close(reader);
     charle_client_close(writer);
-}
-
-void figure_push_10k(struct rig *rig)
-{
-    struct bench_samples rates = {0}, offline = {0};
-    char title[64], note[128];
-    struct charle_client *client = rig_client(rig, "push", 1);
-    rig_sync(client);
-    PGconn *pg = rig_psql(rig);
-    PGresult *ids = PQexec(pg, "select id from task order by id limit 10000");
-    if (PQntuples(ids) != EDITS)
-        bench_die("fewer than %d tasks", EDITS);
-    for (int run = 0; run < BENCH_RUNS; run++) {
-        double start = bench_now();
-        for (int i = 0; i < EDITS; i++) {
-            snprintf(title, sizeof(title), "offline %d in run %d", i, run);
-            edit(client, PQgetvalue(ids, i, 0), title, false);
-        }
-        bench_add(&offline, EDITS / (bench_now() - start));
-        start = bench_now();
-        rig_sync(client);
-        double took = bench_now() - start;
-        struct charle_client_status status;
-        charle_client_status(client, &status);
-        if (status.pending_calls || status.inbox_count)
-            bench_die("%lld calls wait and %lld verdicts came", (long long)status.pending_calls, (long long)status.inbox_count);
-        bench_add(&rates, EDITS / took);
-        bench_say("run %d: %.0f edits/s pushed and confirmed", run + 1, EDITS / took);
-    }
-    if (rig_number(pg, "select count(*) from task where title like 'offline % in run 4'") != EDITS)
-        bench_die("the server does not have all edits");
-    double value = bench_median(&rates);
-    snprintf(note, sizeof(note), "made offline, each durable, at %.0f a second", bench_median(&offline));
-    bench_print(&(struct bench_result){.name = "push_10k", .value = value, .unit = "edits/s", .against = "target of 5,000 edits/s",
-                                       .against_value = 5000, .ratio = value / 5000, .target = 1, .note = note});
-    PQclear(ids);
-    PQfinish(pg);
-    charle_client_close(client);
 }

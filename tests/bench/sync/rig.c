@@ -1,8 +1,11 @@
 #include "bench/sync/rig.h"
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "bench/common/bench.h"
+#include "call/method.h"
 #include "charleos.schema.charle.h"
+#include "charleos/core.charle.h"
 #include "support/scratch.h"
 
 #include <arpa/inet.h>
@@ -182,6 +185,21 @@ void rig_sync(struct charle_client *client)
         bench_die("sync: %s", err.text);
 }
 
+void rig_edit(struct charle_client *client, const char *id, const char *title, bool is_online)
+{
+    struct charle_error err = {0};
+    struct charle_arena arena = {0};
+    const struct charleos_task_key key = {.id = charle_str(id)};
+    const struct charleos_task_patch set = {.title = {.value = charle_str(title), .has = true}};
+    const struct charleos_task_update request = {.key = &key, .set = &set};
+    struct charleos_task_patch reply;
+    const struct charle_client_call_options options = {.is_online = is_online};
+    const struct charle_method *method = charle_client_method(client, "charleos.TaskService/Update");
+    if (!method || charle_client_call(client, method, &request, &arena, &reply, &options, &err))
+        bench_die("Update: %s", err.text);
+    charle_arena_deinit(&arena);
+}
+
 PGconn *rig_psql(struct rig *rig)
 {
     PGconn *pg = PQconnectdb(rig->database_url);
@@ -220,14 +238,12 @@ double rig_transactions(PGconn *pg)
     return rig_number(pg, "select sum(xact_commit + xact_rollback) from pg_stat_database where datname = current_database()");
 }
 
-double rig_cpu_seconds(struct rig *rig)
+static double cpu_seconds_of(const char *pattern)
 {
-    char pattern[64];
     glob_t found;
     double ns = 0, one;
-    snprintf(pattern, sizeof(pattern), "/proc/%ld/task/*/schedstat", rig->server_pid);
     if (glob(pattern, 0, NULL, &found) != 0)
-        bench_die("cannot read %s", pattern);
+        return 0;
     for (size_t i = 0; i < found.gl_pathc; i++) {
         FILE *file = fopen(found.gl_pathv[i], "r"); // a thread may just have ended
         if (file && fscanf(file, "%lf", &one) == 1)
@@ -237,4 +253,38 @@ double rig_cpu_seconds(struct rig *rig)
     }
     globfree(&found);
     return ns / 1e9;
+}
+
+double rig_cpu_seconds(struct rig *rig)
+{
+    char pattern[64];
+    snprintf(pattern, sizeof(pattern), "/proc/%ld/task/*/schedstat", rig->server_pid);
+    return cpu_seconds_of(pattern);
+}
+
+// They run in their data folder, which is in the rig's.
+double rig_postgres_cpu_seconds(struct rig *rig)
+{
+    glob_t found;
+    double seconds = 0;
+    if (glob("/proc/[0-9]*/cwd", GLOB_NOSORT, NULL, &found) != 0)
+        bench_die("cannot read /proc");
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char folder[600], pattern[128];
+        ssize_t size = readlink(found.gl_pathv[i], folder, sizeof(folder) - 1);
+        size_t len = strlen(rig->folder), head = strlen(found.gl_pathv[i]) - strlen("cwd");
+        if (size <= (ssize_t)len || strncmp(folder, rig->folder, len) != 0 || folder[len] != '/')
+            continue;
+        snprintf(pattern, sizeof(pattern), "%.*stask/*/schedstat", (int)head, found.gl_pathv[i]);
+        seconds += cpu_seconds_of(pattern);
+    }
+    globfree(&found);
+    return seconds;
+}
+
+double rig_own_cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }

@@ -22,12 +22,16 @@ void rig_stop(struct rig *rig);
 // A replica in the rig's folder, opened and signed in; `is_fresh` removes what was there before.
 struct charle_client *rig_client(struct rig *rig, const char *name, int is_fresh);
 void rig_sync(struct charle_client *client); // ends the program when it fails
+// Updates a task's title by a service call; one that is not online stays on the replica until it is pushed.
+void rig_edit(struct charle_client *client, const char *id, const char *title, bool is_online);
 PGconn *rig_psql(struct rig *rig);
 void rig_exec(PGconn *pg, const char *sql);
 // Makes PostgreSQL's statistics current. Waits a second, since backends report theirs about once a second.
 void rig_flush_statistics(PGconn *pg);
 double rig_transactions(PGconn *pg); // that PostgreSQL has run; waits as well
 double rig_cpu_seconds(struct rig *rig); // that all threads of the server have used
+double rig_postgres_cpu_seconds(struct rig *rig); // that its PostgreSQL's processes have used, those that ended left out
+double rig_own_cpu_seconds(void);        // that this process has used
 double rig_number(PGconn *pg, const char *sql); // the first value of the first row
 
 #endif
