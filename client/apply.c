@@ -222,6 +222,11 @@ static enum charle_err drop_denial(struct application *a, struct ch_table *table
     return rc ? rc : ch_lite_run(a->tables->sql, CH_LITE_DENIED_DROP, err, "iss", (int64_t)table->schema->id, charle_buf_str(&a->key), scope);
 }
 
+static bool shows_all_columns(const struct ch_table *table, const struct ch_table_audience *audience)
+{
+    return !(table->columns.bits[0] & ~audience->columns.bits[0]) && !(table->columns.bits[1] & ~audience->columns.bits[1]);
+}
+
 static enum charle_err apply_row(struct application *a, struct ch_table *table, struct ch_table_audience *audience,
                                  struct charle_str scope, struct charle_bytes row, struct charle_error *err)
 {
@@ -230,7 +235,8 @@ static enum charle_err apply_row(struct application *a, struct ch_table *table, 
         charle_buf_reset(&a->key);
         rc = ch_table_key_of_row(a->tables, table, row, &a->key, err);
         if (!rc)
-            rc = ch_rebase_before_row(&a->rebase, table, charle_buf_str(&a->key), err);
+            rc = shows_all_columns(table, audience) ? ch_rebase_before_whole_row(&a->rebase, table, charle_buf_str(&a->key), err)
+                                                    : ch_rebase_before_row(&a->rebase, table, charle_buf_str(&a->key), err);
     }
     if (!rc && a->options->staged)
         rc = drop_denial(a, table, scope, row, err);
@@ -672,6 +678,8 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     bool is_total = a->has_news || a->options->staged || a->options->completes_copy || a->options->recall_after >= 0;
     if (!rc)
         rc = ch_rebase_begin(&a->rebase, replica, contained, is_total, err);
+    if (a->result->is_foreign)
+        a->rebase.contained = 0; // the number is a copy's: which calls are dropped is told by their verdicts
     if (!rc && a->options->completes_copy) // rows copied straight into the tables are complete with this page's deltas
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_COUNTS, err, "");
     if (!rc)

@@ -59,6 +59,9 @@
     X(TOUCH_OF_CALL, "select tab, key from charle_touch where position = ?1")                                          \
     X(TOUCH_OF_ROW, "select position from charle_touch where tab = ?1 and key = ?2 order by position")                 \
     X(TOUCH_DELETE, "delete from charle_touch where tab = ?1 and key = ?2 and position = ?3")                          \
+    X(TOUCH_STAYS, "select exists(select 1 from charle_touch t left join charle_outbox c on c.position = t.position "   \
+                   "where t.tab = ?1 and t.key = ?2 and (c.sequence is null or c.sequence > ?3 or c.kind = 4 or c.state not in (2, 3)))")  \
+    X(TOUCH_FORGET_ROW, "delete from charle_touch where tab = ?1 and key = ?2")                                        \
     X(TOUCH_CLEAR, "delete from charle_touch")                                                                         \
     X(OUTBOX_ADD, "insert into charle_outbox(ticket, method, request, at, seed, state, attempts, due_at, reads_all, local_error) "  \
                   "values(nullif(?1, 0), ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9)")                                          \
@@ -102,7 +105,8 @@
     X(OUTBOX_UNNUMBER_FROM, "update charle_outbox set sequence = null, hash = null, state = case state when 2 then 1 else state end "  \
                             "where sequence >= ?1")                                                                    \
     X(OUTBOX_HASH, "select hash from charle_outbox where sequence = ?1")                                               \
-    X(OUTBOX_TRIM, "delete from charle_outbox where state = 5 and position <= (select max(position) from charle_outbox) - ?1")  \
+    X(OUTBOX_TRIM, "delete from charle_outbox where state = 5 and sequence <= ?1")                                       \
+    X(OUTBOX_TRIM_UNNUMBERED, "delete from charle_outbox where state = 5 and position <= (select max(position) from charle_outbox) - ?1")  \
     X(OUTBOX_BY_TICKET, "select position, state, kind, code, text, sequence from charle_outbox where ticket = ?1 "      \
                         "or position = ?1 order by position desc limit 1")                                                              \
     X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \

@@ -44,7 +44,7 @@ enum charle_err ch_outbox_contain(struct ch_replica *replica, int64_t upto, bool
     if (*out_count)
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_CONTAIN, err, "ii", upto, (int64_t)(only_judged ? CH_CALL_JUDGED : CH_CALL_SENT));
     if (!rc && *out_count)
-        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_TRIM, err, "i", (int64_t)CH_OUTBOX_KEPT_MAX);
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_TRIM, err, "i", upto - CH_OUTBOX_KEPT_MAX);
     return rc;
 }
 
@@ -121,6 +121,8 @@ static enum charle_err renew(struct ch_replica *replica, void *ctx, struct charl
     enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL_UNJUDGED, err, "");
     if (!rc)
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_UNNUMBER, err, "");
+    if (!rc) // those that are done have no number any more by which others of them are trimmed
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_TRIM_UNNUMBERED, err, "i", (int64_t)CH_OUTBOX_KEPT_MAX);
     if (!rc)
         rc = ch_meta_set_text(&replica->sql, "device_id", charle_str(id), err);
     if (!rc)
@@ -262,6 +264,7 @@ static enum charle_err fill_request(struct batch_walk *walk, struct charle_error
         return rc;
     request->device_id = charle_arena_str(walk->arena, charle_str(id));
     request->schema_hash = walk->replica->served_hash;
+    request->without_replies = (struct charle_opt_bool){true, true}; // the caller has had its reply, and rows come by the pull
     if (judged > 0)
         request->acknowledged = (struct charle_opt_int8){judged, true};
     request->call.items = walk->calls;

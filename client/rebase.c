@@ -49,7 +49,7 @@ enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *rep
                                 struct charle_error *err)
 {
     int64_t any = 0, wide = 0;
-    *rebase = (struct ch_rebase){.replica = replica, .is_total = is_total};
+    *rebase = (struct ch_rebase){.replica = replica, .is_total = is_total, .contained = contained};
     enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_BASE_ANY, 0, &any, err, "");
     if (!rc && !is_total)
         rc = ch_lite_number(&replica->sql, CH_LITE_OUTBOX_READS_ALL, 0, &wide, err, "i", contained);
@@ -89,6 +89,22 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
         rc = ch_lite_next(sql, row, err);
     }
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
+enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_table *table, struct charle_str key,
+                                           struct charle_error *err)
+{
+    struct ch_lite *sql = &rebase->replica->sql;
+    int64_t tab = table->schema->id, stays = 1;
+    if (!rebase->has_images)
+        return CHARLE_OK;
+    enum charle_err rc = CHARLE_OK;
+    if (rebase->contained)
+        rc = ch_lite_number(sql, CH_LITE_TOUCH_STAYS, 0, &stays, err, "isi", tab, key, rebase->contained);
+    if (rc || stays)
+        return rc ? rc : ch_rebase_before_row(rebase, table, key, err);
+    rc = ch_lite_run(sql, CH_LITE_BASE_DELETE, err, "is", tab, key);
+    return rc ? rc : ch_lite_run(sql, CH_LITE_TOUCH_FORGET_ROW, err, "is", tab, key);
 }
 
 enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err)

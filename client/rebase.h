@@ -18,6 +18,9 @@
 // order. Work is O(D + calls on D). If any remaining call is wide, or the caller's own rights changed, everything is taken off and all
 // remaining calls run again.
 //
+// A row of D that only calls touch which this page contains needs nothing put back: the page has the whole row, and what was shown of it is
+// written over. Most edits come back as they were made, so that writes nothing but the same (ch_rebase_before_whole_row).
+//
 // A call that fails when it is run again stays in the outbox without effect: the server has the last word on it.
 #ifndef CHARLE_CLIENT_REBASE_H
 #define CHARLE_CLIENT_REBASE_H
@@ -68,17 +71,21 @@ struct ch_rebase {
     struct ch_replica *replica;
     bool is_total;        // everything is off
     bool has_images;      // waiting calls have touched rows
+    int64_t contained;    // calls up to this number are dropped
     int64_t *again;       // positions of calls to run again
     size_t again_count, again_capacity;
     int64_t ran;          // calls run again, for figures
     struct charle_buf key, image;
 };
-// `contained`: the number up to which calls are dropped. `is_total` forces everything off.
+// `contained`: the number up to which calls are dropped; 0: nobody says yet which. `is_total` forces everything off.
 CHARLE_MUST_CHECK enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *replica, int64_t contained,
                                                   bool is_total, struct charle_error *err);
 // Takes the effects of waiting calls off a row that is about to be written as confirmed.
 CHARLE_MUST_CHECK enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *table,
                                                        struct charle_str key, struct charle_error *err);
+// The same for a row of which all columns that are held are about to be written: what they overwrite is not put back first.
+CHARLE_MUST_CHECK enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_table *table,
+                                                             struct charle_str key, struct charle_error *err);
 // Takes a call that is no longer waiting off the rows it touched.
 CHARLE_MUST_CHECK enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err);
 // Adds a call to those that run again: one that was queued during the rebase.
