@@ -120,6 +120,10 @@ enum charle_err ch_set_reply(struct ch_set_statement *s, size_t index, const voi
     const struct ch_crud *crud = &s->set->crud;
     struct charle_bytes *out = &s->set->calls->replies[s->calls[index]->index];
     struct charle_buf buf = {0};
+    if (s->set->calls->without_replies) {
+        *out = charle_bytes("", 0);
+        return CHARLE_OK;
+    }
     charle_message_write(crud->method->reply, reply, &buf);
     if (!buf.failed)
         *out = charle_arena_bytes(crud->context->arena, charle_buf_bytes(&buf));

@@ -57,7 +57,7 @@ void ch_set_take(struct ch_set_statement *s);        // writes `u.p3`: the next 
 void ch_set_write_unnest(struct ch_set_statement *s); // `unnest($1::text[], …) with ordinality u(p1, …, n)`
 // Runs the statement; the caller closes the rows.
 CHARLE_MUST_CHECK enum charle_err ch_set_query(struct ch_set_statement *s, struct charle_rows **out_rows);
-// Keeps the reply (struct of the method's reply) of one of the statement's calls.
+// Keeps the reply (struct of the method's reply) of one of the statement's calls; an empty one when none are wanted.
 CHARLE_MUST_CHECK enum charle_err ch_set_reply(struct ch_set_statement *s, size_t index, const void *reply);
 
 // --- kinds of methods (crud_set_update.c, crud_set_create.c) ------------------------------------------------

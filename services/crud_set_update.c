@@ -167,17 +167,23 @@ static void write_conditions(struct ch_set_statement *s)
     ch_crud_view_add_where(&s->set->view, &s->sql);
 }
 
+// The columns that the replies are made of.
+static struct charle_column_set returned(const struct ch_set_statement *s)
+{
+    return s->set->calls->without_replies ? (struct charle_column_set){{0, 0}} : s->set->view.always;
+}
+
 static enum charle_err read_reply(struct ch_set_statement *s, struct charle_rows *rows)
 {
     const struct ch_crud *crud = &s->set->crud;
-    const struct charle_column_set *shown = &s->set->view.always;
+    const struct charle_column_set shown = returned(s);
     struct charle_value place;
     void *reply = charle_arena_alloc(crud->context->arena, crud->table->patch->size);
-    enum charle_err rc = reply ? charle_record_read(rows, crud->table, shown, crud->table->patch, crud->context->arena,
+    enum charle_err rc = reply ? charle_record_read(rows, crud->table, &shown, crud->table->patch, crud->context->arena,
                                                     reply, crud->err)
                                : charle_fail(crud->err, CHARLE_NO_MEMORY, "no room for a reply");
     if (!rc)
-        rc = charle_rows_value(rows, charle_column_set_count(shown), CHARLE_TYPE_INT8, false, &place, crud->err);
+        rc = charle_rows_value(rows, charle_column_set_count(&shown), CHARLE_TYPE_INT8, false, &place, crud->err);
     if (!rc && (place.int8 < 1 || (size_t)place.int8 > s->count))
         rc = charle_fail(crud->err, CHARLE_INTERNAL, "PostgreSQL returned row %lld of %zu", (long long)place.int8,
                          s->count);
@@ -187,6 +193,7 @@ static enum charle_err read_reply(struct ch_set_statement *s, struct charle_rows
 static enum charle_err run(struct ch_set_statement *s)
 {
     const struct ch_crud *crud = &s->set->crud;
+    const struct charle_column_set shown = returned(s);
     struct charle_rows *rows = NULL;
     enum charle_err rc = bind(s);
     if (rc)
@@ -201,8 +208,8 @@ static enum charle_err run(struct ch_set_statement *s)
     ch_crud_sql_add(&s->sql, " where ");
     write_conditions(s);
     ch_crud_sql_add(&s->sql, " returning ");
-    charle_table_write_columns(crud->table, &s->set->view.always, "r.", &s->sql.text);
-    ch_crud_sql_add(&s->sql, ", u.n");
+    charle_table_write_columns(crud->table, &shown, "r.", &s->sql.text);
+    ch_crud_sql_add(&s->sql, charle_column_set_count(&shown) ? ", u.n" : "u.n");
     rc = ch_set_query(s, &rows);
     while (!rc && !(rc = charle_rows_next(rows, crud->err)))
         rc = read_reply(s, rows);

@@ -100,6 +100,7 @@ struct charle_call_set {
     size_t count;
     struct charle_context *contexts; // one a call; all with the same handle, arena and identity
     const struct charle_bytes *requests;
+    bool without_replies; // nobody wants them: those of the calls that ran are empty
     // Filled in by the engine: how many calls from the front it looked at, and of those the replies (in the arena) of
     // the ones it ran. ptr NULL: nothing was done about this one.
     size_t taken;

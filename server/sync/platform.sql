@@ -115,6 +115,8 @@ create table if not exists charle.shape (
     met_at      timestamptz not null default now()
 );
 
+-- Verdicts until the replica says that it has them. Calls that were simply applied stand together, many in a row: those from "first" to "sequence",
+-- with the hash of each.
 create table if not exists charle.verdict (
     device_id   text collate "C" not null references charle.device on delete cascade,
     sequence    int8 not null,
@@ -129,6 +131,9 @@ create table if not exists charle.verdict (
     at          timestamptz not null default now(),
     primary key (device_id, sequence)
 );
+alter table charle.verdict add column if not exists first int8;
+alter table charle.verdict add column if not exists hashes int8[];
+alter table charle.verdict alter column hashes set storage external; -- they do not get smaller
 
 -- Files that rows refer to (docs/decisions/0015-attachments.md). Columns with `attachment: true` have foreign keys to charle.file.
 -- Bytes on their way are one person's: what others send under the same name, true or not, is not mixed with them.

@@ -146,6 +146,13 @@ static void add_row(struct ch_push *push, const struct charle_call *call, struct
     charle_buf_deinit(&name);
 }
 
+static bool wants_reply(const struct ch_push *push, const struct charle_call *call)
+{
+    const struct charle_method *method = charle_method_find(push->sync->methods, call->method);
+    bool is_generated = method && method->crud != CHARLE_CRUD_NONE && !method->unary;
+    return !is_generated || !push->request->without_replies.has || !push->request->without_replies.value;
+}
+
 static enum charle_err judge(struct ch_push *push, const struct charle_call *call, const struct outcome *outcome,
                              struct charle_verdict *verdict, struct charle_error *err)
 {
@@ -155,14 +162,14 @@ static enum charle_err judge(struct ch_push *push, const struct charle_call *cal
         verdict->kind = may_pass(outcome->rc) ? CHARLE_PARKED : CHARLE_REJECTED;
         verdict->code = (struct charle_opt_int4){(int32_t)outcome->rc, true};
         text = charle_str(outcome->why.text[0] ? outcome->why.text : charle_err_text(outcome->rc));
-    } else {
+    } else if (wants_reply(push, call)) {
         verdict->reply = (struct charle_opt_bytes){charle_arena_bytes(push->arena, charle_buf_bytes(&outcome->reply)), true};
     }
     if (text.len)
         verdict->text = (struct charle_opt_text){charle_arena_str(push->arena, text), true};
     if (verdict->kind != CHARLE_APPLIED)
         add_row(push, call, verdict);
-    bool ok = (outcome->rc || verdict->reply.value.ptr) && (!text.len || verdict->text.value.ptr);
+    bool ok = (!verdict->reply.has || verdict->reply.value.ptr) && (!text.len || verdict->text.value.ptr);
     return ok ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a verdict");
 }
 
@@ -228,7 +235,8 @@ static enum charle_err make_set(struct ch_push *push, const struct charle_method
         contexts[i] = context_of(push, call);
         requests[i] = call->request;
     }
-    *out = (struct charle_call_set){.method = method, .count = count, .contexts = contexts, .requests = requests, .replies = replies};
+    *out = (struct charle_call_set){.method = method, .count = count, .contexts = contexts, .requests = requests, .replies = replies,
+                                     .without_replies = !wants_reply(push, ch_push_call(push, first))};
     return CHARLE_OK;
 }
 
@@ -257,7 +265,7 @@ static enum charle_err judge_set(struct ch_push *push, size_t first, const struc
         struct charle_verdict *verdict = &push->verdicts[first + i];
         if (set->replies[i].ptr)
             *verdict = (struct charle_verdict){.sequence = ch_push_call(push, first + i)->sequence, .kind = CHARLE_APPLIED,
-                                               .reply = {set->replies[i], true}};
+                                               .reply = {set->replies[i], !set->without_replies}};
         else
             rc = take_one(push, first + i, err);
     }

@@ -1,4 +1,7 @@
-// Verdicts as they are stored: one row a call in charle.verdict, until the replica says that it has them.
+// Verdicts as they are stored in charle.verdict, until the replica says that it has them.
+//
+// A row for each call would cost as much as a small edit itself, so calls that were simply applied and whose replies nobody wants, nearly all, are
+// a row together: the numbers from `first` to `sequence`, with the chain hash of each, by which a repeat is told from a copy's call.
 #include "server/sync/push_parts.h"
 
 enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err)
@@ -103,8 +106,9 @@ enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
     for (size_t i = 0; i < push->first_new; i++)
         push->verdicts[i] = (struct charle_verdict){.sequence = ch_push_call(push, i)->sequence, .kind = CHARLE_APPLIED};
     enum charle_err rc = charle_query(push->db,
-                                      "select kind, code, text, reply, tab, key, row, hash, sequence from charle.verdict "
-                                      "where device_id = $1 and sequence between $2 and $3",
+                                      "select kind, code, text, reply, tab, key, row, coalesce(h.hash, v.hash), coalesce(v.first + h.n - 1, v.sequence) "
+                                      "from charle.verdict v left join lateral unnest(v.hashes) with ordinality h (hash, n) on true "
+                                      "where device_id = $1 and sequence >= $2 and coalesce(first, sequence) <= $3",
                                       params, 3, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK)
         rc = take_stored(push, rows, err);
@@ -113,6 +117,8 @@ enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
         rc = last->sequence == push->last_sequence && last->hash != push->last_hash ? ch_push_refuse_copy(last, err) : CHARLE_OK;
     return rc;
 }
+
+enum { BARE_RUN_MIN = 2 };
 
 // --- writing ------------------------------------------------------------------------------------------------------------
 
@@ -135,36 +141,86 @@ static enum charle_err store_judged(struct ch_push *push, const struct charle_ve
                        params, 10, NULL, err);
 }
 
-// The verdicts of this batch's own calls. Those that were simply applied, nearly all, go in one statement.
-enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
+// A verdict that says no more than that the call was applied.
+static bool is_bare(const struct charle_verdict *verdict)
 {
-    size_t count = push->request->call.count;
-    int64_t *sequences = charle_arena_array(push->arena, count, sizeof(*sequences));
+    return verdict->kind == CHARLE_APPLIED && !verdict->reply.has;
+}
+
+static size_t count_bare(const struct ch_push *push, size_t first)
+{
+    size_t end = first;
+    while (end < push->request->call.count && is_bare(&push->verdicts[end]))
+        end++;
+    return end - first;
+}
+
+static enum charle_err no_room(const struct ch_push *push, struct charle_error *err)
+{
+    return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu verdicts", push->request->call.count);
+}
+
+static enum charle_err store_bare(struct ch_push *push, size_t first, size_t count, struct charle_error *err)
+{
     int64_t *hashes = charle_arena_array(push->arena, count, sizeof(*hashes));
-    struct charle_bytes *replies = charle_arena_array(push->arena, count, sizeof(*replies));
-    size_t applied = 0;
-    enum charle_err rc = CHARLE_OK;
-    if (!sequences || !hashes || !replies)
-        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu verdicts", count);
-    for (size_t i = push->first_new; rc == CHARLE_OK && i < count; i++) {
-        const struct charle_verdict *verdict = &push->verdicts[i];
-        uint64_t hash = ch_push_call(push, i)->hash;
-        if (verdict->kind != CHARLE_APPLIED) {
-            rc = store_judged(push, verdict, hash, err);
-            continue;
-        }
-        sequences[applied] = verdict->sequence;
-        hashes[applied] = (int64_t)hash;
-        replies[applied++] = verdict->reply.value;
-    }
-    if (rc || !applied)
-        return rc;
-    const struct charle_value params[] = {charle_text(push->request->device_id), ch_push_array(CHARLE_TYPE_INT8, sequences, applied),
-                                          ch_push_array(CHARLE_TYPE_INT8, hashes, applied), ch_push_array(CHARLE_TYPE_BYTES, replies, applied),
-                                          charle_int4(CHARLE_APPLIED)};
+    if (!hashes)
+        return no_room(push, err);
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = (int64_t)ch_push_call(push, first + i)->hash;
+    const struct charle_value params[] = {
+        charle_text(push->request->device_id), charle_int8(ch_push_call(push, first)->sequence),
+        charle_int8(ch_push_call(push, first + count - 1)->sequence), ch_push_array(CHARLE_TYPE_INT8, hashes, count), charle_int4(CHARLE_APPLIED)};
+    return charle_exec(push->db,
+                       "insert into charle.verdict (device_id, first, sequence, hash, hashes, kind) "
+                       "values ($1, $2, $3, ($4::bigint[])[cardinality($4::bigint[])], $4, $5)",
+                       params, 5, NULL, err);
+}
+
+// Those that were applied and have replies, or stand alone, gathered for one statement.
+struct applied {
+    int64_t *sequences, *hashes;
+    struct charle_bytes *replies;
+    size_t count;
+};
+
+static enum charle_err store_applied(struct ch_push *push, const struct applied *applied, struct charle_error *err)
+{
+    size_t count = applied->count;
+    if (!count)
+        return CHARLE_OK;
+    const struct charle_value params[] = {charle_text(push->request->device_id), ch_push_array(CHARLE_TYPE_INT8, applied->sequences, count),
+                                          ch_push_array(CHARLE_TYPE_INT8, applied->hashes, count),
+                                          ch_push_array(CHARLE_TYPE_BYTES, applied->replies, count), charle_int4(CHARLE_APPLIED)};
     return charle_exec(push->db,
                        "insert into charle.verdict (device_id, sequence, hash, kind, reply) "
                        "select $1, u.sequence, u.hash, $5, u.reply from unnest($2::bigint[], $3::bigint[], $4::bytea[]) as u(sequence, hash, reply)",
                        params, 5, NULL, err);
 }
 
+// The verdicts of this batch's own calls.
+enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
+{
+    size_t count = push->request->call.count;
+    struct applied applied = {charle_arena_array(push->arena, count, sizeof(int64_t)), charle_arena_array(push->arena, count, sizeof(int64_t)),
+                              charle_arena_array(push->arena, count, sizeof(struct charle_bytes)), 0};
+    enum charle_err rc = CHARLE_OK;
+    if (!applied.sequences || !applied.hashes || !applied.replies)
+        return no_room(push, err);
+    for (size_t i = push->first_new, taken; rc == CHARLE_OK && i < count; i += taken) {
+        const struct charle_verdict *verdict = &push->verdicts[i];
+        taken = count_bare(push, i);
+        if (taken >= BARE_RUN_MIN) {
+            rc = store_bare(push, i, taken, err);
+            continue;
+        }
+        taken = 1;
+        if (verdict->kind != CHARLE_APPLIED || !verdict->reply.has) {
+            rc = store_judged(push, verdict, ch_push_call(push, i)->hash, err);
+            continue;
+        }
+        applied.sequences[applied.count] = verdict->sequence;
+        applied.hashes[applied.count] = (int64_t)ch_push_call(push, i)->hash;
+        applied.replies[applied.count++] = verdict->reply.value;
+    }
+    return rc ? rc : store_applied(push, &applied, err);
+}

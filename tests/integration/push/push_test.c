@@ -316,6 +316,71 @@ static void a_batch_that_comes_again_is_answered_from_memory(void **state)
     twin_close(&twin);
 }
 
+// Pushes `count` of the calls that were pushed before, from `first` on, to both servers.
+static enum charle_err push_part(struct twin *twin, size_t first, size_t count)
+{
+    struct charle_error err = {0};
+    enum charle_err rc[TWIN_COUNT];
+    size_t all = twin->count;
+    struct charle_call *calls = twin->calls;
+    for (size_t i = 0; i < count; i++)
+        twin->list[i] = &calls[first + i];
+    twin->count = count;
+    for (int i = 0; i < TWIN_COUNT; i++)
+        rc[i] = twin_push_one(twin, i, &err);
+    twin->count = all;
+    for (size_t i = 0; i < all; i++)
+        twin->list[i] = &calls[i];
+    assert_int_equal(rc[TWIN_SETS], rc[TWIN_SINGLES]);
+    return rc[TWIN_SETS];
+}
+
+// What was simply applied is kept together, a row for a whole run; each call of it is answered, and told from a copy's, as if it stood alone.
+static void verdicts_without_replies_are_kept_together(void **state)
+{
+    struct twin twin;
+    (void)state;
+    twin_open(&twin);
+    make_jobs(&twin, 20);
+    twin_exec(&twin, "delete from charle.verdict; update job set title = 'Theirs' where id = 'j07'");
+    twin.without_replies = true;
+    edit_titles(&twin, 0, 20);
+    assert_int_equal(push_part(&twin, 0, 20), CHARLE_OK);
+    twin_compare(&twin);
+    assert_string_equal(twin_verdict(&twin, 0), "applied");
+    twin_assert_verdict(&twin, 7, "merged: title had been changed to \"Theirs\"");
+    assert_string_equal(twin_verdict(&twin, 19), "applied");
+    assert_int_equal(twin_number(&twin, TWIN_SETS, "select count(*) from charle.verdict"), 3);
+    // Any part of it may come again: ends of runs, the middle of one, one call.
+    static const size_t parts[][2] = {{0, 20}, {0, 3}, {5, 4}, {6, 1}, {7, 1}, {8, 1}, {12, 3}, {19, 1}, {3, 17}};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        size_t first = parts[i][0], count = parts[i][1];
+        assert_int_equal(push_part(&twin, first, count), CHARLE_OK);
+        for (size_t c = 0; c < count; c++) {
+            const struct charle_verdict *verdict = ((const struct charle_verdict *const *)twin.servers[TWIN_SETS].reply.verdict.items)[c];
+            assert_int_equal(verdict->sequence, twin.calls[first + c].sequence);
+            assert_int_equal(verdict->kind, first + c == 7 ? CHARLE_MERGED : CHARLE_APPLIED);
+        }
+        for (size_t c = first; c < first + count; c++) {
+            twin.calls[c].hash ^= 1;
+            assert_int_equal(push_part(&twin, first, count), CHARLE_CONFLICT);
+            twin.calls[c].hash ^= 1;
+        }
+    }
+    // A run is forgotten when all of it is acknowledged, and not before.
+    twin.acknowledged = (struct charle_opt_int8){twin.calls[17].sequence, true};
+    assert_int_equal(push_part(&twin, 18, 2), CHARLE_OK);
+    assert_int_equal(twin_number(&twin, TWIN_SETS, "select count(*) from charle.verdict"), 1);
+    twin.calls[18].hash ^= 1;
+    assert_int_equal(push_part(&twin, 18, 2), CHARLE_CONFLICT);
+    twin.calls[18].hash ^= 1;
+    twin.acknowledged.value = twin.calls[19].sequence;
+    assert_int_equal(push_part(&twin, 19, 1), CHARLE_OK);
+    assert_int_equal(twin_number(&twin, TWIN_SETS, "select count(*) from charle.verdict"), 0);
+    assert_int_equal(twin_number(&twin, TWIN_SETS, "select count(*) from job where title like 'Edited%'"), 20);
+    twin_close(&twin);
+}
+
 static void a_copy_of_the_replica_is_refused(void **state)
 {
     struct twin twin;
@@ -412,6 +477,7 @@ int main(void)
         cmocka_unit_test(unique_values_go_from_hand_to_hand),
         cmocka_unit_test(what_may_not_be_done_is_refused),
         cmocka_unit_test(a_batch_that_comes_again_is_answered_from_memory),
+        cmocka_unit_test(verdicts_without_replies_are_kept_together),
         cmocka_unit_test(a_copy_of_the_replica_is_refused),
         cmocka_unit_test(a_crash_between_leaves_all_or_nothing),
     };

@@ -91,6 +91,7 @@ static void sets_do_what_single_calls_do(void **state)
         while (twin.count < CALLS_MAX)
             add_run(&twin, &dice);
         size_t count = twin.count;
+        twin.without_replies = batch % 2;
         twin_push(&twin);
         sets += twin.servers[TWIN_SETS].sets;
         assert_int_equal(twin.servers[TWIN_SINGLES].sets, 0);

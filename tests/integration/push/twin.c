@@ -143,7 +143,8 @@ enum charle_err twin_push_one(struct twin *twin, int index, struct charle_error 
     const struct ch_push_options options = {.peer = {CHARLE_STR("person"), charle_str(twin->person)}, .crud = ch_crud_run,
                                             .crud_set = index == TWIN_SETS ? ch_crud_run_set : NULL};
     const struct charle_push_request request = {.device_id = device_of(twin), .schema_hash = push_schema.hash,
-                                                .lineage = twin->lineage, .call = {.items = twin->list, .count = twin->count, .has = true}};
+                                                .lineage = twin->lineage, .acknowledged = twin->acknowledged,
+                                                .without_replies = {twin->without_replies, twin->without_replies}, .call = {.items = twin->list, .count = twin->count, .has = true}};
     charle_arena_deinit(&server->arena);
     server->arena = (struct charle_arena){0};
     server->writes = server->sets = 0;
@@ -203,7 +204,7 @@ static const char *const dumps[] = {
     "select coalesce(string_agg(t::text, e'\\n' order by job_id, person_id), '') from member t",
     "select coalesce(string_agg(e, e'\\n' order by e), '') from (select distinct scope || ' ' || (v & 1023) || ' ' || tab || ' ' || key as e "
     "from charle.entry) q",
-    "select coalesce(string_agg(concat_ws(' ', device_id, sequence, hash, kind, code, text, tab, key), e'\\n' order by device_id, sequence), "
+    "select coalesce(string_agg(concat_ws(' ', device_id, sequence, hash, kind, code, text, tab, key, first, hashes), e'\\n' order by device_id, sequence), "
     "'') from charle.verdict",
     "select string_agg(concat_ws(' ', id, last_sequence, last_hash), e'\\n' order by id) from charle.device",
 };

@@ -39,7 +39,9 @@ struct twin {
     int64_t sequence;      // of the last call made
     uint64_t hash, seed;
     int64_t now_us;
-    struct charle_opt_uint8 lineage; // said with pushes
+    struct charle_opt_uint8 lineage; // these are said with pushes
+    struct charle_opt_int8 acknowledged;
+    bool without_replies;
 };
 
 // Makes both databases anew with people "ann" (a lead) and "bob", and a device of ann's.
