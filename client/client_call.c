@@ -16,7 +16,8 @@ const struct charle_method *charle_client_method(const struct charle_client *cli
 {
     static const struct charle_method *const platform[] = {
         &charle_session_login_method, &charle_session_logout_method, &charle_session_who_am_i_method,
-        &charle_admin_status_method,  &charle_admin_echo_method,     &charle_sync_hash_method,
+        &charle_admin_status_method,  &charle_admin_server_method,   &charle_admin_echo_method,
+        &charle_sync_hash_method,
     };
     const struct charle_method *method = charle_method_find(&client->replica.methods, charle_str(name));
     for (size_t i = 0; !method && i < sizeof(platform) / sizeof(platform[0]); i++) {

@@ -111,6 +111,57 @@ static enum charle_err apply_listen(struct ch_config *config, const char *value,
     return rc;
 }
 
+static bool is_bus_address(const char *value)
+{
+    static const char *const schemes[] = {"tcp://", "tls+tcp://", "ipc://"};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncmp(value, schemes[i], len) == 0)
+            return i == 2 ? value[len] != '\0' : strrchr(value + len, ':') != NULL;
+    }
+    return false;
+}
+
+static enum charle_err check_bus_address(const char *name, const char *value, struct charle_error *err)
+{
+    if (is_bus_address(value))
+        return CHARLE_OK;
+    return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                       "%s cannot be \"%.100s\": an address is tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH", name, value);
+}
+
+static enum charle_err apply_hints_listen(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    enum charle_err rc = check_bus_address("hints-listen", value, err);
+    return rc ? rc : copy(config, value, &config->hints_listen, err);
+}
+
+static enum charle_err apply_peer(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    enum charle_err rc = check_bus_address("peer", value, err);
+    if (rc == CHARLE_OK && config->peer_count == CH_CONFIG_PEERS_MAX)
+        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "at most %d peers can be given", CH_CONFIG_PEERS_MAX);
+    if (rc == CHARLE_OK)
+        rc = copy(config, value, &config->peers[config->peer_count], err);
+    config->peer_count += rc == CHARLE_OK;
+    return rc;
+}
+
+static enum charle_err apply_operators(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->operators_scope, err);
+}
+
+static enum charle_err apply_hints_secret(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->hints_secret_file, err);
+}
+
+static enum charle_err apply_hints_ca(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return copy(config, value, &config->hints_ca_file, err);
+}
+
 static enum charle_err apply_data_dir(struct ch_config *config, const char *value, struct charle_error *err)
 {
     return copy(config, value, &config->data_dir, err);
@@ -306,6 +357,17 @@ static const struct option options[] = {
     {"tls-key", "CHARLE_TLS_KEY", "FILE", true, true, apply_tls_key, "its private key (PEM)"},
     {"allow-plaintext", "CHARLE_ALLOW_PLAINTEXT", NULL, true, true, apply_allow_plaintext,
      "let tcp:// answer other machines without encryption (behind a TLS proxy)"},
+    {"hints-listen", "CHARLE_HINTS_LISTEN", "ADDRESS", true, true, apply_hints_listen,
+     "where other servers of the same database tell this one of their commits\n"
+     "tcp://10.0.0.1:4318, tls+tcp://…, ipc:///run/charle/hints.sock"},
+    {"peer", "CHARLE_PEERS", "ADDRESS", true, true, apply_peer,
+     "hints-listen of another server; may be given several times (environment: separated by commas)"},
+    {"hints-secret", "CHARLE_HINTS_SECRET", "FILE", true, true, apply_hints_secret,
+     "what all servers of the database share, at least 16 bytes: `openssl rand -hex 32 > FILE; chmod 600 FILE`"},
+    {"hints-ca", "CHARLE_HINTS_CA", "FILE", true, true, apply_hints_ca,
+     "who signed the certificates of tls+tcp peers (PEM); then both sides show theirs"},
+    {"operators", "CHARLE_OPERATORS", "SCOPE", true, true, apply_operators,
+     "people who hold this scope may see who is connected: `charle status --server` (default admins)"},
     {"migrate", "CHARLE_MIGRATE", NULL, true, true, apply_migrate,
      "apply missing migrations at start (always done on a private PostgreSQL)"},
     {"development", "CHARLE_DEVELOPMENT", NULL, true, true, apply_development, "for local work: implies --migrate"},
@@ -470,7 +532,7 @@ static enum charle_err read_environment(struct reader *reader, char *const *envi
             continue;
         char *rest = copy_text(reader->config, value, err);
         enum charle_err rc = rest ? CHARLE_OK : CHARLE_NO_MEMORY;
-        bool is_list = option->apply == apply_listen;
+        bool is_list = option->apply == apply_listen || option->apply == apply_peer;
         while (rc == CHARLE_OK && rest) {
             char *item = is_list ? strsep(&rest, ",") : rest;
             rest = is_list ? rest : NULL;
@@ -636,6 +698,20 @@ static enum charle_err check_file(const char *what, const char *path, struct cha
     return CHARLE_OK;
 }
 
+static enum charle_err check_hints(const struct ch_config *config, struct charle_error *err)
+{
+    bool is_wanted = config->hints_listen || config->peer_count;
+    if (is_wanted && !config->hints_secret_file)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT,
+                           "hints between servers need a secret that they share: write one with `openssl rand -hex 32` into a "
+                           "file that only the server may read, and give it with --hints-secret");
+    if (config->hints_listen && strncmp(config->hints_listen, "tls+", 4) == 0 && (!config->tls_cert_file || !config->tls_key_file))
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.80s needs a certificate: give --tls-cert and --tls-key",
+                           config->hints_listen);
+    enum charle_err rc = check_file("the hints' secret", config->hints_secret_file, err);
+    return rc ? rc : check_file("the authority of the peers", config->hints_ca_file, err);
+}
+
 static enum charle_err finish(struct ch_config *config, struct charle_error *err)
 {
     config->may_migrate |= config->is_development || !config->database_url;
@@ -653,7 +729,7 @@ static enum charle_err finish(struct ch_config *config, struct charle_error *err
         rc = check_file("the certificate", config->tls_cert_file, err);
     if (rc == CHARLE_OK)
         rc = check_file("the private key", config->tls_key_file, err);
-    return rc;
+    return rc ? rc : check_hints(config, err);
 }
 
 enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *argv, char *const *environment,
@@ -663,6 +739,7 @@ enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *
     *config = (struct ch_config){.pool_size = POOL_SIZE_DEFAULT, .upkeep_every_s = UPKEEP_EVERY_S_DEFAULT, .keep_log_days = KEEP_LOG_DAYS_DEFAULT, .keep_files_days = KEEP_FILES_DAYS_DEFAULT,
                                  .file_max_mib = (uint32_t)(CH_FILE_SIZE_MAX >> 20), .files_max_mib = (uint32_t)(CH_FILE_STORE_MAX >> 20), .makes_seeds = true,
                                  .seed_rows = SEED_ROWS_DEFAULT, .seed_size_mib = SEED_SIZE_MIB_DEFAULT, .seed_every_s = SEED_EVERY_S_DEFAULT, .log_level = CH_LOG_INFO};
+    config->operators_scope = "admins";
     charle_arena_init(&config->arena, (size_t)1 << 20);
     enum charle_err rc = read_flags(&reader, argc, argv, err);
     if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION || config->action == CH_CONFIG_SCHEMA)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #define CH_CONFIG_LISTEN_MAX 8
+#define CH_CONFIG_PEERS_MAX  15
 
 enum ch_config_action { CH_CONFIG_SERVE, CH_CONFIG_CHECK, CH_CONFIG_HELP, CH_CONFIG_VERSION, CH_CONFIG_SCHEMA };
 
@@ -27,6 +28,11 @@ struct ch_config {
     enum ch_log_level log_level;
     uint32_t pool_size; // connections to PostgreSQL that run calls
     const char *tls_cert_file, *tls_key_file;
+    const char *operators_scope; // who holds it may see who is connected
+    const char *hints_listen;  // where other servers of the database are heard (hints.h); NULL: nowhere
+    const char *peers[CH_CONFIG_PEERS_MAX]; // where they are
+    size_t peer_count;
+    const char *hints_secret_file, *hints_ca_file;
     uint32_t upkeep_every_s;   // between two rounds of thinning out the change log; 0: never
     uint32_t keep_log_days;    // how long changes are kept for replicas that are away
     uint32_t keep_files_days;  // how long files are kept that no row refers to

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -171,6 +172,41 @@ static enum charle_err start_seeds(struct ch_engine *engine, struct charle_error
     return o->seeds_folder ? ch_seeds_start(&seeds, &engine->seeds, err) : CHARLE_OK;
 }
 
+static void look(void *ctx)
+{
+    ch_live_look(((struct ch_engine *)ctx)->live);
+}
+
+static enum charle_err read_server_id(struct ch_engine *engine, uint8_t out[CH_HINTS_ID_SIZE], struct charle_error *err)
+{
+    struct charle_db *db = NULL;
+    struct charle_rows *rows = NULL;
+    struct charle_value id = {0};
+    enum charle_err rc = ch_pg_pool_take(engine->pool, CH_POOL_WAIT_MS, &db, err);
+    if (rc == CHARLE_OK)
+        rc = charle_query(db, "select server_id from charle.cluster where id = 1", NULL, 0, &rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_next(rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_BYTES, false, &id, err);
+    if (rc == CHARLE_OK && id.bytes.len == CH_HINTS_ID_SIZE)
+        memcpy(out, id.bytes.ptr, CH_HINTS_ID_SIZE);
+    charle_rows_close(rows);
+    ch_pg_pool_give(engine->pool, db);
+    return rc == CHARLE_DONE ? charle_fail(err, CHARLE_INTERNAL, "charle.cluster has no row: the database was not migrated") : rc;
+}
+
+static enum charle_err start_hints(struct ch_engine *engine, struct charle_error *err)
+{
+    struct ch_hints_options hints = engine->options.hints;
+    if (!hints.listen && !hints.peer_count)
+        return CHARLE_OK;
+    hints.look = look;
+    hints.ctx = engine;
+    enum charle_err rc = read_server_id(engine, hints.database, err);
+    return rc ? rc : ch_hints_start(&hints, &engine->hints, err);
+}
+
 static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
 {
     struct charle_rpc_server_options rpc = {.connections_max = CONNECTIONS_MAX,
@@ -193,6 +229,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
         rc = ch_live_start(engine, &engine->live, err);
     if (rc == CHARLE_OK)
         rc = start_seeds(engine, err);
+    if (rc == CHARLE_OK)
+        rc = start_hints(engine, err);
     if (rc == CHARLE_OK)
         rc = start_lanes(engine, err);
     if (rc == CHARLE_OK)
@@ -243,6 +281,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
     if (engine->has_sweeper)
         pthread_join(engine->sweeper, NULL);
     ch_seeds_stop(engine->seeds);
+    ch_hints_stop(engine->hints); // calls that were in flight have said what they did
     ch_live_free(engine->live);
     ch_sessions_free(engine->sessions);
     ch_skews_free(engine->skews);

@@ -5,6 +5,7 @@
 #ifndef CHARLE_SERVER_ENGINE_H
 #define CHARLE_SERVER_ENGINE_H
 
+#include "server/hints.h"
 #include "server/migrate.h"
 
 #define CH_ENGINE_DISPLAY_SIZE CH_DATABASE_DISPLAY_SIZE
@@ -24,6 +25,8 @@ struct ch_engine_options {
     const char *seeds_folder; // NULL: no seed files; the rest see seeds.h
     int64_t seed_rows_min, seed_size_max;
     uint32_t seed_every_s;
+    const char *operators_scope; // who holds it may ask Admin/Server
+    struct ch_hints_options hints; // `database`, `look` and `ctx` are the engine's to fill; without addresses: none
     int64_t start_us; // monotonic, of the process
 };
 

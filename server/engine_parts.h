@@ -96,6 +96,7 @@ struct ch_engine {
     struct ch_sync *sync;
     struct ch_skews *skews; // for replicas of other versions of the schema
     struct ch_live *live;
+    struct ch_hints *hints; // NULL: there is no bus
     struct ch_upkeep *upkeep;
     struct ch_seeds *seeds; // NULL: none are made
     struct ch_sessions *sessions;
@@ -144,6 +145,9 @@ void ch_workers_cancel_overdue(struct ch_engine *engine);
 void *ch_reads_open(void *ctx, uint32_t index);
 void ch_reads_close(void *ctx, void *worker);
 void ch_reads_run(void *ctx, void *worker, void *const *items, size_t count);
+
+// overview.c: the body of Admin/Server.
+enum charle_err ch_overview(struct charle_context *context, const void *request, void *reply, struct charle_error *err);
 
 // platform.c and sync_methods.c: copies of the platform's methods with their handlers. They return how many there are.
 #define CH_PLATFORM_METHODS_MAX 8

@@ -29,6 +29,7 @@
 #include "server/sync/tick.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 static const int64_t round_us = 5000;
@@ -38,6 +39,7 @@ static const int64_t quiet_after_us = 10000000; // without a stream and this lon
 static const int64_t away_pause_us = 200000;    // between two tries while the database is away
 static const int64_t sign_us = 20000000;        // a replica takes a stream for dead after three of these without a word
 static const int64_t look_us = 250000;          // how often all sessions are looked at
+static const int64_t listing_wait_us = 2000000; // an operator waits for a round at most
 static const int64_t fresh_wait_us =
     1000000; // how long an idle pull waits for a round before it asks the database itself
 
@@ -47,6 +49,8 @@ struct ch_live_stream {
     struct ch_tick_stream *tick; // NULL while it pulls
     struct ch_live_stream *next;
     int64_t spoke_us;          // of the last message
+    int64_t since_us;          // when it went live first
+    int64_t blocked_us;        // when its peer stopped taking pages; counts only while is_blocked
     bool is_blocked;           // the last page was not taken
     bool is_known;             // to the call: its callbacks are set
     bool is_asking;            // it waits for the round that answers it
@@ -55,6 +59,8 @@ struct ch_live_stream {
     atomic_bool is_touched;    // it has just joined, there is room again, or it is over
     struct charle_buf request; // to pull again with; empty: it has not had to
 };
+
+struct listing;
 
 struct ch_live {
     struct ch_engine *engine;
@@ -74,6 +80,7 @@ struct ch_live {
     pthread_cond_t polled;  // a round is done
     struct ch_live_stream *incoming, *asking;
     bool is_woken, is_touched, is_stopping;
+    struct listing *listing; // an operator waits for it; NULL: nobody
     int64_t pulled_us;    // of the last pull
     int64_t polled_at_us; // when the newest round began; 0: the last one failed
 };
@@ -130,6 +137,7 @@ static void know(struct ch_live_stream *stream)
     if (stream->is_known)
         return;
     stream->is_known = true;
+    stream->since_us = ch_clock_mono_us();
     atomic_fetch_add(&stream->live->engine->figures.live_streams, 1);
     charle_server_call_on_writable(stream->call->rpc, touched, stream);
     charle_server_call_on_over(stream->call->rpc, touched, stream);
@@ -224,8 +232,11 @@ static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t
             return false;
         }
         rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page));
-        stream->is_blocked = rc == CHARLE_RESOURCE_EXHAUSTED;
-        if (stream->is_blocked)
+        bool is_blocked = rc == CHARLE_RESOURCE_EXHAUSTED;
+        if (is_blocked && !stream->is_blocked)
+            stream->blocked_us = now_us;
+        stream->is_blocked = is_blocked;
+        if (is_blocked)
             return true;
         if (rc) {
             end(stream, rc, charle_err_text(rc));
@@ -327,6 +338,124 @@ static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
     }
 }
 
+// --- what an operator sees -------------------------------------------------------------------------------------------
+
+struct listed {
+    const struct ch_live_stream *stream;
+    int64_t behind_us, stamps;
+    size_t bytes;
+};
+
+// The thread fills it in, since the streams are its own. Lives on the stack of who waits for it, under the mutex.
+struct listing {
+    size_t limit;
+    struct charle_arena *arena;
+    struct ch_live_overview *out;
+    bool is_done, has_failed;
+};
+
+static int by_need(const void *a, const void *b)
+{
+    const struct listed *x = a, *y = b;
+    if (x->behind_us != y->behind_us)
+        return x->behind_us < y->behind_us ? 1 : -1;
+    return (x->stream->since_us > y->stream->since_us) - (x->stream->since_us < y->stream->since_us);
+}
+
+static bool describe(const struct listed *listed, int64_t now_us, struct charle_arena *arena, struct ch_live_entry *out)
+{
+    const struct ch_live_stream *stream = listed->stream;
+    const struct charle_identity *who = ch_session_identity(stream->call->session);
+    struct charle_pull_request request;
+    struct charle_error err;
+    bool is_read = charle_message_read(&charle_pull_request_message, charle_server_call_request(stream->call->rpc), arena,
+                                       &request, &err) == CHARLE_OK;
+    *out = (struct ch_live_entry){
+        .principal = charle_arena_str(arena, who->principal),
+        .principal_id = charle_arena_str(arena, who->id),
+        .device_id = charle_arena_str(arena, is_read ? request.device_id : charle_str("")),
+        .peer = charle_arena_str(arena, charle_server_call_peer(stream->call->rpc)),
+        .since_us = now_us - stream->since_us,
+        .behind_stamps = listed->stamps,
+        .behind_us = listed->behind_us,
+        .queued_bytes = (int64_t)listed->bytes,
+        .silent_us = stream->is_blocked ? now_us - stream->spoke_us : 0,
+    };
+    return out->principal.ptr && out->principal_id.ptr && out->device_id.ptr && out->peer.ptr;
+}
+
+static bool fill_listing(struct ch_live *live, const struct listing *listing)
+{
+    int64_t now_us = ch_clock_mono_us();
+    size_t count = 0, shown;
+    for (const struct ch_live_stream *stream = live->streams; stream; stream = stream->next)
+        count++;
+    struct listed *all = charle_arena_array(listing->arena, count, sizeof(*all));
+    if (!all)
+        return false;
+    count = 0;
+    for (const struct ch_live_stream *stream = live->streams; stream; stream = stream->next) {
+        struct listed *one = &all[count++];
+        *one = (struct listed){.stream = stream, .behind_us = stream->is_blocked ? now_us - stream->blocked_us : 0};
+        ch_tick_stream_backlog(stream->tick, &one->stamps, &one->bytes);
+    }
+    qsort(all, count, sizeof(*all), by_need);
+    shown = count < listing->limit ? count : listing->limit;
+    struct ch_live_overview *out = listing->out;
+    out->entries = charle_arena_array(listing->arena, shown, sizeof(*out->entries));
+    for (out->count = 0; out->entries && out->count < shown; out->count++)
+        if (!describe(&all[out->count], now_us, listing->arena, &out->entries[out->count]))
+            return false;
+    ch_ticks_ring(live->ticks, &out->ring_ticks, &out->ring_bytes);
+    return out->entries != NULL;
+}
+
+static void list_streams(struct ch_live *live)
+{
+    pthread_mutex_lock(&live->mutex);
+    bool is_wanted = live->listing != NULL;
+    pthread_mutex_unlock(&live->mutex);
+    if (!is_wanted)
+        return;
+    pthread_mutex_lock(&live->ticks_mutex);
+    pthread_mutex_lock(&live->mutex);
+    struct listing *listing = live->listing;
+    if (listing) {
+        listing->has_failed = !fill_listing(live, listing);
+        listing->is_done = true;
+        live->listing = NULL;
+        pthread_cond_broadcast(&live->polled);
+    }
+    pthread_mutex_unlock(&live->mutex);
+    pthread_mutex_unlock(&live->ticks_mutex);
+}
+
+enum charle_err ch_live_look_at(struct ch_live *live, size_t limit, struct charle_arena *arena, struct ch_live_overview *out,
+                                struct charle_error *err)
+{
+    struct listing listing = {.limit = limit, .arena = arena, .out = out};
+    int64_t until_us = ch_clock_mono_us() + listing_wait_us;
+    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    int timed_out = 0;
+    *out = (struct ch_live_overview){0};
+    pthread_mutex_lock(&live->mutex);
+    while (live->listing && !live->is_stopping && !timed_out) // one operator after the other
+        timed_out = pthread_cond_timedwait(&live->polled, &live->mutex, &until);
+    if (!live->listing && !live->is_stopping) {
+        live->listing = &listing;
+        live->is_touched = true;
+        pthread_cond_signal(&live->changed);
+    }
+    while (live->listing == &listing && !live->is_stopping && !timed_out)
+        timed_out = pthread_cond_timedwait(&live->polled, &live->mutex, &until);
+    if (live->listing == &listing)
+        live->listing = NULL;
+    pthread_mutex_unlock(&live->mutex);
+    if (listing.has_failed)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory to list the live streams");
+    return listing.is_done ? CHARLE_OK : charle_fail(err, CHARLE_UNAVAILABLE, "the live streams cannot be listed now: try again");
+}
+
 // --- rounds --------------------------------------------------------------------------------------------------------
 
 static void note_grants(struct ch_live *live)
@@ -410,6 +539,7 @@ static void *run(void *ctx)
         tell_polled(live, rc ? 0 : last_us);
         answer_all(live, asking, rc == CHARLE_OK);
         serve_all(live, has_moved, last_us);
+        list_streams(live);
         if (rc)
             last_us += away_pause_us;
     }
@@ -423,12 +553,18 @@ static void *run(void *ctx)
     return NULL;
 }
 
-void ch_live_wake(struct ch_live *live)
+void ch_live_look(struct ch_live *live)
 {
     pthread_mutex_lock(&live->mutex);
     live->is_woken = true;
     pthread_cond_signal(&live->changed);
     pthread_mutex_unlock(&live->mutex);
+}
+
+void ch_live_wake(struct ch_live *live)
+{
+    ch_hints_say(live->engine->hints);
+    ch_live_look(live);
 }
 
 // --- pulls ---------------------------------------------------------------------------------------------------------

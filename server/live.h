@@ -31,7 +31,26 @@ void ch_live_add(struct ch_live *live, struct ch_call *call);
 struct charle_bytes ch_live_stream_request(const struct ch_live_stream *stream); // NULL is fine
 void ch_live_stream_free(struct ch_live_stream *stream);                         // after the call's end; NULL is fine
 
-// Something was committed by this server: look now. Any thread.
+// A live stream, as an operator sees it. Texts are in the arena that was given.
+struct ch_live_entry {
+    struct charle_str principal, principal_id, device_id, peer;
+    int64_t since_us; // all times: how long
+    int64_t behind_stamps, behind_us;
+    int64_t queued_bytes, silent_us;
+};
+struct ch_live_overview {
+    struct ch_live_entry *entries; // the furthest behind first, then the oldest
+    size_t count;
+    uint64_t ring_ticks;
+    size_t ring_bytes;
+};
+// At most `limit` entries. Waits for the thread to look, a second at most: UNAVAILABLE.
+CHARLE_MUST_CHECK enum charle_err ch_live_look_at(struct ch_live *live, size_t limit, struct charle_arena *arena,
+                                                  struct ch_live_overview *out, struct charle_error *err);
+
+// Something was committed by this server: look now, and tell the others. Any thread.
 void ch_live_wake(struct ch_live *live);
+// Another server has committed something: look now. Any thread; does not block.
+void ch_live_look(struct ch_live *live);
 
 #endif

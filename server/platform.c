@@ -142,6 +142,7 @@ size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX])
     } table[] = {
         {&charle_session_login_method, login},       {&charle_session_logout_method, logout},
         {&charle_session_who_am_i_method, who_am_i}, {&charle_admin_status_method, status},
+        {&charle_admin_server_method, ch_overview},
         {&charle_admin_echo_method, NULL}, // answered by dispatch.c
     };
     size_t count = sizeof(table) / sizeof(table[0]);

@@ -190,6 +190,14 @@ static enum ch_exit start_engine(struct server *server)
                                         .tls_cert_file = server->config.tls_cert_file,
                                         .tls_key_file = server->config.tls_key_file,
                                         .allow_plaintext = server->config.allow_plaintext,
+                                        .operators_scope = server->config.operators_scope,
+                                        .hints = {.listen = server->config.hints_listen,
+                                                  .peers = server->config.peers,
+                                                  .peer_count = server->config.peer_count,
+                                                  .secret_file = server->config.hints_secret_file,
+                                                  .tls_ca_file = server->config.hints_ca_file,
+                                                  .tls_cert_file = server->config.tls_cert_file,
+                                                  .tls_key_file = server->config.tls_key_file},
                                         .start_us = server->start_us};
     snprintf(server->seeds_folder, sizeof(server->seeds_folder), "%s/seeds", server->config.data_dir);
     enum charle_err rc = ch_engine_start(&options, &server->engine, &err);

@@ -46,6 +46,12 @@
 #define CH_RPC_LINGER_MS 1000                         // to get the last words to a peer that is being cut off
 #define CH_RPC_RATE_MIN ((size_t)16 << 10)            // bytes a second; a slower half-sent message is given up
 
+// The bus between servers. A message of ours has 112 bytes; a whole mesh of 16 servers that dial both ways has 30 connections.
+#define CH_BUS_MESSAGE_SIZE_MAX 256
+#define CH_BUS_PEERS_MAX 15
+#define CH_BUS_CONNECTIONS_MAX 64
+#define CH_BUS_SILENT_MS 6000 // three signs of life, sent every 2 s
+
 // Names. PostgreSQL cuts identifiers at 63 bytes; we refuse longer ones when the schema is compiled.
 #define CH_IDENTIFIER_LEN_MAX 63
 #define CH_INDEX_COLUMNS_MAX  32 // of a key, a unique or an index: PostgreSQL's own limit

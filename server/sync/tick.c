@@ -85,6 +85,12 @@ int64_t ch_ticks_polled_at_us(const struct ch_ticks *ticks)
     return ticks->polled_at_us;
 }
 
+void ch_ticks_ring(const struct ch_ticks *ticks, uint64_t *out_ticks, size_t *out_bytes)
+{
+    *out_ticks = ticks->next - ticks->first;
+    *out_bytes = ticks->size;
+}
+
 uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks)
 {
     return ticks->generation;

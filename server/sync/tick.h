@@ -32,6 +32,8 @@ CHARLE_MUST_CHECK enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct c
 // When the last successful poll began (monotonic, microseconds); 0: never. What the follower knows is true for that moment.
 int64_t ch_ticks_polled_at_us(const struct ch_ticks *ticks);
 
+void ch_ticks_ring(const struct ch_ticks *ticks, uint64_t *out_ticks, size_t *out_bytes); // how full it is
+
 // Counts ticks after which a person's scopes may be others than before: sessions compare it with what they saw.
 uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks);
 
@@ -53,6 +55,8 @@ CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open_current(struct ch_ticks *t
 // From now on the stream gives no pages: as soon as there is something for it, it is told to pull again. For a replica of another version of
 // the schema, which cannot take the encoded changes that all others share.
 void ch_tick_stream_only_tells(struct ch_tick_stream *stream);
+// What the stream has not been given of what is in the ring: stamps of its scopes, and bytes.
+void ch_tick_stream_backlog(const struct ch_tick_stream *stream, int64_t *out_stamps, size_t *out_bytes);
 void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
 
 // The cursors of what was sent, in the arena: with them a pull goes on where the stream cannot. is_repeat: the last page was not sent. Repeated

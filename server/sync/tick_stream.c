@@ -144,6 +144,25 @@ void ch_tick_stream_only_tells(struct ch_tick_stream *stream)
     stream->only_tells = true;
 }
 
+void ch_tick_stream_backlog(const struct ch_tick_stream *stream, int64_t *out_stamps, size_t *out_bytes)
+{
+    const struct ch_ticks *ticks = stream->ticks;
+    *out_stamps = 0;
+    *out_bytes = 0;
+    for (uint64_t n = stream->tick < ticks->first ? ticks->first : stream->tick; n < ticks->next; n++) {
+        const struct ch_tick *tick = &ticks->ring[n % CH_TICKS_MAX];
+        for (size_t i = 0; i < tick->entry_count; i++) {
+            const struct ch_tick_entry *entry = &tick->entries[i];
+            const struct place key = {.known = entry->known};
+            const struct place *place = bsearch(&key, stream->places, stream->count, sizeof(*stream->places), by_known);
+            if (!place || place->stamp >= entry->to)
+                continue;
+            *out_stamps += entry->to - (entry->from > place->stamp ? entry->from : place->stamp);
+            *out_bytes += entry->bytes.size;
+        }
+    }
+}
+
 void ch_tick_stream_close(struct ch_tick_stream *stream)
 {
     if (!stream)

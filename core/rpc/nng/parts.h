@@ -15,6 +15,10 @@ enum charle_err ch_nng_fail(struct charle_error *err, int rv, const char *what, 
 CHARLE_MUST_CHECK enum charle_err ch_nng_tls_config(nng_tls_mode mode, const struct ch_transport_options *options,
                                                     nng_tls_config **out, struct charle_error *err);
 
+// The same for dialing `address`, whose host the server's certificate must name unless the options name another.
+CHARLE_MUST_CHECK enum charle_err ch_nng_tls_dial_config(const char *address, const struct ch_transport_options *options,
+                                                         nng_tls_config **out, struct charle_error *err);
+
 // The timers of rpc/stream.h.
 CHARLE_MUST_CHECK enum charle_err ch_nng_timer_open(void (*fn)(void *ctx), void *ctx, void **out);
 void ch_nng_timer_set(void *object, int64_t at_us);

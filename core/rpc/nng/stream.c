@@ -258,17 +258,8 @@ static void dialer_free(struct dialer *dialer)
 static enum charle_err dialer_tls(struct dialer *dialer, const struct ch_transport_options *options,
                                   struct charle_error *err)
 {
-    // The dialer knows the host to expect from the address; a configuration of our own has to be told.
-    struct ch_transport_options named = *options;
-    char host[CH_ADDRESS_SIZE];
-    if (!named.tls_server_name) {
-        const char *start = dialer->address + strlen("tls+tcp://");
-        const char *colon = strrchr(start, ':');
-        snprintf(host, sizeof(host), "%.*s", (int)(colon - start), start);
-        named.tls_server_name = host;
-    }
     nng_tls_config *config;
-    enum charle_err rc = ch_nng_tls_config(NNG_TLS_MODE_CLIENT, &named, &config, err);
+    enum charle_err rc = ch_nng_tls_dial_config(dialer->address, options, &config, err);
     if (rc)
         return rc;
     int rv = nng_stream_dialer_set_ptr(dialer->d, NNG_OPT_TLS_CONFIG, config);

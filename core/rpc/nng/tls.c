@@ -81,3 +81,18 @@ enum charle_err ch_nng_tls_config(nng_tls_mode mode, const struct ch_transport_o
     }
     return rc;
 }
+
+// A dialer knows the host to expect from its address; a configuration of our own has to be told.
+enum charle_err ch_nng_tls_dial_config(const char *address, const struct ch_transport_options *options,
+                                       nng_tls_config **out, struct charle_error *err)
+{
+    struct ch_transport_options named = *options;
+    char host[CH_ADDRESS_SIZE];
+    if (!named.tls_server_name) {
+        const char *start = address + strlen("tls+tcp://");
+        const char *colon = strrchr(start, ':');
+        snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - start) : (int)strlen(start), start);
+        named.tls_server_name = host;
+    }
+    return ch_nng_tls_config(NNG_TLS_MODE_CLIENT, &named, out, err);
+}
