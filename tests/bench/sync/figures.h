@@ -17,6 +17,8 @@ int encrypted_process(const char *file, const char *address, const char *token, 
 // From a statement sent by psql (or a call made over RPC) until a live replica shows the new value.
 void figure_propagation_foreign(struct rig *rig);
 void figure_propagation_service(struct rig *rig);
+// The same as the latter, the reader at another server of the database than the writer. Target: 5 ms.
+void figure_propagation_peer(struct rig *rig);
 
 // 10,000 rows changed by one foreign transaction, pulled by a replica that was away; per row, against the limit of first_copy.
 void figure_pull_10k(struct rig *rig);

@@ -19,6 +19,7 @@ static const struct {
     {"encrypted_copy", 200000, figure_encrypted_copy},
     {"propagation_foreign", 20000, figure_propagation_foreign},
     {"propagation_service", 20000, figure_propagation_service},
+    {"propagation_peer", 20000, figure_propagation_peer},
     {"pull_10k", 200000, figure_pull_10k},
     {"live_10k", 200000, figure_live_10k},
     {"push_10k", 20000, figure_push_10k},

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { PROPAGATION_SAMPLES = 200 };
 
@@ -96,12 +97,11 @@ void figure_propagation_foreign(struct rig *rig)
     charle_client_close(client);
 }
 
-void figure_propagation_service(struct rig *rig)
+// Edits at the writer, each timed until the live reader shows it.
+static void time_edits(struct rig *rig, struct charle_client *writer, struct charle_client *reader, struct bench_samples *samples)
 {
-    struct bench_samples samples = {0};
     struct charle_error err = {0};
     char id[64], title[64];
-    struct charle_client *reader = rig_client(rig, "reader", 1), *writer = rig_client(rig, "writer", 1);
     rig_sync(reader);
     rig_sync(writer);
     if (charle_client_start(reader, &err))
@@ -114,9 +114,45 @@ void figure_propagation_service(struct rig *rig)
         double start = bench_now();
         rig_edit(writer, id, title, true);
         wait_title(reader, id, title);
-        bench_add(&samples, (bench_now() - start) * 1000);
+        bench_add(samples, (bench_now() - start) * 1000);
     }
+}
+
+void figure_propagation_service(struct rig *rig)
+{
+    struct bench_samples samples = {0};
+    struct charle_client *reader = rig_client(rig, "reader", 1), *writer = rig_client(rig, "writer", 1);
+    time_edits(rig, writer, reader, &samples);
     report("propagation_service", "target of 5 ms", &samples, 5);
     charle_client_close(reader);
     charle_client_close(writer);
+}
+
+static void write_secret(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file || chmod(path, 0600) != 0 || fputs("a secret of this benchmark alone", file) < 0 || fclose(file) != 0)
+        bench_die("cannot write %s", path);
+}
+
+void figure_propagation_peer(struct rig *rig)
+{
+    struct bench_samples samples = {0};
+    struct rig_server near, far;
+    char secret[200], secret_flag[240], listen_flag[100], peer_flag[100];
+    int port = rig_free_port();
+    snprintf(secret, sizeof(secret), "%s/hints.secret", rig->folder);
+    snprintf(secret_flag, sizeof(secret_flag), "--hints-secret=%s", secret);
+    snprintf(listen_flag, sizeof(listen_flag), "--hints-listen=tcp://127.0.0.1:%d", port);
+    snprintf(peer_flag, sizeof(peer_flag), "--peer=tcp://127.0.0.1:%d", port);
+    write_secret(secret);
+    rig_start_server(rig, "near", (const char *const[]){secret_flag, listen_flag, NULL}, &near);
+    rig_start_server(rig, "far", (const char *const[]){secret_flag, peer_flag, NULL}, &far);
+    struct charle_client *reader = rig_client_at(rig, far.address, "reader", 1), *writer = rig_client_at(rig, near.address, "writer", 1);
+    time_edits(rig, writer, reader, &samples);
+    report("propagation_peer", "target of 5 ms", &samples, 5);
+    charle_client_close(reader);
+    charle_client_close(writer);
+    rig_stop_server(&far);
+    rig_stop_server(&near);
 }

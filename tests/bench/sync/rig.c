@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-static int free_port(void)
+int rig_free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
@@ -93,7 +93,7 @@ static void read_line(const char *path, char *out, size_t size)
     out[strcspn(out, "\n")] = '\0';
 }
 
-static void wait_listening(struct rig *rig, int port)
+static void wait_listening(struct rig *rig, long pid, int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (int i = 0; i < 1200; i++) {
@@ -102,7 +102,7 @@ static void wait_listening(struct rig *rig, int port)
         close(fd);
         if (ok)
             return;
-        if (waitpid((pid_t)rig->server_pid, NULL, WNOHANG) != 0) {
+        if (waitpid((pid_t)pid, NULL, WNOHANG) != 0) {
             show_log(rig);
             bench_die("the server ended; the end of its output is above");
         }
@@ -131,7 +131,7 @@ void rig_start(struct rig *rig, long rows)
         bench_die("cannot find this program's folder");
     rig->bin[size] = '\0';
     *strrchr(rig->bin, '/') = '\0';
-    int port = free_port();
+    int port = rig_free_port();
     snprintf(rig->address, sizeof(rig->address), "tcp://127.0.0.1:%d", port);
     char charled[600], charle[600], data[200], count[32], path[256];
     snprintf(charled, sizeof(charled), "%s/charled", rig->bin);
@@ -141,7 +141,7 @@ void rig_start(struct rig *rig, long rows)
     chmod(rig->folder, 0711);
     unsetenv("DATABASE_URL");
     rig->server_pid = spawn(rig, (const char *const[]){charled, "--data-dir", data, "--listen", rig->address, NULL}, NULL);
-    wait_listening(rig, port);
+    wait_listening(rig, rig->server_pid, port);
     snprintf(path, sizeof(path), "%s/database-url", data);
     read_line(path, rig->database_url, sizeof(rig->database_url));
     snprintf(count, sizeof(count), "%ld", rows);
@@ -160,7 +160,35 @@ void rig_stop(struct rig *rig)
     run(rig, (const char *const[]){"/bin/rm", "-rf", rig->folder, NULL}, NULL);
 }
 
+void rig_start_server(struct rig *rig, const char *name, const char *const *flags, struct rig_server *out)
+{
+    enum { FLAGS_MAX = 8 };
+    char charled[600], data[200];
+    const char *argv[FLAGS_MAX + 6] = {charled, "--data-dir", data, "--listen", out->address};
+    int port = rig_free_port();
+    snprintf(out->address, sizeof(out->address), "tcp://127.0.0.1:%d", port);
+    snprintf(charled, sizeof(charled), "%s/charled", rig->bin);
+    snprintf(data, sizeof(data), "%s/%s", rig->folder, name);
+    for (int i = 0; i < FLAGS_MAX && flags[i]; i++)
+        argv[5 + i] = flags[i];
+    setenv("DATABASE_URL", rig->database_url, 1);
+    out->pid = spawn(rig, argv, NULL);
+    unsetenv("DATABASE_URL");
+    wait_listening(rig, out->pid, port);
+}
+
+void rig_stop_server(const struct rig_server *server)
+{
+    kill((pid_t)server->pid, SIGTERM);
+    waitpid((pid_t)server->pid, NULL, 0);
+}
+
 struct charle_client *rig_client(struct rig *rig, const char *name, int is_fresh)
+{
+    return rig_client_at(rig, rig->address, name, is_fresh);
+}
+
+struct charle_client *rig_client_at(struct rig *rig, const char *address, const char *name, int is_fresh)
 {
     char file[256], tail[300];
     static const char *const tails[] = {"", "-wal", "-shm", ".sync", ".lock"};
@@ -172,7 +200,7 @@ struct charle_client *rig_client(struct rig *rig, const char *name, int is_fresh
     struct charle_error err = {0};
     struct charle_client *client;
     const struct charle_client_options options = {
-        .file = file, .schema = &charleos_schema, .url = rig->address, .token = rig->token, .device_name = name};
+        .file = file, .schema = &charleos_schema, .url = address, .token = rig->token, .device_name = name};
     if (charle_client_open(&options, &client, &err))
         bench_die("open: %s", err.text);
     return client;

@@ -19,6 +19,17 @@ struct rig {
 void rig_start(struct rig *rig, long rows);
 void rig_stop(struct rig *rig);
 
+// One more server on the rig's database, with these flags (NULL-terminated). Stopped by its user with rig_stop_server.
+struct rig_server {
+    char address[64];
+    long pid;
+};
+void rig_start_server(struct rig *rig, const char *name, const char *const *flags, struct rig_server *out);
+void rig_stop_server(const struct rig_server *server);
+int rig_free_port(void);
+// As rig_client, at that server.
+struct charle_client *rig_client_at(struct rig *rig, const char *address, const char *name, int is_fresh);
+
 // A replica in the rig's folder, opened and signed in; `is_fresh` removes what was there before.
 struct charle_client *rig_client(struct rig *rig, const char *name, int is_fresh);
 void rig_sync(struct charle_client *client); // ends the program when it fails

@@ -104,6 +104,24 @@ static void mistakes_are_explained(void **state)
            "cannot be opened");
 }
 
+static void hints_need_an_address_and_a_secret(void **state)
+{
+    (void)state;
+    refuse(&(struct setting_case){{"charled", "--peer=tcp://h:1", NULL}, {"HOME=/x", NULL}}, "openssl rand -hex 32");
+    refuse(&(struct setting_case){{"charled", "--hints-listen=http://h:1", NULL}, {"HOME=/x", NULL}}, "tcp://HOST:PORT");
+    refuse(&(struct setting_case){{"charled", "--hints-listen=tcp://nowhere", NULL}, {"HOME=/x", NULL}}, "hints-listen cannot be");
+    refuse(&(struct setting_case){{"charled", "--peer=tcp://h:1", "--hints-secret=/nowhere/at/all", NULL}, {"HOME=/x", NULL}},
+           "the hints' secret /nowhere/at/all cannot be read");
+    refuse(&(struct setting_case){{"charled", "--hints-listen=tls+tcp://h:1", "--hints-secret=/dev/null", NULL}, {"HOME=/x", NULL}}, "--tls-cert");
+    struct setting_case c = {{"charled", "--hints-secret=/dev/null", NULL}, {"HOME=/x", "CHARLE_PEERS=tcp://a:1,ipc:///b", NULL}};
+    struct ch_config config;
+    struct charle_error err = {0};
+    assert_ok(read_settings(&c, &config, &err), &err);
+    assert_int_equal(config.peer_count, 2);
+    assert_string_equal(config.peers[1], "ipc:///b");
+    ch_config_deinit(&config);
+}
+
 static void the_password_is_never_a_flag(void **state)
 {
     (void)state;
@@ -359,6 +377,7 @@ int main(void)
         cmocka_unit_test(defaults_are_for_one_machine),
         cmocka_unit_test(a_database_of_others_is_not_migrated),
         cmocka_unit_test(mistakes_are_explained),
+        cmocka_unit_test(hints_need_an_address_and_a_secret),
         cmocka_unit_test(the_password_is_never_a_flag),
         cmocka_unit_test(certificates_must_be_readable),
         cmocka_unit_test(clear_text_stays_on_the_machine),
