@@ -13,7 +13,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ANSWERS_MAX = 64 }; // of one write
+enum {
+    ANSWERS_MAX = 64,            // of one write
+    FOLDED_PUSH_SIZE_MAX = 4096, // bytes: a dozen edits
+};
 
 static const int64_t default_deadline_us = 60000000; // no unary call of ours is meant to take a minute
 
@@ -133,14 +136,21 @@ static struct ch_lane *lane_of(struct ch_engine *engine, enum ch_route_kind kind
     return engine->calls;
 }
 
-static void refuse_full(struct ch_call *call, struct ch_lane *lane)
+// A push of many calls is a fold of its own already, and would hold up those it is folded with.
+static bool is_for_folding(const struct ch_call *call)
+{
+    return call->route->habit && ch_fold_is_open(call->route->habit, call->received_us) &&
+           (!call->route->is_push || charle_server_call_request(call->rpc).len <= FOLDED_PUSH_SIZE_MAX);
+}
+
+static void refuse_full(struct ch_call *call, uint32_t waiting)
 {
     struct charle_error err = {0};
     if (atomic_load(&call->engine->is_stopping))
         charle_fail(&err, CHARLE_UNAVAILABLE, "the server is stopping: try again in a moment");
     else
         charle_fail(&err, CHARLE_RESOURCE_EXHAUSTED, "the server is busy, %u calls are waiting: try again in a moment",
-                    ch_lane_waiting(lane));
+                    waiting);
     ch_call_finish(call, err.code, &err, (struct charle_bytes){0});
 }
 
@@ -189,6 +199,10 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
     if (call->token.ptr)
         call->session = ch_sessions_find(engine->sessions, call->token);
     struct ch_lane *lane = lane_of(engine, call->route->kind);
-    if (!ch_lane_push(lane, call))
-        refuse_full(call, lane);
+    if (is_for_folding(call)) {
+        if (!ch_fold_push(engine->fold, call, call->received_us))
+            refuse_full(call, ch_fold_waiting(engine->fold) + ch_lane_waiting(lane));
+    } else if (!ch_lane_push(lane, call)) {
+        refuse_full(call, ch_lane_waiting(lane));
+    }
 }

@@ -48,6 +48,7 @@ static void *watch(void *ctx)
     struct ch_engine *engine = ctx;
     while (!is_stopping(engine)) {
         ch_workers_cancel_overdue(engine);
+        ch_fold_poke(engine->fold, ch_clock_mono_us());
         pause_ms(WATCH_MS);
     }
     return NULL;
@@ -100,6 +101,12 @@ static enum charle_err scopes_of(void *ctx, struct charle_db *db, struct charle_
     return ch_sync_scopes_of(engine->sync, db, &peer, arena, &out->items, &out->count, err);
 }
 
+static bool ask_for_turn(void *ctx)
+{
+    struct ch_engine *engine = ctx;
+    return ch_lane_push(engine->calls, engine->fold);
+}
+
 static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error *err)
 {
     struct ch_lane_options calls = {.name = "call",
@@ -123,7 +130,10 @@ static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error
     reads.run = ch_reads_run;
     reads.open_worker = ch_reads_open;
     reads.close_worker = ch_reads_close;
-    enum charle_err rc = ch_lane_start(&calls, &engine->calls, err);
+    struct ch_fold_options fold = {.transactions_max = engine->options.pool_size, .queue_max = CALLS_QUEUE_MAX, .ask = ask_for_turn, .ctx = engine};
+    enum charle_err rc = ch_fold_new(&fold, &engine->fold, err);
+    if (rc == CHARLE_OK)
+        rc = ch_lane_start(&calls, &engine->calls, err);
     if (rc == CHARLE_OK)
         rc = ch_lane_start(&login, &engine->login, err);
     if (rc == CHARLE_OK)
@@ -280,6 +290,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
         pthread_join(engine->watch, NULL);
     if (engine->has_sweeper)
         pthread_join(engine->sweeper, NULL);
+    ch_fold_free(engine->fold);
     ch_seeds_stop(engine->seeds);
     ch_hints_stop(engine->hints); // calls that were in flight have said what they did
     ch_live_free(engine->live);

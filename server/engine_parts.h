@@ -4,7 +4,8 @@
 // exactly one of these at a time; whoever has it must finish it.
 //
 //   lane      threads        what
-//   calls     pool_size      ordinary methods, one at a time, each on a connection of the pool
+//   calls     pool_size      ordinary methods, one at a time, each on a connection of the pool; writing ones that wait at
+//                            the same time come from the fold's queue instead and share a transaction (fold.h)
 //   reads     1              generated Get calls, all that wait at once in one pipeline
 //   login     2              passwords: argon2id is slow by design
 //   streams   8              streaming methods, which may last
@@ -20,6 +21,7 @@
 #include "db/pg/pool.h"
 #include "rpc/rpc.h"
 #include "server/engine.h"
+#include "server/fold.h"
 #include "server/lane.h"
 #include "server/live.h"
 #include "server/seeds.h"
@@ -45,6 +47,8 @@ enum ch_route_kind {
 struct ch_route {
     const struct charle_method *method;
     enum ch_route_kind kind;
+    bool is_push;
+    struct ch_fold_habit *habit; // of methods whose calls may be folded; NULL: they never are
 };
 
 // A call on its way through the server. Freed by ch_call_finish.
@@ -67,6 +71,7 @@ struct ch_runtime {
     struct ch_engine *engine;
     struct ch_call *call;
     bool goes_live; // set by Pull: when the handler is done, the call goes on as a live stream
+    struct ch_push_fold *push_fold; // for Push: its transaction is shared; NULL: it has its own
 };
 
 // A thread of the calls, login or streams lane, and what it keeps from call to call.
@@ -74,9 +79,10 @@ struct ch_worker {
     struct ch_engine *engine;
     struct charle_arena arena; // of one call
     struct charle_buf reply;
-    pthread_mutex_t mutex;  // guards the next two
+    pthread_mutex_t mutex;  // guards the next three
     struct ch_call *call;   // that may run a statement now; NULL: none
     struct charle_db *db;   // on which it does
+    int64_t run_until_us;   // the statement is stopped then, although the call is not over; 0: never
     struct ch_worker *next; // in the engine's list, for the watch thread
     bool goes_live;         // the stream that ran last wants to go on
 };
@@ -102,6 +108,8 @@ struct ch_engine {
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;
     struct ch_lane *calls, *reads, *login, *streams;
+    struct ch_fold *fold; // itself an item of the calls lane: a thread's turn to fold
+    struct ch_fold_habit *habits;
     struct ch_figures figures;
     pthread_mutex_t workers_mutex;
     struct ch_worker *workers;
@@ -129,6 +137,11 @@ const struct ch_route *ch_route_find(const struct ch_engine *engine, struct char
 void *ch_worker_open(void *ctx, uint32_t index);
 void ch_worker_close(void *ctx, void *item);
 void ch_worker_run(void *ctx, void *item, void *const *items, size_t count);
+// Runs one call in a transaction of its own, and finishes it.
+void ch_worker_run_alone(struct ch_worker *worker, struct ch_call *call);
+// From now on (until NULL is set) the watch thread may cancel what runs on the handle.
+void ch_worker_watch(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, int64_t run_until_us);
+bool ch_call_is_overdue(const struct ch_call *call);
 // Fills in call->session when there is a token. UNAUTHENTICATED when it opens nothing.
 CHARLE_MUST_CHECK enum charle_err ch_call_authenticate(struct ch_call *call, struct charle_db *db,
                                                        struct charle_error *err);
@@ -140,6 +153,9 @@ void ch_workers_cancel_overdue(struct ch_engine *engine);
 // How long a call waits for a connection. The pool is as large as the lanes together, so it only waits when PostgreSQL
 // takes none.
 #define CH_POOL_WAIT_MS 5000
+
+// fold_run.c: a thread's turn to fold. Without a worker the calls are answered that there is no memory.
+void ch_fold_turn(struct ch_engine *engine, struct ch_worker *worker);
 
 // reads.c
 void *ch_reads_open(void *ctx, uint32_t index);

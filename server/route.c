@@ -1,5 +1,6 @@
 // Which method runs where: worked out once from the descriptors of the application and of the platform.
 #include "charle/admin.charle.h"
+#include "charle/sync.charle.h"
 
 #include "base/alloc.h"
 #include "call/offline.h"
@@ -53,8 +54,17 @@ enum charle_err ch_routes_init(struct ch_engine *engine, struct charle_error *er
     engine->routes = ch_alloc_zeroed(engine->methods.count, sizeof(*engine->routes));
     if (!engine->routes)
         return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
-    for (size_t i = 0; i < engine->methods.count; i++)
-        engine->routes[i] = (struct ch_route){engine->methods.methods[i], kind_of(engine->methods.methods[i])};
+    engine->habits = ch_alloc_zeroed(engine->methods.count, sizeof(*engine->habits));
+    if (!engine->habits)
+        return charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
+    for (size_t i = 0; i < engine->methods.count; i++) {
+        const struct charle_method *method = engine->methods.methods[i];
+        struct ch_route *route = &engine->routes[i];
+        *route = (struct ch_route){.method = method, .kind = kind_of(method)};
+        route->is_push = charle_str_equal(method->name, charle_sync_push_method.name);
+        if (route->kind == CH_ROUTE_WRITE || route->is_push)
+            route->habit = &engine->habits[i];
+    }
     return CHARLE_OK;
 }
 
@@ -62,6 +72,7 @@ void ch_routes_deinit(struct ch_engine *engine)
 {
     charle_method_table_deinit(&engine->methods);
     ch_free(engine->routes);
+    ch_free(engine->habits);
     ch_free(engine->platform);
 }
 

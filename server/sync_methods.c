@@ -58,7 +58,9 @@ static enum charle_err push(struct charle_context *context, const void *request_
 {
     const struct charle_push_request *request = request_ptr;
     struct ch_engine *engine = engine_of(context);
+    struct ch_push_fold *fold = ((const struct ch_runtime *)context->runtime)->push_fold;
     struct ch_push_options options = {.peer = peer_of(context),
+                                      .fold = fold,
                                       .crud = context->crud,
                                       .crud_set = ch_crud_run_set,
                                       .runtime = context->runtime,
@@ -71,7 +73,8 @@ static enum charle_err push(struct charle_context *context, const void *request_
     ch_skews_release(engine->skews, sync);
     if (rc == CHARLE_OK) {
         atomic_fetch_add(&engine->figures.pushed_calls, request->call.count);
-        ch_live_wake(engine->live);
+        if (!fold) // else nothing is committed yet
+            ch_live_wake(engine->live);
     }
     return rc;
 }

@@ -50,18 +50,23 @@ void ch_worker_close(void *ctx, void *item)
     ch_free(worker);
 }
 
-// From now on (until NULL is set) the watch thread may cancel what runs on the handle.
-static void set_call(struct ch_worker *worker, struct ch_call *call, struct charle_db *db)
+void ch_worker_watch(struct ch_worker *worker, struct ch_call *call, struct charle_db *db, int64_t run_until_us)
 {
     pthread_mutex_lock(&worker->mutex);
     worker->call = call;
     worker->db = db;
+    worker->run_until_us = run_until_us;
     pthread_mutex_unlock(&worker->mutex);
 }
 
-static bool is_overdue(const struct ch_call *call)
+bool ch_call_is_overdue(const struct ch_call *call)
 {
     return charle_server_call_is_over(call->rpc) || ch_clock_mono_us() > call->deadline_us;
+}
+
+static bool must_stop(const struct ch_worker *worker)
+{
+    return worker->call && (ch_call_is_overdue(worker->call) || (worker->run_until_us && ch_clock_mono_us() > worker->run_until_us));
 }
 
 void ch_workers_cancel_overdue(struct ch_engine *engine)
@@ -71,7 +76,7 @@ void ch_workers_cancel_overdue(struct ch_engine *engine)
         pthread_mutex_lock(&worker->mutex);
         struct charle_error err;
         // Under the mutex the worker cannot go on to another call, so the cancel hits this one's statement or none.
-        if (worker->call && is_overdue(worker->call) && ch_pg_cancel(worker->db, &err))
+        if (must_stop(worker) && ch_pg_cancel(worker->db, &err))
             ch_log(CH_LOG_WARN, "call", "a statement could not be cancelled: %s", err.text);
         pthread_mutex_unlock(&worker->mutex);
     }
@@ -183,16 +188,16 @@ static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, 
     struct charle_db *db = NULL;
     charle_buf_reset(&worker->reply);
     worker->goes_live = false;
-    if (is_overdue(call))
+    if (ch_call_is_overdue(call))
         return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call's time was over before its turn came");
     enum charle_err rc = ch_pg_pool_take(call->engine->pool, CH_POOL_WAIT_MS, &db, err);
     if (rc)
         return rc;
-    set_call(worker, call, db);
+    ch_worker_watch(worker, call, db, 0);
     rc = ch_call_authenticate(call, db, err);
     if (rc == CHARLE_OK)
         rc = run_routed(worker, call, db, err);
-    set_call(worker, NULL, NULL);
+    ch_worker_watch(worker, NULL, NULL, 0);
     ch_pg_pool_give(worker->engine->pool, db);
     if (rc == CHARLE_CANCELLED && ch_clock_mono_us() > call->deadline_us)
         rc = charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "the call took longer than its deadline, and was stopped");
@@ -201,23 +206,29 @@ static enum charle_err run_call(struct ch_worker *worker, struct ch_call *call, 
     return rc;
 }
 
+void ch_worker_run_alone(struct ch_worker *worker, struct ch_call *call)
+{
+    struct charle_error err = {0};
+    enum charle_err rc = run_call(worker, call, &err);
+    if (rc == CHARLE_OK && worker->goes_live) // only now, when the watch thread no longer looks at the call
+        ch_live_add(call->engine->live, call);
+    else
+        ch_call_finish(call, rc, &err, charle_buf_bytes(&worker->reply));
+}
+
 void ch_worker_run(void *ctx, void *item, void *const *items, size_t count)
 {
-    (void)ctx;
+    struct ch_engine *engine = ctx;
     struct ch_worker *worker = item;
+    struct charle_error err = {0};
     for (size_t i = 0; i < count; i++) {
-        struct charle_error err = {0};
-        struct ch_call *call = items[i];
-        if (!worker) {
+        if (items[i] == engine->fold) {
+            ch_fold_turn(engine, worker);
+        } else if (worker) {
+            ch_worker_run_alone(worker, items[i]);
+        } else {
             charle_fail(&err, CHARLE_NO_MEMORY, "the server is out of memory");
-            ch_call_finish(call, CHARLE_NO_MEMORY, &err, (struct charle_bytes){0});
-            continue;
+            ch_call_finish(items[i], CHARLE_NO_MEMORY, &err, (struct charle_bytes){0});
         }
-        enum charle_err rc = run_call(worker, call, &err);
-        if (rc == CHARLE_OK && worker->goes_live) { // only now, when the watch thread no longer looks at the call
-            ch_live_add(call->engine->live, call);
-            continue;
-        }
-        ch_call_finish(call, rc, &err, charle_buf_bytes(&worker->reply));
     }
 }

@@ -215,6 +215,23 @@ static size_t find_shape(struct shapes *shapes, const struct ch_set_shape *shape
     return i;
 }
 
+// Is a caller treated as the first one is? That is so when both may call, both may write whatever the row, and both see all rows alike,
+// through the same audiences that ask nothing of the row. Then the statement is the same for both.
+static bool is_like_first(const struct ch_set *set, const struct ch_set_kind *kind, struct charle_context *context)
+{
+    struct charle_error unsaid;
+    struct ch_set probe = {.calls = set->calls, .crud = set->crud};
+    probe.crud.context = context;
+    probe.crud.err = &unsaid;
+    if (charle_method_check_caller(set->crud.method, context->identity, &unsaid) || ch_crud_view_init(&probe.view, &probe.crud) ||
+        !kind->is_open(&probe) || !probe.view.has_always || probe.view.count != set->view.count)
+        return false;
+    bool is_like = true;
+    for (size_t i = 0; is_like && i < probe.view.count; i++)
+        is_like = probe.view.seen[i].is_always && probe.view.seen[i].audience == set->view.seen[i].audience;
+    return is_like;
+}
+
 static bool make_ready(struct ch_set *set, const struct ch_set_kind *kind, size_t index, struct ch_set_call *out)
 {
     const struct charle_message *message = set->crud.method->request;
@@ -228,11 +245,15 @@ static bool make_ready(struct ch_set *set, const struct ch_set_kind *kind, size_
 static enum charle_err take_run(struct ch_set *set, const struct ch_set_kind *kind, struct shapes *shapes)
 {
     struct charle_call_set *calls = set->calls;
+    const struct charle_identity *last = calls->contexts[0].identity;
     struct keys keys;
     enum charle_err rc = keys_init(&keys, set);
     for (size_t i = 0; !rc && i < calls->count; i++) {
         struct ch_set_call *call = &set->ready[i];
         set->crud.context = &calls->contexts[i];
+        if (calls->contexts[i].identity != last && !is_like_first(set, kind, &calls->contexts[i]))
+            break;
+        last = calls->contexts[i].identity;
         if (!make_ready(set, kind, i, call) || !keys_add(&keys, set, call->key) ||
             find_shape(shapes, &call->shape) == SHAPES_MAX)
             break;

@@ -98,7 +98,7 @@ CHARLE_MUST_CHECK enum charle_err charle_method_run(const struct charle_method *
 struct charle_call_set {
     const struct charle_method *method;
     size_t count;
-    struct charle_context *contexts; // one a call; all with the same handle, arena and identity
+    struct charle_context *contexts; // one a call; all with the same handle and arena
     const struct charle_bytes *requests;
     bool without_replies; // nobody wants them: those of the calls that ran are empty
     // Filled in by the engine: how many calls from the front it looked at, and of those the replies (in the arena) of
@@ -107,7 +107,8 @@ struct charle_call_set {
     struct charle_bytes *replies;
 };
 
-// Runs what can run together of a set (ch_crud_run_set of services/crud.h). The calls that were looked at touch
+// Runs what can run together of a set (ch_crud_run_set of services/crud.h): calls of one caller, or of callers who may do and
+// see the same. The calls that were looked at touch
 // different rows, so that those left over may run after the others. A failure says that the statement failed and what
 // it did must be rolled back; which call was to blame is found by running them one by one.
 typedef enum charle_err (*charle_set_engine)(struct charle_call_set *set, struct charle_error *err);

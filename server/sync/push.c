@@ -17,6 +17,9 @@
 //             it does not wait long either
 //   PATIENT   somebody past the pushes has a row for longer: waits for it as long as the call may take, in nobody's way
 //
+// FOLDED is how a push shares a transaction with other calls (server/fold.h): as TOGETHER, with the limit for rows that the transaction has,
+// and without a next manner: what it would have to wait for, it waits for in a transaction of its own.
+//
 // A call that fails is judged, not retried: REJECTED, or PARKED when the reason may pass. Only what says nothing about the call (a lost
 // connection, a deadlock, no memory) fails the batch; the replica sends it again.
 #include "server/sync/push_parts.h"
@@ -39,6 +42,7 @@ static const char *const device_sql[] = {
     [PUSH_TOGETHER] = DEVICE_SQL " and (select count(set_config('lock_timeout', '100ms', true)) from pg_advisory_xact_lock_shared(" PUSH_LOCK ")) = 1 for update",
     [PUSH_ALONE] = DEVICE_SQL " and (select count(set_config('lock_timeout', '1s', true)) from pg_advisory_xact_lock(" PUSH_LOCK ")) = 1 for update",
     [PUSH_PATIENT] = DEVICE_SQL " for update",
+    [PUSH_FOLDED] = DEVICE_SQL " and (select count(*) from pg_advisory_xact_lock_shared(" PUSH_LOCK ")) = 1 for update",
 };
 
 static enum charle_err lock_device(struct ch_push *push, struct charle_error *err)
@@ -114,38 +118,50 @@ static enum charle_err check_calls(struct ch_push *push, struct charle_error *er
 
 // --- the batch ----------------------------------------------------------------------------------------------------------
 
+static enum charle_err read_cursor(struct charle_rows *rows, struct charle_arena *arena, struct charle_cursor *out, struct charle_error *err)
+{
+    struct charle_value scope, stamp, lineage;
+    enum charle_err rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &scope, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 1, CHARLE_TYPE_INT8, false, &stamp, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 2, CHARLE_TYPE_INT8, false, &lineage, err);
+    if (rc == CHARLE_OK)
+        *out = (struct charle_cursor){charle_arena_str(arena, scope.text), stamp.int8, (uint64_t)lineage.int8};
+    return rc;
+}
+
+enum charle_err ch_push_made(struct charle_db *db, const struct charle_str *scopes, size_t count, struct charle_arena *arena,
+                             struct charle_array *out, struct charle_error *err)
+{
+    const struct charle_value param = ch_push_array(CHARLE_TYPE_TEXT, scopes, count);
+    struct charle_rows *rows = NULL;
+    const struct charle_cursor **list = charle_arena_array(arena, count, sizeof(*list));
+    size_t found = 0;
+    enum charle_err rc = !list ? charle_fail(err, CHARLE_NO_MEMORY, "no memory for the stamps of a push")
+                               : charle_query(db,
+                                              "select h.scope, h.v, e.lineage from charle.head h join charle.epoch e on e.epoch = h.v >> 33 "
+                                              "where h.scope = any($1::text[]) and h.txn = (select k.txn from charle.keyed(charle.pending()) k)",
+                                              &param, 1, &rows, err);
+    while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
+        struct charle_cursor *cursor = CHARLE_ARENA_NEW(arena, struct charle_cursor);
+        rc = cursor ? read_cursor(rows, arena, cursor, err) : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the stamps of a push");
+        if (rc == CHARLE_OK)
+            list[found++] = cursor;
+        else
+            break;
+    }
+    charle_rows_close(rows);
+    *out = (struct charle_array){.items = list, .count = found, .has = true};
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
 // The stamps this transaction made, of scopes that the caller may know of.
 static enum charle_err read_made(struct ch_push *push, struct charle_error *err)
 {
-    const struct charle_value param = ch_push_array(CHARLE_TYPE_TEXT, push->identity.scopes, push->identity.scope_count);
-    struct charle_rows *rows = NULL;
-    const struct charle_cursor **list = charle_arena_array(push->arena, push->identity.scope_count, sizeof(*list));
-    size_t count = 0;
     // Heads are raised in one order by everybody, so waiting for them ends.
-    enum charle_err rc = list ? charle_exec_script(push->db, "set local lock_timeout to default; set constraints all immediate", err)
-                              : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the stamps of a push");
-    if (rc == CHARLE_OK)
-        rc = charle_query(push->db,
-                          "select h.scope, h.v, e.lineage from charle.head h join charle.epoch e on e.epoch = h.v >> 33 "
-                          "where h.scope = any($1::text[]) and h.txn = (select k.txn from charle.keyed(charle.pending()) k)",
-                          &param, 1, &rows, err);
-    while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
-        struct charle_value scope, stamp, lineage;
-        struct charle_cursor *cursor = CHARLE_ARENA_NEW(push->arena, struct charle_cursor);
-        rc = cursor ? charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &scope, err)
-                    : charle_fail(err, CHARLE_NO_MEMORY, "no memory for the stamps of a push");
-        if (rc == CHARLE_OK)
-            rc = charle_rows_value(rows, 1, CHARLE_TYPE_INT8, false, &stamp, err);
-        if (rc == CHARLE_OK)
-            rc = charle_rows_value(rows, 2, CHARLE_TYPE_INT8, false, &lineage, err);
-        if (rc)
-            break;
-        *cursor = (struct charle_cursor){charle_arena_str(push->arena, scope.text), stamp.int8, (uint64_t)lineage.int8};
-        list[count++] = cursor;
-    }
-    charle_rows_close(rows);
-    push->out->made = (struct charle_array){.items = list, .count = count, .has = true};
-    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    enum charle_err rc = charle_exec_script(push->db, "set local lock_timeout to default; set constraints all immediate", err);
+    return rc ? rc : ch_push_made(push->db, push->identity.scopes, push->identity.scope_count, push->arena, &push->out->made, err);
 }
 
 static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_error *err)
@@ -171,7 +187,7 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
         rc = save_device(push, err);
     if (rc == CHARLE_OK)
         rc = ch_push_store(push, err);
-    if (rc == CHARLE_OK)
+    if (rc == CHARLE_OK && push->manner != PUSH_FOLDED)
         rc = read_made(push, err);
     return rc ? rc : charle_arena_check(push->arena, "the verdicts of a push", err);
 }
@@ -216,8 +232,10 @@ enum charle_err ch_push(const struct ch_sync *sync, struct charle_db *db, const 
     const struct charle_verdict **list = charle_arena_array(arena, count, sizeof(*list));
     if (!push.verdicts || !list)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu verdicts", count);
+    if (options->fold)
+        push.manner = PUSH_FOLDED;
     rc = run(&push, err);
-    while (rc == CHARLE_BUSY && push.manner != PUSH_PATIENT) {
+    while (rc == CHARLE_BUSY && push.manner < PUSH_PATIENT) {
         push.manner++;
         rc = run(&push, err);
     }
@@ -225,5 +243,7 @@ enum charle_err ch_push(const struct ch_sync *sync, struct charle_db *db, const 
         list[i] = &push.verdicts[i];
     out->verdict = (struct charle_array){.items = list, .count = count, .has = true};
     out->last_sequence = push.last_sequence;
+    if (options->fold)
+        *options->fold = (struct ch_push_fold){out, push.identity.scopes, push.identity.scope_count, rc == CHARLE_OK && push.first_new < count};
     return rc;
 }

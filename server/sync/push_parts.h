@@ -8,7 +8,7 @@
 
 #include "server/sync/parts.h"
 
-enum ch_push_manner { PUSH_TOGETHER, PUSH_ALONE, PUSH_PATIENT }; // see push.c
+enum ch_push_manner { PUSH_TOGETHER, PUSH_ALONE, PUSH_PATIENT, PUSH_FOLDED }; // see push.c
 
 // One batch on its way. Everything is in the arena or borrowed from the caller.
 struct ch_push {

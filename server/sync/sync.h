@@ -84,8 +84,18 @@ CHARLE_MUST_CHECK enum charle_err ch_hash(const struct ch_sync *sync, struct cha
 // Runs a batch of calls in one transaction, in order, each exactly once. `crud` runs generated methods, `crud_set` many calls of one such
 // method at once (NULL: one by one); `runtime` goes to every context.
 // Everything of *out is in the arena.
+// A push in a transaction that it shares with other calls, in a savepoint of its caller's. It does not wait long for rows (BUSY: to be
+// run again in a transaction of its own), and which stamps were made is known only when the shared transaction raises its heads: then
+// ch_push_made.
+struct ch_push_fold {
+    struct charle_push_reply *reply; // out, in the arena: without `made`; NULL: the push did not get that far
+    const struct charle_str *scopes; // out, in the arena: whose stamps the caller may be told, sorted
+    size_t scope_count;
+    bool has_new; // out: calls were run
+};
 struct ch_push_options {
     struct ch_sync_peer peer;
+    struct ch_push_fold *fold; // NULL: the transaction is the push's own
     charle_crud_engine crud;
     charle_set_engine crud_set;
     void *runtime;
@@ -94,5 +104,8 @@ struct ch_push_options {
 CHARLE_MUST_CHECK enum charle_err ch_push(const struct ch_sync *sync, struct charle_db *db, const struct ch_push_options *options,
                                           const struct charle_push_request *request, struct charle_arena *arena,
                                           struct charle_push_reply *out, struct charle_error *err);
+// The stamps that the open transaction has made in these scopes, as cursors in the arena. Its heads must have been raised.
+CHARLE_MUST_CHECK enum charle_err ch_push_made(struct charle_db *db, const struct charle_str *scopes, size_t count,
+                                               struct charle_arena *arena, struct charle_array *out, struct charle_error *err);
 
 #endif

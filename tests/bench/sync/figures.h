@@ -38,6 +38,8 @@ void figure_fanout_1000(struct rig *rig);
 
 // Processor time of the server for a pull that finds nothing changed. Target: 20 us.
 void figure_empty_pull(struct rig *rig);
+void figure_hot_scope(struct rig *rig);     // hot.c
+void figure_hot_scope_2ms(struct rig *rig); // hot.c
 
 // 1,000 live clients that wait: resident memory of the server for each.
 void figure_idle_clients(struct rig *rig);

@@ -28,6 +28,8 @@ static const struct {
     {"fanout_100", 5000, figure_fanout_100},
     {"fanout_1000", 5000, figure_fanout_1000},
     {"empty_pull", 5000, figure_empty_pull},
+    {"hot_scope", 5000, figure_hot_scope},
+    {"hot_scope_2ms", 5000, figure_hot_scope_2ms},
 };
 
 int main(int argc, char **argv)
