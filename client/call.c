@@ -1,5 +1,6 @@
 // Running calls on the replica: for the application, and again for a rebase.
 #include "client/rebase.h"
+#include "client/reply.h"
 
 #include "base/limits.h"
 #include "msg/wire.h"
@@ -23,6 +24,7 @@ static enum charle_err run_method(struct ch_replica *replica, const struct ch_ca
     ch_call_guard_on(&replica->guard, call->method);
     enum charle_err rc = charle_method_run(call->method, &context, call->request, reply, err);
     ch_call_guard_off(&replica->guard);
+    replica->has_numbered = context.number_count > 0;
     charle_arena_deinit(&arena);
     return rc;
 }
@@ -168,6 +170,8 @@ static enum charle_err queue_call(struct ch_replica *replica, const struct ch_ca
                     (int64_t)call->seed, (int64_t)0, (int64_t)0, (int64_t)0, (struct charle_str){0});
     *out_position = sqlite3_last_insert_rowid(replica->sql.db);
     bool is_wide = true;
+    if (!rc && replica->has_numbered)
+        rc = ch_reply_expect(replica, *out_position, err);
     if (!rc)
         rc = ch_call_keep(replica, call, CHARLE_OK, *out_position, &is_wide, err);
     return rc || !is_wide ? rc : ch_lite_run(&replica->sql, CH_LITE_OUTBOX_WIDE, err, "i", *out_position);

@@ -5,6 +5,7 @@
 #include "charle/admin.charle.h"
 #include "charle/sync.charle.h"
 #include "client/rebase.h"
+#include "client/reply.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
 
@@ -113,7 +114,11 @@ int charle_client_call(struct charle_client *client, const struct charle_method 
         return rc;
     rc = (enum charle_err)charle_client_wait(client, ticket, o->timeout_ms ? o->timeout_ms : WAIT_MS, out, err);
     if (!rc && out->verdict == CHARLE_VERDICT_REJECTED)
-        rc = charle_fail(err, out->code ? (enum charle_err)out->code : CHARLE_UNKNOWN, "%s", out->text);
+        return charle_fail(err, out->code ? (enum charle_err)out->code : CHARLE_UNKNOWN, "%s", out->text);
+    if (!rc) // numbers are the server's now
+        rc = (enum charle_err)charle_client_reply(client, ticket, method, arena, reply, err);
+    if (rc == CHARLE_NOT_FOUND && out->is_confirmed)
+        rc = CHARLE_OK;
     return rc;
 }
 
@@ -156,4 +161,22 @@ int charle_client_wait(struct charle_client *client, int64_t ticket, uint32_t ti
             return charle_fail(err, CHARLE_DEADLINE_EXCEEDED, "call %lld has no verdict yet; it stays queued", (long long)ticket);
         ch_edge_wait(client, view.turns, until < deadline ? until : deadline, &view);
     }
+}
+
+int charle_client_reply(struct charle_client *client, int64_t ticket, const struct charle_method *method, struct charle_arena *arena,
+                        void *reply, struct charle_error *err)
+{
+    struct charle_buf bytes = {0};
+    pthread_mutex_lock(&client->replica.look_mutex);
+    enum charle_err rc = ch_reply_read(&client->replica.look, ticket, &bytes, err);
+    pthread_mutex_unlock(&client->replica.look_mutex);
+    if (rc == CHARLE_DONE)
+        rc = charle_fail(err, CHARLE_NOT_FOUND, "call %lld has no reply of the server here: it has made no numbers, or waits, or was refused",
+                         (long long)ticket);
+    if (!rc) {
+        memset(reply, 0, method->reply->size);
+        rc = decode_reply(method, &bytes, arena, reply, err);
+    }
+    charle_buf_deinit(&bytes);
+    return rc;
 }

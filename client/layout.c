@@ -8,6 +8,7 @@
 //   charle_touch    which waiting call touched which row
 //   charle_base     the confirmed image of each row that waiting calls touched; NULL: there was none
 //   charle_inbox    verdicts for people
+//   charle_reply    the server's replies of calls that made provisional numbers; NULL: not here yet
 //   charle_member   rows whose scopes cannot be told from the row itself
 //
 // All other tables are the application's, named as on the server. Three triggers on each table refuse whatever a program writes that does
@@ -19,6 +20,10 @@
 #include "db/sqlite/cipher.h"
 
 #include <stdio.h>
+
+#define REPLY_TABLE                                                                                                    \
+    "create table if not exists charle_reply (ticket integer primary key, reply blob) strict;"                                       \
+    "create index if not exists charle_reply_expected on charle_reply (ticket) where reply is null;"
 
 static const char platform_tables[] =
     "create table charle_meta (key text primary key, value any) strict, without rowid;"
@@ -43,6 +48,7 @@ static const char platform_tables[] =
     "create table charle_inbox (id integer primary key autoincrement, ticket integer not null, kind integer not null,"
     "  code integer not null, at integer not null, call_at integer not null, text text, method text not null,"
     "  request blob not null, tab integer, key text, row blob) strict;"
+    REPLY_TABLE
     "create table charle_member (tab integer not null, key text not null, scope text not null,"
     "  primary key (tab, key, scope)) strict, without rowid;"
     "create index charle_member_scope on charle_member (scope, tab);";
@@ -84,6 +90,8 @@ enum charle_err ch_layout_upgrade(struct ch_replica *replica, int64_t layout, st
     if (layout < 2)
         rc = ch_lite_script(&replica->sql, "alter table charle_cursor add column seen_stamp integer;"
                            "alter table charle_cursor add column seen_lineage integer", "bringing an older replica up to date", err);
+    if (!rc && layout < 3)
+        rc = ch_lite_script(&replica->sql, REPLY_TABLE, "bringing an older replica up to date", err);
     snprintf(mark, sizeof(mark), "pragma user_version = %d", CH_REPLICA_LAYOUT);
     return rc ? rc : ch_lite_script(&replica->sql, mark, "bringing an older replica up to date", err);
 }
@@ -175,7 +183,7 @@ static enum charle_err guard_table(struct ch_replica *replica, struct charle_str
 static enum charle_err guard_all(struct ch_replica *replica, struct charle_error *err)
 {
     static const char *const platform[] = {"charle_meta", "charle_cursor", "charle_copy", "charle_outbox", "charle_touch",
-                                           "charle_base", "charle_inbox", "charle_member"};
+                                           "charle_base", "charle_inbox", "charle_reply", "charle_member"};
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < sizeof(platform) / sizeof(platform[0]); i++)
         rc = guard_table(replica, charle_str(platform[i]), err);

@@ -109,6 +109,17 @@
     X(OUTBOX_TRIM_UNNUMBERED, "delete from charle_outbox where state = 5 and position <= (select max(position) from charle_outbox) - ?1")  \
     X(OUTBOX_BY_TICKET, "select position, state, kind, code, text, sequence from charle_outbox where ticket = ?1 "      \
                         "or position = ?1 order by position desc limit 1")                                                              \
+    X(REPLY_EXPECT, "insert or ignore into charle_reply(ticket) values(?1)")                                           \
+    X(REPLY_EXPECTED, "select exists (select 1 from charle_reply where reply is null)")                                \
+    X(REPLY_TAKE, "update charle_reply set reply = ?2 where ticket = "                                                 \
+                  "(select coalesce(ticket, position) from charle_outbox where sequence = ?1)")                        \
+    X(REPLY_FORGET, "delete from charle_reply where ticket = "                                                         \
+                    "(select coalesce(ticket, position) from charle_outbox where sequence = ?1)")                      \
+    X(REPLY_TRIM, "delete from charle_reply where reply is not null and ticket <= "                                    \
+                  "(select ticket from charle_reply where reply is not null order by ticket desc limit 1 offset ?1)")  \
+    X(REPLY_RECALL, "update charle_reply set reply = null where ticket in "                                            \
+                    "(select coalesce(ticket, position) from charle_outbox where sequence > ?1)")                      \
+    X(REPLY_GET, "select reply from charle_reply where ticket = ?1 and reply is not null")                             \
     X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \
     X(OUTBOX_COUNT, "select count(*) from charle_outbox where state < 5")                                              \
     X(OUTBOX_LIST, "select position, coalesce(ticket, position), state, at, method, request, local_error from charle_outbox "  \

@@ -1,5 +1,7 @@
 #include "client/outbox.h"
 
+#include "client/reply.h"
+
 #include "base/alloc.h"
 #include "sync/hash.h"
 #include "sync/outbox.h"
@@ -106,6 +108,8 @@ enum charle_err ch_outbox_recall(struct ch_replica *replica, int64_t after, stru
     int64_t hash;
     bool known;
     enum charle_err rc = hash_at(replica, after, &hash, &known, err);
+    if (!rc)
+        rc = ch_reply_recall(replica, after, err);
     if (!rc)
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL, err, "i", after);
     if (!rc)
@@ -402,6 +406,8 @@ enum charle_err ch_outbox_judge(struct ch_replica *replica, const struct charle_
         rc = applied ? judge_applied(replica, items + i, applied, out_inbox, err) : judge_one(replica, items[i], out_inbox, err);
         i += applied ? applied : 1;
     }
+    if (!rc)
+        rc = ch_reply_take(replica, items, verdicts->count, err);
     return ch_replica_end(replica, rc, err);
 }
 

@@ -8,8 +8,8 @@
 //
 //   A call is *narrow* when what it does is a function of one row: a generated Update, a generated Create that succeeded, a generated Delete
 //   of a table that no other one refers to. The engine of these methods (services/crud.c) reads no other row: who may write is decided by
-//   the row's own columns, merging compares it with what the request says, a new id comes from the seed. (A provisional number is made
-//   from the smallest one of the table; it is a label that the server replaces, so a call keeps the one it got.) Any other call is
+//   the row's own columns, merging compares it with what the request says, a new id comes from the seed. (A provisional number follows
+//   from the seed as well.) Any other call is
 //   *wide*: it may have read anything. A narrow call is listed with its row in charle_touch even if it changed nothing or failed.
 //
 // Let D be the rows that differ between S and S' plus the rows touched by dropped calls. If every remaining call is narrow, then for a row

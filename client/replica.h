@@ -22,7 +22,7 @@
 #include "client/table.h"
 
 #define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
-#define CH_REPLICA_LAYOUT 2
+#define CH_REPLICA_LAYOUT 3
 
 enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp
@@ -72,6 +72,7 @@ struct ch_replica {
     int wal_pages;               // in the log after the last commit
     int64_t seen_version;        // of ch_replica_was_changed
     int64_t checked_version;     // of the file when its schema was last looked at
+    bool has_numbered;           // the call that ran last made provisional numbers
     bool is_outdated;            // a program of another version has made the tables anew: nothing here fits any more
     int calls_until_check;       // of the outbox's size
     struct ch_identity identity; // of the writing connection

@@ -17,18 +17,6 @@ static bool has_expression(const struct ch_crud_creation *c, const struct charle
                       : column->generate == CHARLE_GENERATE_SERIAL && is_int(column);
 }
 
-// A label until the server has numbered the row. It follows from the call alone, so that running the call again gives
-// the same; and it takes no random number from the context, because the server, which takes none here, must make the
-// same ids.
-static struct charle_value provisional_number(const struct ch_crud_creation *c, const struct charle_column *column)
-{
-    enum { RANGE = 999999 };
-    const struct charle_context *context = c->crud->context;
-    uint64_t mixed = (context->random_state[0] ^ context->random_state[2]) * 0x9e3779b97f4a7c15u + column->index;
-    int32_t number = -1 - (int32_t)((mixed >> 24) % RANGE);
-    return column->field->type == CHARLE_TYPE_INT8 ? charle_int8(number) : charle_int4(number);
-}
-
 static enum charle_err refuse_given(const struct ch_crud *crud, const struct charle_column *column)
 {
     const char *why = column->is_server_only                       ? "is not written this way"
@@ -75,7 +63,9 @@ static enum charle_err fill(struct ch_crud_creation *c, const struct charle_colu
     case CHARLE_GENERATE_SERIAL:
         if (!crud->context->is_replica || !is_int(column))
             return CHARLE_OK;
-        value = provisional_number(c, column);
+        value = column->field->type == CHARLE_TYPE_INT8
+                    ? charle_int8(charle_context_provisional(crud->context, column))
+                    : charle_int4((int32_t)charle_context_provisional(crud->context, column));
         break;
     case CHARLE_GENERATE_NONE:
         // Arrays are empty unless somebody says otherwise; a replica's table does not say so by itself.

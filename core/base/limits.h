@@ -105,6 +105,7 @@
 #define CH_PUSH_SIZE_TARGET ((size_t)256 << 10)
 #define CH_PUSH_CALL_OVERHEAD 64                   // tags, numbers and hash of one call in a push
 #define CH_CALL_REQUEST_SIZE_MAX ((size_t)1 << 20) // a queued call must fit a message with room to spare
+#define CH_REPLIES_KEPT_MAX 1000                   // server's replies of calls that made provisional numbers; a list on a screen asks for fewer
 #define CH_OUTBOX_KEPT_MAX 10000                   // confirmed calls kept in case the server's database goes back in time
 #define CH_INBOX_ENTRIES_MAX 100000                // verdicts nobody looks at; the oldest go first
 #define CH_REDIAL_MAX_US 5000000                   // after a partition everyone is back within this

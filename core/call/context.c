@@ -20,6 +20,7 @@ void charle_context_seed(struct charle_context *context, struct charle_ts now, u
 {
     context->now = now;
     context->id_count = 0;
+    context->number_count = 0;
     for (int i = 0; i < 4; i++)
         context->random_state[i] = splitmix(&seed);
 }

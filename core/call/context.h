@@ -37,6 +37,7 @@ struct charle_context {
     bool is_replay;           // an offline call that arrives at the server
     uint64_t random_state[4]; // seeded with the call; use charle_context_random
     uint64_t id_count;        // ids made so far
+    uint64_t number_count;    // provisional numbers made so far
     int64_t deadline_mono_us; // 0: none
     charle_crud_engine crud;  // NULL: generated methods answer UNIMPLEMENTED
     // Set by services that resolved a conflict; becomes the verdict "merged". Empty: none.
@@ -53,6 +54,14 @@ uint64_t charle_context_random(struct charle_context *context);
 // A new id: 26 characters, ordered by the call's time, then by the order of making within the call. NUL-terminated, in
 // the arena; ptr NULL when that is full.
 struct charle_str charle_context_new_id(struct charle_context *context);
+
+// A label until the server has numbered a new row: negative, and the same when the call runs again. It takes no random number from the
+// context, because the server, which takes none here, must make the same ids.
+int64_t charle_context_provisional(struct charle_context *context, const struct charle_column *column);
+// The number of a new row in a column with generate: SERIAL, for services that insert rows themselves: on the server the sequence's next
+// one, which a call that is rolled back leaves as a gap; on a laptop a provisional one.
+CHARLE_MUST_CHECK enum charle_err charle_context_number(struct charle_context *context, const struct charle_table *table,
+                                                        const struct charle_column *column, int64_t *out, struct charle_error *err);
 
 // Does the caller hold the scope? "team", or "user:42".
 bool charle_context_holds(const struct charle_context *context, struct charle_str scope);

@@ -60,6 +60,7 @@ struct charle_column {
     uint8_t merge_group; // 1.. : columns of one table with the same number change together; 0: none
     uint16_t index;      // position in the table's columns
     struct charle_default default_sql;
+    const char *label;                           // of a SERIAL: what stands before the number; NULL: nothing
     const struct charle_table *references;       // NULL: none
     uint16_t references_column;                  // index in that table
     uint8_t on_delete, on_update;                // enum charle_action

@@ -107,6 +107,7 @@ struct ch_model_column {
     struct ch_model_check *checks;
     size_t check_count;
     uint32_t max_length; // characters; 0: none
+    const char *label;   // of a SERIAL; NULL: none
     const char *comment; // NULL: none
     struct ch_place place;
 };

@@ -1,5 +1,6 @@
 // Columns: types, defaults, what is generated, status steps and merge groups.
 #include "base/limits.h"
+#include "db/number.h"
 #include "gen.h"
 #include "msg/json.h"
 #include "options.h"
@@ -108,6 +109,19 @@ static void check_generate(struct ch_gen *gen, const struct ch_model_column *col
     }
     if (column->is_array)
         ch_error(gen, place, "an array cannot be generated; leave generate out of column %s", column->name);
+}
+
+static void check_label(struct ch_gen *gen, const struct ch_model_column *column)
+{
+    struct ch_place place = ch_place_of_column_option(column, 35);
+
+    if (!column->label)
+        return;
+    if (column->generate != CHARLE_GENERATE_SERIAL)
+        ch_error(gen, place, "label is what stands before a number that is generated; column %s has no generate: SERIAL", column->name);
+    if (strlen(column->label) > CHARLE_LABEL_PREFIX_MAX || strpbrk(column->label, "\n\r\t"))
+        ch_error(gen, place, "the label of column %s has more than %d bytes or several lines; write something short such as \"T-\"",
+                 column->name, CHARLE_LABEL_PREFIX_MAX);
 }
 
 static const char *generated_default(struct ch_gen *gen, const struct ch_model_column *column, bool is_sqlite)
@@ -298,6 +312,7 @@ void ch_model_read_column(struct ch_gen *gen, struct ch_model_table *table, stru
         .generate = (enum charle_generate)options->generate,
         .merge = options->merge ? (enum charle_merge)options->merge : table->merge,
         .max_length = options->max_length,
+        .label = options->label,
         .comment = options->comment,
         .place = field->place,
     };
@@ -309,6 +324,7 @@ void ch_model_read_column(struct ch_gen *gen, struct ch_model_table *table, stru
     if (options->nullable && !column->is_array)
         ch_error(gen, ch_place_of_column_option(column, 13),
                  "nullable is for arrays; write `optional` before column %s", column->name);
+    check_label(gen, column);
     if (column->max_length && (column->type != CHARLE_TYPE_TEXT || column->is_array))
         ch_error(gen, ch_place_of_column_option(column, 14), "max_length is for text; column %s is none", column->name);
     if (column->is_attachment && (column->type != CHARLE_TYPE_TEXT || column->is_array || column->is_key || options->references))

@@ -53,6 +53,11 @@ static void column(struct charle_buf *out, const struct ch_model_column *c)
         }
         charle_buf_add_text(out, "},\n");
     }
+    if (c->label) {
+        charle_buf_add_text(out, "        .label = ");
+        ch_c_string(out, c->label, 16);
+        charle_buf_add_text(out, ",\n");
+    }
     if (c->references)
         charle_buf_printf(out,
                           "        .references = &%s_table, .references_column = %u,\n"

@@ -280,6 +280,13 @@ const struct charle_method *charle_client_method(const struct charle_client *cli
 CHARLE_MUST_CHECK int charle_client_wait(struct charle_client *client, int64_t ticket, uint32_t timeout_ms,
                                          struct charle_client_outcome *out, struct charle_error *err);
 
+// The server's reply of a queued call that made provisional numbers (generate: SERIAL), once its verdict is here; the one that
+// charle_client_call gave had those that count on this device only. `method` and the reply's struct are those of the call; the reply's memory is
+// the arena's. With wait_for_verdict charle_client_call gives it by itself. The newest 1,000 are kept.
+// Errors: NOT_FOUND while it waits, for a call that was refused or has made no numbers, and when it is too old.
+CHARLE_MUST_CHECK int charle_client_reply(struct charle_client *client, int64_t ticket, const struct charle_method *method,
+                                          struct charle_arena *arena, void *reply, struct charle_error *err);
+
 // --- what waits, and what the server said -----------------------------------------------------------------------------
 
 enum charle_call_state {

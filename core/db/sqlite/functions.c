@@ -4,6 +4,7 @@
 // held in 128 bits, which is 38 digits; a larger sum is an error, never a rounded number.
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "db/number.h"
 #include "db/sqlite/internal.h"
 #include "msg/scalar.h"
 
@@ -328,6 +329,16 @@ static void now(sqlite3_context *context, int count, sqlite3_value **args)
     sqlite3_result_int64(context, ch_clock_wall().us);
 }
 
+static void number_label(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    char label[CHARLE_NUMBER_LABEL_SIZE];
+    (void)count;
+    if (sqlite3_value_type(values[1]) == SQLITE_NULL)
+        return;
+    charle_number_label((const char *)sqlite3_value_text(values[0]), sqlite3_value_int64(values[1]), label);
+    sqlite3_result_text(context, label, -1, SQLITE_TRANSIENT);
+}
+
 int ch_sqlite_register_functions(sqlite3 *handle)
 {
     const int pure = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
@@ -346,6 +357,8 @@ int ch_sqlite_register_functions(sqlite3 *handle)
     if (!rc)
         rc = sqlite3_create_function_v2(handle, "charle_float_avg", 1, pure, NULL, NULL, float_step, float_avg_final,
                                         NULL);
+    if (!rc)
+        rc = sqlite3_create_function_v2(handle, "charle_number_label", 2, pure, NULL, number_label, NULL, NULL, NULL);
     if (!rc)
         rc = sqlite3_create_function_v2(handle, "charle_now", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, NULL, now, NULL, NULL,
                                         NULL);

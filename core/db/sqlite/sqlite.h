@@ -7,6 +7,7 @@
 //   charle_numeric_cmp(a, b)        -1, 0, 1; NULL when one is
 //   charle_numeric_key(a)           a blob that orders as the number does
 //   charle_numeric_sum(x), charle_numeric_avg(x)   exact; avg rounded to 16 digits behind the point
+//   charle_number_label(prefix, n)  "T-123", or "T-?3k7qm" of a provisional number (db/number.h); NULL of NULL
 //   charle_now()                    microseconds since 1970
 #ifndef CHARLE_DB_SQLITE_SQLITE_H
 #define CHARLE_DB_SQLITE_SQLITE_H

@@ -74,7 +74,7 @@ static const char bookkeeping[] =
     "create table fs_head (scope text primary key, stamp integer, lineage integer, floor integer default 0);"
     "create table fs_epoch (epoch integer, lineage integer);"
     "create table fs_device (id text primary key, last_sequence integer, last_hash integer);"
-    "create table fs_verdict (device text, sequence integer, hash integer, kind integer, code integer, text text, primary key (device, sequence));";
+    "create table fs_verdict (device text, sequence integer, hash integer, kind integer, code integer, text text, reply blob, primary key (device, sequence));";
 
 void fake_server_open(struct fake_server *server, const struct charle_schema *schema)
 {
@@ -469,6 +469,8 @@ static enum charle_err run_call(struct fake_server *server, const struct charle_
     verdict->kind = rc ? server->parks ? CHARLE_PARKED : CHARLE_REJECTED : context.merge_note.len ? CHARLE_MERGED : CHARLE_APPLIED;
     if (context.merge_note.len && !rc)
         verdict->text = (struct charle_opt_text){keep_str(server, context.merge_note), true};
+    if (!rc)
+        verdict->reply = (struct charle_opt_bytes){charle_arena_bytes(&server->arena, charle_buf_bytes(&bytes)), true};
     charle_buf_deinit(&bytes);
     return rc;
 }
@@ -476,13 +478,15 @@ static enum charle_err run_call(struct fake_server *server, const struct charle_
 static void store_verdict(struct fake_server *server, struct charle_str device, const struct charle_call *call,
                           const struct charle_verdict *verdict)
 {
-    sqlite3_stmt *stmt = fake_prepare(server, "insert into fs_verdict values (?1, ?2, ?3, ?4, ?5, ?6)");
+    sqlite3_stmt *stmt = fake_prepare(server, "insert into fs_verdict values (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
     fake_bind_str(stmt, 1, device);
     sqlite3_bind_int64(stmt, 2, call->sequence);
     sqlite3_bind_int64(stmt, 3, (int64_t)call->hash);
     sqlite3_bind_int(stmt, 4, verdict->kind);
     sqlite3_bind_int(stmt, 5, verdict->code.has ? verdict->code.value : 0);
     fake_bind_str(stmt, 6, verdict->text.has ? verdict->text.value : CHARLE_STR(""));
+    if (verdict->reply.has)
+        sqlite3_bind_blob(stmt, 7, verdict->reply.value.ptr, (int)verdict->reply.value.len, SQLITE_STATIC);
     must(server, sqlite3_step(stmt), "insert into fs_verdict");
     sqlite3_finalize(stmt);
     stmt = fake_prepare(server, "update fs_device set last_sequence = ?2, last_hash = ?3 where id = ?1");
@@ -495,13 +499,16 @@ static void store_verdict(struct fake_server *server, struct charle_str device, 
 
 static void stored_verdict(struct fake_server *server, struct charle_str device, int64_t sequence, struct charle_verdict *verdict)
 {
-    sqlite3_stmt *stmt = fake_prepare(server, "select kind, code, text from fs_verdict where device = ?1 and sequence = ?2");
+    sqlite3_stmt *stmt = fake_prepare(server, "select kind, code, text, reply from fs_verdict where device = ?1 and sequence = ?2");
     fake_bind_str(stmt, 1, device);
     sqlite3_bind_int64(stmt, 2, sequence);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     verdict->kind = sqlite3_column_int(stmt, 0);
     verdict->code = (struct charle_opt_int4){sqlite3_column_int(stmt, 1), true};
     verdict->text = (struct charle_opt_text){keep_str(server, fake_column_str(stmt, 2)), true};
+    if (sqlite3_column_type(stmt, 3) != SQLITE_NULL)
+        verdict->reply = (struct charle_opt_bytes){
+            charle_arena_bytes(&server->arena, charle_bytes(sqlite3_column_blob(stmt, 3), (size_t)sqlite3_column_bytes(stmt, 3))), true};
     sqlite3_finalize(stmt);
 }
 

@@ -1,0 +1,46 @@
+// Numbers that people read. The server takes them from a sequence; a laptop shows a provisional one until the server's arrives.
+#include "db/number.h"
+
+#include "call/context.h"
+#include "db/db.h"
+
+int64_t charle_context_provisional(struct charle_context *context, const struct charle_column *column)
+{
+    uint64_t mixed = (context->random_state[0] ^ context->random_state[2]) * 0x9e3779b97f4a7c15u + column->index;
+    mixed += context->number_count++ * 0xbf58476d1ce4e5b9u;
+    return -1 - (int64_t)((mixed >> 24) % CHARLE_PROVISIONAL_MAX);
+}
+
+static enum charle_err next_number(struct charle_db *db, const char *sql, int64_t *out, struct charle_error *err)
+{
+    struct charle_rows *rows = NULL;
+    struct charle_value value;
+    enum charle_err rc = charle_query(db, sql, NULL, 0, &rows, err);
+    if (!rc)
+        rc = charle_rows_next(rows, err);
+    if (!rc)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
+    if (!rc)
+        *out = value.int8;
+    charle_rows_close(rows);
+    return rc;
+}
+
+enum charle_err charle_context_number(struct charle_context *context, const struct charle_table *table, const struct charle_column *column,
+                                      int64_t *out, struct charle_error *err)
+{
+    if (column->generate != CHARLE_GENERATE_SERIAL)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.*s of %.*s is not numbered; write generate: SERIAL", CHARLE_FMT(column->name),
+                           CHARLE_FMT(table->name));
+    if (context->is_replica) {
+        *out = charle_context_provisional(context, column);
+        return CHARLE_OK;
+    }
+    // Names of tables and columns have letters, digits and underscores only.
+    struct charle_str sql =
+        charle_db_dialect(context->db) == CHARLE_PG
+            ? charle_arena_printf(context->arena, "select nextval('\"%.*s_%.*s_seq\"')", CHARLE_FMT(table->name), CHARLE_FMT(column->name))
+            : charle_arena_printf(context->arena, "select max(coalesce(max(\"%.*s\"), 0), 0) + 1 from \"%.*s\"", CHARLE_FMT(column->name),
+                                  CHARLE_FMT(table->name));
+    return sql.ptr ? next_number(context->db, sql.ptr, out, err) : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
+}
