@@ -1,28 +1,9 @@
-#include "client/apply.h"
-
 #include "base/alloc.h"
+#include "client/apply_parts.h"
 #include "client/outbox.h"
 #include "msg/wire.h"
 #include "sync/cursor.h"
 #include "sync/outbox.h"
-
-struct application {
-    struct ch_replica *replica;
-    struct ch_tables *tables;
-    struct ch_rebase rebase;
-    const struct ch_apply_options *options;
-    struct ch_apply_result *result;
-    struct charle_buf key;     // of the row at hand
-    struct charle_buf scratch; // of a compressed page
-    struct charle_arena arena; // of a page that is read back from a spool
-    struct charle_arena list_arena;
-    struct charle_str *listed; // all scopes held, when the moment lists them
-    size_t listed_count;
-    bool has_going;            // temp.charle_going has rows
-    bool has_lost;             // the moment takes scopes away
-    bool has_news;             // the moment changes which scopes are held or trusted
-    int64_t seen_count;        // scopes that were copied in several snapshots, before the moment took any away
-};
 
 // --- scopes -------------------------------------------------------------------------------------------------------------
 
@@ -328,7 +309,7 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
     return CHARLE_OK;
 }
 
-static enum charle_err apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
+enum charle_err ch_apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
     enum charle_err rc = each_table(a, page, apply_table_gone, err);
     return rc ? rc : each_table(a, page, apply_table_rows, err);
@@ -337,19 +318,37 @@ static enum charle_err apply_page_rows(struct application *a, const struct charl
 // Runs fn over every page of the moment.
 typedef enum charle_err (*page_fn)(struct application *a, const struct charle_pull_page *page, struct charle_error *err);
 
+static enum charle_err read_back(struct application *a, struct charle_bytes bytes, page_fn fn, struct charle_error *err)
+{
+    struct charle_pull_page page;
+    charle_arena_reset(&a->arena);
+    enum charle_err rc = charle_message_read(&charle_pull_page_message, bytes, &a->arena, &page, err);
+    return rc ? rc : fn(a, &page, err);
+}
+
+static enum charle_err each_kept_page(struct application *a, const struct charle_buf *kept, page_fn fn, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    for (size_t at = 0; !rc && at < kept->size;) {
+        size_t size;
+        memcpy(&size, kept->data + at, sizeof(size));
+        rc = read_back(a, charle_bytes(kept->data + at + sizeof(size), size), fn, err);
+        at += sizeof(size) + size;
+    }
+    return rc;
+}
+
 static enum charle_err each_page(struct application *a, struct ch_moment *moment, page_fn fn, struct charle_error *err)
 {
+    if (moment->page_count == 1)
+        return fn(a, &moment->newest, err);
     if (!moment->is_spooled)
-        return fn(a, &moment->single, err);
+        return each_kept_page(a, &moment->kept, fn, err);
     struct ch_spool_item item;
     enum charle_err rc;
     ch_spool_start(&moment->spool);
     while ((rc = ch_spool_next(&moment->spool, &item, err)) == CHARLE_OK) {
-        struct charle_pull_page page;
-        charle_arena_reset(&a->arena);
-        rc = charle_message_read(&charle_pull_page_message, item.bytes, &a->arena, &page, err);
-        if (!rc)
-            rc = fn(a, &page, err);
+        rc = read_back(a, item.bytes, fn, err);
         if (rc)
             break;
     }
@@ -662,19 +661,31 @@ static enum charle_err note_ready(struct application *a, struct charle_error *er
     return ready || !a->result->is_ready ? CHARLE_OK : ch_meta_set_number(sql, "ready", 1, err);
 }
 
-static enum charle_err apply_inside(struct application *a, struct ch_moment *moment, struct charle_error *err)
+enum charle_err ch_apply_note_news(struct application *a, struct ch_moment *moment, struct charle_error *err)
 {
-    struct ch_replica *replica = a->replica;
-    const struct ch_client_env *env = replica->env;
-    int64_t numbered = 0, contained = moment->has_sequence ? moment->last_sequence : 0;
-    enum charle_err rc = ch_meta_number(&replica->sql, "last_sequence", 0, &numbered, err);
-    a->result->is_foreign = ch_call_is_foreign(contained, numbered);
-    if (!rc && moment->has_scopes)
+    enum charle_err rc = CHARLE_OK;
+    if (moment->has_scopes)
         rc = read_list(a, moment, err);
     if (!rc && moment->has_scopes)
         rc = each_page(a, moment, note_news, err);
+    return rc ? rc : note_listed_news(a, moment, err);
+}
+
+enum charle_err ch_apply_note_foreign(struct application *a, const struct ch_moment *moment, struct charle_error *err)
+{
+    int64_t numbered = 0;
+    enum charle_err rc = ch_meta_number(&a->replica->sql, "last_sequence", 0, &numbered, err);
+    a->result->is_foreign = ch_call_is_foreign(moment->has_sequence ? moment->last_sequence : 0, numbered);
+    return rc;
+}
+
+static enum charle_err apply_inside(struct application *a, struct ch_moment *moment, struct charle_error *err)
+{
+    struct ch_replica *replica = a->replica;
+    int64_t contained = moment->has_sequence ? moment->last_sequence : 0;
+    enum charle_err rc = ch_apply_note_foreign(a, moment, err);
     if (!rc)
-        rc = note_listed_news(a, moment, err);
+        rc = ch_apply_note_news(a, moment, err);
     bool is_total = a->has_news || a->options->staged || a->options->completes_copy || a->options->recall_after >= 0;
     if (!rc)
         rc = ch_rebase_begin(&a->rebase, replica, contained, is_total, err);
@@ -697,11 +708,17 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     if (!rc && a->has_news) // behind the staged ones: a scope whose past was rewritten while it was copied is in doubt again
         rc = each_page(a, moment, doubt_scopes, err);
     if (!rc)
-        rc = each_page(a, moment, apply_page_rows, err);
+        rc = each_page(a, moment, ch_apply_page_rows, err);
     if (!rc)
         rc = leave_staged(a, err);
-    if (!rc)
-        rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_MOVE, err, "");
+    return rc ? rc : ch_apply_finish(a, moment, err);
+}
+
+enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *moment, struct charle_error *err)
+{
+    struct ch_replica *replica = a->replica;
+    const struct ch_client_env *env = replica->env;
+    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_MOVE, err, "");
     if (!rc)
         rc = judge_seen(a, err);
     if (!rc)
@@ -727,10 +744,15 @@ enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *mo
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
     if (!rc)
         rc = ch_replica_end(replica, apply_inside(&a, moment, err), err);
-    ch_rebase_deinit(&a.rebase);
-    charle_buf_deinit(&a.key);
-    charle_buf_deinit(&a.scratch);
-    charle_arena_deinit(&a.arena);
-    charle_arena_deinit(&a.list_arena);
+    ch_apply_deinit(&a);
     return rc;
+}
+
+void ch_apply_deinit(struct application *a)
+{
+    ch_rebase_deinit(&a->rebase);
+    charle_buf_deinit(&a->key);
+    charle_buf_deinit(&a->scratch);
+    charle_arena_deinit(&a->arena);
+    charle_arena_deinit(&a->list_arena);
 }

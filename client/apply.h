@@ -12,13 +12,15 @@
 #include "client/spool.h"
 #include "sync/cursor.h"
 
-// Pages are collected here until the one that is_last. A moment of a single page is applied from the page's own bytes.
+// Pages are collected here until the one that is_last. A moment of a single page is applied from the page's own bytes; the pages of a longer one are
+// kept in memory up to CH_MOMENT_KEPT_MAX, beyond that in a spool.
 struct ch_moment {
     const char *vfs;
     struct charle_arena arena;
-    struct charle_pull_page single; // decoded, pointing into the bytes it came in
+    struct charle_pull_page newest; // the page that came last: decoded, pointing into the bytes it came in
     bool is_complete;
-    bool is_spooled;                // more than one page: they are in the spool
+    struct charle_buf kept;         // the pages so far, each with its size (size_t) before it
+    bool is_spooled;                // they are in the spool instead
     struct ch_spool spool;
     size_t page_count;
     bool has_sequence;
@@ -74,6 +76,16 @@ struct ch_apply_result {
 CHARLE_MUST_CHECK enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *moment,
                                                   const struct ch_apply_options *options, struct ch_apply_result *out,
                                                   struct charle_error *err);
+
+// Adds the moment's next page (ch_moment_add). *out_is_added false: it is not here, and is not waited for any longer. The page must stay valid until
+// the next call.
+typedef enum charle_err (*ch_next_page_fn)(void *ctx, struct ch_moment *moment, bool *out_is_added, struct charle_error *err);
+
+// Applies a moment of which the first page has come, while the others are on their way: each is written into one open transaction when it arrives
+// (apply_early.c says when that is possible). *out_is_applied false: nothing was written, the moment is to be applied when it is complete.
+CHARLE_MUST_CHECK enum charle_err ch_apply_early(struct ch_replica *replica, struct ch_moment *moment, const struct ch_apply_options *options,
+                                                 ch_next_page_fn next, void *ctx, struct ch_apply_result *out, bool *out_is_applied,
+                                                 struct charle_error *err);
 
 // The replica holds the scope from now on; its rows have to be copied. A device's own scope has none. Inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err);

@@ -183,6 +183,78 @@ static void env_consumed(void *ctx, uint64_t id, size_t size)
         charle_rpc_consumed(call->rpc, size);
 }
 
+// Takes the call's next event out of a list if it is a message. *out_is_over: it is another one, so no message follows.
+static struct edge_event *take_message_of(struct edge_event **list, uint64_t id, bool *out_is_over)
+{
+    for (struct edge_event **link = list; *link; link = &(*link)->next) {
+        struct edge_event *event = *link;
+        if ((event->kind != EVENT_MESSAGE && event->kind != EVENT_DONE) || event->call->id != id)
+            continue;
+        *out_is_over = event->kind == EVENT_DONE;
+        if (!*out_is_over)
+            *link = event->next;
+        return *out_is_over ? NULL : event;
+    }
+    return NULL;
+}
+
+static struct edge_event *take_queued_message_of(struct charle_client *client, uint64_t id, bool *out_is_over)
+{
+    struct edge_event *event = take_message_of(&client->first, id, out_is_over);
+    client->last = client->first;
+    while (client->last && client->last->next)
+        client->last = client->last->next;
+    return event;
+}
+
+// Not on the core's clock: this is the real one's wait.
+static struct edge_event *wait_message_of(struct charle_client *client, uint64_t id, int64_t until_us)
+{
+    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+    bool is_over = false, is_late = false;
+    struct edge_event *event = NULL;
+    pthread_mutex_lock(&client->mutex);
+    for (;;) {
+        bool is_wanted = client->is_quitting || atomic_load(&client->replica.lock.waiting) > 0;
+        event = is_wanted ? NULL : take_queued_message_of(client, id, &is_over);
+        if (event || is_wanted || is_over || is_late)
+            break;
+        is_late = pthread_cond_timedwait(&client->wake, &client->mutex, &until) == ETIMEDOUT;
+    }
+    if (event)
+        client->bytes_received += event->size;
+    pthread_mutex_unlock(&client->mutex);
+    return event;
+}
+
+static bool env_more(void *ctx, uint64_t id, int64_t wait_us, struct charle_bytes *out)
+{
+    struct charle_client *client = ctx;
+    bool is_over = false;
+    bool is_wanted = atomic_load(&client->replica.lock.waiting) > 0;
+    ch_free(client->more);
+    client->more = is_wanted ? NULL : take_message_of(&client->turn, id, &is_over);
+    if (client->more) {
+        pthread_mutex_lock(&client->mutex);
+        client->bytes_received += client->more->size;
+        pthread_mutex_unlock(&client->mutex);
+    } else if (!is_over && !is_wanted) {
+        client->more = wait_message_of(client, id, ch_clock_mono_us() + wait_us);
+    }
+    if (client->more)
+        *out = charle_bytes(client->more->bytes, client->more->size);
+    return client->more != NULL;
+}
+
+// On the thread of somebody who has to wait for the replica's lock.
+static void lock_wanted(void *ctx)
+{
+    struct charle_client *client = ctx;
+    pthread_mutex_lock(&client->mutex);
+    pthread_cond_signal(&client->wake);
+    pthread_mutex_unlock(&client->mutex);
+}
+
 static void env_timer(void *ctx, int64_t mono_us)
 {
     struct charle_client *client = ctx;
@@ -360,15 +432,16 @@ static bool next_turn(struct charle_client *client, struct edge_event **out)
 static void *run(void *ctx)
 {
     struct charle_client *client = ctx;
-    struct edge_event *event;
     pthread_setname_np(pthread_self(), "charle-sync");
-    while (next_turn(client, &event)) {
+    while (next_turn(client, &client->turn)) {
         notice_sleep(client);
-        while (event) {
-            struct edge_event *next = event->next;
+        while (client->turn) {
+            struct edge_event *event = client->turn;
+            client->turn = event->next;
             take_event(client, event);
             ch_free(event);
-            event = next;
+            ch_free(client->more);
+            client->more = NULL;
         }
         pthread_mutex_lock(&client->mutex);
         bool is_due = ch_clock_mono_us() >= client->timer_at;
@@ -518,7 +591,7 @@ enum charle_err ch_edge_open(struct charle_client *client, const struct charle_c
     *client = (struct charle_client){.timer_at = INT64_MAX, .event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     client->env = (struct ch_client_env){
         .ctx = client, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random, .call_start = env_start,
-        .call_cancel = env_cancel, .call_consumed = env_consumed, .timer_set = env_timer, .lead_take = env_lead_take,
+        .call_cancel = env_cancel, .call_consumed = env_consumed, .call_more = env_more, .timer_set = env_timer, .lead_take = env_lead_take,
         .lead_drop = env_lead_drop, .changed = env_changed};
     init_locks(client);
     if (gethostname(host, sizeof(host) - 1))
@@ -530,6 +603,8 @@ enum charle_err ch_edge_open(struct charle_client *client, const struct charle_c
         .file = options->file, .schema = options->schema, .crud = ch_crud_run, .lock_timeout_ms = options->lock_timeout_ms,
         .device_name = options->device_name ? options->device_name : host, .is_read_only = options->is_read_only, .key = options->key};
     enum charle_err rc = ch_replica_open(&client->replica, &client->env, &replica, err);
+    client->replica.lock.wanted = lock_wanted;
+    client->replica.lock.wanted_ctx = client;
     if (!rc)
         rc = ch_client_core_new(&client->env, &client->replica, &client->core, err);
     if (!rc)

@@ -44,7 +44,7 @@ struct charle_client {
     pthread_mutex_t mutex;          // all below
     pthread_cond_t wake;            // the thread has something to do
     pthread_cond_t turned;          // the thread has published
-    struct edge_event *first, *last;
+    struct edge_event *first, *last; // the queue
     int64_t timer_at;
     struct edge_view view;
     bool is_started;                // by charle_client_start
@@ -57,7 +57,9 @@ struct charle_client {
     bool owes_status;               // the core has changed since the last publication
     int event_fd;
 
-    struct edge_call *calls;        // of the thread alone
+    struct edge_call *calls;        // of the thread alone, like the next three
+    struct edge_event *turn;        // taken from the queue and not dealt with yet
+    struct edge_event *more;        // what env.call_more gave last
     int64_t sleep_us;               // time spent suspended, to notice more of it
 };
 

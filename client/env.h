@@ -22,6 +22,10 @@ struct ch_client_env {
     // The core has dealt with `size` bytes of messages of the stream: the sender may go on.
     void (*call_consumed)(void *ctx, uint64_t id, size_t size);
 
+    // The next message of the stream, taken before its turn; waits for it at most wait_us, and not at all while somebody else wants to write to the
+    // replica. Like on_message it is valid until the core returns, but at most until the next call_more. False: there is none. NULL: there never is.
+    bool (*call_more)(void *ctx, uint64_t id, int64_t wait_us, struct charle_bytes *out);
+
     // Asks for ch_client_core_on_timer at this time of now_mono_us. There is one timer; setting it again replaces it. INT64_MAX: none.
     void (*timer_set)(void *ctx, int64_t mono_us);
 

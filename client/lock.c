@@ -90,9 +90,25 @@ static enum charle_err check_not_removed(const struct ch_lock *lock, struct char
                        lock->path);
 }
 
+void ch_lock_enter(struct ch_lock *lock)
+{
+    if (pthread_mutex_trylock(&lock->mutex) == 0)
+        return;
+    atomic_fetch_add(&lock->waiting, 1);
+    if (lock->wanted)
+        lock->wanted(lock->wanted_ctx);
+    pthread_mutex_lock(&lock->mutex);
+    atomic_fetch_sub(&lock->waiting, 1);
+}
+
+void ch_lock_leave(struct ch_lock *lock)
+{
+    pthread_mutex_unlock(&lock->mutex);
+}
+
 enum charle_err ch_lock_take(struct ch_lock *lock, struct charle_error *err)
 {
-    pthread_mutex_lock(&lock->mutex);
+    ch_lock_enter(lock);
     if (lock->fd < 0)
         return CHARLE_OK;
     enum charle_err rc = take_file(lock, err);
@@ -102,7 +118,7 @@ enum charle_err ch_lock_take(struct ch_lock *lock, struct charle_error *err)
             flock(lock->fd, LOCK_UN);
     }
     if (rc)
-        pthread_mutex_unlock(&lock->mutex);
+        ch_lock_leave(lock);
     return rc;
 }
 
@@ -110,7 +126,7 @@ void ch_lock_drop(struct ch_lock *lock)
 {
     if (lock->fd >= 0)
         flock(lock->fd, LOCK_UN);
-    pthread_mutex_unlock(&lock->mutex);
+    ch_lock_leave(lock);
 }
 
 // --- presence ---------------------------------------------------------------------------------------------------------

@@ -9,11 +9,15 @@
 #include "base/err.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct ch_lock {
     pthread_mutex_t mutex;
+    atomic_int waiting;          // threads that wait for the mutex: who holds it without need lets go
+    void (*wanted)(void *ctx);   // called by a thread before it waits; NULL: nobody holds the mutex without need
+    void *wanted_ctx;
     char *path;
     int fd;
     uint32_t timeout_ms;
@@ -29,6 +33,10 @@ void ch_lock_close(struct ch_lock *lock);
 // opened. Not recursive.
 CHARLE_MUST_CHECK enum charle_err ch_lock_take(struct ch_lock *lock, struct charle_error *err);
 void ch_lock_drop(struct ch_lock *lock);
+
+// Only against the threads of this program, for looking at what the writing connection knows.
+void ch_lock_enter(struct ch_lock *lock);
+void ch_lock_leave(struct ch_lock *lock);
 
 // Who has the replica open: many programs together, or one alone that writes the whole file anew. The descriptor holds it until it is
 // closed. `is_alone`: BUSY while anybody else is there. Otherwise BUSY while somebody is alone, and -1 without an error when there is no

@@ -16,6 +16,7 @@ void ch_moment_deinit(struct ch_moment *moment)
     charle_arena_deinit(&moment->arena);
     ch_spool_close(&moment->spool);
     charle_buf_deinit(&moment->scopes);
+    charle_buf_deinit(&moment->kept);
     *moment = (struct ch_moment){.vfs = moment->vfs};
 }
 
@@ -25,6 +26,7 @@ void ch_moment_reset(struct ch_moment *moment)
         ch_spool_close(&moment->spool); // gives the temporary file back
     charle_arena_reset(&moment->arena);
     charle_buf_reset(&moment->scopes);
+    charle_buf_deinit(&moment->kept); // most moments are of one page
     *moment = (struct ch_moment){.vfs = moment->vfs, .arena = moment->arena, .scopes = moment->scopes};
 }
 
@@ -51,31 +53,57 @@ static void summarize(struct ch_moment *moment, const struct charle_pull_page *p
 static enum charle_err read_page(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
 {
     charle_arena_reset(&moment->arena);
-    enum charle_err rc = charle_message_read(&charle_pull_page_message, bytes, &moment->arena, &moment->single, err);
+    enum charle_err rc = charle_message_read(&charle_pull_page_message, bytes, &moment->arena, &moment->newest, err);
     return rc ? charle_error_prefix(err, rc, "a page of the server cannot be read") : CHARLE_OK;
+}
+
+// Pages that do not fit in memory any more go to a temporary file, with those before them.
+static enum charle_err spool_pages(struct ch_moment *moment, struct charle_error *err)
+{
+    enum charle_err rc = ch_spool_open(&moment->spool, moment->vfs, err);
+    if (rc)
+        return rc;
+    moment->is_spooled = true;
+    for (size_t at = 0; !rc && at < moment->kept.size;) {
+        size_t size;
+        memcpy(&size, moment->kept.data + at, sizeof(size));
+        const struct ch_spool_item item = {.kind = CH_SPOOL_PULL_PAGE, .bytes = charle_bytes(moment->kept.data + at + sizeof(size), size)};
+        rc = ch_spool_add(&moment->spool, &item, err);
+        at += sizeof(size) + size;
+    }
+    charle_buf_deinit(&moment->kept);
+    return rc;
+}
+
+static enum charle_err keep_page(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    if (!moment->is_spooled && moment->kept.size + sizeof(bytes.len) + bytes.len > CH_MOMENT_KEPT_MAX)
+        rc = spool_pages(moment, err);
+    if (rc)
+        return rc;
+    if (moment->is_spooled)
+        return ch_spool_add(&moment->spool, &(struct ch_spool_item){.kind = CH_SPOOL_PULL_PAGE, .bytes = bytes}, err);
+    charle_buf_add(&moment->kept, &bytes.len, sizeof(bytes.len));
+    charle_buf_add(&moment->kept, bytes.ptr, bytes.len);
+    return moment->kept.failed ? charle_fail(err, moment->kept.failed, "no memory for the pages of a moment") : CHARLE_OK;
 }
 
 enum charle_err ch_moment_add(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
 {
     enum charle_err rc = read_page(moment, bytes, err);
-    if (!rc && moment->page_count && moment->single.is_first.has && moment->single.is_first.value) {
+    if (!rc && moment->page_count && moment->newest.is_first.has && moment->newest.is_first.value) {
         ch_moment_reset(moment); // the server could not finish the moment it was sending, and begins a newer one
         rc = read_page(moment, bytes, err);
     }
     if (rc)
         return rc;
-    summarize(moment, &moment->single);
+    summarize(moment, &moment->newest);
     if (moment->scopes.failed || moment->scope_count > CH_SCOPES_PER_SESSION_MAX)
         return charle_fail(err, CHARLE_TOO_LARGE, "the server lists more than %d scopes", CH_SCOPES_PER_SESSION_MAX);
     if (moment->is_complete && moment->page_count == 1)
         return CHARLE_OK;
-    if (!moment->is_spooled) {
-        rc = ch_spool_open(&moment->spool, moment->vfs, err);
-        if (rc)
-            return rc;
-        moment->is_spooled = true;
-    }
-    return ch_spool_add(&moment->spool, &(struct ch_spool_item){.kind = CH_SPOOL_PULL_PAGE, .bytes = bytes}, err);
+    return keep_page(moment, bytes, err);
 }
 
 // --- rows of a copy -------------------------------------------------------------------------------------------------------

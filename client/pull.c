@@ -3,7 +3,11 @@
 
 #include "base/alloc.h"
 
-enum { PROBE_TIMEOUT_MS = 60000 };
+enum {
+    PROBE_TIMEOUT_MS = 60000,
+    EARLY_PAGE_US = 20000,  // how long the next page is waited for with the replica's lock held: longer than the server needs to read one …
+    EARLY_WAIT_US = 100000, // … and all of a moment's pages together, which is what other programs may have to wait for nothing
+};
 
 // --- asking -------------------------------------------------------------------------------------------------------------------
 
@@ -122,20 +126,61 @@ static enum charle_err after_recall(struct ch_client_core *core, struct charle_e
     return ch_outbox_renew_identity(core->replica, err);
 }
 
-// A moment is complete: one transaction. False: it could not be applied and the session is over.
-static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is_first)
+// The pages that come while a moment is applied already.
+struct early {
+    struct ch_client_core *core;
+    int64_t left_us; // that may be waited
+};
+
+static bool has_gone_back(const struct ch_client_core *core, const struct ch_moment *moment)
+{
+    return moment->has_sequence && moment->last_sequence < core->contained;
+}
+
+static enum charle_err next_page(void *ctx, struct ch_moment *moment, bool *out_is_added, struct charle_error *err)
+{
+    struct early *early = ctx;
+    struct ch_client_core *core = early->core;
+    struct charle_bytes bytes;
+    int64_t began = ch_core_now(core), wait_us = early->left_us < EARLY_PAGE_US ? early->left_us : EARLY_PAGE_US;
+    *out_is_added = core->env->call_more(core->env->ctx, core->pull_call, wait_us, &bytes);
+    early->left_us -= ch_core_now(core) - began;
+    if (early->left_us < 0)
+        early->left_us = 0;
+    if (!*out_is_added)
+        return CHARLE_OK;
+    ch_core_contact(core);
+    ch_core_meter_note(core, bytes.len);
+    enum charle_err rc = ch_moment_add(moment, bytes, err);
+    core->env->call_consumed(core->env->ctx, core->pull_call, bytes.len);
+    if (has_gone_back(core, moment))
+        *out_is_added = false;
+    return rc;
+}
+
+// One transaction, when the moment is complete or if it becomes so at once. False: it could not be applied and the session is over.
+// *out_is_applied false: its other pages are not here yet.
+static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is_first, bool *out_is_applied)
 {
     struct charle_error err = {0};
     struct ch_apply_result result = {0};
     struct ch_staged room;
+    struct early early = {.core = core, .left_us = EARLY_WAIT_US};
     bool renewed = core->renew_after_recall;
+    enum charle_err rc = CHARLE_OK;
     const struct ch_apply_options options = {
         .staged = is_first ? ch_core_acquire_staged(core, &room) : NULL,
         .completes_copy = is_first && core->pull_completes_copy,
         .is_part = core->copies_part,
         .recall_after = is_first ? core->recall_after : -1,
     };
-    enum charle_err rc = ch_apply_moment(core->replica, moment, &options, &result, &err);
+    *out_is_applied = moment->is_complete;
+    if (moment->is_complete)
+        rc = ch_apply_moment(core->replica, moment, &options, &result, &err);
+    else if (core->env->call_more)
+        rc = ch_apply_early(core->replica, moment, &options, next_page, &early, &result, out_is_applied, &err);
+    if (!rc && !*out_is_applied)
+        return true;
     if (!rc && is_first)
         rc = after_recall(core, &err);
     if (rc) {
@@ -177,17 +222,19 @@ void ch_core_pull_on_message(struct ch_client_core *core, struct charle_bytes me
         ch_core_fail(core, &err);
         return;
     }
+    bool is_first = !core->has_moment, is_applied = false;
+    if (!core->moment.is_complete && !apply(core, &core->moment, is_first, &is_applied))
+        return;
     if (!core->moment.is_complete)
         return;
-    if (core->moment.has_sequence && core->moment.last_sequence < core->contained) {
+    if (has_gone_back(core, &core->moment)) {
         // The database went back in time under a stream that goes on: calls that it had are lost.
         core->contained = core->moment.last_sequence;
         ch_core_end_session(core, CHARLE_ABORTED, "the server has lost calls of this device; comparing");
         return;
     }
-    if (!is_idle(core, &core->moment)) {
-        bool is_first = !core->has_moment;
-        if (!apply(core, &core->moment, is_first))
+    if (is_applied || !is_idle(core, &core->moment)) {
+        if (!is_applied && !apply(core, &core->moment, is_first, &is_applied))
             return;
         if (core->moment.has_sequence)
             core->contained = core->moment.last_sequence;
@@ -244,8 +291,8 @@ void ch_core_probe_on_message(struct ch_client_core *core, struct charle_bytes m
     }
     if (!core->probe.is_complete)
         return;
-    bool is_current = core->probe_holdings == core->holdings;
-    if (is_current && !apply(core, &core->probe, false))
+    bool is_current = core->probe_holdings == core->holdings, is_applied;
+    if (is_current && !apply(core, &core->probe, false, &is_applied))
         return;
     ch_moment_reset(&core->probe);
     ch_core_cancel(core, &core->probe_call);

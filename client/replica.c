@@ -435,9 +435,9 @@ enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, s
 enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, struct charle_error *err)
 {
     int64_t version;
-    pthread_mutex_lock(&replica->lock.mutex); // the connection is one thread's at a time; no need to wait for other programs
+    ch_lock_enter(&replica->lock); // the connection is one thread's at a time; no need to wait for other programs
     enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_DATA_VERSION, 0, &version, err, "");
-    pthread_mutex_unlock(&replica->lock.mutex);
+    ch_lock_leave(&replica->lock);
     *out = !rc && replica->seen_version && version != replica->seen_version;
     if (!rc)
         replica->seen_version = version;
@@ -513,8 +513,8 @@ enum charle_err ch_replica_load_identity(struct ch_replica *replica, struct char
 
 size_t ch_replica_take_changed(struct ch_replica *replica, uint32_t *out)
 {
-    pthread_mutex_lock(&replica->lock.mutex);
+    ch_lock_enter(&replica->lock);
     size_t count = ch_tables_take_changed(&replica->tables, out);
-    pthread_mutex_unlock(&replica->lock.mutex);
+    ch_lock_leave(&replica->lock);
     return count;
 }

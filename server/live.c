@@ -250,6 +250,21 @@ static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t
     return true;
 }
 
+// A page's worth of a tick that is still being read has come together; the ticks' mutex is held, in the middle of a poll. Whatever cannot be sent now
+// is sent when the tick is whole, and what went wrong is dealt with then.
+static void deliver_part(void *ctx)
+{
+    struct ch_live *live = ctx;
+    for (struct ch_live_stream *stream = live->streams; stream; stream = stream->next) {
+        while (!stream->is_blocked && ch_tick_stream_part(stream->tick, &live->page)) {
+            enum charle_err rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page));
+            stream->is_blocked = rc != CHARLE_OK;
+            if (rc && rc != CHARLE_RESOURCE_EXHAUSTED)
+                atomic_store(&stream->is_touched, true);
+        }
+    }
+}
+
 // Asks the follower, which has just looked. True: answered from memory; a stream is open when one was wanted.
 static bool is_answered(struct ch_live *live, struct ch_live_stream *stream)
 {
@@ -778,6 +793,7 @@ enum charle_err ch_live_start(struct ch_engine *engine, struct ch_live **out, st
     enum charle_err rc = ch_ticks_new(engine->sync, &live->ticks, err);
     if (rc)
         return rc;
+    ch_ticks_on_part(live->ticks, deliver_part, live);
     live->has_thread = pthread_create(&live->thread, NULL, run, live) == 0;
     if (!live->has_thread)
         return charle_fail(err, CHARLE_NO_MEMORY, "cannot start another thread: raise the limit of processes");

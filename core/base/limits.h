@@ -58,8 +58,9 @@
 #define CH_SCOPE_LEN_MAX 200 // "client:" and an id
 #define CH_ID_LEN 26         // 48 bits of milliseconds and 80 random bits in Crockford base 32
 
-// Sync. A page is one local transaction: large enough that its commit does not count, small enough to stay in memory.
-#define CH_PAGE_SIZE_TARGET ((size_t)512 << 10)
+// Sync. A page: large enough that its own cost does not count, small enough that replicas write the first of a moment's while the server still
+// reads what follows.
+#define CH_PAGE_SIZE_TARGET ((size_t)128 << 10)
 // Past so many changed rows a repair by hashes of ranges is cheaper than a delta, and the list of keys stays in memory.
 #define CH_DELTA_KEYS_MAX 500000
 #define CH_PUSH_CALLS_MAX 500
@@ -113,6 +114,7 @@
 #define CH_COPY_BATCH_SIZE ((size_t)4 << 20)       // rows of a copy in one transaction: a commit every 1,000 rows costs half the speed
 #define CH_KEY_TEXT_MAX 2048                       // a primary key as text; PostgreSQL's own limit for an index entry is near
 #define CH_COPY_STREAMS_MAX 3                      // copies at the same time: hides the network without piling up pages
+#define CH_MOMENT_KEPT_MAX ((size_t)4 << 20)       // pages of a moment that is not complete, in memory; what is more is spooled
 #define CH_SPOOL_CACHE_KIB 2048                    // what a moment of many pages may keep in memory before it goes to a temporary file
 #define CH_WAL_PAGES_TARGET 1000                   // checkpoint behind this many pages
 #define CH_REPLICA_PAGE_SIZE 8192                  // see client/layout.c

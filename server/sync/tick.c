@@ -8,6 +8,7 @@
 enum {
     SCAN_EVERY_US = 1000000,  // all heads, whatever raise_seq says: a commit may come long after its raise
     SETTLE_US = 1000000,      // after raise_seq moved, the commit that moved it may still be on its way
+    ROW_SIZE_GUESS = 512,     // of a row in a page, with room to spare for most tables
 };
 
 // --- known heads --------------------------------------------------------------------------------------------------------
@@ -89,6 +90,12 @@ void ch_ticks_ring(const struct ch_ticks *ticks, uint64_t *out_ticks, size_t *ou
 {
     *out_ticks = ticks->next - ticks->first;
     *out_bytes = ticks->size;
+}
+
+void ch_ticks_on_part(struct ch_ticks *ticks, ch_ticks_part_fn part, void *ctx)
+{
+    ticks->part = part;
+    ticks->part_ctx = ctx;
 }
 
 uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks)
@@ -192,16 +199,30 @@ static enum charle_err read_heads(struct poll *poll, struct charle_error *err)
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
+// A delta on its way into an entry.
+struct reading {
+    struct poll *poll;
+    struct ch_tick_entry *entry;
+    bool is_given_out; // in parts, while it is read
+};
+
 static enum charle_err add_piece(void *ctx, struct charle_bytes piece, struct charle_error *err)
 {
-    struct ch_tick_entry *entry = ctx;
+    const struct reading *reading = ctx;
+    struct ch_tick_entry *entry = reading->entry;
+    struct ch_ticks *ticks = reading->poll->ticks;
     size_t *ends = ch_realloc_array(entry->ends, entry->piece_count + 1, sizeof(*ends));
     if (!ends)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a tick");
     entry->ends = ends;
     charle_buf_add(&entry->bytes, piece.ptr, piece.len);
     ends[entry->piece_count++] = entry->bytes.size;
-    return entry->bytes.failed ? charle_fail(err, entry->bytes.failed, "a tick does not fit in memory") : CHARLE_OK;
+    if (entry->bytes.failed)
+        return charle_fail(err, entry->bytes.failed, "a tick does not fit in memory");
+    // A small piece is the last one: nothing is won by sending it before its tick is whole.
+    if (reading->is_given_out && piece.len >= CH_PAGE_SIZE_TARGET)
+        ticks->part(ticks->part_ctx);
+    return CHARLE_OK;
 }
 
 static bool is_device(const struct ch_known *known)
@@ -229,8 +250,11 @@ static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry
     if (rc == CHARLE_OK && entry->from < head->floor)
         return CHARLE_OK;
     charle_buf_init(&entry->bytes, CH_TICKS_SIZE_MAX / 2);
+    // What would hardly fit is not begun: replicas would write it in vain.
+    bool may_fit = keys->count <= CH_TICKS_SIZE_MAX / 2 / ROW_SIZE_GUESS;
+    struct reading reading = {.poll = poll, .entry = entry, .is_given_out = may_fit && poll->ticks->part};
     if (rc == CHARLE_OK)
-        rc = ch_delta_write(poll->ticks->sync, poll->db, head, entry->from, keys, add_piece, entry, err);
+        rc = ch_delta_write(poll->ticks->sync, poll->db, head, entry->from, keys, add_piece, &reading, err);
     entry->has_delta = rc == CHARLE_OK;
     if (rc == CHARLE_TOO_LARGE) {
         charle_buf_deinit(&entry->bytes);
@@ -342,14 +366,17 @@ static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
     enum charle_err rc = read_heads(poll, err);
     if (rc || !tick->entry_count)
         return rc;
+    qsort(tick->entries, tick->entry_count, sizeof(*tick->entries), by_known);
     tick->is_break = poll->is_broken;
     if (!tick->is_break)
         rc = read_keys(poll, err);
+    poll->ticks->unfinished = tick;
     for (size_t i = 0; rc == CHARLE_OK && !tick->is_break && i < tick->entry_count; i++) {
         if (tick->entries[i].known->watchers)
             rc = read_delta(poll, &tick->entries[i], &poll->keys[i], err);
         tick->size += tick->entries[i].bytes.size;
     }
+    poll->ticks->unfinished = NULL;
     for (size_t i = 0; poll->keys && i < tick->entry_count; i++)
         ch_delta_keys_clear(&poll->keys[i]);
     return rc;
@@ -366,7 +393,6 @@ static void adopt(struct poll *poll)
         tick->entries[i].known->sequence = tick->entries[i].sequence;
     }
     ticks->generation += tick->is_break;
-    qsort(tick->entries, tick->entry_count, sizeof(*tick->entries), by_known);
     while (ticks->first < ticks->next && (ticks->next - ticks->first == CH_TICKS_MAX || ticks->size + tick->size > CH_TICKS_SIZE_MAX))
         drop_oldest(ticks);
     ticks->size += tick->size;

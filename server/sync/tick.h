@@ -12,6 +12,9 @@
 // to pull again (ABORTED) when the ring does not reach back to its position, when what its person may see may have changed, or when the
 // database went back in time. Nothing here is ever an error for the replica: a pull from its position is always right.
 //
+// A large tick is given out while it is still being read: ch_tick_stream_part. What it gives is void if the reading fails, which replicas hear by the
+// first page of the pull that follows.
+//
 // Not thread-safe; nothing here waits but for PostgreSQL.
 #ifndef CHARLE_SERVER_SYNC_TICK_H
 #define CHARLE_SERVER_SYNC_TICK_H
@@ -28,6 +31,10 @@ void ch_ticks_free(struct ch_ticks *ticks); // all streams must be closed; NULL 
 // (after an own commit). *out_moved says whether a tick was added. After a failure nothing is known to be current until the next success.
 CHARLE_MUST_CHECK enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int64_t now_mono_us, bool is_forced,
                                                 bool *out_moved, struct charle_error *err);
+
+// Called in the middle of ch_ticks_poll, whenever about a page more of an unfinished tick is there: the time to ask streams for their part.
+typedef void (*ch_ticks_part_fn)(void *ctx);
+void ch_ticks_on_part(struct ch_ticks *ticks, ch_ticks_part_fn part, void *ctx);
 
 // When the last successful poll began (monotonic, microseconds); 0: never. What the follower knows is true for that moment.
 int64_t ch_ticks_polled_at_us(const struct ch_ticks *ticks);
@@ -62,6 +69,10 @@ void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
 // The cursors of what was sent, in the arena: with them a pull goes on where the stream cannot. is_repeat: the last page was not sent. Repeated
 // calls want is_repeat false only once for a page. False: out of memory.
 bool ch_tick_stream_cursors(struct ch_tick_stream *stream, bool is_repeat, struct charle_arena *arena, struct charle_array *out);
+
+// Writes what the unfinished tick has for the stream so far into `page` (emptied first), as a page that is not the moment's last. False: nothing yet, or
+// it has to be asked for by ch_tick_stream_next. The page before must be on its way; this one counts as sent like those of ch_tick_stream_next.
+bool ch_tick_stream_part(struct ch_tick_stream *stream, struct charle_buf *page);
 
 // Writes the next page for the stream into `page` (emptied first): OK; DONE when it has everything. ABORTED: pull again. A page that could not
 // be sent is asked for again with is_repeat.

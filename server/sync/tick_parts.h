@@ -52,6 +52,9 @@ struct ch_ticks {
     int64_t raise_seq, raise_moved_at_us, scanned_at_us, polled_at_us;
     int64_t xmin;                      // of the snapshot in which heads were read last; 0: none yet
     bool is_known;                     // the heads were read, and nothing failed since
+    const struct ch_tick *unfinished;  // while its deltas are read; NULL otherwise
+    ch_ticks_part_fn part;             // NULL: nobody wants to know
+    void *part_ctx;
 };
 
 struct ch_known *ch_ticks_find(const struct ch_ticks *ticks, struct charle_str scope); // NULL: never raised

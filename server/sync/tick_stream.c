@@ -268,6 +268,36 @@ static void add_number(struct charle_buf *page, uint32_t field, uint64_t value)
     charle_wire_write_varint(page, value);
 }
 
+// As write_tick, of a tick whose last entries are not read yet. False: the stream cannot pass it.
+static bool write_unfinished(struct ch_tick_stream *stream, const struct ch_tick *tick, struct writing *writing)
+{
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        const struct ch_tick_entry *entry = &tick->entries[i];
+        const struct place *place = find_place(stream, entry->known);
+        if (!place || place->stamp >= entry->to)
+            continue;
+        if (place->stamp < entry->from)
+            return false;
+        add_pieces(stream, entry, writing);
+    }
+    return true;
+}
+
+bool ch_tick_stream_part(struct ch_tick_stream *stream, struct charle_buf *page)
+{
+    const struct ch_ticks *ticks = stream->ticks;
+    struct writing writing = {.page = page, .sequence = -1};
+    charle_buf_reset(page);
+    if (!ticks->unfinished || stream->generation != ticks->generation || stream->only_tells)
+        return false;
+    settle(stream, false);
+    if (stream->tick != ticks->next || !write_unfinished(stream, ticks->unfinished, &writing) || !writing.added)
+        return false;
+    add_number(page, PAGE_IS_LAST, false);
+    stream->sent = page->failed ? 0 : writing.added;
+    return !page->failed;
+}
+
 enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page, struct charle_error *err)
 {
     struct ch_ticks *ticks = stream->ticks;

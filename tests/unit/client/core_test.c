@@ -257,8 +257,8 @@ static void moment_that_is_begun_anew_forgets_its_pages(void **state)
     assert_int_equal(moment.scope_count, 1);
     assert_false(moment.has_sequence);
     assert_false(moment.is_spooled);
-    assert_int_equal(moment.single.delta.count, 1);
-    assert_int_equal(((const struct charle_scope_delta *const *)moment.single.delta.items)[0]->to, 9);
+    assert_int_equal(moment.newest.delta.count, 1);
+    assert_int_equal(((const struct charle_scope_delta *const *)moment.newest.delta.items)[0]->to, 9);
     ch_moment_deinit(&moment);
 }
 

@@ -140,6 +140,7 @@ struct sweep {
     bool is_encrypted;
     int round;                 // numbers everything that is written
     char acknowledged[TITLE_SIZE]; // the last title whose call returned OK
+    long early;                // moments that were written while they came, with or without a failure
     struct charle_schema newer;
 };
 
@@ -238,6 +239,28 @@ static void act_page(struct sweep *sw, enum fault fault, long n, bool is_sticky)
     int64_t shown = world_number(a, "select sum(votes) from note");
     if (shown != votes && shown != old_votes)
         fail_msg("half a page is shown: %lld votes, before %lld, then %lld", (long long)shown, (long long)old_votes, (long long)votes);
+}
+
+// A moment of two pages, written while the second is on its way.
+static void act_early(struct sweep *sw, enum fault fault, long n, bool is_sticky)
+{
+    struct world *a = &sw->s.a;
+    a->more = MORE_NEVER;
+    world_settle(a, 20000);
+    a->more = MORE_ALWAYS;
+    sw->s.server.page_rows = 1;
+    fake_server_sql(&sw->s.server, "update note set votes = votes + 1 where id > 'n0010'");
+    int64_t votes = fake_server_number(&sw->s.server, "select sum(votes) from note");
+    int64_t old_votes = world_number(a, "select sum(votes) from note"), given = a->more_given;
+    start_fault(fault, n, is_sticky);
+    for (int i = 0; i < 4; i++)
+        world_step(a);
+    end_fault();
+    sw->s.server.page_rows = 0;
+    int64_t shown = world_number(a, "select sum(votes) from note");
+    if (shown != votes && shown != old_votes)
+        fail_msg("half a moment is shown: %lld votes, before %lld, then %lld", (long long)shown, (long long)old_votes, (long long)votes);
+    sw->early += shown == votes && a->more_given > given;
 }
 
 static void act_repair(struct sweep *sw, enum fault fault, long n, bool is_sticky)
@@ -370,6 +393,14 @@ static void pages_survive_every_failure(void **state)
     sweep_all(state, act_page, true, 0);
 }
 
+static void early_moments_survive_every_failure(void **state)
+{
+    struct sweep *sw = *state;
+    fake_server_grant(&sw->s.server, "room:r1");
+    sweep_all(state, act_early, true, 0);
+    assert_true(sw->early > 0);
+}
+
 static void repairs_survive_every_failure(void **state)
 {
     sweep_all(state, act_repair, true, 0);
@@ -417,6 +448,7 @@ int main(int argc, char **argv)
         CASE(making_survives_every_failure),
         CASE(calls_survive_every_failure),
         CASE(pages_survive_every_failure),
+        CASE(early_moments_survive_every_failure),
         CASE(repairs_survive_every_failure),
         CASE(new_schemas_survive_every_failure),
     };

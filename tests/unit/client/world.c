@@ -191,6 +191,36 @@ static bool serve(struct world *world, struct world_call *call)
     return has_moved;
 }
 
+// Gives out what is on its way back, as a network does that is quick enough.
+static bool env_more(void *ctx, uint64_t id, int64_t wait_us, struct charle_bytes *out)
+{
+    struct world *world = ctx;
+    (void)wait_us;
+    for (int i = 0; i < WORLD_CALLS_MAX; i++) {
+        struct world_call *call = &world->calls[i];
+        if (call->id != id)
+            continue;
+        if (!has_message(call) && !call->is_over && !call->is_held && world->is_connected && !world->is_down)
+            serve(world, call);
+        bool is_given = world->more == MORE_ALWAYS ? !world->more_after || world->more_given < world->more_after
+                                                   : world->more == MORE_BY_CHANCE && world_random(world, 4) > 0;
+        if (!is_given || call->is_held || !has_message(call))
+            return false;
+        size_t size;
+        memcpy(&size, call->messages.data + call->message_at, sizeof(size));
+        step_outside(world, true);
+        charle_buf_reset(&world->more_bytes);
+        charle_buf_add(&world->more_bytes, call->messages.data + call->message_at + sizeof(size), size);
+        step_outside(world, false);
+        call->message_at += sizeof(size) + size;
+        world->more_given++;
+        trace("<+", call->method, replies[kind_of(call->method)], charle_buf_bytes(&world->more_bytes));
+        *out = charle_buf_bytes(&world->more_bytes);
+        return true;
+    }
+    return false;
+}
+
 static void answer(struct world *world, struct world_call *call)
 {
     uint64_t id = call->id;
@@ -317,9 +347,10 @@ enum charle_err world_try_open(struct world *world, struct fake_server *server, 
     static pid_t owner; // children of a test open the same file
     owner = owner ? owner : getpid();
     *world = (struct world){.server = server, .random = kept.random, .mono_us = kept.mono_us ? kept.mono_us : 1000000,
-                            .timer_at = INT64_MAX, .vfs = kept.vfs, .key = kept.key, .outside = kept.outside};
+                            .timer_at = INT64_MAX, .vfs = kept.vfs, .key = kept.key, .outside = kept.outside, .more = kept.more,
+                            .more_after = kept.more_after};
     world->env = (struct ch_client_env){.ctx = world, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random,
-                                        .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed,
+                                        .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed, .call_more = env_more,
                                         .timer_set = env_timer, .changed = env_changed, .vfs = kept.vfs};
     snprintf(world->file, sizeof(world->file), "/dev/shm/charle_%d_%s.db", (int)owner, name);
     if (fresh)
@@ -349,6 +380,7 @@ void world_close(struct world *world)
     ch_replica_close(&world->replica);
     for (int i = 0; i < WORLD_CALLS_MAX; i++)
         free_call(&world->calls[i]);
+    charle_buf_deinit(&world->more_bytes);
 }
 
 enum charle_err world_call(struct world *world, const struct charle_method *method, const void *request, void *reply,

@@ -43,6 +43,11 @@ struct world {
     unsigned events;     // since world_take_events
     int64_t consumed;
     int64_t started[6];  // calls by kind: Open, Copy, Pull, Hash, Push, other
+    // The core asks for a stream's next message before its turn.
+    enum { MORE_BY_CHANCE, MORE_NEVER, MORE_ALWAYS } more;
+    int more_after;      // with MORE_ALWAYS: so many messages, and then none any more; 0: no limit
+    int64_t more_given;
+    struct charle_buf more_bytes;
     // Answers the next call of this method with a failure instead of delivering it.
     char refuse_method[64];
     enum charle_err refuse_code;

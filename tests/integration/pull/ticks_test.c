@@ -1,0 +1,228 @@
+// Ticks by themselves: what a stream gets of a tick that is still being read, and that its parts and its pages together are the tick.
+#include "charle/sync.charle.h"
+
+#include "base/clock.h"
+#include "db/pg/pg.h"
+#include "fixture.h"
+#include "msg/wire.h"
+#include "server/sync/tick.h"
+#include "stamps.schema.charle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TASKS = 3000 };
+
+// What one stream was given.
+struct given {
+    int rows, pages, last_pages, parts;
+    bool seen[TASKS];
+};
+
+struct ticking {
+    PGconn *conn;
+    struct charle_db *db;
+    struct ch_sync *sync;
+    struct ch_ticks *ticks;
+    struct ch_tick_stream *streams[2];
+    struct given given[2];
+    bool asks_in_parts[2];
+    bool loses_parts;  // what is given in parts does not get away
+    bool cuts;         // PostgreSQL ends the connection at the first part
+    int parts;         // times that the follower said there is one
+    struct charle_buf page;
+};
+
+static const struct charle_method_table no_methods;
+
+static struct charle_db *connect_as_server(void)
+{
+    char url[CH_PG_CLUSTER_URL_SIZE];
+    struct charle_db *db = NULL;
+    struct charle_error err;
+    ch_pg_cluster_database_url(ch_pg_cluster_shared(), "ticks", NULL, url);
+    if (ch_pg_open(url, NULL, &db, &err))
+        fail_msg("%s", err.text);
+    return db;
+}
+
+// Tasks are numbered in their titles, so no row need be decoded: "… #17#".
+static void note_row(struct given *given, struct charle_bytes row)
+{
+    const char *mark = memchr(row.ptr, '#', row.len);
+    int number = mark ? atoi(mark + 1) : -1;
+    assert_in_range(number, 0, TASKS - 1);
+    assert_false(given->seen[number]);
+    given->seen[number] = true;
+    given->rows++;
+}
+
+static void take_page(struct ticking *t, struct given *given)
+{
+    struct charle_arena arena = {0};
+    struct charle_pull_page page;
+    struct charle_error err;
+    assert_int_equal(charle_message_read(&charle_pull_page_message, charle_buf_bytes(&t->page), &arena, &page, &err), CHARLE_OK);
+    for (size_t d = 0; d < page.delta.count; d++) {
+        const struct charle_scope_delta *delta = ((const struct charle_scope_delta *const *)page.delta.items)[d];
+        for (size_t i = 0; i < delta->table.count; i++) {
+            const struct charle_table_delta *table = ((const struct charle_table_delta *const *)delta->table.items)[i];
+            for (size_t r = 0; r < table->row.count; r++)
+                note_row(given, ((const struct charle_bytes *)table->row.items)[r]);
+        }
+    }
+    assert_false(page.is_first.has);
+    given->pages++;
+    given->last_pages += page.is_last;
+    charle_arena_deinit(&arena);
+}
+
+static void on_part(void *ctx)
+{
+    struct ticking *t = ctx;
+    for (size_t i = 0; i < 2; i++) {
+        while (t->asks_in_parts[i] && ch_tick_stream_part(t->streams[i], &t->page)) {
+            t->given[i].parts++;
+            if (t->loses_parts) {
+                t->asks_in_parts[i] = false; // as live streams do whose peer has no room
+                break;
+            }
+            take_page(t, &t->given[i]);
+        }
+    }
+    if (t->cuts && t->parts == 0)
+        stamps_run(t->conn, "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'ticks' and pid <> pg_backend_pid()");
+    t->parts++;
+}
+
+static enum charle_err poll_ticks(struct ticking *t)
+{
+    struct charle_error err;
+    bool has_moved;
+    return ch_ticks_poll(t->ticks, t->db, ch_clock_mono_us(), true, &has_moved, &err);
+}
+
+static struct ch_position team_now(PGconn *conn)
+{
+    return (struct ch_position){CHARLE_STR("team"), stamps_head(conn, "team"),
+                                (uint64_t)stamps_number(conn, "select lineage from charle.epoch order by epoch desc limit 1")};
+}
+
+static int setup(void **state)
+{
+    struct ticking *t = calloc(1, sizeof(*t));
+    struct charle_error err;
+    t->conn = stamps_open(ch_pg_cluster_shared(), "ticks");
+    stamps_run(t->conn, "insert into client (id, name) values ('c1', 'Client'); "
+                        "insert into task (id, client_id, title) select 't' || i, 'c1', repeat('x', 300) || '#' || i || '#' from generate_series(0, %d) i", TASKS - 1);
+    t->db = connect_as_server();
+    assert_int_equal(ch_sync_new(&stamps_schema_tables, &no_methods, &t->sync, &err), CHARLE_OK);
+    assert_int_equal(ch_ticks_new(t->sync, &t->ticks, &err), CHARLE_OK);
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    struct ch_position team = team_now(t->conn);
+    const struct ch_positions positions = {.items = &team, .count = 1, .is_whole = true};
+    for (size_t i = 0; i < 2; i++) {
+        if (ch_tick_stream_open(t->ticks, &positions, &t->streams[i], &err))
+            fail_msg("%s", err.text);
+    }
+    ch_ticks_on_part(t->ticks, on_part, t);
+    t->asks_in_parts[0] = true;
+    *state = t;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct ticking *t = *state;
+    for (size_t i = 0; i < 2; i++)
+        ch_tick_stream_close(t->streams[i]);
+    ch_ticks_free(t->ticks);
+    ch_sync_free(t->sync);
+    charle_db_close(t->db);
+    charle_buf_deinit(&t->page);
+    PQfinish(t->conn);
+    free(t);
+    return 0;
+}
+
+static void take_rest(struct ticking *t, size_t index, bool is_repeat)
+{
+    struct charle_error err;
+    enum charle_err rc;
+    while ((rc = ch_tick_stream_next(t->streams[index], is_repeat, &t->page, &err)) == CHARLE_OK) {
+        is_repeat = false;
+        take_page(t, &t->given[index]);
+    }
+    assert_int_equal(rc, CHARLE_DONE);
+    assert_int_equal(t->given[index].rows, TASKS);
+    assert_int_equal(t->given[index].last_pages, 1);
+}
+
+static void large_tick_is_given_out_while_it_is_read(void **state)
+{
+    struct ticking *t = *state;
+    stamps_run(t->conn, "update task set minutes = 7");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_true(t->parts >= 3);
+    assert_true(t->given[0].parts >= 3);
+    assert_int_equal(t->given[0].last_pages, 0);
+    assert_true(t->given[0].rows > TASKS / 2);
+    take_rest(t, 0, false);
+    take_rest(t, 1, false);
+    assert_int_equal(t->given[1].parts, 0);
+}
+
+static void small_tick_has_no_parts(void **state)
+{
+    struct ticking *t = *state;
+    stamps_run(t->conn, "update task set minutes = 7 where id in (select 't' || i from generate_series(1, 100) i)");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_int_equal(t->parts, 0);
+}
+
+static void part_that_was_not_sent_comes_again(void **state)
+{
+    struct ticking *t = *state;
+    t->loses_parts = true;
+    stamps_run(t->conn, "update task set minutes = 7");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_int_equal(t->given[0].parts, 1);
+    assert_int_equal(t->given[0].rows, 0);
+    take_rest(t, 0, true);
+}
+
+// The replica has parts of a tick that there will never be: it is sent to a pull, from where it was before.
+static void tick_that_fails_is_void(void **state)
+{
+    struct ticking *t = *state;
+    struct charle_error err;
+    struct charle_arena arena = {0};
+    struct charle_array cursors;
+    int64_t before = stamps_head(t->conn, "team");
+    t->cuts = true;
+    stamps_run(t->conn, "update task set minutes = 7");
+    assert_int_not_equal(poll_ticks(t), CHARLE_OK);
+    assert_true(t->given[0].rows > 0);
+    assert_int_equal(ch_tick_stream_next(t->streams[0], false, &t->page, &err), CHARLE_DONE);
+    charle_db_close(t->db);
+    t->db = connect_as_server();
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_int_equal(ch_tick_stream_next(t->streams[0], false, &t->page, &err), CHARLE_ABORTED);
+    assert_true(ch_tick_stream_cursors(t->streams[0], false, &arena, &cursors));
+    assert_int_equal(cursors.count, 1);
+    assert_int_equal(((const struct charle_cursor *const *)cursors.items)[0]->stamp, before);
+    charle_arena_deinit(&arena);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(large_tick_is_given_out_while_it_is_read),
+        CASE(small_tick_has_no_parts),
+        CASE(part_that_was_not_sent_comes_again),
+        CASE(tick_that_fails_is_void),
+    };
+#undef CASE
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
