@@ -63,7 +63,7 @@ static void act(struct user *user)
     bool is_server = conn->options.role == CH_CONN_SERVER;
     uint8_t what = choose(user) % 4;
     if (!is_server && stream->id == 0 && ch_conn_has_room(conn)) {
-        struct ch_conn_call call = {CHARLE_STR("a/B"), {0}, charle_bytes(bytes, 10), what ? user->now_us + 2000 : 0};
+        const struct ch_conn_call call = {.method = CHARLE_STR("a/B"), .request = charle_bytes(bytes, 10), .deadline_us = what ? user->now_us + 2000 : 0};
         enum charle_err rc = ch_conn_start(conn, stream, &call, user->now_us, NULL);
         CHARLE_ASSERT(rc == CHARLE_OK || rc == CHARLE_TOO_LARGE);
     } else if (!is_server && stream->id) {
