@@ -94,11 +94,13 @@ static uint32_t backoff_ms(const struct charle_channel *channel)
 static void go_idle(struct charle_channel *channel, bool is_failure)
 {
     int64_t now_us = ch_clock_mono_us();
+    // What an attempt took counts as waiting: one that nobody answered is followed by the next at once.
+    int64_t since_us = channel->state == CH_CHANNEL_DIALING || channel->state == CH_CHANNEL_GREETING ? channel->dialed_us : now_us;
     channel->attempts = is_failure ? channel->attempts + 1 : 0;
     channel->state = CH_CHANNEL_IDLE;
     atomic_store(&channel->is_ready, false);
     channel->link = NULL;
-    channel->redial_us = channel->is_redial_wanted ? now_us : now_us + jitter_us(backoff_ms(channel));
+    channel->redial_us = channel->is_redial_wanted ? now_us : since_us + jitter_us(backoff_ms(channel));
     channel->is_redial_wanted = false;
     ch_channel_arm(channel, channel->redial_us);
 }
@@ -256,8 +258,10 @@ static void on_timer(void *ctx)
     pthread_mutex_lock(&channel->lock);
     channel->armed_us = INT64_MAX;
     bool is_dial = channel->state == CH_CHANNEL_IDLE && channel->redial_us <= now_us && !channel->is_closed;
-    if (is_dial)
+    if (is_dial) {
         channel->state = CH_CHANNEL_DIALING;
+        channel->dialed_us = now_us;
+    }
     pthread_mutex_unlock(&channel->lock);
     if (is_dial)
         channel->transport->dialer_dial(channel->dialer);

@@ -69,7 +69,7 @@ struct charle_channel {
     bool is_closed;
     bool is_redial_wanted; // do not back off
     uint32_t attempts;     // that failed in a row
-    int64_t redial_us, ready_us;
+    int64_t redial_us, dialed_us, ready_us;
     int64_t armed_us;                  // the timer fires then; INT64_MAX: not
     char *authorization;               // "Bearer …"; NULL: none
     struct ch_rpc_list waiting, ended; // ended: `done` is still to be told, by the timer's thread

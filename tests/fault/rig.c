@@ -118,7 +118,7 @@ void rig_open(struct rig *rig, const struct rig_options *options)
     if (!rig->cluster || !ch_scratch_folder("fault", rig->folder, sizeof(rig->folder)) || !ch_pg_cluster_database(rig->cluster, "charle", rig->url))
         rig_die("no database to hurt");
     rig->port = free_port();
-    snprintf(rig->address, sizeof(rig->address), "tcp://127.0.0.1:%d", rig->port);
+    snprintf(rig->address, sizeof(rig->address), "tcp://%s:%d", options->host ? options->host : "127.0.0.1", rig->port);
     rig_start_server(rig);
     PGconn *pg = rig_psql(rig);
     options->seed(rig, pg);

@@ -20,6 +20,7 @@ struct rig_options {
     void (*seed)(struct rig *rig, PGconn *pg); // fills the migrated database; people it makes sign in with rig_password
     uint64_t random;
     bool is_durable;                       // PostgreSQL syncs to disk (for crashes of it)
+    const char *host;                      // the IPv4 address the server listens on; NULL: 127.0.0.1
 };
 
 struct rig {

@@ -33,7 +33,13 @@ static void seed(struct rig *rig, PGconn *pg)
 
 void bank_open(struct rig *rig, uint64_t random, bool is_durable)
 {
-    const struct rig_options options = {.program = HISTORY_CHARLED, .schema = &history_schema, .seed = seed, .random = random, .is_durable = is_durable};
+    bank_open_at(rig, random, is_durable, NULL);
+}
+
+void bank_open_at(struct rig *rig, uint64_t random, bool is_durable, const char *host)
+{
+    const struct rig_options options = {
+        .program = HISTORY_CHARLED, .schema = &history_schema, .seed = seed, .random = random, .is_durable = is_durable, .host = host};
     rig_open(rig, &options);
 }
 

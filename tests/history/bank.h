@@ -7,6 +7,8 @@
 enum { BANK_PEOPLE = 10, BANK_ACCOUNTS = 8, BANK_EACH = 1000, BANK_ITEMS_MAX = 4 };
 
 void bank_open(struct rig *rig, uint64_t random, bool is_durable);
+// The same with a server that listens on another address than loopback's.
+void bank_open_at(struct rig *rig, uint64_t random, bool is_durable, const char *host);
 // "p3@history.test"
 const char *bank_email(int person, char out[32]);
 

@@ -18,7 +18,7 @@ die() {
 packages_build=(build-essential cmake ninja-build ccache pkg-config postgresql-15 postgresql-client-15 libpq-dev libsqlite3-dev
     sqlite3 libnng-dev protobuf-compiler libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libpg-query-dev libsodium-dev
     libjansson-dev uthash-dev libzstd-dev ca-certificates)
-packages_test=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 openssl procps iproute2)
+packages_test=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 openssl procps iproute2 nftables)
 packages_bench=(libgrpc++-dev protobuf-compiler-grpc)
 
 # need PACKAGE…: installs what is missing, and says what and why.

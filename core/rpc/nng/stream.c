@@ -26,7 +26,11 @@
 
 enum {
     ACCEPT_PAUSE_MS = 100, // after an accept that failed, as when all descriptors are in use
-    CONNECT_TIMEOUT_MS = 5000,
+    // The kernel asks again for a connection after 1, 3, 7 … s, and a line may heal just behind one of them; a new
+    // attempt asks at once. So most attempts are short, and one in four is long enough for a line that is only slow.
+    CONNECT_TIMEOUT_MS = 2500,
+    CONNECT_TIMEOUT_LONG_MS = 8000,
+    CONNECT_LONG_EVERY = 4,
     LOOK_MS = 100,
 };
 
@@ -228,6 +232,8 @@ struct dialer {
     nng_aio *aio;
     ch_stream_made_fn fn;
     void *ctx;
+    nng_duration timeout_ms; // 0: as said above
+    uint32_t timeouts;       // attempts that ran out of time, in a row
     char address[CH_ADDRESS_SIZE];
 };
 
@@ -236,6 +242,7 @@ static void dial_done(void *arg)
     struct dialer *dialer = arg;
     struct charle_error err;
     int rv = nng_aio_result(dialer->aio);
+    dialer->timeouts = rv == NNG_ETIMEDOUT ? dialer->timeouts + 1 : 0;
     struct stream *stream = rv ? NULL : stream_new(nng_aio_get_output(dialer->aio, 0), is_tls(dialer->address));
     if (stream)
         dialer->fn(dialer->ctx, CHARLE_OK, stream, NULL);
@@ -287,8 +294,7 @@ static enum charle_err dialer_open(const char *address, const struct ch_transpor
         return rc;
     }
     nng_stream_dialer_set_bool(dialer->d, NNG_OPT_TCP_NODELAY, true); // ipc has no such thing and says so
-    nng_aio_set_timeout(dialer->aio,
-                        options->connect_timeout_ms ? (nng_duration)options->connect_timeout_ms : CONNECT_TIMEOUT_MS);
+    dialer->timeout_ms = (nng_duration)options->connect_timeout_ms;
     *out = dialer;
     return CHARLE_OK;
 }
@@ -296,6 +302,9 @@ static enum charle_err dialer_open(const char *address, const struct ch_transpor
 static void dialer_dial(void *object)
 {
     struct dialer *dialer = object;
+    bool is_long = (dialer->timeouts + 1) % CONNECT_LONG_EVERY == 0;
+    nng_duration ms = is_long ? CONNECT_TIMEOUT_LONG_MS : CONNECT_TIMEOUT_MS;
+    nng_aio_set_timeout(dialer->aio, dialer->timeout_ms ? dialer->timeout_ms : ms);
     nng_stream_dialer_dial(dialer->d, dialer->aio);
 }
 
