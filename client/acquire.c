@@ -154,7 +154,10 @@ static bool is_leaf(const struct ch_acquire *a)
 static void start_hash(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
+    struct charle_array newest;
+    bool may_lag = ch_core_newest(core, true, &newest);
     const struct charle_hash_request request = {
+        .at_least = newest, .may_lag = {may_lag, true},
         .scope = present_scope(a), .table = present_table(core)->schema->id,
         .after_key = opt_bound(a->range.has_after, &a->range.after), .until_key = opt_bound(a->range.has_until, &a->range.until),
         .buckets = is_leaf(a) ? 1 : CH_VERIFY_BUCKETS,
@@ -171,7 +174,10 @@ static void start_fetch(struct ch_client_core *core)
     struct charle_opt_text after = opt_bound(a->range.has_after, &a->range.after);
     if (a->last_key.size) // going on behind what is staged
         after = (struct charle_opt_text){charle_buf_str(&a->last_key), true};
+    struct charle_array newest;
+    bool may_lag = ch_core_newest(core, true, &newest);
     const struct charle_copy_request request = {
+        .at_least = newest, .may_lag = {may_lag, true},
         .scope = present_scope(a), .table = present_table(core)->schema->id, .after_key = after,
         .until_key = opt_bound(a->range.has_until, &a->range.until), .schema_hash = core->replica->served_hash,
     };

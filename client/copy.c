@@ -165,7 +165,10 @@ static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_
     enum charle_err rc = next_job(core, stream, err);
     if (rc)
         return rc;
+    struct charle_array newest;
+    bool may_lag = ch_core_newest(core, true, &newest);
     const struct charle_copy_request request = {
+        .at_least = newest, .may_lag = {may_lag, true},
         .scope = scope_of(stream), .table = stream->table, .schema_hash = core->replica->served_hash,
         .after_key = {charle_str_n(stream->last_key, stream->last_key_len), stream->last_key_len > 0},
     };

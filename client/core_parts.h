@@ -228,6 +228,9 @@ void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different
 void ch_core_acquire_pause(struct ch_client_core *core); // the session ended: its call is gone, what is staged stays
 void ch_core_acquire_reset(struct ch_client_core *core);
 // What is staged, when everything is; NULL before.
+// newest.c: the newest stamps seen of each scope, in the event's arena, for `at_least`; cursors are left out where the request names them
+// anyway. False: they cannot be named, so only the primary may be read.
+bool ch_core_newest(struct ch_client_core *core, bool with_cursors, struct charle_array *out);
 const struct ch_staged *ch_core_acquire_staged(struct ch_client_core *core, struct ch_staged *room);
 int64_t ch_core_acquire_wish(const struct ch_client_core *core); // when it wants to be stepped again; INT64_MAX: not by time
 

@@ -25,6 +25,8 @@
                    "where next_stamp is not null")                                                                     \
     X(CURSOR_DELETE, "delete from charle_cursor where scope = ?1")                                                     \
     X(CURSOR_ALL, "select scope, stamp, lineage, state from charle_cursor order by scope")                             \
+    X(CURSOR_NEWEST, "select scope, stamp, lineage, seen_stamp, seen_lineage from charle_cursor "                       \
+        "where state <> 3 and coalesce(stamp, seen_stamp) is not null order by scope")                                                                                             \
     X(CURSOR_COUNT, "select count(*) from charle_cursor where state = ?1")                                             \
     X(CURSOR_TAKE, "update charle_cursor set stamp = ?2, lineage = ?3, seen_stamp = ?4, seen_lineage = ?5 where scope = ?1")  \
     X(CURSOR_TORN, "update charle_cursor set state = 3 where state = 1 and seen_stamp > 0 and (seen_stamp > stamp or seen_lineage is not lineage)")  \

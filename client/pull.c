@@ -66,6 +66,7 @@ static enum charle_err fill_request(struct ch_client_core *core, bool is_live, s
     ch_replica_rollback(replica);
     if (rc)
         return rc;
+    (void)ch_core_newest(core, false, &out->at_least); // without, rows that were fetched ahead of the moment are compared again
     out->device_id = charle_arena_str(&core->arena, charle_str(id));
     return out->device_id.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a request");
 }

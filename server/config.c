@@ -17,6 +17,7 @@ enum {
     CONFIG_FILE_SIZE_MAX = 64 << 10, // a settings file is a page; more is the wrong file
     POOL_SIZE_DEFAULT = 8,
     POOL_SIZE_MAX = 200,
+    READ_LAG_MS_DEFAULT = 1000,
     UPKEEP_EVERY_S_DEFAULT = 3600,
     KEEP_FILES_DAYS_DEFAULT = 7, // a laptop has uploaded a file, and its call follows within a week
     KEEP_LOG_DAYS_DEFAULT = 400, // a year away, and some
@@ -147,6 +148,25 @@ static enum charle_err apply_peer(struct ch_config *config, const char *value, s
     return rc;
 }
 
+// Addresses of standbys, separated by spaces, which a URL does not have.
+static enum charle_err apply_read_from(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    char *rest = copy_text(config, value, err);
+    enum charle_err rc = rest ? CHARLE_OK : CHARLE_NO_MEMORY;
+    while (rc == CHARLE_OK && rest) {
+        char *url = strsep(&rest, " \t");
+        if (!*url)
+            continue;
+        if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0)
+            rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "read-from takes URLs, postgresql://user:password@host/name, separated by spaces");
+        else if (config->read_from_count == CH_CONFIG_STANDBYS_MAX)
+            rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "at most %d standbys can be read from", CH_CONFIG_STANDBYS_MAX);
+        else
+            config->read_from[config->read_from_count++] = url;
+    }
+    return rc;
+}
+
 static enum charle_err apply_operators(struct ch_config *config, const char *value, struct charle_error *err)
 {
     return copy(config, value, &config->operators_scope, err);
@@ -208,6 +228,11 @@ static enum charle_err read_count(const char *name, const char *value, long min,
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s is a number from %ld to %ld, not \"%.40s\"", name, min, max, value);
     *out = (uint32_t)count;
     return CHARLE_OK;
+}
+
+static enum charle_err apply_read_lag(struct ch_config *config, const char *value, struct charle_error *err)
+{
+    return read_count("read-lag", value, 1, 20000, &config->read_lag_ms, err);
 }
 
 static enum charle_err apply_pool_size(struct ch_config *config, const char *value, struct charle_error *err)
@@ -366,6 +391,10 @@ static const struct option options[] = {
      "what all servers of the database share, at least 16 bytes: `openssl rand -hex 32 > FILE; chmod 600 FILE`"},
     {"hints-ca", "CHARLE_HINTS_CA", "FILE", true, true, apply_hints_ca,
      "who signed the certificates of tls+tcp peers (PEM); then both sides show theirs"},
+    {"read-from", "CHARLE_READ_FROM", "URLS", false, true, apply_read_from,
+     "hot standbys of the database, separated by spaces: pulls, first copies and comparisons are read there"},
+    {"read-lag", "CHARLE_READ_LAG", "MS", true, true, apply_read_lag,
+     "a standby that is further behind is left out (default 1000)"},
     {"operators", "CHARLE_OPERATORS", "SCOPE", true, true, apply_operators,
      "people who hold this scope may see who is connected: `charle status --server` (default admins)"},
     {"migrate", "CHARLE_MIGRATE", NULL, true, true, apply_migrate,
@@ -574,9 +603,9 @@ static enum charle_err read_line(struct reader *reader, char *line, bool is_priv
     }
     if (!*value)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%s has no value", name);
-    if (option->apply == apply_database_url && !is_private)
+    if ((option->apply == apply_database_url || option->apply == apply_read_from) && !is_private)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT,
-                           "database-url may hold a password and others can read this file: chmod 600 it");
+                           "%s may hold a password and others can read this file: chmod 600 it", option->name);
     return put(reader, option, value, SOURCE_FILE, err);
 }
 
@@ -740,6 +769,7 @@ enum charle_err ch_config_init(struct ch_config *config, int argc, char *const *
                                  .file_max_mib = (uint32_t)(CH_FILE_SIZE_MAX >> 20), .files_max_mib = (uint32_t)(CH_FILE_STORE_MAX >> 20), .makes_seeds = true,
                                  .seed_rows = SEED_ROWS_DEFAULT, .seed_size_mib = SEED_SIZE_MIB_DEFAULT, .seed_every_s = SEED_EVERY_S_DEFAULT, .log_level = CH_LOG_INFO};
     config->operators_scope = "admins";
+    config->read_lag_ms = READ_LAG_MS_DEFAULT;
     charle_arena_init(&config->arena, (size_t)1 << 20);
     enum charle_err rc = read_flags(&reader, argc, argv, err);
     if (rc || config->action == CH_CONFIG_HELP || config->action == CH_CONFIG_VERSION || config->action == CH_CONFIG_SCHEMA)
@@ -760,6 +790,8 @@ void ch_config_deinit(struct ch_config *config)
         return;
     if (config->database_url)
         explicit_bzero(config->database_url, strlen(config->database_url));
+    for (size_t i = 0; i < config->read_from_count; i++)
+        explicit_bzero(config->read_from[i], strlen(config->read_from[i]));
     charle_arena_deinit(&config->arena);
     *config = (struct ch_config){0};
 }

@@ -13,6 +13,7 @@
 
 #define CH_CONFIG_LISTEN_MAX 8
 #define CH_CONFIG_PEERS_MAX  15
+#define CH_CONFIG_STANDBYS_MAX 4
 
 enum ch_config_action { CH_CONFIG_SERVE, CH_CONFIG_CHECK, CH_CONFIG_HELP, CH_CONFIG_VERSION, CH_CONFIG_SCHEMA };
 
@@ -29,6 +30,9 @@ struct ch_config {
     uint32_t pool_size; // connections to PostgreSQL that run calls
     const char *tls_cert_file, *tls_key_file;
     const char *operators_scope; // who holds it may see who is connected
+    char *read_from[CH_CONFIG_STANDBYS_MAX]; // hot standbys (standby.h); may hold passwords
+    size_t read_from_count;
+    uint32_t read_lag_ms; // one that is further behind is left out
     const char *hints_listen;  // where other servers of the database are heard (hints.h); NULL: nowhere
     const char *peers[CH_CONFIG_PEERS_MAX]; // where they are
     size_t peer_count;

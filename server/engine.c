@@ -152,14 +152,16 @@ static enum charle_err start_threads(struct ch_engine *engine, struct charle_err
     return CHARLE_OK;
 }
 
+static const struct ch_pg_options connection_options = {.application_name = "charled",
+                                                        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+                                                        .lock_timeout_ms = LOCK_TIMEOUT_MS,
+                                                        .idle_in_transaction_timeout_ms = IDLE_IN_TRANSACTION_TIMEOUT_MS};
+
 static enum charle_err open_pool(struct ch_engine *engine, struct charle_error *err)
 {
     engine->pool_size = engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + OTHER_CONNECTIONS;
     struct ch_pg_pool_options options = {
-        .connection = {.application_name = "charled",
-                       .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
-                       .lock_timeout_ms = LOCK_TIMEOUT_MS,
-                       .idle_in_transaction_timeout_ms = IDLE_IN_TRANSACTION_TIMEOUT_MS},
+        .connection = connection_options,
         .connections_min = 2,
         .connections_max = (int)engine->pool_size};
     struct charle_db *db = NULL;
@@ -180,6 +182,18 @@ static enum charle_err start_seeds(struct ch_engine *engine, struct charle_error
     const struct ch_seeds_options seeds = {.pool = engine->pool, .sync = engine->sync, .schema = o->app->schema, .folder = o->seeds_folder,
                                            .rows_min = o->seed_rows_min, .size_max = o->seed_size_max, .every_s = o->seed_every_s};
     return o->seeds_folder ? ch_seeds_start(&seeds, &engine->seeds, err) : CHARLE_OK;
+}
+
+static enum charle_err start_standbys(struct ch_engine *engine, struct charle_error *err)
+{
+    const struct ch_engine_options *o = &engine->options;
+    const struct ch_standbys_options options = {.urls = o->read_from,
+                                                .count = o->read_from_count,
+                                                .primary = engine->pool,
+                                                .connection = connection_options,
+                                                .connections_max = STREAMS_THREADS + (int)o->pool_size + 1,
+                                                .lag_max_ms = o->read_lag_ms};
+    return o->read_from_count ? ch_standbys_start(&options, &engine->standbys, err) : CHARLE_OK;
 }
 
 static void look(void *ctx)
@@ -242,6 +256,8 @@ static enum charle_err start(struct ch_engine *engine, struct charle_error *err)
     if (rc == CHARLE_OK)
         rc = start_hints(engine, err);
     if (rc == CHARLE_OK)
+        rc = start_standbys(engine, err);
+    if (rc == CHARLE_OK)
         rc = start_lanes(engine, err);
     if (rc == CHARLE_OK)
         rc = start_threads(engine, err);
@@ -292,6 +308,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
         pthread_join(engine->sweeper, NULL);
     ch_fold_free(engine->fold);
     ch_seeds_stop(engine->seeds);
+    ch_standbys_stop(engine->standbys);
     ch_hints_stop(engine->hints); // calls that were in flight have said what they did
     ch_live_free(engine->live);
     ch_sessions_free(engine->sessions);

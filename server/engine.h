@@ -25,6 +25,9 @@ struct ch_engine_options {
     const char *seeds_folder; // NULL: no seed files; the rest see seeds.h
     int64_t seed_rows_min, seed_size_max;
     uint32_t seed_every_s;
+    const char *const *read_from; // URLs of standbys
+    size_t read_from_count;
+    uint32_t read_lag_ms;
     const char *operators_scope; // who holds it may ask Admin/Server
     struct ch_hints_options hints; // `database`, `look` and `ctx` are the engine's to fill; without addresses: none
     int64_t start_us; // monotonic, of the process

@@ -26,6 +26,7 @@
 #include "server/live.h"
 #include "server/seeds.h"
 #include "server/session.h"
+#include "server/standby.h"
 #include "server/sync/skew.h"
 #include "server/sync/sync.h"
 #include "server/upkeep.h"
@@ -103,6 +104,7 @@ struct ch_engine {
     struct ch_skews *skews; // for replicas of other versions of the schema
     struct ch_live *live;
     struct ch_hints *hints; // NULL: there is no bus
+    struct ch_standbys *standbys; // NULL: all is read from the primary
     struct ch_upkeep *upkeep;
     struct ch_seeds *seeds; // NULL: none are made
     struct ch_sessions *sessions;

@@ -652,6 +652,21 @@ static enum charle_err send_collected(const struct charle_buf *pages, struct cha
     return rc;
 }
 
+struct standby_pull {
+    const struct pull *pull;
+    struct ch_positions *out;
+};
+
+static enum charle_err pull_from_standby(void *ctx, struct charle_db *db, const struct ch_standby *rule, struct charle_error *err)
+{
+    const struct standby_pull *read = ctx;
+    const struct pull *pull = read->pull;
+    struct ch_sync_peer peer = pull->peer;
+    peer.standby = rule;
+    return ch_pull(pull->sync, db, &peer, pull->request, pull->context->arena, pull->stream->send, pull->stream->ctx, read->out, err);
+}
+
+// From the primary, which knows everything, also what a standby that was tried has made of it: the pull's first page voids what it sent.
 static enum charle_err pull_once(const struct pull *pull, ch_sync_send send, void *ctx, struct ch_positions *out,
                                  struct charle_error *err)
 {
@@ -660,17 +675,52 @@ static enum charle_err pull_once(const struct pull *pull, ch_sync_send send, voi
                    err);
 }
 
+static int by_scope(const void *a, const void *b)
+{
+    return charle_str_compare(((const struct ch_position *)a)->scope, ((const struct ch_position *)b)->scope);
+}
+
+// The request of a replica that has taken the pages which led to these positions.
+static enum charle_err ask_behind(const struct pull *pull, const struct ch_positions *positions, struct charle_pull_request *out,
+                                  struct charle_error *err)
+{
+    const struct charle_array *asked = &pull->request->cursor;
+    const struct charle_cursor **list = charle_arena_array(pull->context->arena, asked->count, sizeof(*list));
+    struct charle_cursor *cursors = charle_arena_array(pull->context->arena, asked->count, sizeof(*cursors));
+    if (!list || !cursors)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors of a replica");
+    for (size_t i = 0; i < asked->count; i++) {
+        cursors[i] = *((const struct charle_cursor *const *)asked->items)[i];
+        const struct ch_position key = {.scope = cursors[i].scope};
+        const struct ch_position *at = bsearch(&key, positions->items, positions->count, sizeof(key), by_scope);
+        if (at) { // one that needs repair has none
+            cursors[i].stamp = at->stamp;
+            cursors[i].lineage = at->lineage;
+        }
+        list[i] = &cursors[i];
+    }
+    *out = *pull->request;
+    out->cursor = (struct charle_array){.items = list, .count = asked->count, .has = true};
+    return CHARLE_OK;
+}
+
 // A scope that nobody listened to moved between the pull and the stream, so that no delta was made for it. The little
 // that is missing is pulled again while the follower stands still; it is sent afterwards, since a peer may be slow.
-static enum charle_err pull_standing_still(const struct pull *pull, struct ch_tick_stream **out,
-                                           struct charle_error *err)
+static enum charle_err pull_standing_still(const struct pull *first, const struct ch_positions *reached,
+                                           struct ch_tick_stream **out, struct charle_error *err)
 {
     struct charle_buf pages;
     struct ch_positions positions;
+    struct charle_pull_request behind;
+    struct pull again = *first, *pull = &again;
+    enum charle_err rc = ask_behind(first, reached, &behind, err);
+    if (rc)
+        return rc;
+    again.request = &behind;
     charle_buf_init(&pages, CH_MESSAGE_SIZE_MAX);
     wait_fresh(pull->live, ch_clock_mono_us()); // after a start the follower may not have looked yet
     pthread_mutex_lock(&pull->live->ticks_mutex);
-    enum charle_err rc = pull_once(pull, collect, &pages, &positions, err);
+    rc = pull_once(pull, collect, &pages, &positions, err);
     if (rc == CHARLE_OK)
         rc = join(pull, &positions, out, err);
     pthread_mutex_unlock(&pull->live->ticks_mutex);
@@ -683,13 +733,17 @@ static enum charle_err pull_standing_still(const struct pull *pull, struct ch_ti
 static enum charle_err pull_and_join(const struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
 {
     struct ch_positions positions;
-    enum charle_err rc = pull_once(pull, pull->stream->send, pull->stream->ctx, &positions, err);
+    struct standby_pull read = {pull, &positions};
+    struct charle_error ignored; // the primary's answer counts
+    enum charle_err rc = ch_standbys_read(pull->live->engine->standbys, pull_from_standby, &read, &ignored);
+    if (rc)
+        rc = pull_once(pull, pull->stream->send, pull->stream->ctx, &positions, err);
     if (rc)
         return rc;
     pthread_mutex_lock(&pull->live->ticks_mutex);
     rc = join(pull, &positions, out, err);
     pthread_mutex_unlock(&pull->live->ticks_mutex);
-    return rc == CHARLE_ABORTED ? pull_standing_still(pull, out, err) : rc;
+    return rc == CHARLE_ABORTED ? pull_standing_still(pull, &positions, out, err) : rc;
 }
 
 static enum charle_err make_stream(struct ch_live *live, struct ch_call *call, struct charle_error *err)

@@ -133,6 +133,30 @@ static enum charle_err add_peers(const struct overview *view, struct charle_erro
     return CHARLE_OK;
 }
 
+static enum charle_err add_standbys(const struct overview *view, struct charle_error *err)
+{
+    struct ch_standby_figures *figures = charle_arena_array(view->arena, CH_STANDBYS_MAX, sizeof(*figures));
+    if (!figures)
+        return no_memory(err);
+    size_t count = ch_standbys_figures(view->engine->standbys, figures);
+    struct charle_standby_state *standbys = charle_arena_array(view->arena, count, sizeof(*standbys));
+    const struct charle_standby_state **list = charle_arena_array(view->arena, count, sizeof(*list));
+    if (!standbys || !list)
+        return no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        standbys[i] = (struct charle_standby_state){.name = charle_str(figures[i].name),
+                                                    .is_used = figures[i].is_used,
+                                                    .lag_us = figures[i].lag_us,
+                                                    .reads = figures[i].reads,
+                                                    .passed_on = figures[i].passed_on};
+        standbys[i].problem.has = figures[i].problem[0] != '\0';
+        standbys[i].problem.value = charle_str(figures[i].problem);
+        list[i] = &standbys[i];
+    }
+    view->reply->standby = (struct charle_array){.items = list, .count = count, .has = true};
+    return CHARLE_OK;
+}
+
 // --- the log -------------------------------------------------------------------------------------------------------
 
 // Counting would read it all; what the statistics say is near enough to see it grow.
@@ -180,5 +204,7 @@ enum charle_err ch_overview(struct charle_context *context, const void *request_
     rc = add_clients(&view, err);
     if (rc == CHARLE_OK)
         rc = add_peers(&view, err);
+    if (rc == CHARLE_OK)
+        rc = add_standbys(&view, err);
     return rc ? rc : add_log(&view, err);
 }

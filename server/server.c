@@ -190,6 +190,9 @@ static enum ch_exit start_engine(struct server *server)
                                         .tls_cert_file = server->config.tls_cert_file,
                                         .tls_key_file = server->config.tls_key_file,
                                         .allow_plaintext = server->config.allow_plaintext,
+                                        .read_from = (const char *const *)server->config.read_from,
+                                        .read_from_count = server->config.read_from_count,
+                                        .read_lag_ms = server->config.read_lag_ms,
                                         .operators_scope = server->config.operators_scope,
                                         .hints = {.listen = server->config.hints_listen,
                                                   .peers = server->config.peers,
@@ -338,7 +341,8 @@ int ch_server_main(const struct ch_server_app *app, int argc, char **argv)
     struct charle_error err = {0};
     enum ch_exit code = CH_EXIT_OK;
     enum charle_err rc = ch_config_init(&server.config, argc, argv, environ, &err);
-    unsetenv("DATABASE_URL"); // no child of ours shall inherit it
+    unsetenv("DATABASE_URL"); // no child of ours shall inherit them
+    unsetenv("CHARLE_READ_FROM");
     if (rc) {
         fprintf(stderr, "%s: %s\n", app->name, err.text);
         code = CH_EXIT_USAGE;

@@ -39,6 +39,41 @@ static enum charle_err open_device(struct charle_context *context, const void *r
     return rc;
 }
 
+// A read that may go to a standby: the request with its context.
+struct read {
+    const struct ch_sync *sync;
+    struct charle_context *context;
+    const void *request;
+    void *reply;
+    struct charle_stream *stream;
+    bool has_sent;
+};
+
+static enum charle_err hash_at_standby(void *ctx, struct charle_db *db, const struct ch_standby *rule, struct charle_error *err)
+{
+    struct read *read = ctx;
+    struct ch_sync_peer peer = peer_of(read->context);
+    peer.standby = rule;
+    return ch_hash(read->sync, db, &peer, read->request, read->context->arena, read->reply, err);
+}
+
+static enum charle_err send_page(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    struct read *read = ctx;
+    read->has_sent = true;
+    return read->stream->send(read->stream->ctx, message, err);
+}
+
+static enum charle_err copy_at_standby(void *ctx, struct charle_db *db, const struct ch_standby *rule, struct charle_error *err)
+{
+    struct read *read = ctx;
+    struct ch_sync_peer peer = peer_of(read->context);
+    peer.standby = rule;
+    enum charle_err rc = ch_copy(read->sync, db, &peer, read->request, send_page, read, err);
+    // The replica goes on behind the last page it has; the pages that it would get again are of no use.
+    return rc && read->has_sent ? charle_fail(err, CHARLE_CLOSED, "the standby stopped in the middle of a copy: go on behind its last page") : rc;
+}
+
 static enum charle_err hash(struct charle_context *context, const void *request_ptr, void *reply, struct charle_error *err)
 {
     const struct charle_hash_request *request = request_ptr;
@@ -48,7 +83,10 @@ static enum charle_err hash(struct charle_context *context, const void *request_
     enum charle_err rc = ch_skews_find(engine->skews, context->db, request->schema_hash, &sync, err);
     if (rc)
         return rc;
-    rc = ch_hash(sync, context->db, &peer, request, context->arena, reply, err);
+    struct charle_error ignored; // the primary's answer counts
+    struct read read = {.sync = sync, .context = context, .request = request, .reply = reply};
+    if (!request->may_lag.has || !request->may_lag.value || ch_standbys_read(engine->standbys, hash_at_standby, &read, &ignored))
+        rc = ch_hash(sync, context->db, &peer, request, context->arena, reply, err);
     ch_skews_release(engine->skews, sync);
     return rc;
 }
@@ -89,7 +127,14 @@ static enum charle_err copy(struct charle_context *context, const void *request_
     enum charle_err rc = ch_skews_find(engine->skews, context->db, request->schema_hash, &sync, err);
     if (rc)
         return rc;
-    rc = ch_copy(sync, context->db, &peer, request, stream->send, stream->ctx, err);
+    struct charle_error ignored; // the primary's answer counts
+    struct read read = {.sync = sync, .context = context, .request = request, .stream = stream};
+    bool is_copied = request->may_lag.has && request->may_lag.value &&
+                     ch_standbys_read(engine->standbys, copy_at_standby, &read, &ignored) == CHARLE_OK;
+    if (!is_copied && read.has_sent)
+        rc = charle_fail(err, CHARLE_UNAVAILABLE, "%s", ignored.text);
+    else if (!is_copied)
+        rc = ch_copy(sync, context->db, &peer, request, stream->send, stream->ctx, err);
     ch_skews_release(engine->skews, sync);
     return rc;
 }

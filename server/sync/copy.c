@@ -17,7 +17,10 @@ enum {
 };
 
 struct copy {
+    const struct ch_sync *sync;
     struct charle_db *db;
+    const struct ch_sync_peer *peer;
+    const struct charle_copy_request *request;
     struct ch_rows_range range;
     ch_sync_send send;
     void *ctx;
@@ -113,13 +116,29 @@ static enum charle_err add_row(void *ctx, struct charle_bytes row, struct charle
     return is_full ? send_page(copy, false, err) : CHARLE_OK;
 }
 
+// A standby's past may show more than is granted by now, so there what is granted is read in the snapshot of each chunk.
+static enum charle_err check_standby(const struct copy *copy, struct charle_error *err)
+{
+    const struct charle_copy_request *request = copy->request;
+    struct charle_arena arena = {0};
+    struct ch_rows_range ignored;
+    if (!copy->peer->standby)
+        return CHARLE_OK;
+    enum charle_err rc = ch_standby_check_read(copy->peer, copy->db, request->may_lag.has && request->may_lag.value, &request->at_least, &arena, err);
+    if (rc == CHARLE_OK)
+        rc = ch_rows_check(copy->sync, copy->db, copy->peer, request->scope, request->table, &ignored, err);
+    charle_arena_deinit(&arena);
+    return rc;
+}
+
 static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
 {
     const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
     enum charle_err rc = charle_begin(copy->db, &snapshot, err);
     if (rc)
         return rc;
-    if (copy->page.size) // a page has one head
+    rc = check_standby(copy, err);
+    if (rc == CHARLE_OK && copy->page.size) // a page has one head
         rc = send_page(copy, false, err);
     if (rc == CHARLE_OK)
         rc = add_head(copy, err);
@@ -139,7 +158,7 @@ static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
 enum charle_err ch_copy(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
                         const struct charle_copy_request *request, ch_sync_send send, void *ctx, struct charle_error *err)
 {
-    struct copy copy = {.db = db, .send = send, .ctx = ctx};
+    struct copy copy = {.sync = sync, .db = db, .peer = peer, .request = request, .send = send, .ctx = ctx};
     enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);
     if (rc == CHARLE_OK)
         rc = ch_rows_check(sync, db, peer, request->scope, request->table, &copy.range, err);

@@ -83,11 +83,12 @@ enum charle_err ch_hash(const struct ch_sync *sync, struct charle_db *db, const 
     if (rc == CHARLE_OK && (request->buckets < 1 || request->buckets > BUCKETS_MAX))
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "buckets must be 1 to %d", BUCKETS_MAX);
     if (rc == CHARLE_OK)
-        rc = ch_rows_check(sync, db, peer, request->scope, request->table, &range, err);
-    if (rc == CHARLE_OK)
         rc = charle_begin(db, &snapshot, err);
     if (rc)
         return rc;
+    rc = ch_rows_check(sync, db, peer, request->scope, request->table, &range, err);
+    if (rc == CHARLE_OK)
+        rc = ch_standby_check_read(peer, db, request->may_lag.has && request->may_lag.value, &request->at_least, arena, err);
     range.limit = INT64_MAX;
     if (request->after_key.has)
         range.after = request->after_key.value;
@@ -96,7 +97,7 @@ enum charle_err ch_hash(const struct ch_sync *sync, struct charle_db *db, const 
     struct hashing hashing = {.range = &range, .arena = arena, .bucket_max = request->buckets};
     hashing.buckets = charle_arena_array(arena, request->buckets, sizeof(*hashing.buckets));
     const struct charle_hash_bucket **list = charle_arena_array(arena, request->buckets, sizeof(*list));
-    if (!hashing.buckets || !list)
+    if (rc == CHARLE_OK && (!hashing.buckets || !list))
         rc = charle_fail(err, CHARLE_NO_MEMORY, "no memory for %u buckets", request->buckets);
     if (rc == CHARLE_OK)
         rc = read_hashes(&hashing, db, out, err);

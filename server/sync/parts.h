@@ -69,6 +69,17 @@ enum ch_cursor_state ch_head_judge(const struct ch_head *head, const struct ch_e
 CHARLE_MUST_CHECK enum charle_err ch_device_sequence(struct charle_db *db, struct charle_str device_id, int64_t *out,
                                                      struct charle_error *err);
 
+// --- standbys (standby.c) -----------------------------------------------------------------------------------------------
+
+// In the open snapshot: is this still a standby of the primary's line, and not behind these stamps? OK when `standby` is NULL.
+CHARLE_MUST_CHECK enum charle_err ch_standby_check(const struct ch_standby *standby, struct charle_db *db, const struct charle_array *at_least,
+                                                   struct charle_arena *arena, struct charle_error *err);
+// The same for reads of rows, which say with may_lag that they know what they have seen.
+CHARLE_MUST_CHECK enum charle_err ch_standby_check_read(const struct ch_sync_peer *peer, struct charle_db *db, bool may_lag,
+                                                        const struct charle_array *at_least, struct charle_arena *arena,
+                                                        struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_standby_behind(struct charle_error *err); // UNAVAILABLE with its sentence
+
 // --- deltas (delta.c) ---------------------------------------------------------------------------------------------------
 
 // Takes a piece of a delta: an encoded field `delta` of a PullPage, complete with tag and length, of at most about CH_PAGE_SIZE_TARGET bytes.

@@ -58,21 +58,38 @@ static enum charle_err read_scopes(struct pull *pull, const struct ch_sync_peer 
     return CHARLE_OK;
 }
 
-// A standby that has not got there yet must say so rather than show an older moment.
-static enum charle_err check_at_least(const struct pull *pull, struct charle_error *err)
-{
-    const struct charle_array *wanted = &pull->request->at_least;
-    for (size_t i = 0; i < pull->scope_count; i++) {
-        const struct charle_cursor *cursor = find_cursor(wanted, pull->scopes[i]);
-        if (cursor && pull->heads[i].stamp < cursor->stamp && ch_head_judge(&pull->heads[i], &pull->epochs, cursor->stamp, cursor->lineage) != CH_CURSOR_LOST)
-            return charle_fail(err, CHARLE_UNAVAILABLE, "this server has not got to the moment asked for; ask again, or ask the primary");
-    }
-    return CHARLE_OK;
-}
-
 static bool is_own_scope(struct charle_str scope)
 {
     return charle_str_has_prefix(scope, CHARLE_STR("device:"));
+}
+
+// A standby only says what has changed in scopes that the replica has and holds. What else there is to say, and whether a cursor is of a past
+// that was lost, the primary decides.
+static enum charle_err check_standby(const struct pull *pull, const struct ch_standby *standby, int64_t sequence, struct charle_error *err)
+{
+    const struct charle_array *cursors = &pull->request->cursor;
+    size_t known = 0;
+    if (!standby)
+        return CHARLE_OK;
+    enum charle_err rc = ch_standby_check(standby, pull->db, &pull->request->at_least, pull->arena, err);
+    if (rc)
+        return rc;
+    if (pull->request->last_sequence.has && pull->request->last_sequence.value > sequence)
+        return ch_standby_behind(err);
+    for (size_t i = 0; i < pull->scope_count; i++) {
+        const struct ch_head *head = &pull->heads[i];
+        if (is_own_scope(head->scope))
+            continue;
+        const struct charle_cursor *cursor = find_cursor(cursors, head->scope);
+        if (cursor && cursor->stamp > head->stamp)
+            return ch_standby_behind(err);
+        bool is_lost = cursor ? ch_head_judge(head, &pull->epochs, cursor->stamp, cursor->lineage) == CH_CURSOR_LOST
+                              : ch_sync_shows(pull->sync, head->scope);
+        if (is_lost)
+            return charle_fail(err, CHARLE_ABORTED, "a scope was gained, or its past is in doubt: ask the primary");
+        known += cursor != NULL;
+    }
+    return known == cursors->count ? CHARLE_OK : charle_fail(err, CHARLE_ABORTED, "a scope is not held: ask the primary");
 }
 
 static void add_lost(struct pull *pull)
@@ -145,7 +162,7 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
         rc = ch_device_sequence(pull->db, pull->request->device_id, &sequence, err);
     pull->out->last_sequence = sequence;
     if (rc == CHARLE_OK)
-        rc = check_at_least(pull, err);
+        rc = check_standby(pull, peer->standby, sequence, err);
     if (rc)
         return rc;
     pull->out->items = charle_arena_array(pull->arena, pull->scope_count, sizeof(*pull->out->items));

@@ -31,10 +31,18 @@ void ch_sync_free(struct ch_sync *sync); // NULL is fine
 // The SQL of the schema `charle`: heads, change log, raising, devices, verdicts. One script, safe to run again.
 extern const char ch_platform_sql[];
 
-// Who pulls or pushes, as the session knows it. Everything is borrowed for the call.
+// A hot standby that a handle belongs to. Its moments are older than the primary's, and it decides nothing (standby.c).
+struct ch_standby {
+    uint64_t lineage; // of the primary's running epoch
+};
+
+// Who pulls or pushes, as the session knows it, and where it is read. Everything is borrowed for the call.
 struct ch_sync_peer {
     struct charle_str principal; // "user"
     struct charle_str id;
+    // NULL: the handle is the primary's. Otherwise reads may end as UNAVAILABLE (not there yet) or ABORTED (ask the primary), and then
+    // nothing was sent. A failure of another kind may come after pages were sent.
+    const struct ch_standby *standby;
 };
 
 // The scopes a person holds now, sorted, in the arena: what charle_schema.grants say. Runs in the handle's transaction when one is open.
@@ -65,7 +73,7 @@ struct ch_positions { // sorted by scope; in the arena given to ch_pull
 };
 
 // Sends the pages that bring the cursors of `request` to one moment: lost, gained and repaired scopes, deltas, the device's last call. The
-// last page has is_last. UNAVAILABLE when this database is behind request->at_least.
+// last page has is_last.
 CHARLE_MUST_CHECK enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
                                           const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send,
                                           void *ctx, struct ch_positions *out, struct charle_error *err);

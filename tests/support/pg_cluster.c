@@ -249,6 +249,46 @@ struct ch_pg_cluster *ch_pg_cluster_start(const struct ch_pg_cluster_options *op
     return NULL;
 }
 
+struct ch_pg_cluster *ch_pg_cluster_standby(const struct ch_pg_cluster *primary)
+{
+    const struct ch_pg_cluster_options none = {0};
+    struct ch_pg_cluster *standby = calloc(1, sizeof(*standby));
+    char program[PATH_SIZE], data[PATH_SIZE];
+    if (!standby)
+        return NULL;
+    bool ok = find_programs(standby) && find_user(standby) && make_directory(standby, &none) && take_settings(standby, &none);
+    snprintf(program, sizeof(program), "%.200s/pg_basebackup", standby->bin);
+    path_of(standby, "data", data);
+    const char *const args[] = {program, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", primary->url, NULL};
+    if (ok && run(standby, args) && ch_pg_cluster_resume(standby))
+        return standby;
+    ch_pg_cluster_stop(standby);
+    return NULL;
+}
+
+bool ch_pg_cluster_promote(struct ch_pg_cluster *standby)
+{
+    PGconn *connection = PQconnectdb(standby->url);
+    PGresult *result = PQexec(connection, "select pg_promote(true, 60)");
+    bool ok = PQresultStatus(result) == PGRES_TUPLES_OK && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    if (!ok)
+        fail("the standby was not promoted: %s", PQerrorMessage(connection));
+    PQclear(result);
+    PQfinish(connection);
+    return ok;
+}
+
+void ch_pg_cluster_kill(struct ch_pg_cluster *cluster)
+{
+    if (!cluster->pid)
+        return;
+    // Its processes are one session, made by spawn; the postmaster's children have groups of their own, and end with it.
+    kill(-cluster->pid, SIGKILL);
+    kill(cluster->pid, SIGKILL);
+    while (!server_ended(cluster))
+        sleep_ms(POLL_MS);
+}
+
 void ch_pg_cluster_stop(struct ch_pg_cluster *cluster)
 {
     if (!cluster)

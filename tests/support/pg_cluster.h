@@ -54,4 +54,10 @@ bool ch_pg_cluster_resume(struct ch_pg_cluster *cluster); // starts it again; wa
 bool ch_pg_cluster_save(struct ch_pg_cluster *cluster);
 bool ch_pg_cluster_restore(struct ch_pg_cluster *cluster);
 
+// A hot standby that streams from a running cluster, asynchronously; a cluster of its own otherwise. It may be stopped before or after
+// the primary.
+struct ch_pg_cluster *ch_pg_cluster_standby(const struct ch_pg_cluster *primary);
+bool ch_pg_cluster_promote(struct ch_pg_cluster *standby); // returns when it takes writes
+void ch_pg_cluster_kill(struct ch_pg_cluster *cluster);    // kill -9 of all its processes at once; it cannot be resumed
+
 #endif

@@ -122,6 +122,24 @@ static void hints_need_an_address_and_a_secret(void **state)
     ch_config_deinit(&config);
 }
 
+static void standbys_are_urls_and_no_flag(void **state)
+{
+    (void)state;
+    refuse(&(struct setting_case){{"charled", "--read-from=postgresql://u:secret@h/d", NULL}, {NULL}}, "command line");
+    refuse(&(struct setting_case){{"charled", NULL}, {"HOME=/x", "CHARLE_READ_FROM=host=a dbname=b", NULL}}, "takes URLs");
+    refuse(&(struct setting_case){{"charled", "--read-lag=0", NULL}, {"HOME=/x", NULL}}, "1 to 20000");
+    refuse(&(struct setting_case){{"charled", NULL}, {"HOME=/x", "CHARLE_READ_FROM=postgres://a postgres://b postgres://c postgres://d postgres://e", NULL}},
+           "at most 4");
+    struct setting_case c = {{"charled", "--read-lag=250", NULL}, {"HOME=/x", "CHARLE_READ_FROM=postgresql://a/d  postgres://b/d ", NULL}};
+    struct ch_config config;
+    struct charle_error err = {0};
+    assert_ok(read_settings(&c, &config, &err), &err);
+    assert_int_equal(config.read_from_count, 2);
+    assert_string_equal(config.read_from[1], "postgres://b/d");
+    assert_int_equal(config.read_lag_ms, 250);
+    ch_config_deinit(&config);
+}
+
 static void the_password_is_never_a_flag(void **state)
 {
     (void)state;
@@ -378,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_database_of_others_is_not_migrated),
         cmocka_unit_test(mistakes_are_explained),
         cmocka_unit_test(hints_need_an_address_and_a_secret),
+        cmocka_unit_test(standbys_are_urls_and_no_flag),
         cmocka_unit_test(the_password_is_never_a_flag),
         cmocka_unit_test(certificates_must_be_readable),
         cmocka_unit_test(clear_text_stays_on_the_machine),

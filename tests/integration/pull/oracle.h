@@ -17,12 +17,15 @@
 
 struct oracle {
     struct ch_pg_cluster *cluster;
+    struct ch_pg_cluster *standby; // NULL: everything is read from the primary
+    struct ch_standby rule;        // of reading from it
     const char *database;
     struct ch_sync *sync;
     atomic_bool is_over;
     atomic_long checked;  // pulls whose replica was compared
     atomic_long followed; // scopes that were compared after ticks
     atomic_long ticks, rejoined;
+    atomic_long at_standby, passed_on, copied_at_standby; // pulls compared there, left to the primary; copies of a table
     atomic_long deltas, gained, lost, repaired;
     atomic_long committed, rolled_back, failed;
     atomic_long sequence_checked, sequence_wrong, timestamp_checked, timestamp_wrong;
@@ -33,6 +36,7 @@ void oracle_fail(struct oracle *oracle, const char *format, ...) __attribute__((
 bool oracle_has_failed(void);
 
 struct charle_db *oracle_connect(struct oracle *oracle);
+struct charle_db *oracle_connect_standby(struct oracle *oracle);
 
 // --- replica.c: rows by (scope, table, key) ------------------------------------------------------
 
@@ -78,7 +82,8 @@ const uint32_t *reader_tables(struct charle_str scope);
 struct puller {
     struct oracle *oracle;
     const char *person;
-    struct charle_db *db;
+    struct charle_db *db, *standby_db; // NULL: there is no standby
+    const struct ch_standby *rule;     // of the pull or copy at hand; NULL: at the primary
     struct replica replica;
     struct charle_arena arena; // of one pull
     struct charle_str *to_copy;

@@ -48,17 +48,27 @@ bool oracle_has_failed(void)
     return atomic_load(&has_failed);
 }
 
-struct charle_db *oracle_connect(struct oracle *oracle)
+static struct charle_db *connect_to(const struct ch_pg_cluster *cluster, const char *database)
 {
     char url[CH_PG_CLUSTER_URL_SIZE];
     struct charle_db *db = NULL;
     struct charle_error err;
-    ch_pg_cluster_database_url(oracle->cluster, oracle->database, NULL, url);
+    ch_pg_cluster_database_url(cluster, database, NULL, url);
     if (ch_pg_open(url, NULL, &db, &err)) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
     return db;
+}
+
+struct charle_db *oracle_connect(struct oracle *oracle)
+{
+    return connect_to(oracle->cluster, oracle->database);
+}
+
+struct charle_db *oracle_connect_standby(struct oracle *oracle)
+{
+    return connect_to(oracle->standby, oracle->database);
 }
 
 // --- the run
@@ -144,8 +154,81 @@ static void every_pull_is_one_true_moment(void **state)
     assert_true(oracle.timestamp_wrong > 0);
 }
 
+static long number(PGconn *conn, const char *sql, char *out, size_t size)
+{
+    PGresult *result = PQexec(conn, sql);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(conn));
+    snprintf(out, size, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return strtol(out, NULL, 10);
+}
+
+// Replay stops and goes on, so that the standby is now a little and now far behind.
+static void trouble_standby(struct oracle *oracle, int seconds)
+{
+    char url[CH_PG_CLUSTER_URL_SIZE], ignored[64];
+    ch_pg_cluster_database_url(oracle->standby, oracle->database, NULL, url);
+    PGconn *conn = PQconnectdb(url);
+    for (int i = 0; i < seconds * 4 && !atomic_load(&oracle->is_over); i++) {
+        number(conn, i % 4 == 3 ? "select pg_wal_replay_pause()" : "select pg_wal_replay_resume()", ignored, sizeof(ignored));
+        usleep(250000);
+    }
+    number(conn, "select pg_wal_replay_resume()", ignored, sizeof(ignored));
+    PQfinish(conn);
+    atomic_store(&oracle->is_over, true);
+}
+
+// Replicas that read from a hot standby while others write to the primary, and from the primary in between.
+static void every_pull_from_a_standby_is_one_true_moment(void **state)
+{
+    (void)state;
+    enum { STANDBY_SECONDS = 20 };
+    static const struct charle_method_table no_methods;
+    static struct oracle oracle = {.database = "pull_standby"};
+    struct charle_error err;
+    char lineage[64];
+    pthread_t threads[WRITERS + PULLERS];
+    struct writer writers[WRITERS];
+    struct puller pullers[PULLERS];
+    size_t thread_count = 0;
+
+    oracle.cluster = ch_pg_cluster_shared();
+    PGconn *conn = stamps_open(oracle.cluster, oracle.database);
+    prepare(conn);
+    number(conn, "select e.lineage from charle.cluster c join charle.epoch e on e.epoch = c.epoch", lineage, sizeof(lineage));
+    oracle.rule.lineage = (uint64_t)strtoll(lineage, NULL, 10);
+    oracle.standby = ch_pg_cluster_standby(oracle.cluster);
+    assert_non_null(oracle.standby);
+    assert_int_equal(ch_sync_new(&stamps_schema_tables, &no_methods, &oracle.sync, &err), CHARLE_OK);
+    for (unsigned i = 0; i < PULLERS; i++) {
+        static const char *const persons[] = {"p1", "p2", "p3"};
+        pullers[i] = (struct puller){.oracle = &oracle, .person = persons[i]};
+        assert_int_equal(pthread_create(&threads[thread_count++], NULL, puller_run, &pullers[i]), 0);
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){&oracle, 17 + i};
+        assert_int_equal(pthread_create(&threads[thread_count++], NULL, writer_run, &writers[i]), 0);
+    }
+    trouble_standby(&oracle, STANDBY_SECONDS);
+    for (size_t i = 0; i < thread_count; i++)
+        pthread_join(threads[i], NULL);
+    print_message("%ld pulls compared, %ld of them at the standby, %ld passed on; %ld tables copied there; %ld deltas, %ld scopes gained, "
+                  "%ld lost, %ld repaired; %ld transactions committed\n",
+                  oracle.checked, oracle.at_standby, oracle.passed_on, oracle.copied_at_standby, oracle.deltas, oracle.gained, oracle.lost,
+                  oracle.repaired, oracle.committed);
+    ch_sync_free(oracle.sync);
+    PQfinish(conn);
+    ch_pg_cluster_stop(oracle.standby);
+    assert_false(oracle_has_failed());
+    assert_true(oracle.at_standby > 100 && oracle.passed_on > 10 && oracle.copied_at_standby > 0);
+    assert_int_equal(oracle.repaired, 0); // a standby that is behind must not look like a past that was lost
+    assert_true(oracle.deltas > 0 && oracle.gained > 0 && oracle.lost > 0 && oracle.committed > 500);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_pull_is_one_true_moment)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_pull_is_one_true_moment),
+                                       cmocka_unit_test(every_pull_from_a_standby_is_one_true_moment)};
     return cmocka_run_group_tests_name("pulls against a full read", tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 
 static struct ch_sync_peer peer_of(const struct puller *puller)
 {
-    return (struct ch_sync_peer){CHARLE_STR("person"), charle_str(puller->person)};
+    return (struct ch_sync_peer){CHARLE_STR("person"), charle_str(puller->person), puller->rule};
 }
 
 static void take_rows(struct puller *puller, struct replica_scope *scope, uint32_t table,
@@ -86,7 +86,14 @@ enum charle_err puller_take_page(void *ctx, struct charle_bytes message, struct 
     return CHARLE_OK;
 }
 
-enum charle_err puller_pull(struct puller *puller, struct ch_positions *positions, struct charle_error *err)
+// Where the pull or copy at hand reads.
+static struct charle_db *db_of(const struct puller *puller)
+{
+    return puller->rule ? puller->standby_db : puller->db;
+}
+
+// What the replica has: cursors, and for `at_least` the stamps of scopes whose copy has begun.
+static struct charle_array stamps_of(struct puller *puller)
 {
     size_t count = puller->replica.scope_count;
     struct charle_cursor *cursors = charle_arena_array(&puller->arena, count, sizeof(*cursors));
@@ -97,13 +104,18 @@ enum charle_err puller_pull(struct puller *puller, struct ch_positions *position
                                             scope->lineage};
         pointers[i] = &cursors[i];
     }
-    const struct charle_pull_request request = {.cursor = {.items = pointers, .count = count, .has = true},
+    return (struct charle_array){.items = pointers, .count = count, .has = true};
+}
+
+enum charle_err puller_pull(struct puller *puller, struct ch_positions *positions, struct charle_error *err)
+{
+    const struct charle_pull_request request = {.cursor = stamps_of(puller),
                                                 .schema_hash = stamps_schema_tables.hash,
                                                 .device_id = charle_str(puller->person)};
     struct ch_sync_peer peer = peer_of(puller);
     puller->has_last_page = false;
     puller->is_at_start = true;
-    enum charle_err rc = ch_pull(puller->oracle->sync, puller->db, &peer, &request, &puller->arena, puller_take_page,
+    enum charle_err rc = ch_pull(puller->oracle->sync, db_of(puller), &peer, &request, &puller->arena, puller_take_page,
                                  puller, positions, err);
     if (rc == CHARLE_OK && !puller->has_last_page)
         oracle_fail(puller->oracle, "a pull ended without a last page");
@@ -113,10 +125,11 @@ enum charle_err puller_pull(struct puller *puller, struct ch_positions *position
 static void check(struct puller *puller)
 {
     for (size_t i = 0; i < puller->replica.scope_count; i++) {
-        if (!reader_compare(puller->oracle, puller->db, &puller->replica.scopes[i]))
+        if (!reader_compare(puller->oracle, db_of(puller), &puller->replica.scopes[i]))
             return;
     }
     atomic_fetch_add(&puller->oracle->checked, 1);
+    atomic_fetch_add(&puller->oracle->at_standby, puller->rule != NULL);
 }
 
 static enum charle_err take_copy(void *ctx, struct charle_bytes message, struct charle_error *err)
@@ -136,18 +149,36 @@ static enum charle_err take_copy(void *ctx, struct charle_bytes message, struct 
     return CHARLE_OK;
 }
 
+// At the standby when there is one and it has got there, otherwise at the primary.
+static enum charle_err copy_table(struct puller *puller, struct charle_str scope, uint32_t table, struct charle_error *err)
+{
+    const struct charle_copy_request request = {.scope = scope,
+                                                .table = table,
+                                                .schema_hash = stamps_schema_tables.hash,
+                                                .at_least = stamps_of(puller),
+                                                .may_lag = {true, true}};
+    puller->copying_table = table;
+    puller->rule = puller->standby_db ? &puller->oracle->rule : NULL;
+    struct ch_sync_peer peer = peer_of(puller);
+    enum charle_err rc = ch_copy(puller->oracle->sync, db_of(puller), &peer, &request, take_copy, puller, err);
+    if (puller->rule) {
+        atomic_fetch_add(&puller->oracle->copied_at_standby, rc == CHARLE_OK);
+        puller->rule = NULL;
+        peer = peer_of(puller);
+        if (rc)
+            rc = ch_copy(puller->oracle->sync, puller->db, &peer, &request, take_copy, puller, err);
+    }
+    return rc;
+}
+
 // A scope may be lost again while it is copied: then it is left for the next pull to say.
 static void copy_scope(struct puller *puller, struct charle_str name)
 {
-    struct ch_sync_peer peer = peer_of(puller);
     struct charle_error err;
     puller->copying = replica_add(&puller->replica, name);
     puller->copy_has_cursor = false;
     for (const uint32_t *table = reader_tables(name); *table; table++) {
-        const struct charle_copy_request request = {
-            .scope = name, .table = *table, .schema_hash = stamps_schema_tables.hash};
-        puller->copying_table = *table;
-        enum charle_err rc = ch_copy(puller->oracle->sync, puller->db, &peer, &request, take_copy, puller, &err);
+        enum charle_err rc = copy_table(puller, name, *table, &err);
         if (rc == CHARLE_PERMISSION_DENIED || rc == CHARLE_NOT_FOUND) {
             replica_drop(&puller->replica, name);
             return;
@@ -173,24 +204,42 @@ void puller_deinit(struct puller *puller)
     charle_arena_deinit(&puller->arena);
     free(puller->to_copy);
     charle_db_close(puller->db);
+    charle_db_close(puller->standby_db);
+}
+
+// One pull and its comparison, in one snapshot. False: the standby leaves it to the primary.
+static bool pull_and_check(struct puller *puller)
+{
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    struct ch_positions positions;
+    struct charle_error err = {0};
+    struct charle_db *db = db_of(puller);
+    enum charle_err rc = charle_begin(db, &snapshot, &err);
+    if (rc == CHARLE_OK)
+        rc = puller_pull(puller, &positions, &err);
+    if (rc == CHARLE_OK)
+        check(puller);
+    enum charle_err end = charle_rollback(db, rc ? NULL : &err);
+    bool is_passed_on = puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED) && puller->is_at_start;
+    if ((rc && !is_passed_on) || end)
+        oracle_fail(puller->oracle, "a pull failed: %s", err.text);
+    atomic_fetch_add(&puller->oracle->passed_on, is_passed_on);
+    return rc == CHARLE_OK;
 }
 
 void *puller_run(void *ctx)
 {
     struct puller *puller = ctx;
-    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
-    struct ch_positions positions;
-    struct charle_error err = {0};
     puller->db = oracle_connect(puller->oracle);
-    while (!atomic_load(&puller->oracle->is_over)) {
-        enum charle_err rc = charle_begin(puller->db, &snapshot, &err);
-        if (rc == CHARLE_OK)
-            rc = puller_pull(puller, &positions, &err);
-        if (rc == CHARLE_OK)
-            check(puller);
-        enum charle_err end = charle_rollback(puller->db, rc ? NULL : &err);
-        if (rc || end)
-            oracle_fail(puller->oracle, "a pull failed: %s", err.text);
+    puller->standby_db = puller->oracle->standby ? oracle_connect_standby(puller->oracle) : NULL;
+    for (unsigned round = 0; !atomic_load(&puller->oracle->is_over); round++) {
+        // Every third pull is the primary's, so that what the replica knows is ahead of the standby again and again.
+        puller->rule = puller->standby_db && round % 3 ? &puller->oracle->rule : NULL;
+        if (!pull_and_check(puller) && puller->rule) {
+            puller->rule = NULL;
+            (void)pull_and_check(puller);
+        }
+        puller->rule = NULL;
         puller_copy(puller);
         charle_arena_reset(&puller->arena);
     }
