@@ -178,6 +178,27 @@ int charle_client_sync(struct charle_client *client, uint32_t timeout_ms, struct
     return rc;
 }
 
+int ch_client_wait_for(struct charle_client *client, uint32_t timeout_ms, const char *what, ch_client_done_fn is_done, void *ctx,
+                       struct charle_error *err)
+{
+    struct patience patience = be_patient(timeout_ms, what);
+    struct edge_view view;
+    int rc = use_core(client, err);
+    if (rc)
+        return rc;
+    ch_edge_wish(client, EDGE_FILES, NULL);
+    ch_edge_view(client, &view);
+    enum charle_err done;
+    while ((done = is_done(client, ctx, err)) == CHARLE_DONE) {
+        rc = check_hope(client, &patience, &view, err);
+        if (rc)
+            break;
+        wait_a_turn(client, &patience, &view);
+    }
+    leave_core(client);
+    return rc ? rc : (int)done;
+}
+
 int charle_client_verify(struct charle_client *client, uint32_t timeout_ms, struct charle_verify_report *out,
                          struct charle_error *err)
 {

@@ -88,6 +88,7 @@ void ch_core_cancel_all(struct ch_client_core *core)
     ch_core_push_cancel(core);
     core->push_is_probing = false;
     ch_core_acquire_pause(core);
+    ch_core_transfer_pause(core);
 }
 
 // Waiting does not help against these: somebody has to sign in, update a program, or choose another file.
@@ -335,6 +336,7 @@ void ch_client_core_start(struct ch_client_core *core)
 {
     core->is_started = true;
     core->lead_at = 0;
+    ch_core_transfer_look(core);
     settle(core);
 }
 
@@ -363,6 +365,12 @@ void ch_core_want_push(struct ch_client_core *core)
 void ch_client_core_kick(struct ch_client_core *core)
 {
     ch_core_want_push(core);
+    settle(core);
+}
+
+void ch_client_core_files(struct ch_client_core *core)
+{
+    ch_core_transfer_look(core);
     settle(core);
 }
 
@@ -484,7 +492,7 @@ void ch_client_core_on_message(struct ch_client_core *core, uint64_t id, struct 
         ch_core_acquire_on_message(core, message);
     else if (copy)
         ch_core_copy_on_message(core, copy, message);
-    else
+    else if (!ch_core_transfer_on_message(core, id, message))
         return; // of a call that was cancelled
     core->env->call_consumed(core->env->ctx, id, message.len);
     settle(core);
@@ -520,6 +528,8 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
         ch_core_copy_on_done(core, copy);
     } else if (copy || id == core->pull_call) {
         stream_ended(core, code, text);
+    } else {
+        (void)ch_core_transfer_on_done(core, id, code, text);
     }
     settle(core);
 }
@@ -531,6 +541,8 @@ static void poll_file(struct ch_client_core *core)
     bool changed = false;
     int64_t wanted = 0, position = 0;
     core->poll_at = ch_core_now(core) + POLL_US;
+    if (ch_files_were_changed(core->replica->files))
+        ch_core_transfer_look(core);
     if (ch_replica_was_changed(core->replica, &changed, &err) || !changed)
         return;
     if (core->phase != CH_PHASE_BLOCKED && ch_replica_begin(core->replica, CH_FETCHABLE, &err) == CHARLE_OK)
@@ -612,6 +624,7 @@ static void set_timer(struct ch_client_core *core)
         core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
         ch_core_acquire_wish(core),
+        ch_core_transfer_wish(core),
         ch_core_meter_wish(core),
         may_push(core) && core->push_wanted && !core->push_call && !core->push_next.count ? core->push_at : INT64_MAX,
     };
@@ -637,6 +650,7 @@ static void settle(struct ch_client_core *core)
         ch_core_acquire_step(core);
     if (core->phase == CH_PHASE_LIVE)
         ch_core_probe_step(core);
+    ch_core_transfer_step(core);
     set_timer(core);
 }
 
@@ -671,6 +685,8 @@ void ch_client_core_free(struct ch_client_core *core)
     charle_buf_deinit(&core->push_reply);
     charle_buf_deinit(&core->push_next_request);
     charle_buf_deinit(&core->scratch);
+    charle_buf_deinit(&core->transfer.up_reply);
+    charle_buf_deinit(&core->transfer.down_reply);
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
         charle_buf_deinit(&core->copies[i].pages);
     ch_free(core);

@@ -41,6 +41,7 @@ void ch_client_core_free(struct ch_client_core *core); // cancels calls in fligh
 void ch_client_core_start(struct ch_client_core *core);
 void ch_client_core_stop(struct ch_client_core *core);  // drops the lead; calls in flight are cancelled
 void ch_client_core_kick(struct ch_client_core *core);  // a call was queued
+void ch_client_core_files(struct ch_client_core *core); // a file was added, or is wanted
 void ch_client_core_policy(struct ch_client_core *core); // the file says something new about pausing or the budget
 void ch_client_core_retry(struct ch_client_core *core); // now: a new token, a wake from suspend, somebody is impatient
 

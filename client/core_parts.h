@@ -95,6 +95,17 @@ struct ch_meter {
     bool is_refusing;   // to open a session now
 };
 
+// Files on their way (transfer.c).
+struct ch_transfer {
+    uint64_t up_call, down_call;
+    struct charle_buf up_reply, down_reply;
+    struct ch_file up, down;            // what the calls are about
+    int64_t up_at;                      // the byte that the server wants next of `up`; -1: it has to be asked (Offer)
+    bool has_upload, has_download;      // there may be something to do: look
+    int up_failures, down_failures;     // one after another
+    int64_t up_retry_at, down_retry_at; // not before
+};
+
 struct ch_client_core {
     const struct ch_client_env *env;
     struct ch_replica *replica;
@@ -164,6 +175,8 @@ struct ch_client_core {
     int64_t recall_after;   // the server lost calls behind this number; -1: none. Nothing is pushed until the next moment
     bool renew_after_recall;
 
+    struct ch_transfer transfer;
+
     // People who wait.
     int64_t sync_wanted, sync_done, sync_mark; // sync_mark: the outbox's last position when it was asked for
     int64_t file_sync_wanted; // of followers, by charle_meta
@@ -219,6 +232,15 @@ void ch_core_pull_cancel(struct ch_client_core *core);
 void ch_core_push_step(struct ch_client_core *core);
 void ch_core_push_on_done(struct ch_client_core *core, enum charle_err code, struct charle_str text);
 void ch_core_push_cancel(struct ch_client_core *core);
+
+// transfer.c
+void ch_core_transfer_step(struct ch_client_core *core); // whenever something may have become possible
+void ch_core_transfer_look(struct ch_client_core *core); // there may be new files or wishes
+bool ch_core_transfer_on_message(struct ch_client_core *core, uint64_t id, struct charle_bytes message); // false: not its call
+bool ch_core_transfer_on_done(struct ch_client_core *core, uint64_t id, enum charle_err code, struct charle_str text);
+void ch_core_transfer_pause(struct ch_client_core *core); // the session ended: its calls are gone
+int64_t ch_core_transfer_wish(const struct ch_client_core *core);
+bool ch_core_files_are_stuck(const struct ch_client_core *core); // nobody should wait for calls that wait for files
 
 // acquire.c
 void ch_core_acquire_step(struct ch_client_core *core); // whenever something may have become possible

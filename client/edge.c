@@ -332,6 +332,9 @@ static int64_t grant_wish(struct charle_client *client, enum edge_wish wish)
     case EDGE_POLICY:
         ch_client_core_policy(client->core);
         return 0;
+    case EDGE_FILES:
+        ch_client_core_files(client->core);
+        return 0;
     case EDGE_VERIFY:
         return ch_client_core_verify(client->core);
     }

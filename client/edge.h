@@ -70,7 +70,7 @@ void ch_edge_close(struct charle_client *client);
 // The thread and the channel exist from the first wish on.
 CHARLE_MUST_CHECK enum charle_err ch_edge_need_thread(struct charle_client *client, struct charle_error *err);
 
-enum edge_wish { EDGE_START, EDGE_STOP, EDGE_KICK, EDGE_RETRY, EDGE_SYNC, EDGE_VERIFY, EDGE_POLICY };
+enum edge_wish { EDGE_START, EDGE_STOP, EDGE_KICK, EDGE_RETRY, EDGE_SYNC, EDGE_VERIFY, EDGE_POLICY, EDGE_FILES };
 // Queues a wish. With out_ticket it waits until the core has taken it and hands out its answer. Without a thread nothing happens.
 void ch_edge_wish(struct charle_client *client, enum edge_wish wish, int64_t *out_ticket);
 
@@ -78,6 +78,12 @@ bool ch_edge_is_own_thread(const struct charle_client *client);
 // Waits for the next publication after `turns`, at most until the deadline (monotonic); false when that has passed. Takes a copy of the view.
 bool ch_edge_wait(struct charle_client *client, uint64_t turns, int64_t deadline_us, struct edge_view *out);
 void ch_edge_view(struct charle_client *client, struct edge_view *out);
+
+// Keeps the core running until is_done says so, or there is no hope, or the time is over (0: no limit). is_done is asked after every turn of the
+// thread, at least once a second; what it returns beside OK and DONE (wait on) ends the waiting.
+typedef enum charle_err (*ch_client_done_fn)(struct charle_client *client, void *ctx, struct charle_error *err);
+CHARLE_MUST_CHECK int ch_client_wait_for(struct charle_client *client, uint32_t timeout_ms, const char *what, ch_client_done_fn is_done, void *ctx,
+                                         struct charle_error *err);
 
 // Tells watchers; on the calling thread.
 void ch_edge_changed(struct charle_client *client, unsigned events, const uint32_t *tables, size_t table_count);

@@ -90,7 +90,7 @@
     X(OUTBOX_LAST_KNOWN, "select sequence from charle_outbox where sequence is not null and state >= 3 order by sequence desc limit 1")  \
     X(OUTBOX_LAST, "select max(position) from charle_outbox")                                                          \
     X(OUTBOX_UNSETTLED, "select exists(select 1 from charle_outbox where state < 5 and state in (1, 2, 4) and position <= ?1 "  \
-                        "and due_at <= ?2)")  \
+                        "and (due_at <= ?2 or (attempts = 0 and ?3 = 0)))")  \
     X(OUTBOX_NUMBER, "update charle_outbox set sequence = ?2, hash = ?3, state = 2 where position = ?1")               \
     X(OUTBOX_BY_SEQUENCE, "select position, coalesce(ticket, position), state, method, request, at, attempts "  \
                           "from charle_outbox where sequence = ?1")                                                    \
@@ -138,6 +138,31 @@
     X(INBOX_DELETE, "delete from charle_inbox where id = ?1")                                                          \
     X(INBOX_CLEAR, "delete from charle_inbox")                                                                         \
     X(INBOX_COUNT, "select count(*) from charle_inbox")                                                                \
+    X(OUTBOX_HOLD, "update charle_outbox set due_at = ?2 where position = ?1")                                         \
+    X(OUTBOX_RELEASE, "update charle_outbox set due_at = 0 where state < 5 and state = 1 and attempts = 0 and due_at > 0")  \
+    X(FILE_ADD, "insert into charle_file(hash, size, media_type, state, have, is_pinned, used_at) values(?1, ?2, ?3, ?4, 0, ?5, ?6)")  \
+    X(FILE_GET, "select id, hash, size, media_type, state, have, sent_at, is_pinned, code, text from charle_file where hash = ?1")  \
+    X(FILE_LIST, "select id, hash, size, media_type, state, have, sent_at, is_pinned, code, text from charle_file "     \
+                 "where id > ?1 and state <> 1 order by id limit 1")                                                    \
+    X(FILE_UNSENT, "select id, hash, size, media_type, state, have, sent_at, is_pinned, code, text from charle_file "   \
+                   "where state = 2 and sent_at = 0 and code = 0 order by size, id limit 1")                            \
+    X(FILE_MISSING, "select id, hash, size, media_type, state, have, sent_at, is_pinned, code, text from charle_file "  \
+                    "where state = 3 and code = 0 order by have, id limit 1")                                           \
+    X(FILE_ANY_UNSENT, "select exists(select 1 from charle_file where state = 2)")                                      \
+    X(FILE_NAME, "update charle_file set hash = ?2, size = ?3, have = ?3, state = 2, used_at = ?4 where id = ?1")       \
+    X(FILE_HAVE, "update charle_file set have = ?2, size = ?3, media_type = coalesce(?4, media_type), used_at = ?5, state = ?6 where id = ?1")  \
+    X(FILE_SENT, "update charle_file set sent_at = ?2, code = 0, text = null where id = ?1")                            \
+    X(FILE_FAIL, "update charle_file set code = ?2, text = ?3 where id = ?1")                                           \
+    X(FILE_USE, "update charle_file set used_at = ?2 where id = ?1")                                                    \
+    X(FILE_PIN, "update charle_file set is_pinned = ?2 where id = ?1")                                                  \
+    X(FILE_DELETE, "delete from charle_file where id = ?1")                                                             \
+    X(FILE_SUM, "select coalesce(sum(have), 0) from charle_file")                                                       \
+    X(FILE_OLDEST, "select id from charle_file where state = 2 and is_pinned = 0 and sent_at > 0 order by used_at, id limit 1")  \
+    X(FILE_STALE, "select id from charle_file where state = 1 and used_at < ?1 limit 1")                                \
+    X(FILE_COUNT, "select count(*) from charle_file")                                                                   \
+    X(PIECE_ADD, "insert or replace into charle_piece(id, data) values(?1, ?2)")                                        \
+    X(PIECE_GET, "select data from charle_piece where id = ?1")                                                         \
+    X(PIECE_DELETE, "delete from charle_piece where id >= ?1 and id < ?2")                                              \
     X(DATA_VERSION, "pragma data_version")                                                                             \
     X(PAGE_COUNT, "pragma page_count")
 

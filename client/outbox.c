@@ -146,6 +146,7 @@ enum charle_err ch_outbox_renew_identity(struct ch_replica *replica, struct char
 // --- batches ----------------------------------------------------------------------------------------------------------------
 
 static const int64_t park_longest_us = 600000000; // of ch_park_delay_us
+static const int64_t file_wait_us = 2000000;
 
 struct batch_walk {
     struct ch_replica *replica;
@@ -158,6 +159,20 @@ struct batch_walk {
     bool is_full;
     int64_t now_us;
 };
+
+// A call that refers to a file which the server does not have yet waits for it, and so does what depends on the call. The time is only a mark:
+// the call goes as soon as the file is there.
+static enum charle_err is_waiting_for_file(struct batch_walk *walk, sqlite3_stmt *row, bool *out, struct charle_error *err)
+{
+    int64_t due_at_us = walk->now_us + file_wait_us;
+    enum charle_err rc = ch_files_hold(walk->replica->files, ch_lite_bytes(row, 3), out, err);
+    if (rc || !*out)
+        return rc;
+    if (!walk->out->due_at_us || due_at_us < walk->out->due_at_us)
+        walk->out->due_at_us = due_at_us;
+    walk->out->waits_for_file = true;
+    return ch_lite_run(&walk->replica->sql, CH_LITE_OUTBOX_HOLD, err, "ii", sqlite3_column_int64(row, 0), due_at_us);
+}
 
 // A call on a row that an earlier, held-back call touched waits with it; everything else overtakes.
 static enum charle_err is_behind_held(struct batch_walk *walk, int64_t position, bool *out, struct charle_error *err)
@@ -208,6 +223,8 @@ static enum charle_err collect(struct batch_walk *walk, enum ch_statement_id cal
         }
         if (!is_numbered)
             rc = is_behind_held(walk, sqlite3_column_int64(row, 0), &is_held, err);
+        if (!rc && !is_numbered && !is_held)
+            rc = is_waiting_for_file(walk, row, &is_held, err);
         if (!rc && is_held)
             continue;
         if (!rc && !ch_push_batch_add(&walk->fill, ch_lite_text(row, 2).len, ch_lite_bytes(row, 3).len)) {

@@ -40,6 +40,7 @@ struct ch_outbox_batch {
     int64_t due_at_us; // when the next call that is held back may go (wall clock); 0: none is
     size_t size;       // bytes of requests
     bool is_full;      // it ended because no more fit
+    bool waits_for_file; // a call was held back until a file it refers to was sent
 };
 CHARLE_MUST_CHECK enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_max, int64_t behind,
                                                        struct charle_arena *arena, struct ch_outbox_batch *out,

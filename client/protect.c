@@ -6,7 +6,10 @@
 //   2  file (old), file.key (old and new data key)            in clear: file.key (new) does not count while the file is in clear
 //   3  … and file.rekey, growing, sealed under the new one
 //   4  file (new), file.key (old and new)                     renamed; the old log was emptied and removed before
-//   5  file (new), file.key (new)
+//   5  … and file.files (new)                                 the same once more; it was under the old key, or in clear, until now
+//   6  file (new), file.files (new), file.key (new)
+//
+// Between 4 and 5 the store of files opens by its own mark (client/files.c). The next try brings it to the key of the file first.
 //
 // A file.rekey that a crash left behind is removed by the next try; it is sealed, so it may lie there.
 #include "base/limits.h"
@@ -149,6 +152,15 @@ static enum charle_err write_next(struct rewriting *rewriting, struct charle_err
     return rc;
 }
 
+static enum charle_err drop_leftover(struct rewriting *rewriting, struct charle_error *err)
+{
+    static const char *const suffixes[] = {".rekey", ".rekey-wal", ".rekey-shm"};
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+        rc = remove_beside(rewriting->file, suffixes[i], err);
+    return rc;
+}
+
 // What was in clear is overwritten before its space is given back. A file system that copies on write, or a flash disk, may keep the
 // old blocks; nothing can be done about that from here.
 static enum charle_err overwrite(int fd, const char *path, struct charle_error *err)
@@ -167,8 +179,8 @@ static enum charle_err overwrite(int fd, const char *path, struct charle_error *
     return fsync(fd) == 0 ? CHARLE_OK : ch_file_fail(path, "cannot be overwritten", errno, err);
 }
 
-// States 4 and 5.
-static enum charle_err put_in_place(struct rewriting *rewriting, const struct charle_client_key *key, struct charle_error *err)
+// State 4, or 5.
+static enum charle_err put_in_place(struct rewriting *rewriting, struct charle_error *err)
 {
     const char *file = rewriting->file;
     int old = rewriting->look.kind == CH_FILE_PLAIN ? open(file, O_RDWR | O_CLOEXEC) : -1;
@@ -183,15 +195,48 @@ static enum charle_err put_in_place(struct rewriting *rewriting, const struct ch
         rc = overwrite(old, file, err);
     if (old >= 0)
         close(old);
-    return rc ? rc : ch_key_write(file, key, &rewriting->keys[1], 1, err);
+    return rc;
 }
 
-static enum charle_err drop_leftover(struct rewriting *rewriting, struct charle_error *err)
+// Brings the store of files beside `file` under the data key of `to`, from whichever it lies under.
+static enum charle_err rewrite_store(const char *file, const struct charle_client_key *key, struct ch_cipher *to, struct charle_error *err)
 {
-    static const char *const suffixes[] = {".rekey", ".rekey-wal", ".rekey-shm"};
-    enum charle_err rc = CHARLE_OK;
-    for (size_t i = 0; !rc && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-        rc = remove_beside(rewriting->file, suffixes[i], err);
+    char store[PATH_MAX];
+    struct rewriting rewriting = {.file = store, .to = to};
+    if (!ch_path_beside(file, ".files", store, sizeof(store)) || !ch_path_beside(store, ".rekey", rewriting.next, sizeof(rewriting.next)))
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the path of the replica is too long");
+    enum charle_err rc = ch_file_look(store, NULL, &rewriting.look, err);
+    bool is_encrypted = rewriting.look.kind == CH_FILE_ENCRYPTED;
+    if (rc || rewriting.look.kind == CH_FILE_BLANK || (is_encrypted && ch_cipher_has_mark(to, rewriting.look.mark)))
+        return rc;
+    rc = drop_leftover(&rewriting, err);
+    if (!rc && is_encrypted)
+        rc = ch_key_open(file, key, rewriting.look.mark, rewriting.keys[0], err);
+    if (!rc && is_encrypted)
+        rc = ch_cipher_open(rewriting.keys[0], NULL, CH_REPLICA_PAGE_SIZE, &rewriting.from, err);
+    if (!rc)
+        rc = write_next(&rewriting, err);
+    if (!rc)
+        rc = put_in_place(&rewriting, err);
+    ch_cipher_close(rewriting.from);
+    sodium_memzero(rewriting.keys, sizeof(rewriting.keys));
+    return rc;
+}
+
+// What an earlier try has left: the keys that the store may lie under are about to be forgotten.
+static enum charle_err settle_store(struct rewriting *rewriting, const struct charle_client_key *key, struct charle_error *err)
+{
+    uint8_t data_key[CH_CIPHER_KEY_SIZE];
+    struct ch_cipher *cipher = NULL;
+    if (rewriting->look.kind != CH_FILE_ENCRYPTED)
+        return CHARLE_OK;
+    enum charle_err rc = ch_key_open(rewriting->file, key, rewriting->look.mark, data_key, err);
+    if (!rc)
+        rc = ch_cipher_open(data_key, NULL, CH_REPLICA_PAGE_SIZE, &cipher, err);
+    sodium_memzero(data_key, sizeof(data_key));
+    if (!rc)
+        rc = rewrite_store(rewriting->file, key, cipher, err);
+    ch_cipher_close(cipher);
     return rc;
 }
 
@@ -208,10 +253,16 @@ static enum charle_err rewrite(struct rewriting *rewriting, const struct charle_
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the path of the replica is too long");
     rc = drop_leftover(rewriting, err);
     if (!rc)
+        rc = settle_store(rewriting, key, err);
+    if (!rc)
         rc = make_keys(rewriting, key, err);
     if (!rc)
         rc = write_next(rewriting, err);
-    return rc ? rc : put_in_place(rewriting, key, err);
+    if (!rc)
+        rc = put_in_place(rewriting, err);
+    if (!rc)
+        rc = rewrite_store(rewriting->file, key, rewriting->to, err);
+    return rc ? rc : ch_key_write(rewriting->file, key, &rewriting->keys[1], 1, err);
 }
 
 int charle_replica_encrypt(const char *file, const struct charle_client_key *key, struct charle_error *err)
@@ -253,7 +304,8 @@ static enum charle_err overwrite_and_remove(const char *file, const char *suffix
 int charle_replica_wipe(const char *file, struct charle_error *err)
 {
     // The lock goes last: while it is there, other programs notice nothing worse than a missing file.
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".rekey", ".rekey-wal", ".rekey-shm", ".sync", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".rekey", ".rekey-wal", ".rekey-shm", ".files", ".files-wal", ".files-shm", ".files-journal",
+                                           ".files.rekey", ".files.rekey-wal", ".files.rekey-shm", ".sync", ".lock"};
     struct ch_file_look look;
     enum charle_err rc = check_path(file, err);
     if (rc)

@@ -252,8 +252,8 @@ static bool is_settled(struct ch_client_core *core)
     struct charle_error err;
     int64_t unsettled = 1;
     pthread_mutex_lock(&core->replica->look_mutex);
-    (void)!ch_lite_number(&core->replica->look, CH_LITE_OUTBOX_UNSETTLED, 1, &unsettled, &err, "ii", core->sync_mark,
-                         core->env->now_wall_us(core->env->ctx));
+    (void)!ch_lite_number(&core->replica->look, CH_LITE_OUTBOX_UNSETTLED, 1, &unsettled, &err, "iii", core->sync_mark,
+                         core->env->now_wall_us(core->env->ctx), (int64_t)ch_core_files_are_stuck(core));
     pthread_mutex_unlock(&core->replica->look_mutex);
     return !unsettled;
 }

@@ -47,6 +47,8 @@ static bool make_ready(struct ch_client_core *core, int64_t behind)
         ch_core_fail(core, &err);
         return false;
     }
+    if (batch.waits_for_file)
+        core->transfer.has_upload = true;
     core->push_wanted = batch.due_at_us != 0;
     if (core->push_wanted)
         wait_until(core, batch.due_at_us);

@@ -262,6 +262,8 @@ static enum charle_err open_locked(struct ch_replica *replica, const struct ch_r
         rc = ch_tables_open(&replica->tables, replica->db, &replica->sql, replica->schema, replica->vfs, err);
     if (!rc)
         rc = open_look(replica, err);
+    if (!rc)
+        rc = ch_files_open(replica, options->key, &replica->files, err);
     return rc;
 }
 
@@ -318,6 +320,7 @@ void ch_replica_close(struct ch_replica *replica)
 {
     if (!replica->file)
         return;
+    ch_files_close(replica->files);
     ch_lite_close_statements(&replica->look);
     charle_db_close(replica->look_db);
     if (replica->sql.db)

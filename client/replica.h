@@ -17,6 +17,7 @@
 #include "client/capture.h"
 #include "client/env.h"
 #include "client/guard.h"
+#include "client/files.h"
 #include "client/key.h"
 #include "client/lock.h"
 #include "client/table.h"
@@ -67,6 +68,7 @@ struct ch_replica {
     struct ch_tables tables;
     struct ch_capture capture;
     struct ch_call_guard guard;  // of calls, on the writing connection
+    struct ch_files *files;      // that rows and calls refer to
     struct charle_method_table methods;
     int checkpoint_pages;        // how long the log may grow
     int wal_pages;               // in the log after the last commit

@@ -287,6 +287,83 @@ CHARLE_MUST_CHECK int charle_client_wait(struct charle_client *client, int64_t t
 CHARLE_MUST_CHECK int charle_client_reply(struct charle_client *client, int64_t ticket, const struct charle_method *method,
                                           struct charle_arena *arena, void *reply, struct charle_error *err);
 
+// --- attachments ------------------------------------------------------------------------------------------------------
+//
+// Files that rows refer to by columns with `attachment: true`: the column holds a file's name, which is the BLAKE2b-256 of its bytes. A file is
+// added here, with or without a network, and then mentioned in an ordinary call, in a field of its own; the library sends it before that call,
+// in pieces, and goes on where it was after any interruption. Calls that have nothing to do with the file do not wait for it. Who sees a
+// row that refers to a file may fetch it.
+//
+// Files lie beside the replica in "<file>.files", encrypted as it is. What was fetched or sent is kept up to a budget of bytes; the file used
+// longest ago goes first, pinned ones and those that wait to be sent never do.
+
+struct charle_attachment_ref {
+    char hash[65];           // what the column holds: 64 hexadecimal digits
+    int64_t size;            // bytes
+    char media_type[128];    // "image/png"; empty: nobody said
+};
+
+struct charle_attachment_source { // one of path, fd and bytes
+    const char *path;
+    int fd;                  // read from its present position to the end; only with has_fd
+    bool has_fd;
+    const void *bytes;
+    size_t size;
+    const char *media_type;  // NULL: nobody says
+};
+
+// Adds a file: a copy of it is durable on return, and sent when there is a network. Adding the same bytes again is fine. Errors: NOT_FOUND, IO (the source), DISK_FULL, TOO_LARGE (64 GiB; what the server takes is its own setting), READ_ONLY, BUSY.
+CHARLE_MUST_CHECK int charle_attachment_put(struct charle_client *client, const struct charle_attachment_source *source,
+                                            struct charle_attachment_ref *out, struct charle_error *err);
+
+// Told on the calling thread now and then while a file is fetched. total 0: not known yet. false gives up waiting; what came is kept.
+typedef bool (*charle_attachment_fn)(void *ctx, int64_t have, int64_t total);
+
+struct charle_attachment_options {
+    uint32_t timeout_ms;     // 0: no limit
+    bool is_local;           // do not ask the server: NOT_FOUND when the file is not here
+    const char *path;        // writes the file there as well: it is complete or not there; an older one is replaced
+    charle_attachment_fn fn; // may be NULL
+    void *ctx;
+};
+
+// Hands out a file, fetched when it is not here. out_ref and out_fd may be NULL; the descriptor reads from the first byte, is the
+// caller's to close and has no name anywhere (in memory when the replica is encrypted). `options` may be NULL.
+// Errors: NOT_FOUND (no such file, or no row that refers to it may be seen), DATA_LOSS, DISK_FULL, CANCELLED (by fn), and those of
+// charle_client_sync. Asking again goes on where it was.
+CHARLE_MUST_CHECK int charle_attachment_get(struct charle_client *client, const char *hash, const struct charle_attachment_options *options,
+                                            struct charle_attachment_ref *out_ref, int *out_fd, struct charle_error *err);
+
+// Asks for a file without waiting; charle_attachments shows how far it is, and CHARLE_EVENT_STATUS tells of progress.
+CHARLE_MUST_CHECK int charle_attachment_want(struct charle_client *client, const char *hash, struct charle_error *err);
+
+enum charle_attachment_state {
+    CHARLE_ATTACHMENT_UNSENT = 1,   // nowhere but here
+    CHARLE_ATTACHMENT_HERE = 2,     // a copy of what the server has
+    CHARLE_ATTACHMENT_FETCHING = 3, // `have` bytes are here
+    CHARLE_ATTACHMENT_REFUSED = 4,  // the server will not take it, or not give it: `problem`
+};
+struct charle_attachment_entry { // valid during the callback
+    const char *hash;
+    const char *media_type; // NULL: not known
+    int64_t size;           // 0 and FETCHING: not known yet
+    int64_t have;
+    enum charle_attachment_state state;
+    bool is_pinned;
+    const char *problem;    // NULL: none
+};
+typedef bool (*charle_attachment_list_fn)(void *ctx, const struct charle_attachment_entry *entry); // false ends the walk
+
+// Walks through the files on this replica, in the order they came.
+CHARLE_MUST_CHECK int charle_attachments(struct charle_client *client, charle_attachment_list_fn fn, void *ctx, struct charle_error *err);
+
+// A pinned file is never evicted. NOT_FOUND when it is not here.
+CHARLE_MUST_CHECK int charle_attachment_pin(struct charle_client *client, const char *hash, bool is_pinned, struct charle_error *err);
+// Lets go of a file. FAILED_PRECONDITION when it waits to be sent, or is pinned.
+CHARLE_MUST_CHECK int charle_attachment_drop(struct charle_client *client, const char *hash, struct charle_error *err);
+// How many bytes of files may stay here, kept in the store; 0: the default, 256 MiB. Evicts at once what is above it.
+CHARLE_MUST_CHECK int charle_client_set_attachment_budget(struct charle_client *client, int64_t bytes, struct charle_error *err);
+
 // --- what waits, and what the server said -----------------------------------------------------------------------------
 
 enum charle_call_state {

@@ -53,6 +53,11 @@ bool ch_cipher_is_mark(const uint8_t bytes[CH_CIPHER_MARK_SIZE])
     return memcmp(bytes, mark_text, 8) == 0;
 }
 
+bool ch_cipher_has_mark(const struct ch_cipher *cipher, const uint8_t bytes[CH_CIPHER_MARK_SIZE])
+{
+    return memcmp(bytes, cipher->mark, CH_CIPHER_MARK_SIZE) == 0;
+}
+
 int ch_cipher_note_damage(struct cipher_file *file, const char *format, ...)
 {
     va_list args;

@@ -61,6 +61,7 @@ bool ch_cipher_was_forgiving(const struct ch_cipher *cipher); // NULL: no
 // What files under this key begin with.
 void ch_cipher_mark(const uint8_t key[CH_CIPHER_KEY_SIZE], uint8_t out[CH_CIPHER_MARK_SIZE]);
 bool ch_cipher_is_mark(const uint8_t bytes[CH_CIPHER_MARK_SIZE]); // of any key
+bool ch_cipher_has_mark(const struct ch_cipher *cipher, const uint8_t bytes[CH_CIPHER_MARK_SIZE]); // of its own key
 
 // For a new database, before its first table: sets the size of its pages and makes room for the seals in them. Nothing
 // on other VFSs and on databases that exist. Returns a code of SQLite's.
