@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "client/apply_parts.h"
 #include "client/outbox.h"
 #include "msg/wire.h"
@@ -252,10 +253,35 @@ static enum charle_err fit_delta(struct application *a, const struct charle_scop
     if (sqlite3_column_int(row, 2) == CH_SCOPE_READY)
         *out_fit = ch_delta_fit(sqlite3_column_int64(row, 0), delta->from, delta->to);
     ch_lite_end(row);
+    if (*out_fit == CH_DELTA_GAP && CH_PLANTED(GAP_TAKEN))
+        *out_fit = CH_DELTA_APPLIES;
     if (*out_fit == CH_DELTA_GAP)
         return charle_fail(err, CHARLE_ABORTED, "the server's changes of %.*s do not join on to what is here; asking again",
                            CHARLE_FMT(delta->scope));
     return CHARLE_OK;
+}
+
+// Planted: what was done so far is committed by itself.
+static enum charle_err commit_here(struct application *a, struct charle_error *err)
+{
+    enum charle_err rc = ch_replica_end(a->replica, CHARLE_OK, err);
+    return rc ? rc : ch_replica_begin(a->replica, CH_FETCHABLE, err);
+}
+
+static enum charle_err plant_in_delta(struct application *a, const struct charle_scope_delta *delta, enum ch_delta_fit *fit,
+                                      struct charle_error *err)
+{
+    if (CH_PLANTED(PAGE_WITHOUT_TRANSACTION))
+        return commit_here(a, err);
+    if (!CH_PLANTED(CURSOR_BEFORE_ROWS) || *fit == CH_DELTA_GAP)
+        return CHARLE_OK;
+    enum charle_err rc = CHARLE_OK;
+    if (*fit == CH_DELTA_APPLIES)
+        rc = ch_lite_run(a->tables->sql, CH_LITE_CURSOR_NEXT, err, "sii", delta->scope, delta->to, (int64_t)delta->lineage);
+    *fit = CH_DELTA_APPLIES;
+    if (!rc)
+        rc = ch_lite_run(a->tables->sql, CH_LITE_CURSOR_MOVE, err, "");
+    return rc ? rc : commit_here(a, err);
 }
 
 typedef enum charle_err (*table_fn)(struct application *a, struct charle_str scope, const struct charle_table_delta *delta,
@@ -293,6 +319,8 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
         const struct charle_table_delta *const *tables = deltas[i]->table.items;
         enum ch_delta_fit fit;
         enum charle_err rc = fit_delta(a, deltas[i], &fit, err);
+        if (!rc)
+            rc = plant_in_delta(a, deltas[i], &fit, err);
         if (rc)
             return rc;
         for (size_t t = 0; fit == CH_DELTA_APPLIES && t < deltas[i]->table.count; t++) {
@@ -311,7 +339,10 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
 
 enum charle_err ch_apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
-    enum charle_err rc = each_table(a, page, apply_table_gone, err);
+    bool is_planted = CH_PLANTED(DELETES_LAST);
+    enum charle_err rc = each_table(a, page, is_planted ? apply_table_rows : apply_table_gone, err);
+    if (!rc && is_planted)
+        return each_table(a, page, apply_table_gone, err);
     return rc ? rc : each_table(a, page, apply_table_rows, err);
 }
 
@@ -718,7 +749,11 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
 {
     struct ch_replica *replica = a->replica;
     const struct ch_client_env *env = replica->env;
-    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_MOVE, err, "");
+    enum charle_err rc = CH_PLANTED(CURSOR_AFTER_ROWS) ? commit_here(a, err) : CHARLE_OK;
+    if (!rc && CH_PLANTED(REPAIR_DROPS_CALLS) && a->options->staged)
+        rc = ch_lite_script(&replica->sql, "delete from charle_outbox where state = 1", "planting", err);
+    if (!rc)
+        rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_MOVE, err, "");
     if (!rc)
         rc = judge_seen(a, err);
     if (!rc)

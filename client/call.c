@@ -1,4 +1,5 @@
 // Running calls on the replica: for the application, and again for a rebase.
+#include "base/plant.h"
 #include "client/rebase.h"
 #include "client/reply.h"
 
@@ -246,7 +247,7 @@ static enum charle_err run_new(struct ch_replica *replica, const struct charle_m
 enum charle_err ch_replica_call(struct ch_replica *replica, const struct charle_method *method, struct charle_bytes request,
                                 struct charle_buf *reply, int64_t *out_ticket, struct charle_error *err)
 {
-    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
+    enum charle_err rc = ch_replica_begin(replica, CH_PLANTED(CALL_NOT_SYNCED) ? CH_FETCHABLE : CH_DURABLE, err);
     return rc ? rc : ch_replica_end(replica, run_new(replica, method, request, reply, out_ticket, err), err);
 }
 

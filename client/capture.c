@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "db/sqlite/sqlite.h"
 #include "base/limits.h"
+#include "base/plant.h"
 
 static struct charle_str key_of(const struct ch_capture *capture, const struct ch_captured *row)
 {
@@ -162,7 +163,8 @@ enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, st
         if (!row->had_row)
             image = (struct charle_bytes){0};
         int64_t tab = row->table->schema->id;
-        rc = ch_lite_run(sql, CH_LITE_BASE_ADD, err, "isb", tab, key_of(capture, row), image);
+        if (!CH_PLANTED(BASE_NOT_KEPT))
+            rc = ch_lite_run(sql, CH_LITE_BASE_ADD, err, "isb", tab, key_of(capture, row), image);
         if (!rc)
             rc = ch_lite_run(sql, CH_LITE_TOUCH_ADD, err, "isi", tab, key_of(capture, row), position);
     }

@@ -3,6 +3,7 @@
 #include "client/reply.h"
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "sync/hash.h"
 #include "sync/outbox.h"
 
@@ -264,6 +265,21 @@ static enum charle_err number_calls(struct batch_walk *walk, struct charle_error
     return rc ? rc : ch_meta_set_number(sql, "last_hash", hash, err);
 }
 
+// Planted: of two calls beside each other that have no numbers yet the one with the earlier clock goes first.
+static void plant_clock(struct batch_walk *walk)
+{
+    for (size_t i = 1; i < walk->out->request.call.count; i++) {
+        if (!walk->is_new[i - 1] || walk->calls[i]->at.us >= walk->calls[i - 1]->at.us)
+            continue;
+        const struct charle_call *call = walk->calls[i];
+        int64_t position = walk->positions[i];
+        walk->calls[i] = walk->calls[i - 1];
+        walk->positions[i] = walk->positions[i - 1];
+        walk->calls[i - 1] = call;
+        walk->positions[i - 1] = position;
+    }
+}
+
 static enum charle_err number_in_transaction(struct batch_walk *walk, struct charle_error *err)
 {
     bool any = false;
@@ -312,9 +328,14 @@ enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_ma
     if (rc)
         return rc;
     // Calls that were held back are older than some that have numbers: those with numbers go first, or the numbers would jump.
-    rc = collect(&walk, CH_LITE_OUTBOX_UNJUDGED, behind, err);
-    if (!rc && !walk.is_full)
+    if (CH_PLANTED(NEWEST_FIRST))
         rc = collect(&walk, CH_LITE_OUTBOX_UNSENT, 0, err);
+    if (!rc)
+        rc = collect(&walk, CH_LITE_OUTBOX_UNJUDGED, behind, err);
+    if (!rc && !walk.is_full && !CH_PLANTED(NEWEST_FIRST))
+        rc = collect(&walk, CH_LITE_OUTBOX_UNSENT, 0, err);
+    if (!rc && CH_PLANTED(CLOCK_ORDERS))
+        plant_clock(&walk);
     if (!rc)
         rc = number_in_transaction(&walk, err);
     if (!rc)

@@ -5,6 +5,7 @@
 // server does not know marks where a copy of this replica went its own way.
 #include "client/core_parts.h"
 
+#include "base/plant.h"
 #include "sync/outbox.h"
 #include "msg/wire.h"
 
@@ -66,6 +67,13 @@ static bool make_ready(struct ch_client_core *core, int64_t behind)
     return true;
 }
 
+static void plant_in_outbox(struct ch_client_core *core, bool is_planted, const char *sql)
+{
+    struct charle_error err;
+    if (is_planted && !ch_replica_begin(core->replica, CH_DURABLE, &err))
+        (void)!ch_replica_end(core->replica, ch_lite_script(&core->replica->sql, sql, "planting", &err), &err);
+}
+
 static void send_ready(struct ch_client_core *core)
 {
     core->push_sent = core->push_next;
@@ -73,6 +81,7 @@ static void send_ready(struct ch_client_core *core)
     charle_buf_reset(&core->push_reply);
     core->push_call = ++core->last_id;
     ch_core_meter_note(core, core->push_next_request.size);
+    plant_in_outbox(core, CH_PLANTED(SENT_IS_DONE), "update charle_outbox set state = 5, kind = 1 where state = 2");
     core->env->call_start(core->env->ctx, core->push_call, CHARLE_STR("charle.Sync/Push"), charle_buf_bytes(&core->push_next_request),
                           PUSH_TIMEOUT_MS);
 }
@@ -99,6 +108,7 @@ static void try_later(struct ch_client_core *core)
     uint64_t random;
     core->env->random(core->env->ctx, &random, sizeof(random));
     core->push_failures++;
+    plant_in_outbox(core, CH_PLANTED(NEW_NUMBER_ON_RETRY), "update charle_outbox set state = 1, sequence = null, hash = null where state = 2");
     core->push_wanted = true;
     core->push_at = ch_core_now(core) + ch_redial_delay_us(core->push_failures, random);
 }

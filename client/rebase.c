@@ -1,6 +1,7 @@
 #include "client/rebase.h"
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "sync/outbox.h"
 
 #include <stdlib.h>
@@ -157,6 +158,8 @@ static enum charle_err run_some(struct ch_rebase *rebase, struct charle_error *e
         qsort(rebase->again, rebase->again_count, sizeof(*rebase->again), compare_positions);
     for (size_t i = 0; !rc && i < rebase->again_count; i++) {
         bool waiting = false;
+        if (CH_PLANTED(REBASE_SKIPS_ONE) && i == 1)
+            continue;
         if (i && rebase->again[i] == rebase->again[i - 1])
             continue;
         rc = is_waiting(rebase->replica, rebase->again[i], &waiting, err);

@@ -4,6 +4,7 @@
 // whose row is not in the scope now is gone from it: deleted, or moved to where `still_in` says.
 //
 // Keys are asked for in batches, always two at a time: PostgreSQL reads the rows of one while those of the other are encoded.
+#include "base/plant.h"
 #include "charle/sync.charle.h"
 #include "msg/wire.h"
 #include "server/sync/parts.h"
@@ -305,7 +306,7 @@ static enum charle_err write_table(struct delta *delta, uint32_t id, struct char
     if (!asking.view)
         return CHARLE_OK;
     enum charle_err rc = write_rows(delta, &asking, err);
-    for (size_t i = 0; rc == CHARLE_OK && i < asking.gone; i += KEYS_A_QUERY)
+    for (size_t i = 0; rc == CHARLE_OK && i < asking.gone && !CH_PLANTED(EXIT_NOT_SENT); i += KEYS_A_QUERY)
         rc = write_gone(delta, views, keys + i, asking.gone - i < KEYS_A_QUERY ? asking.gone - i : KEYS_A_QUERY, err);
     return rc;
 }

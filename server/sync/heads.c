@@ -1,4 +1,5 @@
 // Heads, epochs and cursors: is what a replica holds a moment of this history?
+#include "base/plant.h"
 #include "server/sync/parts.h"
 #include "sync/cursor.h"
 
@@ -85,7 +86,7 @@ static bool lineage_fits(const struct ch_epochs *epochs, int64_t epoch, uint64_t
 {
     for (size_t i = 0; i < epochs->count; i++) {
         if (epochs->epochs[i] == epoch)
-            return epochs->lineages[i] == lineage;
+            return epochs->lineages[i] == lineage || CH_PLANTED(LINEAGE_IGNORED);
     }
     return false;
 }
@@ -95,7 +96,7 @@ static bool lineage_fits(const struct ch_epochs *epochs, int64_t epoch, uint64_t
 static bool is_on_history(const struct ch_head *head, int64_t stamp)
 {
     int64_t epoch = ch_stamp_epoch(stamp);
-    if (epoch == ch_stamp_epoch(head->stamp))
+    if (epoch == ch_stamp_epoch(head->stamp) || CH_PLANTED(HISTORY_IGNORED))
         return stamp <= head->stamp;
     for (size_t i = 0; i < head->history_count; i++) {
         if (ch_stamp_epoch(head->history[i]) == epoch)
@@ -107,12 +108,12 @@ static bool is_on_history(const struct ch_head *head, int64_t stamp)
 enum ch_cursor_state ch_head_judge(const struct ch_head *head, const struct ch_epochs *epochs, int64_t stamp, uint64_t lineage)
 {
     if (stamp == 0) // the scope as it was before anything touched it
-        return head->stamp == 0 ? CH_CURSOR_EQUAL : head->floor == 0 ? CH_CURSOR_BEHIND : CH_CURSOR_LOST;
+        return head->stamp == 0 ? CH_CURSOR_EQUAL : head->floor == 0 || CH_PLANTED(FLOOR_IGNORED) ? CH_CURSOR_BEHIND : CH_CURSOR_LOST;
     if (stamp < 0 || !is_on_history(head, stamp) || !lineage_fits(epochs, ch_stamp_epoch(stamp), lineage))
         return CH_CURSOR_LOST;
     if (stamp == head->stamp)
         return CH_CURSOR_EQUAL;
-    return stamp < head->floor ? CH_CURSOR_LOST : CH_CURSOR_BEHIND;
+    return stamp < head->floor && !CH_PLANTED(FLOOR_IGNORED) ? CH_CURSOR_LOST : CH_CURSOR_BEHIND;
 }
 
 enum charle_err ch_device_sequence(struct charle_db *db, struct charle_str device_id, int64_t *out, struct charle_error *err)

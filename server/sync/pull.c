@@ -2,6 +2,7 @@
 //
 // Everything is read in one read-only snapshot: what the person may see now, the heads, the changes between, the device's last call. So a
 // gained scope, a lost one and the rows that came with the change of grants belong to the same moment.
+#include "base/plant.h"
 #include "server/sync/page.h"
 #include "server/sync/parts.h"
 
@@ -42,6 +43,12 @@ static enum charle_err read_scopes(struct pull *pull, const struct ch_sync_peer 
     enum charle_err rc = ch_sync_scopes_of(pull->sync, pull->db, peer, pull->arena, &granted, &count, err);
     if (rc)
         return rc;
+    if (CH_PLANTED(SCOPES_FROM_REQUEST) && pull->request->cursor.count > count) {
+        struct charle_str *asked = charle_arena_array(pull->arena, pull->request->cursor.count, sizeof(*asked));
+        for (count = 0; count < pull->request->cursor.count; count++)
+            asked[count] = cursors_of(&pull->request->cursor)[count]->scope;
+        granted = asked;
+    }
     struct charle_str *scopes = charle_arena_array(pull->arena, count + 1, sizeof(*scopes));
     struct charle_str own = charle_arena_printf(pull->arena, "device:%.*s", CHARLE_FMT(pull->request->device_id));
     if (!scopes || !own.ptr)
@@ -184,7 +191,8 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
                         const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send, void *ctx,
                         struct ch_positions *out, struct charle_error *err)
 {
-    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    const struct charle_begin_options snapshot = {
+        .isolation = CH_PLANTED(TWO_SNAPSHOTS) ? CHARLE_READ_COMMITTED : CHARLE_REPEATABLE_READ, .is_read_only = true};
     struct pull pull = {.sync = sync, .db = db, .request = request, .arena = arena, .out = out};
     *out = (struct ch_positions){.is_whole = true};
     enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);

@@ -4,9 +4,13 @@
 // a row together: the numbers from `first` to `sequence`, with the chain hash of each, by which a repeat is told from a copy's call.
 #include "server/sync/push_parts.h"
 
+#include "base/plant.h"
+
 enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err)
 {
     const struct charle_value params[] = {charle_text(push->request->device_id), charle_int8(push->request->acknowledged.value)};
+    if (CH_PLANTED(VERDICT_FORGOTTEN))
+        return charle_exec(push->db, "delete from charle.verdict where device_id = $1", params, 1, NULL, err);
     if (!push->request->acknowledged.has || push->request->acknowledged.value <= 0)
         return CHARLE_OK;
     return charle_exec(push->db, "delete from charle.verdict where device_id = $1 and sequence <= $2", params, 2, NULL, err);
@@ -89,7 +93,7 @@ static enum charle_err take_stored(struct ch_push *push, struct charle_rows *row
     if (index >= push->first_new)
         return CHARLE_OK;
     rc = read_verdict(push, rows, &push->verdicts[index], &hash, err);
-    if (rc == CHARLE_OK && hash != ch_push_call(push, index)->hash)
+    if (rc == CHARLE_OK && hash != ch_push_call(push, index)->hash && !CH_PLANTED(CHAIN_UNCHECKED))
         rc = ch_push_refuse_copy(ch_push_call(push, index), err);
     return rc;
 }
@@ -114,7 +118,7 @@ enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
         rc = take_stored(push, rows, err);
     charle_rows_close(rows);
     if (rc == CHARLE_DONE)
-        rc = last->sequence == push->last_sequence && last->hash != push->last_hash ? ch_push_refuse_copy(last, err) : CHARLE_OK;
+        rc = last->sequence == push->last_sequence && last->hash != push->last_hash && !CH_PLANTED(CHAIN_UNCHECKED) ? ch_push_refuse_copy(last, err) : CHARLE_OK;
     return rc;
 }
 
@@ -204,6 +208,8 @@ enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
     struct applied applied = {charle_arena_array(push->arena, count, sizeof(int64_t)), charle_arena_array(push->arena, count, sizeof(int64_t)),
                               charle_arena_array(push->arena, count, sizeof(struct charle_bytes)), 0};
     enum charle_err rc = CHARLE_OK;
+    if (CH_PLANTED(VERDICT_NOT_STORED))
+        return CHARLE_OK;
     if (!applied.sequences || !applied.hashes || !applied.replies)
         return no_room(push, err);
     for (size_t i = push->first_new, taken; rc == CHARLE_OK && i < count; i += taken) {

@@ -85,8 +85,8 @@ bool actions_write(const struct actions *actions, const struct world_options *op
     if (!file)
         return false;
     fprintf(file, "# a run of the simulation: sim_test --replay FILE --trace\n");
-    fprintf(file, "world %" PRIu64 " %d %d %d %d\n", options->seed, options->steps, options->may_restart_postgres,
-            options->may_restore, (int)options->plant);
+    fprintf(file, "world %" PRIu64 " %d %d %d\n", options->seed, options->steps, options->may_restart_postgres,
+            options->may_restore);
     for (size_t i = 0; i < actions->count; i++) {
         const struct action *action = &actions->items[i];
         fprintf(file, "%c %d %" PRId64 " %" PRIu64, action->kind, action->who, action->at, action->seed);
@@ -99,15 +99,13 @@ bool actions_write(const struct actions *actions, const struct world_options *op
 static bool read_line(const char *line, struct actions *actions, struct world_options *options)
 {
     struct action action;
-    int restart, restore, plant;
+    int restart, restore;
     char name[40] = "";
     if (line[0] == '#')
         return true;
-    if (sscanf(line, "world %" SCNu64 " %d %d %d %d", &options->seed, &options->steps, &restart, &restore, &plant) ==
-        5) {
+    if (sscanf(line, "world %" SCNu64 " %d %d %d", &options->seed, &options->steps, &restart, &restore) == 4) {
         options->may_restart_postgres = restart;
         options->may_restore = restore;
-        options->plant = (enum world_plant)plant;
         return true;
     }
     if (sscanf(line, "end %" SCNd64, &actions->end_at) == 1)

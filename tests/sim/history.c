@@ -134,22 +134,27 @@ static enum charle_err read_rows(struct oracle *oracle, struct charle_db *db, st
     return CHARLE_OK;
 }
 
-static enum charle_err read_heads(struct charle_db *db, struct version *version, struct charle_error *err)
+static enum charle_err read_heads(struct world *world, struct charle_db *db, struct version *version,
+                                  struct charle_error *err)
 {
     struct charle_rows *rows = NULL;
     size_t capacity = 0;
-    enum charle_err rc = charle_query(
-        db,
-        "select h.scope, h.v, e.lineage from charle.head h left join charle.epoch e on e.epoch = h.v >> 33 "
-        "where h.scope not like 'device:%' order by h.scope collate \"C\"",
-        NULL, 0, &rows, err);
+    enum charle_err rc = charle_query(db,
+                                      "select h.scope, h.v, e.lineage, (select min(c.what) from sim.complaint c) from "
+                                      "charle.head h left join charle.epoch e on e.epoch = h.v >> 33 "
+                                      "where h.scope not like 'device:%' order by h.scope collate \"C\"",
+                                      NULL, 0, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
-        struct charle_value scope, stamp, lineage;
+        struct charle_value scope, stamp, lineage, complaint;
         rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &scope, err);
         if (rc == CHARLE_OK)
             rc = charle_rows_value(rows, 1, CHARLE_TYPE_INT8, false, &stamp, err);
         if (rc == CHARLE_OK)
             rc = charle_rows_value(rows, 2, CHARLE_TYPE_INT8, false, &lineage, err);
+        if (rc == CHARLE_OK)
+            rc = charle_rows_value(rows, 3, CHARLE_TYPE_TEXT, false, &complaint, err);
+        if (rc == CHARLE_OK && !complaint.is_null)
+            world_fail(world, "a transaction raised heads out of order: %.*s", CHARLE_FMT(complaint.text));
         if (rc)
             break;
         if (version->head_count == capacity) {
@@ -230,7 +235,7 @@ void oracle_commit(struct oracle *oracle, const char *by)
     struct charle_error err = {0};
     struct version version = {0};
     struct charle_db *db = server_db(oracle->world->server);
-    enum charle_err rc = read_heads(db, &version, &err);
+    enum charle_err rc = read_heads(oracle->world, db, &version, &err);
     if (rc == CHARLE_OK)
         rc = read_rows(oracle, db, &version, &err);
     if (rc) {

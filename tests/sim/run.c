@@ -11,7 +11,7 @@ static const char usage[] =
     "  --seed N | --seeds FROM TO   which worlds (1)\n"
     "  --steps M                    of each (1000)\n"
     "  --restart | --restore | --mix  PostgreSQL stops at times; an old copy is put back; both, in some worlds\n"
-    "  --plant K                    a fault is planted\n"
+    "  --plant NAME                 a fault is planted; ? lists them\n"
     "  --twice                      each world runs twice and must do the same\n"
     "  --trace, --until STEP        every step is printed; stops after this one\n"
     "  --save FILE                  writes down what was done\n"
@@ -100,6 +100,21 @@ static void print_totals(const struct totals *t, double seconds)
            t->restores);
 }
 
+static bool find_plant(const char *name, struct world_options *options)
+{
+    const struct plant_spec *spec = plant_named(name);
+    if (spec) {
+        options->plant = spec->plant;
+        options->may_restart_postgres = options->may_restart_postgres || spec->needs_restart;
+        options->may_restore = options->may_restore || spec->needs_restore;
+        return true;
+    }
+    fprintf(stderr, "sim: there is no fault %s. There are:\n", name);
+    for (int i = 0; (spec = plant_at(i)); i++)
+        fprintf(stderr, "  %-24s %s\n", spec->name, spec->what);
+    return false;
+}
+
 static bool read_arguments(int argc, char **argv, struct arguments *out)
 {
     struct world_options *options = &out->options;
@@ -115,9 +130,10 @@ static bool read_arguments(int argc, char **argv, struct arguments *out)
             options->steps = atoi(argv[++i]);
         else if (strcmp(name, "--until") == 0 && has_value)
             options->until = atoll(argv[++i]);
-        else if (strcmp(name, "--plant") == 0 && has_value)
-            options->plant = (enum world_plant)atoi(argv[++i]);
-        else if (strcmp(name, "--save") == 0 && has_value)
+        else if (strcmp(name, "--plant") == 0 && has_value) {
+            if (!find_plant(argv[++i], options))
+                return false;
+        } else if (strcmp(name, "--save") == 0 && has_value)
             out->save = argv[++i];
         else if (strcmp(name, "--replay") == 0 && has_value)
             out->replay = argv[++i];

@@ -107,10 +107,27 @@ static const char clock_sql[] =
     "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'clock_timestamp()',"
     "  '(timestamptz ''2026-01-01'' + current_setting(''sim.seconds'')::int * interval ''1 s'')'); end $do$;";
 
+// Heads are raised in the order of their scopes, or two transactions could wait for each other. A transaction that
+// raises twice says so.
+static const char order_sql[] =
+    "create schema sim; create table sim.complaint (what text);"
+    "create function sim.in_order() returns trigger language plpgsql security definer set search_path = pg_catalog, "
+    "pg_temp as $f$"
+    "  declare last text := coalesce(current_setting('sim.last', true), ''); mark text := pg_current_xact_id()::text "
+    "|| ' ';"
+    "  begin"
+    "    if left(last, length(mark)) = mark and new.scope < substr(last, length(mark) + 1) collate \"C\""
+    "        and coalesce(current_setting('sim.again', true), '') = '' then"
+    "      insert into sim.complaint values (new.scope || ' was raised behind ' || substr(last, length(mark) + 1)); "
+    "end if;"
+    "    perform pg_catalog.set_config('sim.last', mark || new.scope, true); return null;"
+    "  end $f$;"
+    "create trigger in_order after insert or update of v on charle.head for each row execute function sim.in_order();";
+
 // One thread runs everybody, so whoever waits for another's lock waits in vain: however long somebody is ready to wait,
 // he is told at once. The server's connections find this function before PostgreSQL's own.
 static const char patience_sql[] =
-    "create schema sim; create function sim.set_config(text, text, bool) returns text language sql as"
+    "create function sim.set_config(text, text, bool) returns text language sql as"
     "  $$ select pg_catalog.set_config($1, case $1 when 'lock_timeout' then '" WORLD_LOCK_TIMEOUT
     "' else $2 end, $3) $$;";
 
@@ -120,7 +137,7 @@ static bool fill_template(struct charle_db *db, const char *argument)
     (void)argument;
     ch_ddl_write(&sim_schema_tables, CH_DDL_PG, &ddl);
     const char *text = charle_buf_text(&ddl);
-    bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, patience_sql) &&
+    bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, order_sql) && exec(db, patience_sql) &&
                    exec(db, "set sim.seconds = 0") && text && exec(db, text) && exec(db, seed_sql) &&
                    exec(db, "analyze");
     charle_buf_deinit(&ddl);

@@ -56,29 +56,11 @@ static void repeats_itself(void **state)
     }
 }
 
-// Each planted fault is found within a few worlds.
-static void finds_planted_faults(void **state)
-{
-    (void)state;
-    for (int plant = PLANT_NONE + 1; plant < PLANT_COUNT; plant++) {
-        bool is_found = false;
-        for (uint64_t seed = 101; !is_found && seed < 111; seed++) {
-            struct world_options options = run_options_of(seed, STEPS);
-            options.may_restart_postgres = options.may_restore = plant >= PLANT_NO_REPAIR;
-            options.plant = (enum world_plant)plant;
-            is_found = run_world(shared, &options).has_failed;
-        }
-        if (!is_found)
-            fail_msg("fault %d was planted and not found", plant);
-    }
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_every_replica_right),
         cmocka_unit_test(repeats_itself),
-        cmocka_unit_test(finds_planted_faults),
     };
     setvbuf(stdout, NULL, _IOLBF, 0); // what was said before a crash is worth having
     shared = world_shared_new();

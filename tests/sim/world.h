@@ -35,27 +35,44 @@ enum {
 // How long PostgreSQL waits for a lock, whatever it is told: nobody can let go meanwhile.
 #define WORLD_LOCK_TIMEOUT "2ms"
 
-// Faults of the world itself, planted to see that the oracle finds them.
+// Faults of the world itself, and of the functions in its database, planted to see that the oracle finds them. The product's own are counted from
+// PLANT_PRODUCT on (base/plant.h, product.c).
 enum world_plant {
     PLANT_NONE,
-    PLANT_LOSE_ROW,        // a page loses one row on its way
-    PLANT_HALF_MOMENT,     // the pages of a moment are cut: the first says it is the last
-    PLANT_KEEP_LOST,       // the client is not told that it lost a scope
-    PLANT_FORGET_NUMBERS,  // the server forgets a device's last calls, as if they were remembered outside the
-                           // transaction
-    PLANT_LOSE_OUTBOX,     // a crash takes the newest call away
-    PLANT_SILENT_WRITER,   // a foreign writer's change is not stamped
-    PLANT_EARLY_CURSOR,    // a page's cursor arrives without its rows
-    PLANT_LOSE_GONE,       // a page loses one row that is gone
-    PLANT_FORGET_STILL_IN, // a row that left one scope is said to be in none
-    PLANT_CURSOR_AHEAD,    // a page moves the cursor too far
-    PLANT_LOSE_SCOPE,      // the list of scopes lacks one
-    PLANT_COPY_LOSES_ROW,  // a page of a copy loses one row
-    // These take a database that goes back in time.
-    PLANT_NO_REPAIR,       // nobody is told that the past was rewritten
-    PLANT_EPOCH_UNCHECKED, // the triggers count on where the old copy was
+    PLANT_LOSE_ROW,
+    PLANT_HALF_MOMENT,
+    PLANT_KEEP_LOST,
+    PLANT_FORGET_NUMBERS,
+    PLANT_LOSE_OUTBOX,
+    PLANT_SILENT_WRITER,
+    PLANT_EARLY_CURSOR,
+    PLANT_LOSE_GONE,
+    PLANT_FORGET_STILL_IN,
+    PLANT_CURSOR_AHEAD,
+    PLANT_LOSE_SCOPE,
+    PLANT_COPY_LOSES_ROW,
+    PLANT_NO_REPAIR,
+    PLANT_EPOCH_UNCHECKED,
+    PLANT_EPOCH_BY_CLOCK,
+    PLANT_RAISE_EARLY,
+    PLANT_HEADS_UNSORTED,
+    PLANT_SECOND_RAISE_LOST,
+    PLANT_SPILL_LOST,
+    PLANT_TRUNCATE_UNSTAMPED,
+    PLANT_FLOOR_NOT_MOVED,
+    PLANT_ASYNC_COMMIT,
     PLANT_COUNT,
+    PLANT_PRODUCT = 100,
 };
+
+struct plant_spec {
+    int plant;
+    const char *name, *what;
+    bool needs_restart, needs_restore; // of PostgreSQL
+};
+// NULL behind the last one. Without the product's when the program was built without them.
+const struct plant_spec *plant_at(int index);
+const struct plant_spec *plant_named(const char *name); // NULL: there is none
 
 struct world_shared; // the cluster and the template, made once for all runs
 
@@ -83,7 +100,7 @@ struct world_options {
     bool is_traced;            // every step is printed
     bool may_restart_postgres; // costs a second each
     bool may_restore;          // a cold copy is put back once
-    enum world_plant plant;
+    int plant;
     const char *program;          // for the command that repeats a run
     int64_t until;                // stops after this step, without an end; 0: goes to the end
     const struct actions *replay; // these and no others; NULL: as the dice say
@@ -223,6 +240,11 @@ bool plant_spoil_pull(struct world *world, struct charle_bytes message, struct c
 bool plant_spoil_copy(struct world *world, struct charle_bytes message, struct charle_arena *arena,
                       struct charle_buf *out);
 bool plant_in_database(struct world *world, struct charle_db *db, struct charle_error *err); // false: it cannot be done
+
+// --- product.c -------------------------------------------------------------------------------------------------------
+
+const struct plant_spec *product_plant_at(int index); // NULL behind the last one
+void product_plant(int plant);                        // makes it active, and only it
 
 // --- the others ------------------------------------------------------------------------------------------------------
 

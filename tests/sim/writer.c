@@ -187,7 +187,7 @@ static void write_transaction(struct world *world, PGconn *connection)
         if (is_good && world_chance(world, 15))
             is_good = write_in_vain(world, connection);
         if (is_good && world_chance(world, 5))
-            is_good = run(world, connection, "set constraints all immediate") &&
+            is_good = run(world, connection, "set constraints all immediate; set local sim.again = 'on'") &&
                       run(world, connection, "set constraints all deferred");
     }
     if (!end_transaction(world, connection, is_good, "psql"))

@@ -1,0 +1,45 @@
+// The product's own faults, in the program whose sources were built with them; in the other there are none.
+#include "base/plant.h"
+#include "sim/world.h"
+
+#ifdef CHARLE_PLANTS
+
+enum ch_plant ch_plant;
+
+static bool needs_restore(enum ch_plant plant)
+{
+    return plant == CH_PLANT_HISTORY_IGNORED || plant == CH_PLANT_LINEAGE_IGNORED || plant == CH_PLANT_DELTA_KEPT ||
+           plant == CH_PLANT_LATE_PUSH_TAKEN || plant == CH_PLANT_REPAIR_DROPS_CALLS;
+}
+
+const struct plant_spec *product_plant_at(int index)
+{
+#    define SPEC(plant, words) {PLANT_PRODUCT + CH_PLANT_##plant, #    plant, words, false, false},
+    static struct plant_spec specs[] = {CH_PLANTS(SPEC)};
+#    undef SPEC
+    if (index >= (int)(sizeof(specs) / sizeof(specs[0])))
+        return NULL;
+    struct plant_spec *spec = &specs[index];
+    spec->needs_restart = spec->needs_restore = needs_restore((enum ch_plant)(spec->plant - PLANT_PRODUCT));
+    return spec;
+}
+
+void product_plant(int plant)
+{
+    ch_plant = plant > PLANT_PRODUCT ? (enum ch_plant)(plant - PLANT_PRODUCT) : CH_PLANT_NONE;
+}
+
+#else
+
+const struct plant_spec *product_plant_at(int index)
+{
+    (void)index;
+    return NULL;
+}
+
+void product_plant(int plant)
+{
+    CHARLE_ASSERT(plant < PLANT_PRODUCT);
+}
+
+#endif
