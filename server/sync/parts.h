@@ -47,7 +47,7 @@ CHARLE_MUST_CHECK enum charle_err ch_heads_read(struct charle_db *db, const stru
 
 // The lineage of the running epoch, as a scalar subquery; null when no epoch was begun since the database started.
 #define CH_LINEAGE_SQL \
-    "(select e.lineage from charle.cluster c join charle.epoch e on e.epoch = c.epoch where c.id = 1 and c.at = pg_postmaster_start_time())"
+    "(select e.lineage from charle.cluster c join charle.epoch e on e.epoch = c.epoch where c.id = 1 and c.at = pg_postmaster_start_time() and c.home = c.tableoid)"
 
 // Lineages of all epochs there were, to judge cursors by.
 struct ch_epochs {

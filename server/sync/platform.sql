@@ -17,8 +17,9 @@
 --   charle.change gets one row per scope that refers to them. TRUNCATE and changes of link tables write there directly. Read both through
 --   the view charle.entry.
 --
--- A head says under which start of the server its stamps are counted (`at`). When that is not the running server's, the slow path
--- looks at charle.cluster, begins an epoch if nobody has yet, and moves the head on to it.
+-- A head says under which start of the server its stamps are counted (`at`), and in which table (`home`, its OID): a dump that is loaded into the
+-- running server brings `at` along, but makes tables anew. When either is another, the slow path looks at charle.cluster, begins an epoch if
+-- nobody has yet, and moves the head on to it.
 
 create schema if not exists charle;
 
@@ -30,6 +31,7 @@ create table if not exists charle.cluster (
     epoch       int8 not null default 0,
     at          timestamptz not null default '-infinity' -- start of the server for which the epoch was begun
 );
+alter table charle.cluster add column if not exists home oid not null default 0; -- the OID this table had then
 insert into charle.cluster default values on conflict do nothing;
 
 create table if not exists charle.epoch (
@@ -50,6 +52,7 @@ create table if not exists charle.head (
     floor       int8 not null default 0, -- the log is whole above this stamp
     hist        int8[] not null default '{}' -- where older epochs ended, ascending
 ) with (fillfactor = 12, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+alter table charle.head add column if not exists home oid not null default 0; -- the OID this table had when `at` was set
 
 create table if not exists charle.change (
     scope       text collate "C" not null,
@@ -212,11 +215,11 @@ declare
     a timestamptz;
     u text := replace(gen_random_uuid()::text, '-', '');
 begin
-    select c.epoch, c.at into strict e, a from charle.cluster c where c.id = 1;
+    select c.epoch, case when c.home = c.tableoid then c.at end into strict e, a from charle.cluster c where c.id = 1;
     if a = pg_postmaster_start_time() then
         return e;
     end if;
-    select c.epoch, c.at into strict e, a from charle.cluster c where c.id = 1 for update;
+    select c.epoch, case when c.home = c.tableoid then c.at end into strict e, a from charle.cluster c where c.id = 1 for update;
     if a = pg_postmaster_start_time() then
         return e;
     end if;
@@ -225,7 +228,7 @@ begin
     insert into charle.epoch (epoch, lineage, started_at, system_id, timeline)
         select e, ('x' || left(u, 12) || right(u, 4))::bit(64)::int8, clock_timestamp(),
                (select s.system_identifier from pg_control_system() s), (select p.timeline_id from pg_control_checkpoint() p);
-    update charle.cluster c set epoch = e, at = pg_postmaster_start_time() where c.id = 1;
+    update charle.cluster c set epoch = e, at = pg_postmaster_start_time(), home = c.tableoid where c.id = 1;
     return e;
 end $$;
 
@@ -239,18 +242,19 @@ declare
     stamp int8;
 begin
     update charle.head h set v = h.v + 1, txn = a_txn
-        where h.scope = a_scope and h.txn <> a_txn and h.at = pg_postmaster_start_time() returning h.v into stamp;
+        where h.scope = a_scope and h.txn <> a_txn and h.at = pg_postmaster_start_time() and h.home = h.tableoid returning h.v into stamp;
     if found then
         return stamp;
     end if;
     e := charle.epoch_now();
-    insert into charle.head as h (scope, v, txn, at) values (a_scope, (e << 33) | 1, a_txn, pg_postmaster_start_time())
+    insert into charle.head as h (scope, v, txn, at, home)
+        values (a_scope, (e << 33) | 1, a_txn, pg_postmaster_start_time(), 'charle.head'::regclass)
         on conflict (scope) do update set
             hist = case when h.v >> 33 = e then h.hist else h.hist || h.v end,
-            v = case when h.v >> 33 = e then h.v + 1 else excluded.v end, txn = excluded.txn, at = excluded.at
+            v = case when h.v >> 33 = e then h.v + 1 else excluded.v end, txn = excluded.txn, at = excluded.at, home = excluded.home
         -- A key from before this start of the server is another transaction's, even if it is the same: a sequence that came with a copied
         -- template database goes back in a crash.
-        where h.txn <> excluded.txn or h.at <> excluded.at
+        where h.txn <> excluded.txn or h.at <> excluded.at or h.home <> excluded.home
         returning h.v into stamp;
     if not found then
         select h.v into strict stamp from charle.head h where h.scope = a_scope; -- this transaction has raised it before
@@ -345,6 +349,7 @@ begin
             last := scope_;
             update charle.head h set v = h.v operator(pg_catalog.+) 1, txn = txn_
                 where h.scope operator(pg_catalog.=) scope_ and h.at operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time()
+                  and h.home operator(pg_catalog.=) h.tableoid
                 returning h.v into stamp;
             if not found then
                 stamp := charle.raise_scope(scope_, txn_);
@@ -380,7 +385,7 @@ begin
     if pg_catalog.left(pending, 2) operator(pg_catalog.=) e':\x1e' and pg_catalog.split_part(pending, e'\x1e', 3) operator(pg_catalog.=) '' then
         update charle.head h set v = h.v operator(pg_catalog.+) 1, txn = pg_catalog.nextval('charle.raise_seq')
             where h.scope operator(pg_catalog.=) pg_catalog.substr(pg_catalog.split_part(pending, e'\x1f', 1), 3)
-              and h.at operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time()
+              and h.at operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time() and h.home operator(pg_catalog.=) h.tableoid
             returning h.v, h.txn into stamp, txn_;
         if found then
             insert into charle.change (scope, v, tab, op, key)

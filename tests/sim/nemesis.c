@@ -65,23 +65,44 @@ static void break_postgres(struct world *world)
         oracle_commit(world->oracle, "recovery");
 }
 
+// Once: a cold copy or a dump is taken, and some time later put back over what was committed since.
 static void save_copy(struct world *world)
 {
     if (!world->options.may_restore || world->is_copied)
         return;
-    world->is_copied = server_save(world->server);
+    world->is_dump = world_chance(world, 50);
+    world->is_copied = server_save(world->server, world->is_dump);
     oracle_saved(world->oracle);
 }
 
 static void put_copy_back(struct world *world)
 {
-    if (!world->is_copied || world->result.restores || !server_restart_postgres(world->server, true))
+    if (!world->is_copied || world->result.restores)
+        return;
+    if (!(world->is_dump ? server_load(world->server) : server_restart_postgres(world->server, true)))
         return;
     world->result.restores++;
     oracle_restored(world->oracle);
     oracle_commit(world->oracle, "the old copy");
-    if (world_chance(world, 50))
+    for (int64_t n = world_below(world, 6); n; n--)
         writer_act(world); // somebody writes before the server has looked
+}
+
+static void break_connection(struct world *world)
+{
+    server_arm(world->server);
+}
+
+// Some days went by, and what is older than a day is forgotten.
+static void compact(struct world *world)
+{
+    static const char sql[] =
+        "update charle.mark set taken_at = taken_at - interval '2 days'; select charle.note_heads(); "
+        "select charle.forget('1 day', 1000); select charle.thin()";
+    struct charle_error err = {0};
+    world_trace(world, "the log is compacted");
+    if (charle_exec_script(server_db(world->server), sql, &err) && err.code != CHARLE_BUSY)
+        world_fail(world, "the log cannot be compacted: %s", err.text);
 }
 
 static void restart_server(struct world *world)
@@ -105,6 +126,8 @@ static const struct deed deeds[] = {
     {"clock", jump_clock, 1},
     {"postgres", break_postgres, 1},
     {"server", restart_server, 1},
+    {"connection", break_connection, 2},
+    {"compact", compact, 1},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
 

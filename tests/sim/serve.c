@@ -46,6 +46,7 @@ struct server {
     struct charle_db *db, *tick_db, *oracle_db, *writers[WRITERS];
     struct ch_ticks *ticks;
     struct session sessions[WORLD_LAPTOPS];
+    int bomb;    // place where the connection breaks; 0: it does not
     int seconds; // of PostgreSQL's clock; moves when it starts
     struct charle_buf page;
 };
@@ -64,6 +65,36 @@ static bool open_handle(struct server *server, struct charle_db **db)
         return true;
     world_fail(server->world, "no connection to PostgreSQL: %s", err.text);
     return false;
+}
+
+// The connection breaks by itself: at the next statement, in the middle of a push, or at its commit.
+static const char *const bombs[] = {"now", "push", "commit"};
+
+static void light(struct server *server)
+{
+    char sql[80];
+    struct charle_error err;
+    if (!server->bomb)
+        return;
+    snprintf(sql, sizeof(sql), "select sim.light('%s')", bombs[server->bomb - 1]);
+    world_trace(server->world, "the server's connection breaks: %s", bombs[server->bomb - 1]);
+    server->bomb = 0;
+    (void)!charle_exec(server->db, sql, NULL, 0, NULL, &err);
+}
+
+// As a pool of connections does.
+static void mend(struct server *server)
+{
+    if (server->db && PQstatus(ch_pg_connection(server->db)) == CONNECTION_OK)
+        return;
+    charle_db_close(server->db);
+    server->db = NULL;
+    (void)open_handle(server, &server->db);
+}
+
+void server_arm(struct server *server)
+{
+    server->bomb = 1 + (int)world_below(server->world, (int64_t)(sizeof(bombs) / sizeof(bombs[0])));
 }
 
 static bool connect_all(struct server *server)
@@ -124,6 +155,10 @@ static enum charle_err take_page(void *ctx, struct charle_bytes message, struct 
     (void)err;
     pages->count++;
     send_page(pages->call, message);
+    // Others go on while the pages of a moment are read.
+    struct world *world = pages->call->laptop->world;
+    if (!world->is_healing && world_chance(world, 3))
+        writer_act(world);
     return CHARLE_OK;
 }
 
@@ -338,8 +373,10 @@ void server_handle(struct server *server, struct net_call *call)
     struct world *world = server->world;
     struct charle_arena arena = {0};
     struct charle_error err = {0};
+    light(server);
     enum charle_err rc =
         call->method == NET_UNKNOWN ? CHARLE_UNIMPLEMENTED : handlers[call->method](server, call, &arena, &err);
+    mend(server);
     world_trace(world, "server %s of %s%s: %s", names[call->method], call->laptop->name,
                 call->is_copy ? " (again)" : "", rc == CHARLE_DONE ? "goes live" : charle_err_name(rc));
     if (world->options.is_traced && rc && rc != CHARLE_DONE)
@@ -535,9 +572,32 @@ bool server_restart_postgres(struct server *server, bool restore)
     return connect_all(server);
 }
 
-bool server_save(struct server *server)
+bool server_load(struct server *server)
+{
+    struct world *world = server->world;
+    struct charle_error err;
+    world_trace(world, "a dump is put back");
+    bool keeps_ticks = world_chance(world, 50);
+    if (!keeps_ticks)
+        server_restart(server);
+    disconnect_all(server);
+    if (!world_load_dump(world)) {
+        world_fail(world, "the dump cannot be put back");
+        return false;
+    }
+    bool is_connected = connect_all(server);
+    if (is_connected && keeps_ticks)
+        (void)!look(server, true, &err);
+    return is_connected;
+}
+
+bool server_save(struct server *server, bool is_dump)
 {
     struct ch_pg_cluster *cluster = world_cluster(server->world);
+    if (is_dump) {
+        world_trace(server->world, "the database is dumped");
+        return ch_pg_cluster_dump(cluster, "sim");
+    }
     world_trace(server->world, "the database is copied");
     server_restart(server);
     disconnect_all(server);
@@ -545,6 +605,6 @@ bool server_save(struct server *server)
         world_fail(server->world, "the database cannot be copied");
         return false;
     }
-    server->seconds += 1 + (int)world_below(server->world, 5);
+    server->seconds += (int)world_below(server->world, 12) - 5; // clocks go wrong
     return connect_all(server);
 }

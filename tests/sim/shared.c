@@ -48,14 +48,27 @@ static bool copy_template(struct charle_db *db, const char *argument)
 static bool settle_epoch(struct charle_db *db, const char *argument)
 {
     (void)argument;
-    return exec(db, "update charle.cluster set at = pg_postmaster_start_time(); update charle.head set at = "
-                    "pg_postmaster_start_time()");
+    return exec(db, "update charle.cluster set at = pg_postmaster_start_time(), home = tableoid; "
+                    "update charle.head set at = pg_postmaster_start_time(), home = tableoid");
 }
 
 static bool no_epoch(struct charle_db *db, const char *argument)
 {
     (void)argument;
     return exec(db, "update charle.cluster set at = '-infinity'; update charle.head set at = '-infinity'");
+}
+
+static bool empty_database(struct charle_db *db, const char *argument)
+{
+    (void)argument;
+    return exec(db, "set lock_timeout = 0") && exec(db, "drop database if exists sim with (force)") &&
+           exec(db, "create database sim template template0 encoding 'UTF8' locale 'C'");
+}
+
+bool world_load_dump(struct world *world)
+{
+    struct ch_pg_cluster *cluster = world->options.shared->cluster;
+    return with_database(ch_pg_cluster_url(cluster), empty_database, NULL) && ch_pg_cluster_load(cluster, database);
 }
 
 bool world_make_database(struct world *world)
@@ -124,6 +137,19 @@ static const char order_sql[] =
     "  end $f$;"
     "create trigger in_order after insert or update of v on charle.head for each row execute function sim.in_order();";
 
+// A connection that was told to breaks.
+static const char bomb_sql[] =
+    "create function sim.light(text) returns text language sql as"
+    "  $$ select case $1 when 'now' then pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())::text"
+    "     else pg_catalog.set_config('sim.bomb', $1, false) end $$;"
+    "create function sim.burn() returns trigger language plpgsql security definer as $f$ begin"
+    "  if pg_catalog.current_setting('sim.bomb', true) = tg_argv[0] then perform "
+    "pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); end if;"
+    "  return null; end $f$;"
+    "create trigger a_burn after update on charle.device for each row execute function sim.burn('push');"
+    "create constraint trigger a_burn_late after insert on charle.verdict deferrable initially deferred"
+    "  for each row execute function sim.burn('commit');";
+
 // One thread runs everybody, so whoever waits for another's lock waits in vain: however long somebody is ready to wait,
 // he is told at once. The server's connections find this function before PostgreSQL's own.
 static const char patience_sql[] =
@@ -138,8 +164,8 @@ static bool fill_template(struct charle_db *db, const char *argument)
     ch_ddl_write(&sim_schema_tables, CH_DDL_PG, &ddl);
     const char *text = charle_buf_text(&ddl);
     bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, order_sql) && exec(db, patience_sql) &&
-                   exec(db, "set sim.seconds = 0") && text && exec(db, text) && exec(db, seed_sql) &&
-                   exec(db, "analyze");
+                   exec(db, bomb_sql) && exec(db, "set sim.seconds = 0") && text && exec(db, text) &&
+                   exec(db, seed_sql) && exec(db, "analyze");
     charle_buf_deinit(&ddl);
     return is_done;
 }

@@ -135,7 +135,7 @@ static void draw_temper(struct world *world)
     world->slow_percent = (int)world_below(world, 10);
     world->user_us = 60000 + (int)world_below(world, 300000);
     world->writer_us = 80000 + (int)world_below(world, 500000);
-    world->nemesis_us = 300000 + (int)world_below(world, 1500000);
+    world->nemesis_us = 100000 + (int)world_below(world, 900000);
 }
 
 static void destroy(struct world *world)

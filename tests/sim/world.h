@@ -228,7 +228,9 @@ void server_handle(struct server *server, struct net_call *call);
 void server_pump(struct server *server);
 void server_restart(struct server *server);                        // everything in memory is lost
 bool server_restart_postgres(struct server *server, bool restore); // stop -m immediate, maybe an old copy, start
-bool server_save(struct server *server);                           // a cold copy of the database
+bool server_save(struct server *server, bool is_dump);
+bool server_load(struct server *server); // a dump is put back while PostgreSQL goes on
+void server_arm(struct server *server);  // its connection breaks soon, at any place
 struct charle_db *server_db(struct server *server);                // the oracle's handle
 struct charle_db *server_writer(struct server *server, int index);
 
@@ -307,6 +309,7 @@ struct world {
     struct server *server;
     struct oracle *oracle;
     bool is_healing; // the end phase: no more faults, no more work
+    bool is_dump; // and it is a dump
     bool is_copied;  // a cold copy of the database was taken
     // How bad this world is; drawn once.
     int drop_percent, duplicate_percent, slow_percent, user_us, writer_us, nemesis_us;
@@ -318,6 +321,7 @@ void world_run(const struct world_options *options, struct world_result *out);
 
 // For serve.c and world.c.
 bool world_make_database(struct world *world);
+bool world_load_dump(struct world *world); // into an empty database of the same name
 const char *world_database_url(struct world *world);
 struct ch_pg_cluster *world_cluster(struct world *world);
 

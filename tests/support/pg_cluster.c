@@ -440,3 +440,23 @@ bool ch_pg_cluster_restore(struct ch_pg_cluster *cluster)
 {
     return copy_tree(cluster, "saved", "data");
 }
+
+bool ch_pg_cluster_dump(struct ch_pg_cluster *cluster, const char *name)
+{
+    char program[PATH_SIZE], file[PATH_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
+    snprintf(program, sizeof(program), "%.200s/pg_dump", cluster->bin);
+    path_of(cluster, "dump", file);
+    ch_pg_cluster_database_url(cluster, name, NULL, url);
+    const char *const args[] = {program, "-Fc", "-Z0", "-f", file, "-d", url, NULL};
+    return run(cluster, args);
+}
+
+bool ch_pg_cluster_load(struct ch_pg_cluster *cluster, const char *name)
+{
+    char program[PATH_SIZE], file[PATH_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
+    snprintf(program, sizeof(program), "%.200s/pg_restore", cluster->bin);
+    path_of(cluster, "dump", file);
+    ch_pg_cluster_database_url(cluster, name, NULL, url);
+    const char *const args[] = {program, "-d", url, "-1", file, NULL};
+    return run(cluster, args);
+}

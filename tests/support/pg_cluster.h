@@ -53,6 +53,9 @@ bool ch_pg_cluster_resume(struct ch_pg_cluster *cluster); // starts it again; wa
 // A cold copy of the data, and putting it back. Both want the server halted. One copy is kept at a time.
 bool ch_pg_cluster_save(struct ch_pg_cluster *cluster);
 bool ch_pg_cluster_restore(struct ch_pg_cluster *cluster);
+// A dump of a database (pg_dump), and loading it into an empty one (pg_restore). The server runs. One dump is kept at a time.
+bool ch_pg_cluster_dump(struct ch_pg_cluster *cluster, const char *name);
+bool ch_pg_cluster_load(struct ch_pg_cluster *cluster, const char *name);
 
 // A hot standby that streams from a running cluster, asynchronously; a cluster of its own otherwise. It may be stopped before or after
 // the primary.

@@ -188,6 +188,33 @@ static void cold_copy_put_back_is_noticed(void **state)
     assert_false(is_good("client:c1", lost));
 }
 
+// The server is not started anew, so nothing but the tables' own identity tells that they were made again.
+static void dump_loaded_into_running_server_is_noticed(void **state)
+{
+    (void)state;
+    write_task();
+    struct cursor kept = take("client:c1");
+    assert_true(ch_pg_cluster_dump(cluster, DATABASE));
+    write_task(); // the future that will be lost, in the same epoch
+    write_task();
+    struct cursor lost = take("client:c1");
+    assert_true(lost.lineage == kept.lineage && lost.stamp > kept.stamp);
+
+    PQfinish(conn);
+    conn = stamps_connect(cluster, "postgres");
+    stamps_run(conn, "drop database " DATABASE);
+    stamps_run(conn, "create database " DATABASE " template template0 encoding 'UTF8' locale 'C'");
+    PQfinish(conn);
+    conn = NULL;
+    assert_true(ch_pg_cluster_load(cluster, DATABASE));
+    conn = stamps_connect(cluster, DATABASE);
+    for (int i = 0; i < 5; i++) {
+        assert_true(is_good("client:c1", kept));
+        assert_false(is_good("client:c1", lost));
+        write_task(); // past the number of the lost stamp
+    }
+}
+
 // The lost future and the new one may give an epoch the same number; their lineages differ.
 static void reused_epoch_number_is_another_epoch(void **state)
 {
@@ -227,6 +254,7 @@ int main(void)
         cmocka_unit_test(epoch_begins_once_for_many_writers),
         cmocka_unit_test(rolled_back_epoch_is_begun_again),
         cmocka_unit_test(cold_copy_put_back_is_noticed),
+        cmocka_unit_test(dump_loaded_into_running_server_is_noticed),
         cmocka_unit_test(reused_epoch_number_is_another_epoch),
     };
     return cmocka_run_group_tests_name("epochs", tests, set_up, tear_down);
