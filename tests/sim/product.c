@@ -12,15 +12,24 @@ static bool needs_restore(enum ch_plant plant)
            plant == CH_PLANT_LATE_PUSH_TAKEN || plant == CH_PLANT_REPAIR_DROPS_CALLS;
 }
 
+static bool is_quick(enum ch_plant plant)
+{
+    return plant == CH_PLANT_GRANTS_UNWATCHED || plant == CH_PLANT_HEADS_BY_ORDER ||
+           plant == CH_PLANT_SCOPES_FROM_REQUEST || plant == CH_PLANT_EXIT_NOT_SENT ||
+           plant == CH_PLANT_NUMBERS_WITHOUT_DEVICE || plant == CH_PLANT_CURSOR_BEFORE_ROWS ||
+           plant == CH_PLANT_SENT_IS_DONE || plant == CH_PLANT_NEWEST_FIRST;
+}
+
 const struct plant_spec *product_plant_at(int index)
 {
-#    define SPEC(plant, words) {PLANT_PRODUCT + CH_PLANT_##plant, #    plant, words, false, false},
+#    define SPEC(plant, words) {PLANT_PRODUCT + CH_PLANT_##plant, #    plant, words, false, false, false},
     static struct plant_spec specs[] = {CH_PLANTS(SPEC)};
 #    undef SPEC
     if (index >= (int)(sizeof(specs) / sizeof(specs[0])))
         return NULL;
     struct plant_spec *spec = &specs[index];
     spec->needs_restart = spec->needs_restore = needs_restore((enum ch_plant)(spec->plant - PLANT_PRODUCT));
+    spec->is_quick = is_quick((enum ch_plant)(spec->plant - PLANT_PRODUCT));
     return spec;
 }
 

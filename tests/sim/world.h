@@ -35,8 +35,8 @@ enum {
 // How long PostgreSQL waits for a lock, whatever it is told: nobody can let go meanwhile.
 #define WORLD_LOCK_TIMEOUT "2ms"
 
-// Faults of the world itself, and of the functions in its database, planted to see that the oracle finds them. The product's own are counted from
-// PLANT_PRODUCT on (base/plant.h, product.c).
+// Faults of the world itself, and of the functions in its database, planted to see that the oracle finds them. The
+// product's own are counted from PLANT_PRODUCT on (base/plant.h, product.c).
 enum world_plant {
     PLANT_NONE,
     PLANT_LOSE_ROW,
@@ -69,6 +69,7 @@ struct plant_spec {
     int plant;
     const char *name, *what;
     bool needs_restart, needs_restore; // of PostgreSQL
+    bool is_quick;                     // found so soon that the short form of the tests looks for it
 };
 // NULL behind the last one. Without the product's when the program was built without them.
 const struct plant_spec *plant_at(int index);
@@ -229,9 +230,9 @@ void server_pump(struct server *server);
 void server_restart(struct server *server);                        // everything in memory is lost
 bool server_restart_postgres(struct server *server, bool restore); // stop -m immediate, maybe an old copy, start
 bool server_save(struct server *server, bool is_dump);
-bool server_load(struct server *server); // a dump is put back while PostgreSQL goes on
-void server_arm(struct server *server);  // its connection breaks soon, at any place
-struct charle_db *server_db(struct server *server);                // the oracle's handle
+bool server_load(struct server *server);            // a dump is put back while PostgreSQL goes on
+void server_arm(struct server *server);             // its connection breaks soon, at any place
+struct charle_db *server_db(struct server *server); // the oracle's handle
 struct charle_db *server_writer(struct server *server, int index);
 
 // --- plant.c ---------------------------------------------------------------------------------------------------------
@@ -309,7 +310,7 @@ struct world {
     struct server *server;
     struct oracle *oracle;
     bool is_healing; // the end phase: no more faults, no more work
-    bool is_dump; // and it is a dump
+    bool is_dump;    // and it is a dump
     bool is_copied;  // a cold copy of the database was taken
     // How bad this world is; drawn once.
     int drop_percent, duplicate_percent, slow_percent, user_us, writer_us, nemesis_us;

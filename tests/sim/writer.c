@@ -116,7 +116,7 @@ static void write_statement(struct world *world, bool is_slow, char *out, size_t
                  salt, other, number);
         break;
     default:
-        if (number % 10 == 0 && !is_slow) // it keeps even readers out
+        if (number % 3 == 0 && !is_slow) // it keeps even readers out
             snprintf(out, size, "truncate remark");
         else
             snprintf(out, size, "update area set name = 'area %" PRId64 "' where id = " SOME("id", "area"), number,

@@ -1,0 +1,10 @@
+# Nothing of the faults that the simulation plants is in the libraries that are installed: the variable that chooses one would be.
+foreach(library ${LIBRARIES})
+  execute_process(COMMAND ${NM} -A ${library} OUTPUT_VARIABLE symbols ERROR_QUIET RESULT_VARIABLE status)
+  if(status OR NOT symbols)
+    message(FATAL_ERROR "${library} has no symbols to look at")
+  endif()
+  if(symbols MATCHES "ch_plant")
+    message(FATAL_ERROR "${library} was built with CHARLE_PLANTS")
+  endif()
+endforeach()
