@@ -1,8 +1,8 @@
 // Plants one fault after the other and lets the simulation find each.
 //
 //   sim_plant_test                      the quick ones, each within STEPS_SHORT steps
-//   sim_plant_test --table STEPS [NAME] all of them, or one, within so many steps: lines for the table of
-//   docs/reliability.md sim_plant_test …                    as sim_test, with --plant NAME
+//   sim_plant_test --table STEPS [NAME] all of them, or one, within so many steps: rows of a table
+//   sim_plant_test …                    as sim_test, with --plant NAME
 #include "sim/run.h"
 
 #include <inttypes.h>
