@@ -249,6 +249,43 @@ struct ch_pg_cluster *ch_pg_cluster_start(const struct ch_pg_cluster_options *op
     return NULL;
 }
 
+struct ch_pg_cluster *ch_pg_cluster_upgrade(const struct ch_pg_cluster *old)
+{
+    const struct ch_pg_cluster_options none = {0};
+    struct ch_pg_cluster *cluster = calloc(1, sizeof(*cluster));
+    char program[PATH_SIZE], from[PATH_SIZE], to[PATH_SIZE];
+    if (!cluster)
+        return NULL;
+    bool ok = find_programs(cluster) && find_user(cluster) && make_directory(cluster, &none) && take_settings(cluster, &none) && init_data(cluster);
+    snprintf(program, sizeof(program), "%.200s/pg_upgrade", cluster->bin);
+    path_of(old, "data", from);
+    path_of(cluster, "data", to);
+    const char *const args[] = {program, "-b", old->bin, "-B", cluster->bin, "-d", from, "-D", to, "-U", "postgres", "-s", cluster->directory,
+                                "-o", "-c max_prepared_transactions=10", "-O", "-c max_prepared_transactions=10", NULL};
+    if (ok && run(cluster, args) && ch_pg_cluster_resume(cluster))
+        return cluster;
+    ch_pg_cluster_stop(cluster);
+    return NULL;
+}
+
+bool ch_pg_cluster_dump(const struct ch_pg_cluster *from, const char *database, const char *file)
+{
+    char program[PATH_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
+    snprintf(program, sizeof(program), "%.200s/pg_dump", from->bin);
+    ch_pg_cluster_database_url(from, database, NULL, url);
+    const char *const args[] = {program, "-Fc", "-f", file, "-d", url, NULL};
+    return run(from, args);
+}
+
+bool ch_pg_cluster_load(const struct ch_pg_cluster *to, const char *database, const char *file)
+{
+    char program[PATH_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
+    snprintf(program, sizeof(program), "%.200s/pg_restore", to->bin);
+    ch_pg_cluster_database_url(to, database, NULL, url);
+    const char *const args[] = {program, "--exit-on-error", "-d", url, file, NULL};
+    return run(to, args);
+}
+
 struct ch_pg_cluster *ch_pg_cluster_standby(const struct ch_pg_cluster *primary)
 {
     const struct ch_pg_cluster_options none = {0};
