@@ -51,26 +51,35 @@ static uint64_t received(struct charle_client *client)
     return status.bytes_received;
 }
 
-static void dump(struct rig *rig, char file[200])
+static void dump(const struct rig *rig)
 {
-    snprintf(file, 200, "%s/dump", ch_pg_cluster_directory(rig->cluster));
-    if (!ch_pg_cluster_dump(rig->cluster, "charle", file))
+    if (!ch_pg_cluster_dump(rig->cluster, "charle"))
         rig_die("no dump");
 }
 
+// Loads the dump that lies beside one cluster into another.
+static struct ch_pg_cluster *load_elsewhere(const struct ch_pg_cluster *from)
+{
+    char command[700], url[CH_PG_CLUSTER_URL_SIZE];
+    struct ch_pg_cluster *fresh = ch_pg_cluster_start(NULL);
+    if (!fresh || !ch_pg_cluster_database(fresh, "charle", url))
+        rig_die("no new cluster");
+    snprintf(command, sizeof(command), "cp -p '%s/dump' '%s/dump'", ch_pg_cluster_directory(from), ch_pg_cluster_directory(fresh));
+    if (system(command) != 0 || !ch_pg_cluster_load(fresh, "charle"))
+        rig_die("the dump could not be put into a new cluster");
+    return fresh;
+}
+
 // The new cluster takes the old one's place; the server is down.
-static void move(struct rig *rig, enum move how, const char *file)
+static void move(struct rig *rig, enum move how)
 {
     struct ch_pg_cluster *fresh = NULL;
-    char url[CH_PG_CLUSTER_URL_SIZE];
     if (how == MOVE_UPGRADE) {
         if (!ch_pg_cluster_halt(rig->cluster, false))
             rig_die("PostgreSQL did not stop");
         fresh = ch_pg_cluster_upgrade(rig->cluster);
     } else {
-        fresh = ch_pg_cluster_start(NULL);
-        if (!fresh || !ch_pg_cluster_database(fresh, "charle", url) || !ch_pg_cluster_load(fresh, "charle", file))
-            rig_die("the dump could not be put into a new cluster");
+        fresh = load_elsewhere(rig->cluster);
     }
     if (!fresh)
         rig_die("no new cluster");
@@ -114,7 +123,7 @@ static void check(struct rig *rig, struct charle_client *client, enum move how, 
 static void run(enum move how)
 {
     struct rig rig;
-    char token[256], file[200] = "";
+    char token[256];
     agency_open(&rig, 40 + (uint64_t)how, false);
     rig_login(&rig, "pia@charleos.test", token);
     struct charle_client *client = rig_client(&rig, "laptop", token);
@@ -126,7 +135,7 @@ static void run(enum move how)
     sync_once(client, "bulk");
     uint64_t copy_bytes = received(client);
     if (how == MOVE_OLD_DUMP)
-        dump(&rig, file);
+        dump(&rig);
     comment(client, "acknowledged");
     sync_once(client, "acknowledged");
     if (how == MOVE_OLD_DUMP)
@@ -137,8 +146,8 @@ static void run(enum move how)
     PQfinish(pg);
     rig_kill_server(&rig, SIGTERM);
     if (how == MOVE_DUMP)
-        dump(&rig, file);
-    move(&rig, how, file);
+        dump(&rig);
+    move(&rig, how);
     pg = rig_psql(&rig);
     rig_sql(pg, "update task set priority = 5 where id = (select max(id) from task)"); // a stranger is the first to write
     PQfinish(pg);

@@ -268,24 +268,6 @@ struct ch_pg_cluster *ch_pg_cluster_upgrade(const struct ch_pg_cluster *old)
     return NULL;
 }
 
-bool ch_pg_cluster_dump(const struct ch_pg_cluster *from, const char *database, const char *file)
-{
-    char program[PATH_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
-    snprintf(program, sizeof(program), "%.200s/pg_dump", from->bin);
-    ch_pg_cluster_database_url(from, database, NULL, url);
-    const char *const args[] = {program, "-Fc", "-f", file, "-d", url, NULL};
-    return run(from, args);
-}
-
-bool ch_pg_cluster_load(const struct ch_pg_cluster *to, const char *database, const char *file)
-{
-    char program[PATH_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
-    snprintf(program, sizeof(program), "%.200s/pg_restore", to->bin);
-    ch_pg_cluster_database_url(to, database, NULL, url);
-    const char *const args[] = {program, "--exit-on-error", "-d", url, file, NULL};
-    return run(to, args);
-}
-
 struct ch_pg_cluster *ch_pg_cluster_standby(const struct ch_pg_cluster *primary)
 {
     const struct ch_pg_cluster_options none = {0};

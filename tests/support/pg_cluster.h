@@ -59,9 +59,6 @@ bool ch_pg_cluster_load(struct ch_pg_cluster *cluster, const char *name);
 
 // A new cluster with the data of a halted one, by pg_upgrade, as at a change of the major version.
 struct ch_pg_cluster *ch_pg_cluster_upgrade(const struct ch_pg_cluster *old);
-// A dump of one database of the one, put into the other by pg_restore. False after printing why.
-bool ch_pg_cluster_dump(const struct ch_pg_cluster *from, const char *database, const char *file);
-bool ch_pg_cluster_load(const struct ch_pg_cluster *to, const char *database, const char *file);
 
 // A hot standby that streams from a running cluster, asynchronously; a cluster of its own otherwise. It may be stopped before or after
 // the primary.
