@@ -210,6 +210,15 @@ void ch_core_copy_begin(struct ch_client_core *core)
     show_progress(core);
     core->copy_started_at = ch_core_now(core);
     core->rows_before = core->rows_copied;
+    if (!ch_core_seed_begin(core))
+        fill_streams(core);
+}
+
+void ch_core_copy_go_on(struct ch_client_core *core)
+{
+    show_progress(core);
+    core->copy_started_at = ch_core_now(core);
+    core->rows_before = core->rows_copied;
     fill_streams(core);
 }
 

@@ -85,6 +85,7 @@ void ch_core_cancel_all(struct ch_client_core *core)
     ch_core_cancel(core, &core->open_call);
     core->has_sent_shape = false;
     ch_core_copy_cancel(core);
+    ch_core_seed_cancel(core);
     ch_core_pull_cancel(core);
     ch_core_push_cancel(core);
     core->push_is_probing = false;
@@ -322,6 +323,7 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     }
     ch_core_contact(core);
     core->lineage = reply.lineage;
+    core->offers_seeds = reply.offers_seeds.has && reply.offers_seeds.value;
     core->push_failures = 0;
     core->push_at = 0;
     core->push_wanted = true;
@@ -493,7 +495,7 @@ void ch_client_core_on_message(struct ch_client_core *core, uint64_t id, struct 
         ch_core_acquire_on_message(core, message);
     else if (copy)
         ch_core_copy_on_message(core, copy, message);
-    else if (!ch_core_transfer_on_message(core, id, message))
+    else if (!ch_core_seed_on_message(core, id, message) && !ch_core_transfer_on_message(core, id, message))
         return; // of a call that was cancelled
     core->env->call_consumed(core->env->ctx, id, message.len);
     settle(core);
@@ -530,7 +532,7 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
     } else if (copy || id == core->pull_call) {
         stream_ended(core, code, text);
     } else {
-        (void)ch_core_transfer_on_done(core, id, code, text);
+        (void)(ch_core_seed_on_done(core, id, code, text) || ch_core_transfer_on_done(core, id, code, text));
     }
     settle(core);
 }
@@ -678,6 +680,7 @@ void ch_client_core_free(struct ch_client_core *core)
         return;
     ch_core_cancel_all(core);
     ch_core_acquire_reset(core);
+    ch_core_seed_deinit(core);
     ch_moment_deinit(&core->moment);
     ch_moment_deinit(&core->probe);
     charle_arena_deinit(&core->arena);
@@ -691,6 +694,11 @@ void ch_client_core_free(struct ch_client_core *core)
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
         charle_buf_deinit(&core->copies[i].pages);
     ch_free(core);
+}
+
+void ch_client_core_ignore_seeds(struct ch_client_core *core)
+{
+    core->ignores_seeds = true;
 }
 
 void ch_client_core_set_first(struct ch_client_core *core, const char *const *names)

@@ -34,6 +34,7 @@ CHARLE_MUST_CHECK enum charle_err ch_client_core_new(const struct ch_client_env 
                                                      struct ch_client_core **out, struct charle_error *err);
 // Names of tables, audiences and scopes that a first copy fetches first, NULL at the end; NULL: none. They must outlive the core.
 void ch_client_core_set_first(struct ch_client_core *core, const char *const *names);
+void ch_client_core_ignore_seeds(struct ch_client_core *core); // a first copy goes row by row
 void ch_client_core_free(struct ch_client_core *core); // cancels calls in flight; NULL is fine
 
 // --- wishes -------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "client/apply.h"
 #include "client/core.h"
 #include "client/outbox.h"
+#include "client/seed_part.h"
 
 enum ch_core_phase {
     CH_PHASE_STOPPED,
@@ -34,6 +35,48 @@ struct ch_copy_stream {
     int64_t rows_total;      // -1: not said
     char last_key[CH_KEY_TEXT_MAX];
     size_t last_key_len;     // 0: none yet
+};
+
+// How fast bytes come while the client does nothing but wait for them.
+struct ch_line {
+    int64_t bytes, waited_us;
+    int64_t since_us; // when the waiting began
+};
+void ch_line_begin(struct ch_line *line, int64_t now_us);
+void ch_line_arrived(struct ch_line *line, size_t bytes, int64_t now_us);
+void ch_line_dealt(struct ch_line *line, int64_t now_us); // what has arrived is dealt with: waits again
+bool ch_line_is_slower(const struct ch_line *line, int64_t rate);
+
+// A seed file on its way (seed.c).
+enum ch_seed_step {
+    CH_SEED_IDLE,
+    CH_SEED_ASKING,  // a Seed call is in flight
+    CH_SEED_READING, // ranges are on their way
+};
+enum { CH_SEED_READS = 2 };
+struct ch_seed_read {
+    uint64_t call;      // 0: free
+    uint32_t next, end; // the range that comes next, and the one behind the last
+};
+struct ch_seed {
+    enum ch_seed_step step;
+    bool is_refused;          // as long as the program runs: it did not work, or is done
+    bool is_packed;           // ranges come compressed
+    uint64_t call;
+    struct charle_buf reply;
+    struct ch_seed_part part;
+    char scope[CH_SCOPE_LEN_MAX + 1];
+    uint8_t hash[CH_SEED_HASH_SIZE];
+    struct charle_buf hashes; // of the ranges
+    int64_t size, rows, stamp;
+    uint64_t lineage;
+    uint32_t range_count;
+    uint32_t next;            // the first one not asked for
+    uint32_t good;            // that have come
+    struct ch_seed_read reads[CH_SEED_READS];
+    struct charle_buf unpacked;
+    struct ch_line line;
+    int tries;                // ranges that did not fit their hash
 };
 
 // A range of keys of a table; bounds in the server's text.
@@ -134,6 +177,10 @@ struct ch_client_core {
     struct charle_buf reply; // of the unary call in flight that is Open or Hash
 
     // Copying.
+    bool offers_seeds;  // the server of this session
+    bool ignores_seeds; // the application does not want them
+    bool wants_zstd;    // the line is slow
+    struct ch_seed seed;
     struct ch_copy_stream copies[CH_COPY_STREAMS_MAX];
     struct charle_buf scratch;
     int64_t copy_started_at, rows_copied, rows_before, rows_total;
@@ -215,11 +262,19 @@ void ch_core_go_on(struct ch_client_core *core);            // with an open sess
 
 // copy.c
 void ch_core_copy_begin(struct ch_client_core *core);  // or goes on where it was
+void ch_core_copy_go_on(struct ch_client_core *core);  // behind a seed file, or without one
 void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_bytes message);
 void ch_core_copy_on_done(struct ch_client_core *core, struct ch_copy_stream *stream);
 void ch_core_copy_finish_step(struct ch_client_core *core);
 void ch_core_copy_flush(struct ch_client_core *core);  // writes what has arrived; may end the session
 void ch_core_copy_cancel(struct ch_client_core *core);
+
+// seed.c
+bool ch_core_seed_begin(struct ch_client_core *core);  // false: nothing for it here; true: ch_core_copy_go_on follows
+bool ch_core_seed_on_message(struct ch_client_core *core, uint64_t id, struct charle_bytes message); // false: not one of its calls
+bool ch_core_seed_on_done(struct ch_client_core *core, uint64_t id, enum charle_err code, struct charle_str text); // the same
+void ch_core_seed_cancel(struct ch_client_core *core); // the session ended: what has come stays
+void ch_core_seed_deinit(struct ch_client_core *core);
 
 // pull.c
 void ch_core_pull_begin(struct ch_client_core *core, bool completes_copy);

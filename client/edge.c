@@ -612,6 +612,8 @@ enum charle_err ch_edge_open(struct charle_client *client, const struct charle_c
         rc = ch_client_core_new(&client->env, &client->replica, &client->core, err);
     if (!rc)
         rc = keep_first(client, options->first, err);
+    if (!rc && options->ignores_seed_files)
+        ch_client_core_ignore_seeds(client->core);
     return rc ? rc : open_channel(client, options, err);
 }
 

@@ -44,6 +44,8 @@
                  "where scope = ?1 and tab = ?2")                                                                      \
     X(COPY_OPEN, "select scope, tab, after_key from charle_copy where is_done = 0 order by tab, scope")                \
     X(COPY_SUM, "select coalesce(sum(rows), 0), coalesce(sum(max(coalesce(rows_total, rows), rows)), 0) from charle_copy") \
+    X(COPY_SCOPES, "select distinct scope from charle_copy where is_done = 0 order by scope")                            \
+    X(COPY_SEEDED, "update charle_copy set is_done = 1 where scope = ?1")                                              \
     X(COPY_FORGET, "delete from charle_copy where scope not in (select scope from charle_cursor)")                      \
     X(COPY_DELETE, "delete from charle_copy where scope = ?1")                                                         \
     X(COPY_CLEAR, "delete from charle_copy")                                                                           \

@@ -305,7 +305,7 @@ int charle_replica_wipe(const char *file, struct charle_error *err)
 {
     // The lock goes last: while it is there, other programs notice nothing worse than a missing file.
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".rekey", ".rekey-wal", ".rekey-shm", ".files", ".files-wal", ".files-shm", ".files-journal",
-                                           ".files.rekey", ".files.rekey-wal", ".files.rekey-shm", ".sync", ".lock"};
+                                           ".files.rekey", ".files.rekey-wal", ".files.rekey-shm", ".seed", ".seed-wal", ".seed-shm", ".sync", ".lock"};
     struct ch_file_look look;
     enum charle_err rc = check_path(file, err);
     if (rc)

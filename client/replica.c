@@ -435,6 +435,19 @@ enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, s
     return rc;
 }
 
+enum charle_err ch_replica_overwrite(struct ch_replica *replica, sqlite3 *with, struct charle_error *err)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(replica->sql.db, "main", with, "main");
+    if (!backup)
+        return ch_lite_fail(&replica->sql, sqlite3_extended_errcode(replica->sql.db), "writing a seed file over the replica", err);
+    int step = sqlite3_backup_step(backup, -1), code = sqlite3_backup_finish(backup); // rolls back what is not whole
+    if (step != SQLITE_DONE || code)
+        return ch_lite_fail(&replica->sql, step == SQLITE_DONE ? code : step, "writing a seed file over the replica", err);
+    replica->wal_pages = replica->checkpoint_pages; // the hook is not told
+    checkpoint(replica);
+    return CHARLE_OK;
+}
+
 enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, struct charle_error *err)
 {
     int64_t version;

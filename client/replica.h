@@ -105,6 +105,9 @@ void ch_replica_rollback(struct ch_replica *replica);
 // Ends it by rc: commits when it is OK, otherwise rolls back and returns rc.
 CHARLE_MUST_CHECK enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, struct charle_error *err);
 
+// Writes all pages of another database of the same page size over the replica, as one transaction; with its lock held, outside a transaction.
+CHARLE_MUST_CHECK enum charle_err ch_replica_overwrite(struct ch_replica *replica, sqlite3 *with, struct charle_error *err);
+
 // Did another program write since the last time this was asked? (Writes of this program do not count.)
 CHARLE_MUST_CHECK enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, struct charle_error *err);
 

@@ -102,6 +102,12 @@
 #define CH_PG_PIPELINE_MAX 10000      // results of a pipeline that wait to be read; they are in memory
 #define CH_SQLITE_BUSY_TIMEOUT_MS 5000 // a local transaction takes milliseconds; a page of a first copy up to a second
 
+#define CH_SEED_TRIES 3                // ranges that do not fit their hashes, then the rows are copied instead
+#define CH_SEED_RATE_MIN 20000000      // bytes a second: on a slower line the rows alone are there sooner than pages with indexes
+#define CH_SEED_RATE_AFTER ((size_t)16 << 20) // bytes after which a line is judged, or a second of waiting
+#define CH_LINE_RATE_SLOW 10000000     // bytes a second: below that compressed pages are quicker, whatever the processors cost
+#define CH_LINE_RATE_AFTER ((size_t)512 << 10)
+
 // Client. A push is one transaction on the server; a quarter of a megabyte keeps it far below a second.
 #define CH_PUSH_SIZE_TARGET ((size_t)256 << 10)
 #define CH_PUSH_CALL_OVERHEAD 64                   // tags, numbers and hash of one call in a push

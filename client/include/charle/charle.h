@@ -62,6 +62,7 @@ struct charle_client_options {
     // replica ready: it then shows one moment of these scopes, can be called on and is kept in step, while the rest is fetched beside it and
     // shown at a later moment, all at once. "task": a table; it only comes before others, nothing is shown for it earlier.
     const char *const *first;
+    bool ignores_seed_files;             // a first copy goes row by row, even when the server has a file that would be quicker
     bool is_read_only;                   // queries only: the file is not written, not even created
     const struct charle_client_key *key; // a new replica is made encrypted, an encrypted one is opened; NULL: in clear
 };

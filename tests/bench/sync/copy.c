@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-int copy_process(const char *file, const char *address, const char *token, const char *unused)
+int copy_process(const char *file, const char *address, const char *token, const char *how)
 {
-    (void)unused;
     struct charle_error err = {0};
     struct charle_client *client;
     const struct charle_client_options options = {
-        .file = file, .schema = &charleos_schema, .url = address, .token = token, .device_name = "bench"};
+        .file = file, .schema = &charleos_schema, .url = address, .token = token, .device_name = "bench",
+        .ignores_seed_files = strcmp(how, "seed") != 0};
     if (charle_client_open(&options, &client, &err))
         bench_die("open: %s", err.text);
     int64_t idle = bench_rss_bytes(0);
@@ -30,17 +30,13 @@ int copy_process(const char *file, const char *address, const char *token, const
     return 0;
 }
 
-struct copy_run {
-    double seconds, idle, peak;
-};
-
-static struct copy_run copy_once(struct rig *rig)
+struct copy_run copy_once(struct rig *rig, const char *address, const char *how)
 {
     char command[1600];
     struct copy_run run = {0};
     // The token is in the environment's own file of this benchmark only; it dies with the server.
-    snprintf(command, sizeof(command), "rm -f %s/copy.db*; exec %s/bench_sync --copy %s/copy.db %s %s -", rig->folder, rig->bin,
-             rig->folder, rig->address, rig->token);
+    snprintf(command, sizeof(command), "rm -f %s/copy.db*; exec %s/bench_sync --copy %s/copy.db %s %s %s", rig->folder, rig->bin,
+             rig->folder, address, rig->token, how);
     FILE *pipe = popen(command, "r");
     if (!pipe || fscanf(pipe, "%lf %lf %lf", &run.seconds, &run.idle, &run.peak) != 3 || pclose(pipe) != 0)
         bench_die("the copying process failed");
@@ -56,7 +52,7 @@ void figure_first_copy(struct rig *rig)
     for (int i = 0; i < BENCH_RUNS; i++) {
         double limit_rate = bench_limit_copy(rig->database_url, &charleos_task_table, file, &rows);
         bench_add(&limit, limit_rate);
-        struct copy_run run = copy_once(rig);
+        struct copy_run run = copy_once(rig, rig->address, "rows");
         bench_add(&ours, (double)rows / run.seconds);
         bench_add(&memory, (run.peak - run.idle) / 1048576);
         bench_say("run %d: %.0f rows/s, limit %.0f rows/s, %.1f MiB over idle", i + 1, (double)rows / run.seconds, limit_rate,

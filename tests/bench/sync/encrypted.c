@@ -45,7 +45,7 @@ int encrypted_process(const char *file, const char *address, const char *token, 
     const struct charle_client_key key = {.bytes = (const uint8_t *)"0123456789abcdef0123456789abcdef"};
     struct charle_error err = {0};
     struct charle_client *client;
-    const struct charle_client_options options = {.file = file, .schema = &charleos_schema, .url = address, .token = token,
+    const struct charle_client_options options = {.file = file, .schema = &charleos_schema, .url = address, .token = token, .ignores_seed_files = true,
                                                   .device_name = "bench", .key = *is_encrypted == '1' ? &key : NULL};
     if (charle_client_open(&options, &client, &err))
         bench_die("open: %s", err.text);

@@ -7,7 +7,21 @@
 // First copy of all tasks into a fresh replica, against bench_limit_copy. Target: 0.5 of the limit; memory under 64 MiB over idle.
 void figure_first_copy(struct rig *rig);
 // The process that copies: prints "seconds idle_rss_bytes peak_rss_bytes".
-int copy_process(const char *file, const char *address, const char *token, const char *unused);
+int copy_process(const char *file, const char *address, const char *token, const char *how); // how: "rows" or "seed"
+// Runs it with a fresh replica, copy.db in the rig's folder.
+struct copy_run {
+    double seconds, idle, peak;
+};
+struct copy_run copy_once(struct rig *rig, const char *address, const char *how);
+
+// The same with a round trip of 20 ms between the two, against without. Target: at most 1.2 times as long.
+void figure_first_copy_20ms(struct rig *rig);
+
+// First copy by a seed file that the server has. Target: 250,000 rows a second.
+void figure_seed_copy(struct rig *rig);
+
+// A replica of 1,000,000 rows of which 10 are wrong is verified. Target: 1 % of the bytes of its first copy.
+void figure_repair_1m(struct rig *rig);
 
 // First copy into an encrypted replica, and rows read one by one out of it with a cold cache, against the same in clear.
 void figure_encrypted_copy(struct rig *rig);

@@ -16,6 +16,9 @@ static const struct {
     void (*run)(struct rig *rig);
 } figures[] = {
     {"first_copy", 1000000, figure_first_copy},
+    {"first_copy_20ms", 1000000, figure_first_copy_20ms},
+    {"seed_copy", 1000000, figure_seed_copy},
+    {"repair_1m", 1000000, figure_repair_1m},
     {"encrypted_copy", 200000, figure_encrypted_copy},
     {"propagation_foreign", 20000, figure_propagation_foreign},
     {"propagation_service", 20000, figure_propagation_service},

@@ -200,7 +200,8 @@ struct charle_client *rig_client_at(struct rig *rig, const char *address, const 
     struct charle_error err = {0};
     struct charle_client *client;
     const struct charle_client_options options = {
-        .file = file, .schema = &charleos_schema, .url = address, .token = rig->token, .device_name = name};
+        .file = file, .schema = &charleos_schema, .url = address, .token = rig->token, .device_name = name,
+        .ignores_seed_files = true};
     if (charle_client_open(&options, &client, &err))
         bench_die("open: %s", err.text);
     return client;
