@@ -396,7 +396,7 @@ static const struct option options[] = {
     {"read-lag", "CHARLE_READ_LAG", "MS", true, true, apply_read_lag,
      "a standby that is further behind is left out (default 1000)"},
     {"operators", "CHARLE_OPERATORS", "SCOPE", true, true, apply_operators,
-     "people who hold this scope may see who is connected: `charle status --server` (default admins)"},
+     "people who hold this scope may see who is connected: `charle status --remote` (default admins)"},
     {"migrate", "CHARLE_MIGRATE", NULL, true, true, apply_migrate,
      "apply missing migrations at start (always done on a private PostgreSQL)"},
     {"development", "CHARLE_DEVELOPMENT", NULL, true, true, apply_development, "for local work: implies --migrate"},

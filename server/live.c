@@ -422,7 +422,7 @@ static bool fill_listing(struct ch_live *live, const struct listing *listing)
         if (!describe(&all[out->count], now_us, listing->arena, &out->entries[out->count]))
             return false;
     ch_ticks_ring(live->ticks, &out->ring_ticks, &out->ring_bytes);
-    return out->entries != NULL;
+    return out->entries && ch_ticks_hottest(live->ticks, CH_LIVE_HOT_MAX, listing->arena, &out->hot, &out->hot_count);
 }
 
 static void list_streams(struct ch_live *live)

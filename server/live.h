@@ -8,6 +8,7 @@
 #define CHARLE_SERVER_LIVE_H
 
 #include "call/method.h"
+#include "server/sync/tick.h"
 
 struct ch_call;
 struct ch_engine;
@@ -43,7 +44,10 @@ struct ch_live_overview {
     size_t count;
     uint64_t ring_ticks;
     size_t ring_bytes;
+    struct ch_tick_heat *hot; // at most CH_LIVE_HOT_MAX
+    size_t hot_count;
 };
+#define CH_LIVE_HOT_MAX 10
 // At most `limit` entries. Waits for the thread to look, a second at most: UNAVAILABLE.
 CHARLE_MUST_CHECK enum charle_err ch_live_look_at(struct ch_live *live, size_t limit, struct charle_arena *arena,
                                                   struct ch_live_overview *out, struct charle_error *err);

@@ -66,6 +66,20 @@ static enum charle_err name_devices(const struct overview *view, struct charle_l
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
+static enum charle_err add_hot(const struct overview *view, const struct ch_live_overview *live, struct charle_error *err)
+{
+    struct charle_hot_scope *hot = charle_arena_array(view->arena, live->hot_count, sizeof(*hot));
+    const struct charle_hot_scope **list = charle_arena_array(view->arena, live->hot_count, sizeof(*list));
+    if (!hot || !list)
+        return no_memory(err);
+    for (size_t i = 0; i < live->hot_count; i++) {
+        hot[i] = (struct charle_hot_scope){.scope = live->hot[i].scope, .raises = (uint64_t)live->hot[i].raises};
+        list[i] = &hot[i];
+    }
+    view->reply->hot = (struct charle_array){.items = list, .count = live->hot_count, .has = true};
+    return CHARLE_OK;
+}
+
 static enum charle_err add_clients(const struct overview *view, struct charle_error *err)
 {
     struct ch_live_overview live;
@@ -93,7 +107,8 @@ static enum charle_err add_clients(const struct overview *view, struct charle_er
     view->reply->ring_ticks = live.ring_ticks;
     view->reply->ring_bytes = live.ring_bytes;
     view->reply->ring_bytes_max = CH_TICKS_SIZE_MAX;
-    return name_devices(view, clients, live.count, err);
+    rc = name_devices(view, clients, live.count, err);
+    return rc ? rc : add_hot(view, &live, err);
 }
 
 // --- other servers -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 
 enum {
     SCAN_EVERY_US = 1000000,  // all heads, whatever raise_seq says: a commit may come long after its raise
+    COUNT_US = 60000000,      // of raises, for operators
     SETTLE_US = 1000000,      // after raise_seq moved, the commit that moved it may still be on its way
     ROW_SIZE_GUESS = 512,     // of a row in a page, with room to spare for most tables
 };
@@ -392,6 +393,40 @@ static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
     return rc;
 }
 
+// Every minute the counts are halved, so that they tell of the last minute or two.
+static void count_raises(struct ch_ticks *ticks, const struct ch_tick *tick, int64_t now_us)
+{
+    if (now_us - ticks->counted_since_us > COUNT_US) {
+        for (struct ch_known *known = ticks->heads; known; known = known->hh.next)
+            known->raises /= 2;
+        ticks->counted_since_us = now_us;
+    }
+    for (size_t i = 0; i < tick->entry_count; i++) {
+        const struct ch_tick_entry *entry = &tick->entries[i];
+        bool is_same_epoch = ch_stamp_epoch(entry->from) == ch_stamp_epoch(entry->to);
+        entry->known->raises += is_same_epoch && entry->to > entry->from ? entry->to - entry->from : 1;
+    }
+}
+
+bool ch_ticks_hottest(const struct ch_ticks *ticks, size_t max, struct charle_arena *arena, struct ch_tick_heat **out, size_t *out_count)
+{
+    struct ch_tick_heat *items = charle_arena_array(arena, max, sizeof(*items));
+    size_t count = 0;
+    for (const struct ch_known *known = ticks->heads; items && known; known = known->hh.next) {
+        if (!known->raises || is_device(known) || (count == max && items[max - 1].raises >= known->raises))
+            continue;
+        size_t at = count < max ? count++ : max - 1;
+        for (; at && items[at - 1].raises < known->raises; at--)
+            items[at] = items[at - 1];
+        items[at] = (struct ch_tick_heat){charle_arena_str(arena, charle_str_n(known->scope, known->scope_len)), known->raises};
+        if (!items[at].scope.ptr)
+            return false;
+    }
+    *out = items;
+    *out_count = count;
+    return items != NULL;
+}
+
 // What was read becomes known, all at once.
 static void adopt(struct poll *poll)
 {
@@ -468,8 +503,10 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
         *out_moved = poll.tick.entry_count > 0 || !ticks->is_known;
         ticks->xmin = poll.xmin;
         ticks->is_known = !poll.is_broken; // a broken past: everything is read anew, lineages too
-        if (poll.tick.entry_count)
+        if (poll.tick.entry_count) {
+            count_raises(ticks, &poll.tick, now_mono_us);
             adopt(&poll);
+        }
         ticks->polled_at_us = ticks->is_known ? now_mono_us : ticks->polled_at_us;
     } else {
         ticks->is_known = false;

@@ -41,6 +41,13 @@ int64_t ch_ticks_polled_at_us(const struct ch_ticks *ticks);
 
 void ch_ticks_ring(const struct ch_ticks *ticks, uint64_t *out_ticks, size_t *out_bytes); // how full it is
 
+// The scopes that were raised most since about a minute or two ago, busiest first, in the arena. False: out of memory.
+struct ch_tick_heat {
+    struct charle_str scope;
+    int64_t raises;
+};
+bool ch_ticks_hottest(const struct ch_ticks *ticks, size_t max, struct charle_arena *arena, struct ch_tick_heat **out, size_t *out_count);
+
 // Counts ticks after which a person's scopes may be others than before: sessions compare it with what they saw.
 uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks);
 

@@ -18,6 +18,7 @@ struct ch_known {
     int64_t stamp;
     uint64_t lineage;
     uint32_t watchers;     // streams that hold the scope
+    int64_t raises;        // stamps since ch_ticks.counted_since_us
     int64_t sequence;      // of a device's scope: its last call at `stamp`; -1: not known
     size_t scope_len;
     char scope[];
@@ -51,6 +52,7 @@ struct ch_ticks {
     uint64_t generation;               // grants
     int64_t raise_seq, raise_moved_at_us, scanned_at_us, polled_at_us;
     int64_t xmin;                      // of the snapshot in which heads were read last; 0: none yet
+    int64_t counted_since_us;          // when counting raises began anew
     bool is_known;                     // the heads were read, and nothing failed since
     const struct ch_tick *unfinished;  // while its deltas are read; NULL otherwise
     ch_ticks_part_fn part;             // NULL: nobody wants to know

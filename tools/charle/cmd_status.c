@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "laptop.h"
 #include "msg/json.h"
+#include "remote.h"
 
 enum { SCOPES_SHOWN_MAX = 12 };
 
@@ -139,16 +140,24 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    bool with_storage = false;
-    const struct cli_option options[] = {{"--storage", NULL, "how much of the file each scope takes; reads all of it", NULL, &with_storage, NULL, NULL}};
+    bool with_storage = false, is_remote = false;
+    const struct cli_option options[] = {{"--storage", NULL, "how much of the file each scope takes; reads all of it", NULL, &with_storage, NULL, NULL},
+                                         {"--remote", NULL, "where the server stands, and everybody who is connected to it; for operators", NULL, &is_remote, NULL, NULL}};
     int count, code = CLI_USAGE;
-    if (!cli_parse(cli, command, options, 1, argc, argv, &count, &code))
+    if (!cli_parse(cli, command, options, 2, argc, argv, &count, &code))
         return code;
     if (count != 0)
         return cli_usage(command, "unexpected \"%s\"", argv[0]);
+    if (is_remote && with_storage)
+        return cli_usage(command, "--storage is about this laptop, --remote about the server: give one of them");
     struct charle_client *client = laptop_open(cli, false, &code);
     if (!client)
         return code;
+    if (is_remote) {
+        code = remote_status(cli, client);
+        charle_client_close(client);
+        return code;
+    }
     struct charle_client_status status;
     charle_client_status(client, &status);
     if (cli->json)
@@ -165,9 +174,12 @@ const struct cli_command cmd_status = {
     .summary = "where this laptop stands",
     .help = "Shows the person, the server, the replica, the last sign of the server, how recent each scope is, the calls that wait with their\n"
             "age, and the verdicts. Needs no network.\n\n"
+            "With --remote it asks the server, for its operators: who is connected and how far behind, who is slow, which scopes are hot, the\n"
+            "standbys and the other servers of the database, the ring of recent changes and the change log.\n\n"
             "Examples:\n"
             "  charle status\n"
             "  charle status --storage\n"
+            "  charle status --remote\n"
             "  charle status --profile anna --json",
     .run = run,
 };
