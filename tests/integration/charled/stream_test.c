@@ -368,6 +368,59 @@ static uint32_t table_of_scope(struct charle_str scope)
     return 0;
 }
 
+static const struct charle_live_client *live_client(const struct charle_server_reply *reply, size_t index)
+{
+    return ((const struct charle_live_client *const *)reply->client.items)[index];
+}
+
+static void look_at_server(struct charle_channel *channel, struct charle_server_reply *out)
+{
+    const struct charle_server_request request = {0};
+    struct charle_error err = {0};
+    assert_ok(charle_admin_server_rpc(channel, &request, &arena, out, NULL, &err), &err);
+}
+
+static void an_operator_sees_who_is_slow(void **state)
+{
+    (void)state;
+    struct charle_channel *channel = open_channel();
+    struct charle_server_reply reply;
+    struct charle_error err = {0};
+    size_t rows;
+    open_device(channel);
+    struct charle_cursor cursor = copy_departments(channel, &rows);
+    struct stream *good = pull(channel, &cursor, true, false), *slow = pull(channel, &cursor, true, true);
+    wait_first_moment(good);
+    wait_first_moment(slow);
+    look_at_server(channel, &reply);
+    assert_int_equal(reply.live_streams, 2);
+    assert_int_equal(reply.client.count, 2);
+    assert_int_equal(live_client(&reply, 0)->behind_us, 0);
+    for (int round = 0; round < 40; round++) { // until the slow one takes nothing any more
+        run_sql(database_url, "do $$ begin for i in 1..20 loop update department set name = rpad(i || ' ' || id || ' ', 90, md5(random()::text)); "
+                              "commit; perform pg_sleep(0.004); end loop; end $$");
+        look_at_server(channel, &reply);
+        if (live_client(&reply, 0)->queued_bytes > 0 && live_client(&reply, 0)->silent_us > 0)
+            break;
+    }
+    const struct charle_live_client *last = live_client(&reply, 0), *first = live_client(&reply, 1);
+    assert_true(last->behind_us > 0 && last->behind_stamps > 0 && last->queued_bytes > 0 && last->silent_us > 0);
+    assert_true(charle_str_equal(last->principal, charle_str("user")) && charle_str_equal(last->principal_id, charle_str("u1")));
+    assert_true(charle_str_equal(last->device_id, charle_str(device_id)));
+    assert_true(first->behind_us == 0 && first->silent_us == 0);
+    assert_true(reply.ring_ticks > 0 && reply.ring_bytes > 0 && reply.log_bytes > 0);
+    const struct charle_hot_scope *hot = ((const struct charle_hot_scope *const *)reply.hot.items)[0];
+    assert_true(charle_str_equal(hot->scope, charle_str("staff")) && hot->raises >= 20);
+    const struct charle_server_request none = {.limit = {0, true}}, one = {.limit = {1, true}};
+    assert_int_equal(charle_admin_server_rpc(channel, &none, &arena, &reply, NULL, &err), CHARLE_INVALID_ARGUMENT);
+    assert_ok(charle_admin_server_rpc(channel, &one, &arena, &reply, NULL, &err), &err);
+    assert_int_equal(reply.client.count, 1);
+    assert_int_equal(reply.live_streams, 2);
+    stream_free(slow);
+    stream_free(good);
+    charle_channel_close(channel);
+}
+
 static void an_idle_pull_is_answered_from_memory(void **state)
 {
     (void)state;
@@ -475,6 +528,7 @@ int main(void)
         cmocka_unit_test(changes_of_anybody_reach_a_live_stream),
         cmocka_unit_test(a_change_of_grants_is_told_and_the_stream_goes_on),
         cmocka_unit_test(a_slow_peer_gets_everything_in_the_end),
+        cmocka_unit_test(an_operator_sees_who_is_slow),
         cmocka_unit_test(an_idle_pull_is_answered_from_memory),
         cmocka_unit_test(a_revoked_session_ends_its_live_stream),
         cmocka_unit_test(stopping_ends_live_streams_at_once),
