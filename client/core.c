@@ -324,6 +324,8 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     ch_core_contact(core);
     core->lineage = reply.lineage;
     core->offers_seeds = reply.offers_seeds.has && reply.offers_seeds.value;
+    uint32_t most = reply.push_calls_max.has ? reply.push_calls_max.value : 0;
+    core->push_most = most < CH_PUSH_CALLS_MAX ? most : CH_PUSH_CALLS_MAX;
     core->push_failures = 0;
     core->push_at = 0;
     core->push_wanted = true;
@@ -735,6 +737,7 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
         .eta_ms = -1,
         .contact_at_us = core->contact_at_us,
         .pages_applied = core->pages_applied,
+        .calls_run_again = core->calls_run_again,
         .meter_used = core->meter.used,
     };
     if (core->phase == CH_PHASE_LIVE && core->acquire.step != CH_ACQUIRE_IDLE && !core->acquire.is_verify)

@@ -191,7 +191,7 @@ struct ch_client_core {
     bool pull_completes_copy; // its first moment is the exact delta behind the first copy
     bool has_moment;          // since the pull began
     int64_t contained;        // the number of the last call that a moment contained
-    uint64_t pages_applied;
+    uint64_t pages_applied, calls_run_again;
     // A pull that is answered once, for somebody who waits for a moment not older than now.
     uint64_t probe_call;
     struct ch_moment probe;
@@ -214,7 +214,9 @@ struct ch_client_core {
     } push_sent,              // of the call in flight
         push_next;            // of the batch that is ready to follow; count 0: none
     struct charle_buf push_next_request;
-    size_t push_count_max;  // 1 after trouble with a batch, to find the call that makes it; 0: the usual
+    size_t push_count_max;  // after trouble with a batch: less than it had, or 1 to find the call that makes it; 0: the usual
+    size_t push_most;       // calls that this server takes at once; 0: it has not said
+    int push_successes;     // batches in a row that went well since
     int push_failures;
     int64_t push_at;        // not before
     bool push_wanted;

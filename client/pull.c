@@ -192,6 +192,7 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
     core->holdings += result.holds_others;
     core->acquire_wanted = core->acquire_wanted || !result.is_complete;
     core->pages_applied += moment->page_count;
+    core->calls_run_again += (uint64_t)result.calls_run_again;
     if (result.calls_contained)
         ch_core_want_push(core); // a parked one among them was queued again
     if (options.staged)

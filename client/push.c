@@ -3,18 +3,44 @@
 // The server answers a repeat with the verdict it stored, so a batch whose answer was lost is simply sent again. Trouble with a whole batch
 // is narrowed down by sending calls one by one: the one that the server cannot take at all is refused, and the first one whose hash the
 // server does not know marks where a copy of this replica went its own way.
+//
+// A batch that failed, or that was on its way when the connection was lost, is halved: whoever cannot take it at once (a server that is killed twice a
+// second, a line that does not hold) takes a smaller one. After some that went well they grow again.
 #include "client/core_parts.h"
 
 #include "base/plant.h"
 #include "sync/outbox.h"
 #include "msg/wire.h"
-
 #include <stdio.h>
 
-enum { PUSH_TIMEOUT_MS = 60000 };
+enum {
+    PUSH_TIMEOUT_MS = 60000,
+    GROW_AFTER = 3, // batches in a row that went well
+};
+
+static size_t most_calls(const struct ch_client_core *core)
+{
+    return core->push_most ? core->push_most : CH_PUSH_CALLS_UNSAID;
+}
+
+static void shrink(struct ch_client_core *core)
+{
+    core->push_successes = 0;
+    core->push_count_max = core->push_sent.count > 1 ? core->push_sent.count / 2 : 1;
+}
+
+static void grow(struct ch_client_core *core)
+{
+    if (!core->push_count_max || ++core->push_successes < GROW_AFTER)
+        return;
+    core->push_successes = 0;
+    core->push_count_max = core->push_count_max >= most_calls(core) / 2 ? 0 : core->push_count_max * 2;
+}
 
 void ch_core_push_cancel(struct ch_client_core *core)
 {
+    if (core->push_call && !core->push_is_probing)
+        shrink(core);
     ch_core_cancel(core, &core->push_call);
     core->push_next.count = 0; // its calls have numbers and are taken again
     charle_buf_reset(&core->push_reply);
@@ -43,8 +69,9 @@ static bool make_ready(struct ch_client_core *core, int64_t behind)
 {
     struct charle_error err = {0};
     struct ch_outbox_batch batch;
+    size_t most = most_calls(core), count_max = core->push_count_max && core->push_count_max < most ? core->push_count_max : most;
     core->push_next.count = 0;
-    if (ch_outbox_take_batch(core->replica, core->push_count_max, behind, &core->arena, &batch, &err)) {
+    if (ch_outbox_take_batch(core->replica, count_max, behind, &core->arena, &batch, &err)) {
         ch_core_fail(core, &err);
         return false;
     }
@@ -110,6 +137,8 @@ static void try_later(struct ch_client_core *core)
     core->push_failures++;
     plant_in_outbox(core, CH_PLANTED(NEW_NUMBER_ON_RETRY), "update charle_outbox set state = 1, sequence = null, hash = null where state = 2");
     core->push_wanted = true;
+    if (!core->push_is_probing)
+        shrink(core);
     core->push_at = ch_core_now(core) + ch_redial_delay_us(core->push_failures, random);
 }
 
@@ -139,8 +168,8 @@ static void take_verdicts(struct ch_client_core *core)
         return;
     }
     core->push_failures = 0;
-    if (!core->push_is_probing && core->push_count_max && reply.verdict.count >= sent)
-        core->push_count_max = core->push_count_max >= CH_PUSH_CALLS_MAX / 2 ? 0 : core->push_count_max * 2;
+    if (!core->push_is_probing && reply.verdict.count >= sent)
+        grow(core);
     ch_core_changed(core, CHARLE_EVENT_CALLS | (is_inbox ? CHARLE_EVENT_INBOX : 0u));
 }
 

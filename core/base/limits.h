@@ -63,7 +63,8 @@
 #define CH_PAGE_SIZE_TARGET ((size_t)128 << 10)
 // Past so many changed rows a repair by hashes of ranges is cheaper than a delta, and the list of keys stays in memory.
 #define CH_DELTA_KEYS_MAX 500000
-#define CH_PUSH_CALLS_MAX 500
+#define CH_PUSH_CALLS_MAX 1000   // a batch that fails is halved; more gain nothing that can be measured
+#define CH_PUSH_CALLS_UNSAID 500 // of a server that does not say how many it takes
 #define CH_PUSH_SIZE_MAX ((size_t)1 << 20)
 #define CH_OUTBOX_CALLS_MAX 1000000
 #define CH_MERGE_PARAGRAPHS_MAX 400 // of one text; comparing takes the square of it: 320 KB

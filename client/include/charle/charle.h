@@ -461,6 +461,7 @@ struct charle_client_status {
     uint64_t bytes_received; // by this client since it was opened, messages without framing
     uint64_t bytes_sent;
     uint64_t pages_applied;
+    uint64_t calls_run_again; // waiting calls that had to be made once more because rows under them changed
     int64_t file_size;
     bool is_paused;
     int64_t meter_budget;    // bytes a period; 0: no limit

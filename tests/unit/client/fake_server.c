@@ -438,7 +438,8 @@ static enum charle_err do_open(struct fake_server *server, const struct charle_o
     snprintf(device, sizeof(device), "%.*s", CHARLE_FMT(request->device_id));
     const struct charle_open_reply open = {
         .principal = CHARLE_STR("person"), .principal_id = CHARLE_STR("p1"), .server_id = charle_bytes("0123456789abcdef", 16),
-        .last_sequence = fake_server_last_sequence(server, device), .scope = granted_scopes(server), .now = {server->now_us}};
+        .last_sequence = fake_server_last_sequence(server, device), .scope = granted_scopes(server), .now = {server->now_us},
+        .push_calls_max = {server->push_calls_max, server->push_calls_max != 0}};
     send(&charle_open_reply_message, &open, reply);
     return CHARLE_OK;
 }
@@ -636,7 +637,11 @@ enum charle_err fake_server_call(struct fake_server *server, struct charle_str m
         rc = do_open(server, &open, reply);
     } else if (charle_str_equal(method, CHARLE_STR("charle.Sync/Push"))) {
         assert_int_equal(charle_message_read(&charle_push_request_message, request, &server->arena, &push, &err), CHARLE_OK);
-        rc = do_push(server, &push, reply);
+        if (push.call.count > server->batch_largest)
+            server->batch_largest = push.call.count;
+        bool is_too_much = server->takes_none || (server->batch_max && push.call.count > server->batch_max);
+        server->batches_failed += is_too_much;
+        rc = is_too_much ? CHARLE_UNAVAILABLE : do_push(server, &push, reply);
     } else if (charle_str_equal(method, CHARLE_STR("charle.Sync/Hash"))) {
         assert_int_equal(charle_message_read(&charle_hash_request_message, request, &server->arena, &hash, &err), CHARLE_OK);
         rc = do_hash(server, &hash, reply);

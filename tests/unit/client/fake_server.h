@@ -21,6 +21,11 @@ struct fake_server {
     bool rejects;              // every pushed call is rejected
     bool names_last_key;       // of a range's last bucket; otherwise it goes to the end, as the server's does
     int64_t calls_run;         // by Push, repeats not counted
+    uint32_t push_calls_max;   // said at Open; 0: nothing is said
+    size_t batch_max;          // a push with more calls fails, as if the server died on it; 0: none does
+    bool takes_none;           // every push fails
+    int64_t batches_failed;
+    size_t batch_largest;      // the most calls that one push brought, since a test cleared it
     int64_t pulls;
     char saved_file[64];
 };

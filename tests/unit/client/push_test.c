@@ -154,6 +154,43 @@ static void calls_lost_under_a_stream_are_sent_again(void **state)
     end(f);
 }
 
+static void vote_often(struct fixture *f, int times)
+{
+    for (int i = 0; i < times; i++)
+        must_vote(f, i % 2 ? "n0001" : "n0002");
+}
+
+// A server that dies before it is done with a large batch, again and again: with smaller ones it gets on. When it is well again so are the batches.
+static void batch_that_failed_is_halved_until_it_passes(void **state)
+{
+    struct fixture *f = *state;
+    for (int is_cut = 0; is_cut < 2; is_cut++) {
+        ready(f);
+        world_connect(&f->a, false);
+        vote_often(f, 100);
+        int64_t before = f->server.calls_run, failed = f->server.batches_failed;
+        f->server.batch_max = 7;
+        world_connect(&f->a, true);
+        for (int i = 0; i < 20000 && f->server.calls_run < before + 40; i++) {
+            int64_t failures = f->server.batches_failed;
+            assert_true(world_step(&f->a));
+            if (is_cut && f->server.batches_failed > failures)
+                fixture_reconnect(f); // the answer is lost too
+        }
+        assert_true(f->server.calls_run >= before + 40);
+        assert_true(f->server.batches_failed > failed + 2);
+        f->server.batch_max = 0;
+        f->server.batch_largest = 0;
+        vote_often(f, 100);
+        end(f);
+        assert_true(f->server.batch_largest > 14);
+        assert_int_equal(f->server.calls_run, before + 200);
+        assert_int_equal(fixture_teardown(state), 0);
+        assert_int_equal(fixture_setup(state), 0);
+        f = *state;
+    }
+}
+
 // Whether or not the server names the key at which its last bucket ends, rows behind it are seen.
 static void rows_behind_the_last_bucket_are_seen(void **state)
 {
@@ -182,6 +219,7 @@ int main(void)
         CASE(clock_set_back_holds_no_call),
         CASE(parked_call_is_not_recalled_beside_its_next_attempt),
         CASE(calls_lost_under_a_stream_are_sent_again),
+        CASE(batch_that_failed_is_halved_until_it_passes),
         CASE(rows_behind_the_last_bucket_are_seen),
     };
 #undef CASE
