@@ -42,6 +42,11 @@ void figure_live_10k(struct rig *rig);
 // 10,000 edits made offline, from the start of the sync until the last is confirmed.
 void figure_push_10k(struct rig *rig);
 
+// Edits of 1,000 rows wait, and a foreign change of the same rows comes: until the replica shows it under them. Target: 100 ms.
+void figure_rebase_1k(struct rig *rig);
+// The same with 10 rows while edits of 100,000 wait, against 10 waiting edits: the rest of the outbox must not count. Target: twice.
+void figure_rebase_100k(struct rig *rig);
+
 // Pulls that find nothing changed: transactions of PostgreSQL a pull.
 void figure_idle_pull(struct rig *rig);
 

@@ -26,6 +26,8 @@ static const struct {
     {"pull_10k", 200000, figure_pull_10k},
     {"live_10k", 200000, figure_live_10k},
     {"push_10k", 20000, figure_push_10k},
+    {"rebase_1k", 20000, figure_rebase_1k},
+    {"rebase_100k", 120000, figure_rebase_100k},
     {"idle_pull", 5000, figure_idle_pull},
     {"idle_clients", 5000, figure_idle_clients},
     {"fanout_100", 5000, figure_fanout_100},
