@@ -103,6 +103,10 @@ static bool needs_person(enum charle_err code)
 void ch_core_end_session(struct ch_client_core *core, enum charle_err code, const char *text)
 {
     ch_core_cancel_all(core);
+    if (core->order.is_wiped)
+        return;
+    if (code == CHARLE_UNAUTHENTICATED)
+        ch_core_order_hint(core);
     core->failures++;
     core->problem_code = code;
     snprintf(core->problem, sizeof(core->problem), "%s", text);
@@ -149,7 +153,7 @@ static enum charle_err fill_shape(struct ch_client_core *core, bool with_shape, 
 static enum charle_err fill_open(struct ch_client_core *core, bool with_shape, struct charle_open_request *request, struct charle_error *err)
 {
     struct ch_replica *replica = core->replica;
-    char id[CH_ID_LEN + 1], name[128];
+    char id[CH_ID_LEN + 1], name[128], key[80];
     int64_t number = 0, hash = 0;
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
     if (rc)
@@ -157,6 +161,8 @@ static enum charle_err fill_open(struct ch_client_core *core, bool with_shape, s
     rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
     if (!rc)
         rc = ch_meta_text(&replica->sql, "device_name", name, sizeof(name), err);
+    if (!rc)
+        rc = ch_meta_text(&replica->sql, "device_key", key, sizeof(key), err);
     if (!rc)
         rc = ch_meta_number(&replica->sql, "last_sequence", 0, &number, err);
     if (!rc)
@@ -167,6 +173,7 @@ static enum charle_err fill_open(struct ch_client_core *core, bool with_shape, s
     *request = (struct charle_open_request){
         .device_id = charle_arena_str(&core->arena, charle_str(id)),
         .device_name = {charle_arena_str(&core->arena, charle_str(name)), name[0] != '\0'},
+        .device_key = {charle_arena_bytes(&core->arena, charle_bytes(key, strlen(key))), key[0] != '\0'},
         .last_sequence = {number, true},
         .last_hash = {(uint64_t)hash, true},
     };
@@ -329,6 +336,7 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     core->push_failures = 0;
     core->push_at = 0;
     core->push_wanted = true;
+    ch_core_order_take(core, reply.order.has ? reply.order.value : 0);
     if (renew)
         probe_calls(core);
     else
@@ -348,6 +356,8 @@ void ch_client_core_start(struct ch_client_core *core)
 void ch_client_core_stop(struct ch_client_core *core)
 {
     core->is_started = false;
+    if (core->order.is_wiped)
+        return; // for good; the report goes on
     ch_core_cancel_all(core);
     ch_core_acquire_reset(core);
     core->failures = 0;
@@ -497,7 +507,8 @@ void ch_client_core_on_message(struct ch_client_core *core, uint64_t id, struct 
         ch_core_acquire_on_message(core, message);
     else if (copy)
         ch_core_copy_on_message(core, copy, message);
-    else if (!ch_core_seed_on_message(core, id, message) && !ch_core_transfer_on_message(core, id, message))
+    else if (!ch_core_seed_on_message(core, id, message) && !ch_core_order_on_message(core, id, message) &&
+             !ch_core_transfer_on_message(core, id, message))
         return; // of a call that was cancelled
     core->env->call_consumed(core->env->ctx, id, message.len);
     settle(core);
@@ -534,7 +545,8 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
     } else if (copy || id == core->pull_call) {
         stream_ended(core, code, text);
     } else {
-        (void)(ch_core_seed_on_done(core, id, code, text) || ch_core_transfer_on_done(core, id, code, text));
+        (void)(ch_core_seed_on_done(core, id, code, text) || ch_core_order_on_done(core, id, code) ||
+               ch_core_transfer_on_done(core, id, code, text));
     }
     settle(core);
 }
@@ -581,7 +593,7 @@ void ch_client_core_on_timer(struct ch_client_core *core)
 {
     int64_t now = ch_core_now(core);
     charle_arena_reset(&core->arena);
-    if (core->is_started && now >= core->poll_at)
+    if (core->is_started && !core->order.is_wiped && now >= core->poll_at)
         poll_file(core);
     if ((core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE) && now >= core->watch_at)
         ch_core_end_session(core, CHARLE_UNAVAILABLE, "the server has been silent for a minute");
@@ -622,7 +634,7 @@ static void set_timer(struct ch_client_core *core)
 {
     int64_t at = INT64_MAX;
     int64_t wishes[] = {
-        core->is_started ? core->poll_at : INT64_MAX,
+        core->is_started && !core->order.is_wiped ? core->poll_at : INT64_MAX,
         core->phase == CH_PHASE_FOLLOWING ? core->lead_at : INT64_MAX,
         !core->meter.is_refusing && (core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected)) ? core->retry_at
                                                                                                                             : INT64_MAX,
@@ -630,6 +642,7 @@ static void set_timer(struct ch_client_core *core)
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
         ch_core_acquire_wish(core),
         ch_core_transfer_wish(core),
+        ch_core_order_wish(core),
         ch_core_meter_wish(core),
         may_push(core) && core->push_wanted && !core->push_call && !core->push_next.count ? core->push_at : INT64_MAX,
     };
@@ -641,6 +654,11 @@ static void set_timer(struct ch_client_core *core)
 // After every event: whatever has become possible is begun. Each step may end the session, so the phase is asked again each time.
 static void settle(struct ch_client_core *core)
 {
+    if (core->order.is_wiped) {
+        ch_core_order_step(core);
+        set_timer(core);
+        return;
+    }
     if (core->is_started && (core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_FOLLOWING))
         take_lead(core);
     ch_core_meter_step(core);
@@ -656,6 +674,7 @@ static void settle(struct ch_client_core *core)
     if (core->phase == CH_PHASE_LIVE)
         ch_core_probe_step(core);
     ch_core_transfer_step(core);
+    ch_core_order_step(core);
     set_timer(core);
 }
 
@@ -691,6 +710,8 @@ void ch_client_core_free(struct ch_client_core *core)
     charle_buf_deinit(&core->push_reply);
     charle_buf_deinit(&core->push_next_request);
     charle_buf_deinit(&core->scratch);
+    ch_core_cancel(core, &core->order.call);
+    charle_buf_deinit(&core->order.reply);
     charle_buf_deinit(&core->transfer.up_reply);
     charle_buf_deinit(&core->transfer.down_reply);
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
@@ -727,7 +748,8 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
         [CH_PHASE_PAUSED] = CHARLE_CLIENT_PAUSED,       [CH_PHASE_HOLDING] = CHARLE_CLIENT_METERED,
         [CH_PHASE_COPYING] = CHARLE_CLIENT_COPYING,     [CH_PHASE_FINISHING] = CHARLE_CLIENT_COPYING,
         [CH_PHASE_PULLING] = CHARLE_CLIENT_SYNCING,     [CH_PHASE_LIVE] = CHARLE_CLIENT_LIVE,
-        [CH_PHASE_BLOCKED] = CHARLE_CLIENT_BLOCKED,
+        [CH_PHASE_BLOCKED] = CHARLE_CLIENT_BLOCKED,     [CH_PHASE_WIPING] = CHARLE_CLIENT_CONNECTING,
+        [CH_PHASE_WIPED] = CHARLE_CLIENT_WIPED,
     };
     *out = (struct charle_client_status){
         .state = (enum charle_client_state)states[core->phase],
@@ -739,6 +761,7 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
         .pages_applied = core->pages_applied,
         .calls_run_again = core->calls_run_again,
         .meter_used = core->meter.used,
+        .wiped_calls = core->order.calls_lost,
     };
     if (core->phase == CH_PHASE_LIVE && core->acquire.step != CH_ACQUIRE_IDLE && !core->acquire.is_verify)
         out->state = CHARLE_CLIENT_COPYING;

@@ -19,6 +19,8 @@ enum ch_core_phase {
     CH_PHASE_PULLING,
     CH_PHASE_LIVE,
     CH_PHASE_BLOCKED,
+    CH_PHASE_WIPING,
+    CH_PHASE_WIPED,
 };
 
 // One table of one scope on its way.
@@ -149,6 +151,20 @@ struct ch_transfer {
     int64_t up_retry_at, down_retry_at; // not before
 };
 
+// The order to wipe this replica (order.c).
+struct ch_order {
+    uint64_t call;           // Order, or after the wipe Wiped
+    struct charle_buf reply;
+    bool is_wanted;          // there may be an order: ask
+    uint32_t order;          // 0: none
+    int64_t until;           // pushing goes on so long
+    bool is_wiped, is_reported;
+    int64_t calls_lost;
+    int failures;
+    int64_t retry_at;
+    char device_id[CH_ID_LEN + 1], device_key[80];
+};
+
 struct ch_client_core {
     const struct ch_client_env *env;
     struct ch_replica *replica;
@@ -225,6 +241,7 @@ struct ch_client_core {
     bool renew_after_recall;
 
     struct ch_transfer transfer;
+    struct ch_order order;
 
     // People who wait.
     int64_t sync_wanted, sync_done, sync_mark; // sync_mark: the outbox's last position when it was asked for
@@ -298,6 +315,15 @@ bool ch_core_transfer_on_done(struct ch_client_core *core, uint64_t id, enum cha
 void ch_core_transfer_pause(struct ch_client_core *core); // the session ended: its calls are gone
 int64_t ch_core_transfer_wish(const struct ch_client_core *core);
 bool ch_core_files_are_stuck(const struct ch_client_core *core); // nobody should wait for calls that wait for files
+
+// order.c
+void ch_core_order_step(struct ch_client_core *core);
+void ch_core_order_take(struct ch_client_core *core, uint32_t order); // the server says so
+void ch_core_order_hint(struct ch_client_core *core);                 // there may be one
+bool ch_core_order_holds(const struct ch_client_core *core);          // nothing is to be fetched any more
+bool ch_core_order_on_message(struct ch_client_core *core, uint64_t id, struct charle_bytes message);
+bool ch_core_order_on_done(struct ch_client_core *core, uint64_t id, enum charle_err code);
+int64_t ch_core_order_wish(const struct ch_client_core *core);
 
 // acquire.c
 void ch_core_acquire_step(struct ch_client_core *core); // whenever something may have become possible

@@ -263,6 +263,12 @@ static void env_timer(void *ctx, int64_t mono_us)
     pthread_mutex_unlock(&client->mutex);
 }
 
+static enum charle_err env_wipe(void *ctx, struct charle_error *err)
+{
+    struct charle_client *client = ctx;
+    return (enum charle_err)charle_replica_wipe(client->file, err);
+}
+
 static bool env_lead_take(void *ctx)
 {
     return ch_lead_take(&((struct charle_client *)ctx)->lead);
@@ -595,7 +601,7 @@ enum charle_err ch_edge_open(struct charle_client *client, const struct charle_c
     client->env = (struct ch_client_env){
         .ctx = client, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random, .call_start = env_start,
         .call_cancel = env_cancel, .call_consumed = env_consumed, .call_more = env_more, .timer_set = env_timer, .lead_take = env_lead_take,
-        .lead_drop = env_lead_drop, .changed = env_changed};
+        .lead_drop = env_lead_drop, .changed = env_changed, .wipe = env_wipe};
     init_locks(client);
     if (gethostname(host, sizeof(host) - 1))
         host[0] = '\0';

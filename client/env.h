@@ -6,6 +6,7 @@
 #ifndef CHARLE_CLIENT_ENV_H
 #define CHARLE_CLIENT_ENV_H
 
+#include "base/err.h"
 #include "base/str.h"
 
 struct ch_client_env {
@@ -36,6 +37,9 @@ struct ch_client_env {
 
     // Something that people watch has changed: bits of enum charle_client_event. tables NULL with EVENT_ROWS: any. NULL: nobody listens.
     void (*changed)(void *ctx, unsigned events, const uint32_t *tables, size_t table_count);
+
+    // Destroys the key and removes every file of the replica, which stays open here and is not touched any more. NULL: orders are not obeyed.
+    enum charle_err (*wipe)(void *ctx, struct charle_error *err);
 
     const char *vfs; // name of the SQLite VFS for every file; NULL: the default one
 };

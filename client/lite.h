@@ -126,6 +126,7 @@
     X(REPLY_GET, "select reply from charle_reply where ticket = ?1 and reply is not null")                             \
     X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \
     X(OUTBOX_COUNT, "select count(*) from charle_outbox where state < 5")                                              \
+    X(OUTBOX_UNCONFIRMED, "select count(*) from charle_outbox where state < 5 and state in (1, 2)")                     \
     X(OUTBOX_LIST, "select position, coalesce(ticket, position), state, at, method, request, local_error from charle_outbox "  \
                    "where state < 5 and position > ?1 order by position limit 1")                                      \
     X(DENIED_DROP, "delete from temp.charle_denied where tab = ?1 and key = ?2 and scope = ?3")                           \

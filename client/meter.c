@@ -150,6 +150,10 @@ static bool is_outbox_sent(const struct ch_client_core *core)
 // A session is open: what it may do now. Called when it was opened and whenever something changed.
 void ch_core_go_on(struct ch_client_core *core)
 {
+    if (ch_core_order_holds(core)) {
+        ch_core_set_phase(core, CH_PHASE_HOLDING); // calls still go out
+        return;
+    }
     bool waits = core->meter.budget && (!may_pull(&core->meter) || !is_outbox_sent(core));
     if (waits) {
         ch_core_set_phase(core, CH_PHASE_HOLDING);

@@ -235,6 +235,9 @@ void ch_core_pull_on_message(struct ch_client_core *core, struct charle_bytes me
         ch_core_end_session(core, CHARLE_ABORTED, "the server has lost calls of this device; comparing");
         return;
     }
+    // This device's row was touched, and not by a call: somebody has said something about the device.
+    if (!is_first && core->moment.has_sequence && core->moment.last_sequence == core->contained)
+        ch_core_order_hint(core);
     if (is_applied || !is_idle(core, &core->moment)) {
         if (!is_applied && !apply(core, &core->moment, is_first, &is_applied))
             return;

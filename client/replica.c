@@ -111,10 +111,24 @@ static int note_wal_pages(void *ctx, sqlite3 *db, const char *database, int page
     return SQLITE_OK;
 }
 
+// A secret by which the device is known when its session is not any more: 52 random characters.
+static enum charle_err make_device_key(struct ch_replica *replica, struct charle_error *err)
+{
+    char key[2 * CH_ID_LEN + 1];
+    enum charle_err rc = ch_meta_text(&replica->sql, "device_key", key, sizeof(key), err);
+    if (rc || key[0])
+        return rc;
+    ch_replica_new_device_id(replica->env, key);
+    ch_replica_new_device_id(replica->env, key + CH_ID_LEN);
+    return ch_meta_set_text(&replica->sql, "device_key", charle_str(key), err);
+}
+
 static enum charle_err make_device(struct ch_replica *replica, const char *name, struct charle_error *err)
 {
     char id[CH_ID_LEN + 1];
-    enum charle_err rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
+    enum charle_err rc = make_device_key(replica, err);
+    if (!rc)
+        rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
     if (rc || id[0])
         return rc;
     ch_replica_new_device_id(replica->env, id);

@@ -3,6 +3,7 @@
 // ch_dispatch runs on the transport's thread and never waits: it looks up the method and the session in memory and
 // queues the call. What is refused here is refused at once: an unknown method, a full lane.
 #include "charle/admin.charle.h"
+#include "charle/devices.charle.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -173,6 +174,12 @@ static int64_t deadline_of(const struct ch_call *call, const struct charle_metho
     return call->received_us + (method->deadline_ms ? (int64_t)method->deadline_ms * 1000 : default_deadline_us);
 }
 
+// A device whose session was revoked still has the token, which would be refused; it proves itself by its key.
+static bool is_by_device(const struct charle_method *method)
+{
+    return charle_str_equal(method->name, charle_devices_order_method.name) || charle_str_equal(method->name, charle_devices_wiped_method.name);
+}
+
 void ch_dispatch(void *ctx, struct charle_server_call *rpc)
 {
     struct ch_engine *engine = ctx;
@@ -194,7 +201,7 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
         answer_echo(call);
         return;
     }
-    if (call->route->kind != CH_ROUTE_LOGIN) // who signs in may well have a token that is no longer good
+    if (call->route->kind != CH_ROUTE_LOGIN && !is_by_device(call->route->method)) // who signs in may well have a token that is no longer good
         call->token = find_token(rpc);
     if (call->token.ptr)
         call->session = ch_sessions_find(engine->sessions, call->token);

@@ -172,6 +172,8 @@ enum charle_err ch_overview(struct charle_context *context, const void *request,
 #define CH_SYNC_METHODS_MAX     8
 size_t ch_platform_methods(struct charle_method out[CH_PLATFORM_METHODS_MAX]);
 size_t ch_sync_methods(struct charle_method out[CH_SYNC_METHODS_MAX]);
+#define CH_DEVICE_METHODS_MAX 4
+size_t ch_device_methods(struct charle_method out[CH_DEVICE_METHODS_MAX]); // device_methods.c
 #define CH_FILE_METHODS_MAX 4
 size_t ch_file_methods(struct charle_method out[CH_FILE_METHODS_MAX]); // file_methods.c
 

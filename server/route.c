@@ -29,6 +29,7 @@ static enum charle_err make_table(struct ch_engine *engine, struct charle_error 
     size_t count = ch_platform_methods(engine->platform);
     count += ch_sync_methods(engine->platform + count);
     count += ch_file_methods(engine->platform + count);
+    count += ch_device_methods(engine->platform + count);
     struct charle_service platform = {.name = CHARLE_STR("charle"), .methods = engine->platform, .method_count = count};
     const struct charle_service **services =
         ch_alloc_zeroed(schema->service_count + 1, sizeof(const struct charle_service *));
@@ -46,7 +47,7 @@ static enum charle_err make_table(struct ch_engine *engine, struct charle_error 
 
 enum charle_err ch_routes_init(struct ch_engine *engine, struct charle_error *err)
 {
-    engine->platform = ch_alloc_zeroed(CH_PLATFORM_METHODS_MAX + CH_SYNC_METHODS_MAX + CH_FILE_METHODS_MAX, sizeof(*engine->platform));
+    engine->platform = ch_alloc_zeroed(CH_PLATFORM_METHODS_MAX + CH_SYNC_METHODS_MAX + CH_FILE_METHODS_MAX + CH_DEVICE_METHODS_MAX, sizeof(*engine->platform));
     enum charle_err rc =
         engine->platform ? make_table(engine, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
     if (rc)

@@ -1,4 +1,5 @@
 // Opening: a replica says who it is, and hears where the server has it.
+#include "server/sync/order.h"
 #include "server/sync/parts.h"
 #include "server/sync/skew.h"
 
@@ -85,7 +86,12 @@ static enum charle_err open_device(struct charle_db *db, void *ctx, struct charl
     struct opening *opening = ctx;
     const struct charle_str *scopes;
     size_t count;
+    uint32_t order = 0;
     enum charle_err rc = register_device(db, opening->peer, opening->request, &opening->out->last_sequence, err);
+    if (rc == CHARLE_OK)
+        rc = ch_order_of_open(db, opening->request, &order, err);
+    if (rc == CHARLE_OK)
+        opening->out->order = (struct charle_opt_uint4){order, order != 0};
     if (rc == CHARLE_OK)
         rc = read_server_id(db, opening->arena, &opening->out->server_id, err);
     if (rc == CHARLE_OK)

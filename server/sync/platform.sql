@@ -109,6 +109,10 @@ create table if not exists charle.device (
     created_at    timestamptz not null default now(),
     opened_at     timestamptz not null default now()
 );
+-- An order to wipe it stands until it is taken back. The device proves itself by its key when its session was revoked.
+alter table charle.device add column if not exists key_hash bytea, add column if not exists wipe_at timestamptz,
+    add column if not exists wipe_pushes bool not null default false, add column if not exists wipe_by text,
+    add column if not exists told_at timestamptz, add column if not exists wiped_at timestamptz, add column if not exists wiped_calls int8;
 create index if not exists device_principal_idx on charle.device (principal, principal_id);
 
 -- Schemas of replicas that were built with another version than the server's, by the hash of their shape (sync/shape.h).
@@ -549,7 +553,7 @@ begin
         pending := pending || e'\x1edevice:' || new.id || e'\x1f0u\x1f' || new.id;
     elsif tg_op = 'DELETE' then
         pending := pending || e'\x1edevice:' || old.id || e'\x1f0d\x1f' || old.id;
-    elsif new.last_sequence <> old.last_sequence then
+    elsif new.last_sequence <> old.last_sequence or new.wipe_at is distinct from old.wipe_at then
         pending := pending || e'\x1edevice:' || new.id || e'\x1f0u\x1f' || new.id;
     end if;
     pending := set_config('charle.pending', pending, true);

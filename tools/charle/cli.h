@@ -100,6 +100,6 @@ const char *cli_nearest(const char *word, const char *const *names);
 
 // The commands, one a file.
 extern const struct cli_command cmd_up, cmd_serve, cmd_passwd, cmd_login, cmd_sync, cmd_status, cmd_query, cmd_call, cmd_inbox, cmd_verify, cmd_key, cmd_wipe, cmd_pause,
-    cmd_resume, cmd_meter, cmd_export, cmd_import, cmd_evict, cmd_pin, cmd_attach;
+    cmd_resume, cmd_meter, cmd_export, cmd_import, cmd_evict, cmd_pin, cmd_attach, cmd_devices;
 
 #endif

@@ -6,7 +6,7 @@
 
 static const struct cli_command *const common[] = {&cmd_up,    &cmd_serve, &cmd_passwd, &cmd_login, &cmd_sync,
                                                    &cmd_status, &cmd_query, &cmd_call,   &cmd_inbox, &cmd_verify, &cmd_key,   &cmd_wipe,
-                                                   &cmd_pause, &cmd_resume, &cmd_meter,  &cmd_export, &cmd_import, &cmd_evict, &cmd_pin, &cmd_attach};
+                                                   &cmd_pause, &cmd_resume, &cmd_meter,  &cmd_export, &cmd_import, &cmd_evict, &cmd_pin, &cmd_attach, &cmd_devices};
 enum { COMMON_COUNT = sizeof(common) / sizeof(common[0]) };
 
 struct commands {

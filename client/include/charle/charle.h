@@ -446,6 +446,7 @@ enum charle_client_state {
     CHARLE_CLIENT_BLOCKED = 7,    // needs a person: see `problem`
     CHARLE_CLIENT_PAUSED = 8,     // somebody paused it
     CHARLE_CLIENT_METERED = 9,    // calls come first, or the bytes of this period are used: see `problem`
+    CHARLE_CLIENT_WIPED = 10,     // the owner or an operator has ordered it: key and files are gone. Close it; a new one can be made
 };
 
 struct charle_client_status {
@@ -467,6 +468,7 @@ struct charle_client_status {
     int64_t meter_budget;    // bytes a period; 0: no limit
     int64_t meter_used;      // in this period; may be more than the budget, then the next one has less
     int64_t meter_ends_at_us; // when the next period begins
+    int64_t wiped_calls;     // WIPED: calls that had not been sent
     char principal[64];      // "user"; empty: never signed in
     char principal_id[64];
     char device_id[32];
