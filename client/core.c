@@ -654,8 +654,9 @@ static void set_timer(struct ch_client_core *core)
 // After every event: whatever has become possible is begun. Each step may end the session, so the phase is asked again each time.
 static void settle(struct ch_client_core *core)
 {
+    if (ch_core_order_holds(core))
+        ch_core_order_step(core); // before anything is sent
     if (core->order.is_wiped) {
-        ch_core_order_step(core);
         set_timer(core);
         return;
     }
