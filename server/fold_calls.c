@@ -84,6 +84,18 @@ static void note_habit(struct fold *fold, const struct folded *item, int64_t beg
         ch_fold_note(habit, now_us - began_us > CH_FOLD_TIME_MAX_US ? CH_FOLD_SLOW : CH_FOLD_QUICK, now_us);
 }
 
+// Ends the open savepoint and opens another in its place. What cannot be kept is undone: then the failure says so, and another is open all
+// the same. The savepoint is not one of charle_begin's: a method finds as many levels free as when it runs alone.
+static enum charle_err renew(struct fold *fold, bool is_kept)
+{
+    if (!is_kept)
+        return charle_exec_script(fold->db, "rollback to savepoint charle_fold", NULL);
+    enum charle_err rc = charle_exec_script(fold->db, "release savepoint charle_fold; savepoint charle_fold", NULL);
+    if (rc)
+        (void)!charle_exec_script(fold->db, "rollback to savepoint charle_fold", NULL);
+    return rc;
+}
+
 // Runs a call in the open savepoint, and leaves another open for the next. A failure is the transaction's.
 static enum charle_err run_item(struct fold *fold, struct folded *item)
 {
@@ -92,7 +104,7 @@ static enum charle_err run_item(struct fold *fold, struct folded *item)
     item->rc = ch_call_is_overdue(item->call) ? ch_fold_fail_overdue(&item->err) : run_method(fold, item);
     item->end = item->rc ? end_of_failure(fold, item) : fold->has_set ? ALONE : KEPT;
     note_habit(fold, item, began_us);
-    enum charle_err rc = charle_renew(fold->db, item->end == KEPT, NULL);
+    enum charle_err rc = renew(fold, item->end == KEPT);
     if (rc && item->end == KEPT && ch_pg_is_alive(fold->db)) {
         item->end = ALONE; // it hid that a statement of its own had failed: alone it learns so from the commit
         rc = CHARLE_OK;
@@ -147,7 +159,7 @@ static enum charle_err run_range(struct fold *fold, size_t first, size_t count);
 // Keeps what a set did, and runs what it left over.
 static enum charle_err keep_set(struct fold *fold, size_t first, const struct charle_call_set *set)
 {
-    enum charle_err rc = charle_renew(fold->db, true, NULL);
+    enum charle_err rc = renew(fold, true);
     for (size_t i = 0; i < set->taken; i++) {
         struct folded *item = &fold->items[first + i];
         item->end = KEPT;
@@ -177,7 +189,7 @@ static enum charle_err run_set(struct fold *fold, size_t first, size_t count, si
     fold->ran = first + *out_taken;
     if (!outcome)
         return keep_set(fold, first, &set);
-    rc = charle_renew(fold->db, false, NULL);
+    rc = renew(fold, false);
     if (rc)
         return rc;
     return *out_taken > SET_HALVED_MIN ? run_range(fold, first, *out_taken) : run_one_by_one(fold, first, *out_taken);

@@ -23,7 +23,7 @@
 #include "server/fold_parts.h"
 
 // The first is below PostgreSQL's second before it looks for deadlocks. Heads are raised in one order by everybody.
-#define BEGIN_SQL "set local lock_timeout = '100ms'"
+#define BEGIN_SQL "set local lock_timeout = '100ms'; savepoint charle_fold"
 #define RAISE_SQL "set local lock_timeout = '1s'; set constraints all immediate"
 
 // --- before -----------------------------------------------------------------------------------------------------------
@@ -104,9 +104,7 @@ static enum charle_err tell_made(struct fold *fold, struct charle_error *err)
 static enum charle_err raise_heads(struct fold *fold, struct charle_error *err)
 {
     int64_t began_us = ch_clock_mono_us();
-    enum charle_err rc = charle_commit(fold->db, err); // the savepoint behind the last call
-    if (rc == CHARLE_OK)
-        rc = charle_exec_script(fold->db, RAISE_SQL, err);
+    enum charle_err rc = charle_exec_script(fold->db, RAISE_SQL, err);
     fold->report.waited_us = ch_clock_mono_us() - began_us;
     fold->report.has_clashed |= rc == CHARLE_BUSY || rc == CHARLE_DEADLOCK || rc == CHARLE_SERIALIZATION;
     return rc ? rc : tell_made(fold, err);
@@ -118,8 +116,6 @@ static enum charle_err begin_and_run(struct fold *fold, int64_t began_us, struct
     enum charle_err rc = charle_begin(fold->db, NULL, err);
     if (rc == CHARLE_OK)
         rc = charle_exec_script(fold->db, BEGIN_SQL, err);
-    if (rc == CHARLE_OK)
-        rc = charle_begin(fold->db, NULL, err);
     return rc ? rc : ch_fold_run_items(fold, began_us);
 }
 
@@ -165,7 +161,7 @@ static void run_transaction(struct fold *fold)
         if (!fold->ran) // not even begun
             fold->ran = fold->count;
         send_all_alone(fold);
-        while (charle_transaction_depth(fold->db))
+        if (charle_transaction_depth(fold->db))
             (void)!charle_rollback(fold->db, NULL);
     }
     fold->report.count = fold->ran;

@@ -254,24 +254,6 @@ enum charle_err charle_rollback(struct charle_db *db, struct charle_error *err)
     return undo_level(db, err);
 }
 
-enum charle_err charle_renew(struct charle_db *db, bool is_kept, struct charle_error *err)
-{
-    char sql[100];
-    int level = db->depth - 1;
-    if (db->depth < 2)
-        return charle_fail(err, CHARLE_FAILED_PRECONDITION, "there is no savepoint to renew");
-    if (!db->driver->in_transaction(db))
-        return charle_fail(err, CHARLE_ABORTED,
-                           "the database has ended the transaction after an earlier failure; nothing of it was kept");
-    if (!is_kept)
-        return savepoint(db, "rollback to savepoint", level, err);
-    snprintf(sql, sizeof(sql), "release savepoint charle_%d; savepoint charle_%d", level, level);
-    enum charle_err rc = db->driver->script(db, sql, err);
-    if (rc)
-        (void)!savepoint(db, "rollback to savepoint", level, NULL);
-    return rc;
-}
-
 // Waits a random part of a span that doubles with each try, so that the two who collided do not meet again.
 static void wait_before_retry(struct charle_db *db, int tries)
 {

@@ -71,9 +71,6 @@ CHARLE_MUST_CHECK enum charle_err charle_begin(struct charle_db *db, const struc
 CHARLE_MUST_CHECK enum charle_err charle_commit(struct charle_db *db, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err charle_rollback(struct charle_db *db, struct charle_error *err);
 int charle_transaction_depth(const struct charle_db *db);
-// Ends a savepoint and begins another in its place, in one round trip instead of two or three. is_kept: as commit, else
-// as rollback. What cannot be kept is undone; the failure says so, and the new savepoint is open all the same.
-CHARLE_MUST_CHECK enum charle_err charle_renew(struct charle_db *db, bool is_kept, struct charle_error *err);
 
 // Runs fn in a transaction; commits when it returns OK, rolls back otherwise. 40001 and 40P01 are retried, the whole
 // fn, at most 5 times with jitter, when this is the outermost transaction.

@@ -238,29 +238,6 @@ static void test_a_failed_level_can_be_undone_alone(struct charle_db *db)
     assert_int_equal(must_count(db, "select sum(id) from account"), 1 + 2 + 3 + 4);
 }
 
-static void test_a_savepoint_is_renewed(struct charle_db *db)
-{
-    struct charle_error err = {0};
-    make_account(db);
-    assert_fails(charle_renew(db, true, &err), CHARLE_FAILED_PRECONDITION, &err, "no savepoint");
-    assert_ok(charle_begin(db, NULL, &err), &err);
-    assert_fails(charle_renew(db, true, &err), CHARLE_FAILED_PRECONDITION, &err, "no savepoint");
-    assert_ok(charle_begin(db, NULL, &err), &err);
-    assert_ok(insert(db, 3, "three", 1, 0, &err), &err);
-    assert_ok(charle_renew(db, true, &err), &err);
-    assert_ok(insert(db, 4, "four", 1, 0, &err), &err);
-    assert_ok(charle_renew(db, false, &err), &err); // the fourth alone
-    assert_int_equal(charle_transaction_depth(db), 2);
-    assert_int_equal(insert(db, 3, "again", 1, 0, &err), CHARLE_UNIQUE_VIOLATION);
-    if (is_pg(db)) { // SQLite undoes the statement alone, and the rest may be kept
-        assert_fails(charle_renew(db, true, &err), CHARLE_FAILED_PRECONDITION, &err, NULL);
-        assert_ok(insert(db, 5, "five", 1, 0, &err), &err); // it was undone, and another is open
-    }
-    assert_ok(charle_commit(db, &err), &err);
-    assert_ok(charle_commit(db, &err), &err);
-    assert_int_equal(must_count(db, "select sum(id) from account"), is_pg(db) ? 1 + 2 + 3 + 5 : 1 + 2 + 3);
-}
-
 static void test_a_failed_transaction_is_not_kept(struct charle_db *db)
 {
     struct charle_error err = {0};
@@ -475,7 +452,6 @@ int main(void)
         SUITE_ITEM(test_the_trace_sees_every_statement),
         SUITE_ITEM(test_violations_have_codes_and_names),
         SUITE_ITEM(test_transactions_nest),
-        SUITE_ITEM(test_a_savepoint_is_renewed),
         SUITE_ITEM(test_a_failed_level_can_be_undone_alone),
         SUITE_ITEM(test_a_failed_transaction_is_not_kept),
         SUITE_ITEM(test_nesting_has_a_limit),
