@@ -266,32 +266,41 @@ begin
     return stamp;
 end $$;
 
--- Many entries, or spilled ones, set by set.
+-- Many entries, or spilled ones, set by set. Heads that were raised since the server started, as a rule all of them, are raised together:
+-- locked in sorted order and then changed, a fifth of what one by one costs. If one of them was not, all go one by one, so that the order in
+-- which locks are taken is the same.
 create or replace function charle.raise_many(a_entries text[], a_txn int8, a_spilled bool) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
     s text;
-    scopes text[] := '{}';
-    stamps int8[] := '{}';
+    scopes text[];
 begin
-    for s in
-        select split_part(e, e'\x1f', 1) collate "C" as scope from unnest(a_entries) e
-        union
-        select t.scope from charle.touched t where a_spilled and t.txn = a_txn and t.scope <> ''
-        order by scope
-    loop
-        scopes := scopes || s;
-        stamps := stamps || charle.raise_scope(s, a_txn);
-    end loop;
+    -- Not a union, whose hash table would be as large as the planner fears.
+    select array_agg(distinct split_part(e, e'\x1f', 1) collate "C") into scopes from unnest(a_entries) e;
+    if a_spilled then
+        select array_agg(distinct x.scope) into scopes from (
+            select s1 collate "C" as scope from unnest(scopes) s1
+            union all
+            select t.scope from charle.touched t where t.txn = a_txn and t.scope <> '') x;
+    end if;
+    if (select count(*) from charle.head h where h.scope = any (scopes) and h.at = pg_postmaster_start_time()) = cardinality(scopes) then
+        perform from charle.head h where h.scope = any (scopes) order by h.scope for no key update;
+        update charle.head h set v = h.v + 1, txn = a_txn where h.scope = any (scopes) and h.txn <> a_txn;
+    else
+        foreach s in array scopes loop
+            perform charle.raise_scope(s, a_txn);
+        end loop;
+    end if;
     insert into charle.change (scope, v, tab, op, key)
-        select r.scope, r.v, left(split_part(e, e'\x1f', 2), -1)::int4, right(split_part(e, e'\x1f', 2), 1)::"char",
+        select h.scope, h.v, left(split_part(e, e'\x1f', 2), -1)::int4, right(split_part(e, e'\x1f', 2), 1)::"char",
                split_part(e, e'\x1f', 3)
-        from unnest(a_entries) e join unnest(scopes, stamps) r (scope, v) on r.scope = split_part(e, e'\x1f', 1);
+        from unnest(a_entries) e join charle.head h on h.scope = split_part(e, e'\x1f', 1) collate "C";
     if a_spilled then
         insert into charle.change (scope, v, txn)
-            select r.scope, r.v, a_txn from unnest(scopes, stamps) r (scope, v)
-            where exists (select from charle.touched t where t.txn = a_txn and t.scope = r.scope collate "C")
-              and not exists (select from charle.change c where c.scope = r.scope collate "C" and c.v = r.v and c.txn = a_txn);
+            select h.scope, h.v, a_txn from charle.head h
+            where h.scope = any (scopes)
+              and exists (select from charle.touched t where t.txn = a_txn and t.scope = h.scope)
+              and not exists (select from charle.change c where c.scope = h.scope and c.v = h.v and c.txn = a_txn);
     end if;
 end $$;
 
