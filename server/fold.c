@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 enum {
-    CLEAN_MAX = 8,        // transactions that met nobody before one more may run at a time
+    CLEAN_MAX = 24,       // transactions that met nobody before one more may run at a time: trying costs a few that wait
     WAIT_MIN_US = 200,    // below is the round trip itself
     SLOW_POINTS = 8,      // of one slow call; a quick one takes one back
     SLOW_POINTS_MAX = 16, // from here on the method runs alone for a while

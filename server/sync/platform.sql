@@ -276,9 +276,9 @@ declare
     scopes text[];
 begin
     -- Not a union, whose hash table would be as large as the planner fears.
-    select array_agg(distinct split_part(e, e'\x1f', 1) collate "C") into scopes from unnest(a_entries) e;
+    select coalesce(array_agg(distinct split_part(e, e'\x1f', 1) collate "C"), '{}') into scopes from unnest(a_entries) e;
     if a_spilled then
-        select array_agg(distinct x.scope) into scopes from (
+        select coalesce(array_agg(distinct x.scope), '{}') into scopes from (
             select s1 collate "C" as scope from unnest(scopes) s1
             union all
             select t.scope from charle.touched t where t.txn = a_txn and t.scope <> '') x;

@@ -83,7 +83,7 @@ static void transactions_that_wait_for_each_other_become_fewer(void **state)
     finish(&probe, &run, &clean);
     assert_int_equal(take(&probe, &run, 0), 100 - CH_FOLD_CALLS_MAX);
     finish(&probe, &run, &clean);
-    for (int i = 0; i < 8 * 7; i++) {
+    for (int i = 0; i < 24 * 7; i++) {
         push(&probe, 1);
         assert_int_equal(take(&probe, &run, 0), 1);
         finish(&probe, &run, &clean);
