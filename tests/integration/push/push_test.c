@@ -50,7 +50,7 @@ static void push_of_another_epoch_is_refused(void **state)
     twin_open(&twin);
     make_jobs(&twin, 1);
     struct twin_server *server = &twin.servers[TWIN_SETS];
-    const struct ch_sync_peer peer = {CHARLE_STR("person"), CHARLE_STR("ann")};
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = CHARLE_STR("ann")};
     const struct charle_open_request request = {.device_id = CHARLE_STR("another"), .schema_hash = push_schema.hash};
     assert_int_equal(ch_sync_open(server->sync, server->db, &peer, &request, (struct charle_ts){1}, &arena, &opened, &err), CHARLE_OK);
     assert_true(opened.lineage.has);

@@ -28,7 +28,7 @@ struct sweep {
 
 typedef enum charle_err (*operation)(struct sweep *sweep, struct charle_error *err);
 
-static const struct ch_sync_peer ann = {CHARLE_STR_INIT("person"), CHARLE_STR_INIT("ann")};
+static const struct ch_sync_peer ann = {.principal = CHARLE_STR_INIT("person"), .id = CHARLE_STR_INIT("ann")};
 static const struct charle_str device = CHARLE_STR_INIT("DEVICEANNDEVICEANNDEVICEAN");
 
 static enum charle_err keep_sent(void *ctx, struct charle_bytes message, struct charle_error *err)

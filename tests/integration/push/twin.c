@@ -93,7 +93,7 @@ void twin_device(struct twin *twin, const char *person)
     twin->sequence = 0;
     twin->hash = 0;
     const struct charle_open_request request = {.device_id = device_of(twin), .schema_hash = push_schema.hash};
-    const struct ch_sync_peer peer = {CHARLE_STR("person"), charle_str(person)};
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = charle_str(person)};
     for (int i = 0; i < TWIN_COUNT; i++) {
         struct charle_open_reply reply;
         struct charle_db *db = twin->servers[i].db;
