@@ -76,7 +76,7 @@ void ch_core_acquire_pause(struct ch_client_core *core)
 static void fail(struct ch_client_core *core, const struct charle_error *err)
 {
     core->acquire_failures++;
-    if (core->acquire.is_verify) {
+    if (core->acquire.is_verify && !core->acquire.is_audit) {
         core->verify_error = *err;
         core->verify_report = core->acquire.report;
         core->verify_done = core->verify_wanted;
@@ -355,7 +355,9 @@ static void finished(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
     core->acquire_failures = 0;
-    if (a->is_verify) {
+    if (a->is_audit) {
+        ch_core_audit_finished(core, scope_at(a, 0), core->replica->tables.items[a->only_table].schema->id, &a->report, !a->was_cut);
+    } else if (a->is_verify) {
         core->verify_error = (struct charle_error){0};
         core->verify_report = a->report;
         core->verify_done = core->verify_wanted;
@@ -411,7 +413,8 @@ static bool next_range(struct ch_client_core *core)
         if (a->is_in_table)
             a->table_at++;
         a->is_in_table = false;
-        while (a->scope_state && a->table_at < tables->count && !ch_table_audience_of(&tables->items[a->table_at], scope))
+        while (a->scope_state && a->table_at < tables->count &&
+               (!ch_table_audience_of(&tables->items[a->table_at], scope) || (a->is_audit && a->table_at != a->only_table)))
             a->table_at++;
         if (!a->scope_state || a->table_at >= tables->count) { // lost meanwhile, or done
             rc = end_scope(core, &err);
@@ -430,6 +433,10 @@ static bool next_range(struct ch_client_core *core)
 static void advance(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
+    if (a->is_audit && a->range_count && a->report.ranges_fetched >= CH_AUDIT_RANGES_MAX) {
+        a->was_cut = true;
+        clear_ranges(a);
+    }
     if (!next_range(core))
         return;
     // Verifying asks once more for a small range before it counts; mending fetches it.
@@ -437,6 +444,21 @@ static void advance(struct ch_client_core *core)
         start_new_fetch(core);
     else
         start_hash(core);
+}
+
+static enum charle_err begin_audit(struct ch_client_core *core, bool *out_any, struct charle_error *err)
+{
+    struct ch_acquire *a = &core->acquire;
+    struct charle_str scope;
+    enum charle_err rc = ch_core_audit_pick(core, &scope, &a->only_table, err);
+    if (!rc && !scope.ptr)
+        core->audit.due_at = ch_core_now(core) + core->audit.period_us;
+    if (rc || !scope.ptr)
+        return rc;
+    charle_buf_add_str(&a->scopes, scope);
+    charle_buf_add_byte(&a->scopes, 0);
+    a->is_audit = a->is_verify = *out_any = true;
+    return a->scopes.failed ? charle_fail(err, a->scopes.failed, "no memory for the scopes") : CHARLE_OK;
 }
 
 static void begin(struct ch_client_core *core)
@@ -451,7 +473,9 @@ static void begin(struct ch_client_core *core)
     a->is_doubtful = is_doubtful;
     a->is_verify = !any && core->verify_wanted > core->verify_done;
     // Whether a row is in a scope is told from its values, and values that a doubtful scope left behind may tell it wrongly of any other scope.
-    if (!rc && (is_doubtful || a->is_verify))
+    if (!rc && !any && !a->is_verify && ch_core_audit_is_due(core))
+        rc = begin_audit(core, &any, &err);
+    else if (!rc && (is_doubtful || a->is_verify))
         rc = add_scopes(core, CH_SCOPE_READY, &any, &err);
     core->acquire_wanted = false;
     if (!rc && any) {
@@ -515,7 +539,7 @@ void ch_core_acquire_step(struct ch_client_core *core)
         return;
     switch (a->step) {
     case CH_ACQUIRE_IDLE:
-        if (core->acquire_wanted || core->verify_wanted > core->verify_done)
+        if (core->acquire_wanted || core->verify_wanted > core->verify_done || ch_core_audit_is_due(core))
             begin(core);
         break;
     case CH_ACQUIRE_NEXT:

@@ -277,6 +277,9 @@ static void look_into_file(struct charle_client *client, struct charle_client_st
     (void)!ch_meta_text(&replica->look, "principal", out->principal, sizeof(out->principal), &err);
     (void)!ch_meta_text(&replica->look, "principal_id", out->principal_id, sizeof(out->principal_id), &err);
     (void)!ch_meta_text(&replica->look, "device_id", out->device_id, sizeof(out->device_id), &err);
+    (void)!ch_meta_number(&replica->look, "audit_tables", 0, &out->audited_tables, &err);
+    (void)!ch_meta_number(&replica->look, "audit_repaired", 0, &out->audit_repaired, &err);
+    (void)!ch_meta_number(&replica->look, "audit_at", 0, &out->audited_at_us, &err);
     (void)!ch_meter_read(&replica->look, ch_clock_wall().us, &meter, &err);
     pthread_mutex_unlock(&replica->look_mutex);
     out->is_ready = ready != 0;

@@ -42,6 +42,12 @@ int charle_client_set_paused(struct charle_client *client, bool is_paused, struc
     return rc ? (int)rc : finish(client, set_paused(&client->replica.sql, is_paused, err), err);
 }
 
+int charle_client_set_audit(struct charle_client *client, int32_t every_s, struct charle_error *err)
+{
+    enum charle_err rc = ch_replica_begin(&client->replica, CH_DURABLE, err);
+    return rc ? (int)rc : finish(client, ch_meta_set_number(&client->replica.sql, "audit_every", every_s, err), err);
+}
+
 int charle_client_set_meter(struct charle_client *client, int64_t budget, uint32_t period_s, struct charle_error *err)
 {
     if (budget && budget < CH_METER_BUDGET_MIN)

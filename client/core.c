@@ -35,6 +35,8 @@ static uint64_t random_number(struct ch_client_core *core)
 
 void ch_core_changed(struct ch_client_core *core, unsigned events)
 {
+    if (events & (CHARLE_EVENT_ROWS | CHARLE_EVENT_CALLS))
+        ch_core_audit_note(core);
     uint32_t tables[CH_TABLES_MAX];
     CHARLE_ASSERT(core->replica->tables.count <= CH_TABLES_MAX);
     size_t count = events & CHARLE_EVENT_ROWS ? ch_replica_take_changed(core->replica, tables) : 0;
@@ -392,6 +394,7 @@ void ch_client_core_files(struct ch_client_core *core)
 void ch_client_core_policy(struct ch_client_core *core)
 {
     ch_core_meter_load(core);
+    ch_core_audit_reload(core);
     if (core->acquire.is_verify)
         ch_core_acquire_reset(core); // scopes may have come or gone: it is begun again
     core->acquire_wanted = true;
@@ -643,6 +646,7 @@ static void set_timer(struct ch_client_core *core)
         ch_core_acquire_wish(core),
         ch_core_transfer_wish(core),
         ch_core_order_wish(core),
+        ch_core_audit_wish(core),
         ch_core_meter_wish(core),
         may_push(core) && core->push_wanted && !core->push_call && !core->push_next.count ? core->push_at : INT64_MAX,
     };
@@ -723,6 +727,12 @@ void ch_client_core_free(struct ch_client_core *core)
 void ch_client_core_ignore_seeds(struct ch_client_core *core)
 {
     core->ignores_seeds = true;
+}
+
+void ch_client_core_set_audit(struct ch_client_core *core, int64_t period_us)
+{
+    core->audit.default_us = period_us;
+    core->audit.is_loaded = false;
 }
 
 void ch_client_core_set_first(struct ch_client_core *core, const char *const *names)

@@ -35,6 +35,8 @@ CHARLE_MUST_CHECK enum charle_err ch_client_core_new(const struct ch_client_env 
 // Names of tables, audiences and scopes that a first copy fetches first, NULL at the end; NULL: none. They must outlive the core.
 void ch_client_core_set_first(struct ch_client_core *core, const char *const *names);
 void ch_client_core_ignore_seeds(struct ch_client_core *core); // a first copy goes row by row
+// Compares one table of one scope with the server each time so long has passed, unless the file says otherwise. 0, the default: never.
+void ch_client_core_set_audit(struct ch_client_core *core, int64_t period_us);
 void ch_client_core_free(struct ch_client_core *core); // cancels calls in flight; NULL is fine
 
 // --- wishes -------------------------------------------------------------------------------------------------------------

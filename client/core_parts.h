@@ -100,6 +100,9 @@ enum ch_acquire_step {
 };
 struct ch_acquire {
     enum ch_acquire_step step;
+    bool is_audit;            // a verification in the background, of one table
+    size_t only_table;        // its index
+    bool was_cut;             // more differed than it may fetch
     bool is_verify, is_doubtful; // asked for by a person; because a scope is in doubt
     uint64_t call;
     struct ch_spool spool;
@@ -149,6 +152,14 @@ struct ch_transfer {
     bool has_upload, has_download;      // there may be something to do: look
     int up_failures, down_failures;     // one after another
     int64_t up_retry_at, down_retry_at; // not before
+};
+
+// Comparing in the background (audit.c).
+struct ch_audit {
+    int64_t default_us;   // between two audits when the file says nothing; 0: never
+    bool is_loaded;
+    int64_t period_us;    // 0: switched off
+    int64_t due_at, quiet_at;
 };
 
 // The order to wipe this replica (order.c).
@@ -242,6 +253,7 @@ struct ch_client_core {
 
     struct ch_transfer transfer;
     struct ch_order order;
+    struct ch_audit audit;
 
     // People who wait.
     int64_t sync_wanted, sync_done, sync_mark; // sync_mark: the outbox's last position when it was asked for
@@ -315,6 +327,17 @@ bool ch_core_transfer_on_done(struct ch_client_core *core, uint64_t id, enum cha
 void ch_core_transfer_pause(struct ch_client_core *core); // the session ended: its calls are gone
 int64_t ch_core_transfer_wish(const struct ch_client_core *core);
 bool ch_core_files_are_stuck(const struct ch_client_core *core); // nobody should wait for calls that wait for files
+
+// audit.c
+bool ch_core_audit_is_due(struct ch_client_core *core);
+// The next table to compare; scope ptr NULL: there is none. In the core's arena.
+CHARLE_MUST_CHECK enum charle_err ch_core_audit_pick(struct ch_client_core *core, struct charle_str *out_scope, size_t *out_table,
+                                                     struct charle_error *err);
+void ch_core_audit_finished(struct ch_client_core *core, struct charle_str scope, uint32_t table, const struct charle_verify_report *report,
+                            bool is_whole);
+void ch_core_audit_note(struct ch_client_core *core);   // something was written
+void ch_core_audit_reload(struct ch_client_core *core); // the file says something new
+int64_t ch_core_audit_wish(const struct ch_client_core *core);
 
 // order.c
 void ch_core_order_step(struct ch_client_core *core);

@@ -590,6 +590,7 @@ static enum charle_err keep_first(struct charle_client *client, const char *cons
     if (!is_whole)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for what comes first");
     ch_client_core_set_first(client->core, copies);
+    ch_client_core_set_audit(client->core, (int64_t)CH_AUDIT_EVERY_S * 1000000);
     return CHARLE_OK;
 }
 

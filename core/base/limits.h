@@ -141,6 +141,8 @@
 #define CH_METER_BUDGET_MIN 65536                  // opening a session and a page of a copy fit in it
 #define CH_VERIFY_LEAF_ROWS 256                    // ranges this small are fetched, not divided again
 #define CH_VERIFY_BUCKETS 64
+#define CH_AUDIT_EVERY_S 3600                      // one table of one scope: the agency's come around in about a week of working hours
+#define CH_AUDIT_RANGES_MAX 64                     // that one audit fetches: 16,384 rows; the rest waits for the next
 #define CH_VERIFY_TRIES 5                          // how often a range that differs is asked again while the server is being written to
 
 // Files. A piece is one message and one row: small beside rows that travel at the same time, large enough that a round trip of 20 ms leaves

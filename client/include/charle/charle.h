@@ -103,6 +103,11 @@ CHARLE_MUST_CHECK int charle_client_set_paused(struct charle_client *client, boo
 // too much, and is taken from the next period. charle_client_sync fails with RESOURCE_EXHAUSTED once the bytes are used.
 CHARLE_MUST_CHECK int charle_client_set_meter(struct charle_client *client, int64_t budget, uint32_t period_s, struct charle_error *err);
 
+// The audit: each every_s seconds (0: the default, an hour; negative: never) one table of one scope is compared with the server in the
+// background and mended, as charle_client_verify does with all of them, while the replica is live and nothing else goes on, and never with a
+// budget of bytes. Kept in the file, as above. The status counts what it found.
+CHARLE_MUST_CHECK int charle_client_set_audit(struct charle_client *client, int32_t every_s, struct charle_error *err);
+
 // Takes effect with the next call.
 void charle_client_set_token(struct charle_client *client, const char *token);
 
@@ -468,6 +473,9 @@ struct charle_client_status {
     int64_t meter_budget;    // bytes a period; 0: no limit
     int64_t meter_used;      // in this period; may be more than the budget, then the next one has less
     int64_t meter_ends_at_us; // when the next period begins
+    int64_t audited_tables;  // by the audit so far; of one scope each
+    int64_t audit_repaired;  // rows that it found different, and mended
+    int64_t audited_at_us;   // when it compared last; 0: never
     int64_t wiped_calls;     // WIPED: calls that had not been sent
     char principal[64];      // "user"; empty: never signed in
     char principal_id[64];

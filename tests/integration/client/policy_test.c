@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -163,12 +164,76 @@ static void wrong_budgets_are_told_so(void **state)
     assert_string_equal(charle_client_state_name(CHARLE_CLIENT_METERED), "metered");
 }
 
+// What a bit that turned over, or somebody with a SQLite shell, may do to a row: changed beneath the library, past its triggers.
+static void spoil(const struct fixture *f, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open_v2(f->file, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static bool wait_for_repairs(struct charle_client *client, int64_t count, int ms)
+{
+    for (int waited = 0; waited < ms && status_of(client).audit_repaired < count; waited += 20)
+        usleep(20000);
+    return status_of(client).audit_repaired >= count;
+}
+
+static void audit_finds_and_mends_what_differs(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must(set_title(f, client, "n0009", "Waits here", NULL, &err), &err);
+    spoil(f, "update note set title = 'Spoiled' where id = 'n0007'; delete from note where id = 'n0100'");
+    must(charle_client_set_audit(client, 1, &err), &err);
+    must(charle_client_start(client, &err), &err);
+    assert_true(wait_for_repairs(client, 2, 60000));
+    assert_int_equal(number(charle_client_db(client), "select count(*) from note where title = 'Title 7' and id = 'n0007'"), 1);
+    assert_int_equal(number(charle_client_db(client), "select count(*) from note"), 300);
+    assert_int_equal(number(charle_client_db(client), "select count(*) from note where title = 'Waits here'"), 1);
+    const struct charle_client_status status = status_of(client);
+    assert_true(status.audited_tables > 0);
+    assert_true(status.audited_at_us > 0);
+    charle_client_close(client);
+}
+
+static void audit_can_be_switched_off_and_spares_a_budget(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must(charle_client_set_audit(client, 1, &err), &err);
+    must(charle_client_start(client, &err), &err);
+    for (int waited = 0; waited < 30000 && !status_of(client).audited_tables; waited += 20)
+        usleep(20000);
+    assert_true(status_of(client).audited_tables > 0); // it does run here
+    must(charle_client_set_audit(client, -1, &err), &err);
+    must_sync(client);
+    int64_t tables = status_of(client).audited_tables;
+    spoil(f, "update note set title = 'Spoiled' where id = 'n0007'");
+    assert_false(wait_for_repairs(client, 1, 8000));
+    assert_int_equal(status_of(client).audited_tables, tables);
+    must(charle_client_set_meter(client, 100000000, 0, &err), &err);
+    must(charle_client_set_audit(client, 1, &err), &err);
+    assert_false(wait_for_repairs(client, 1, 8000));
+    must(charle_client_set_meter(client, 0, 0, &err), &err);
+    assert_true(wait_for_repairs(client, 1, 60000));
+    charle_client_close(client);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         CASE(pausing_stops_and_resuming_goes_on), CASE(budget_cuts_a_first_copy_into_periods), CASE(last_tenth_is_for_calls),
         CASE(next_period_begins_by_itself),       CASE(wrong_budgets_are_told_so),
+        CASE(audit_finds_and_mends_what_differs), CASE(audit_can_be_switched_off_and_spares_a_budget),
     };
 #undef CASE
     cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
