@@ -393,7 +393,7 @@ static void an_operator_sees_who_is_slow(void **state)
     wait_first_moment(good);
     wait_first_moment(slow);
     look_at_server(channel, &reply);
-    for (int i = 0; i < 3000 && reply.client.count < 2; i++) { // a stream goes live a moment after its first page
+    for (int i = 0; i < 3000 && (reply.client.count < 2 || reply.live_streams < 2); i++) { // a stream goes live a moment after its first page
         pause_ms(20);
         look_at_server(channel, &reply);
     }
@@ -407,6 +407,7 @@ static void an_operator_sees_who_is_slow(void **state)
         if (live_client(&reply, 0)->queued_bytes > 0 && live_client(&reply, 0)->silent_us > 0)
             break;
     }
+    assert_int_equal(reply.client.count, 2);
     const struct charle_live_client *last = live_client(&reply, 0), *first = live_client(&reply, 1);
     assert_true(last->behind_us > 0 && last->behind_stamps > 0 && last->queued_bytes > 0 && last->silent_us > 0);
     assert_true(charle_str_equal(last->principal, charle_str("user")) && charle_str_equal(last->principal_id, charle_str("u1")));
@@ -419,7 +420,6 @@ static void an_operator_sees_who_is_slow(void **state)
     assert_int_equal(charle_admin_server_rpc(channel, &none, &arena, &reply, NULL, &err), CHARLE_INVALID_ARGUMENT);
     assert_ok(charle_admin_server_rpc(channel, &one, &arena, &reply, NULL, &err), &err);
     assert_int_equal(reply.client.count, 1);
-    assert_int_equal(reply.live_streams, 2);
     stream_free(slow);
     stream_free(good);
     charle_channel_close(channel);
