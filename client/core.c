@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/plant.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
 #include "sync/shape.h"
@@ -612,7 +611,7 @@ static void take_lead(struct ch_client_core *core)
     int64_t now = ch_core_now(core);
     if (core->phase != CH_PHASE_STOPPED && now < core->lead_at)
         return;
-    if (!core->env->lead_take || core->env->lead_take(core->env->ctx) || CH_PLANTED(TWO_LEADERS)) {
+    if (!core->env->lead_take || core->env->lead_take(core->env->ctx)) {
         core->retry_at = 0;
         core->file_sync_wanted = 0;
         ch_core_set_phase(core, CH_PHASE_OFFLINE);

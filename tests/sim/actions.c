@@ -13,7 +13,7 @@ static void perform(struct world *world, const struct action *action)
     struct dice dice;
     dice_seed(&dice, action->seed);
     world->current = &dice;
-    if (action->kind == 'u' && world->laptops[action->who].is_on)
+    if (action->kind == 'u' && action->who < world->laptop_count && world->laptops[action->who].is_on)
         laptop_act(&world->laptops[action->who]);
     else if (action->kind == 'w')
         writer_act(world);
@@ -51,6 +51,14 @@ void actions_begin(struct world *world)
         schedule(world, 'u', i);
     schedule(world, 'w', -1);
     schedule(world, 'n', -1);
+}
+
+void actions_join(struct world *world, int laptop)
+{
+    struct dice *playing = world->current;
+    world->current = &world->dice;
+    schedule(world, 'u', laptop);
+    world->current = playing;
 }
 
 void actions_event(struct world *world, const struct event *event)

@@ -593,3 +593,16 @@ void sim_disk_calm(struct sim_disk *disk)
     disk->is_full = false;
     disk->writes_left = -1;
 }
+
+void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        const struct file *file = from->files[i];
+        if (!file || !file->exists)
+            continue;
+        struct file *copy = make_file(to, file->name);
+        copy->exists = true;
+        copy_content(&copy->now, &file->now);
+        copy_content(&copy->safe, &file->now);
+    }
+}

@@ -24,6 +24,8 @@ bool sim_disk_is_dead(const struct sim_disk *disk);
 // The laptop starts again; all files must be closed. With a power cut what was not synced may be lost.
 void sim_disk_revive(struct sim_disk *disk, bool is_power_cut);
 void sim_disk_set_full(struct sim_disk *disk, bool is_full);
+// The files of one as they are now become those of another, which has none yet: somebody copies a folder while the program runs.
+void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from);
 void sim_disk_calm(struct sim_disk *disk); // not full, and it does not die any more
 
 #endif

@@ -136,6 +136,18 @@ void oracle_restored(struct oracle *oracle)
 
 // --- in the end ------------------------------------------------------------------------------------------------------
 
+// Calls are sent in the order in which they were made, unless one was put aside: others may pass it then.
+static void check_order(struct oracle *oracle, struct laptop *laptop)
+{
+    int64_t turned = laptop_number(
+        laptop, "select count(*) from charle_outbox a join charle_outbox b on a.position < b.position and "
+                "a.sequence > b.sequence where not exists (select 1 from charle_outbox c where c.attempts > 0 "
+                "or c.kind = 4)");
+    if (turned > 0)
+        world_fail(oracle->world, "%s: calls were sent in another order than they were made (%" PRId64 " pairs)",
+                   laptop->name, turned);
+}
+
 void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
 {
     sqlite3_stmt *stmt = NULL;
@@ -143,6 +155,7 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
     struct charle_error err;
     (void)!ch_meta_text(&laptop->replica.sql, "device_id", id, sizeof(id), &err);
     struct device *device = oracle_device(oracle, charle_str(id));
+    check_order(oracle, laptop);
     int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select position, state, kind, sequence from charle_outbox",
                                   -1, &stmt, NULL);
     while (code == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {

@@ -79,6 +79,23 @@ void laptop_init(struct laptop *laptop, struct world *world, int index, const ch
     };
 }
 
+void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original)
+{
+    char name[WORLD_NAME_SIZE];
+    snprintf(name, sizeof(name), "x%d", index);
+    laptop_init(laptop, world, index, name, original->person);
+    dice_seed(&laptop->dice, world_random(world));
+    sim_disk_copy(laptop->disk, original->disk);
+    laptop->seen_count = laptop->seen_capacity = original->seen_count;
+    laptop->seen = malloc((original->seen_count + 1) * sizeof(*laptop->seen));
+    CHARLE_ASSERT(laptop->seen);
+    if (original->seen_count)
+        memcpy(laptop->seen, original->seen, original->seen_count * sizeof(*laptop->seen));
+    struct event *boot = world_schedule(world, 1 + world_below(world, 3000000), EVENT_BOOT);
+    boot->laptop = index;
+    boot->token = laptop->boot_token;
+}
+
 static void shut(struct laptop *laptop)
 {
     if (!laptop->is_on)
@@ -165,7 +182,7 @@ void laptop_after(struct laptop *laptop)
     if (!has_rows)
         return;
     oracle_check_laptop(world->oracle, laptop, false);
-    if (world_chance(world, 4))
+    if (world_chance(world, 10))
         oracle_check_rebase(world->oracle, laptop);
     if (sim_disk_is_dead(laptop->disk))
         laptop_crash(laptop, world_chance(world, 60));

@@ -88,6 +88,20 @@ static void put_copy_back(struct world *world)
         writer_act(world); // somebody writes before the server has looked
 }
 
+// Somebody copies a laptop's folder, and both go on: one person with one device too many.
+static void clone_somebody(struct world *world)
+{
+    struct laptop *original = some_laptop(world);
+    int index = world->laptop_count;
+    if (index == WORLD_LAPTOPS || !original->is_on || !world_chance(world, 40))
+        return;
+    world_trace(world, "%s is copied", original->name);
+    laptop_clone(&world->laptops[index], world, index, original);
+    world->laptop_count++;
+    if (!world->options.replay)
+        actions_join(world, index);
+}
+
 static void break_connection(struct world *world)
 {
     server_arm(world->server);
@@ -128,6 +142,7 @@ static const struct deed deeds[] = {
     {"server", restart_server, 1},
     {"connection", break_connection, 2},
     {"compact", compact, 1},
+    {"clone", clone_somebody, 1},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
 

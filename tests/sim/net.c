@@ -3,6 +3,7 @@
 //
 // Within one call messages arrive in order and once, or the connection is lost. Between calls nothing is promised:
 // requests overtake each other, arrive long after their sender has given up, and arrive twice.
+#include "sim/disk.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -206,6 +207,8 @@ static void to_client(struct world *world, struct event *event)
     struct net_call *call = event->call;
     struct laptop *laptop = call->laptop;
     if (event->kind == EVENT_MESSAGE) {
+        if (!world->is_healing && world_chance(world, world->fragile_percent))
+            sim_disk_die_after(laptop->disk, (int)world_below(world, 25));
         world_trace(world, "%s #%llu message", laptop->name, (unsigned long long)call->id);
         ch_client_core_on_message(laptop->core, call->id, charle_bytes(event->bytes, event->size));
     } else {

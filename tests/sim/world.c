@@ -133,7 +133,10 @@ static void draw_temper(struct world *world)
     world->drop_percent = world_chance(world, 30) ? 0 : (int)world_below(world, 6);
     world->duplicate_percent = world_chance(world, 30) ? 0 : (int)world_below(world, 15);
     world->slow_percent = (int)world_below(world, 10);
-    world->user_us = 60000 + (int)world_below(world, 300000);
+    // In some worlds people are in a hurry, so that many calls wait; in some, laptops die when something reaches them.
+    world->user_us =
+        world_chance(world, 30) ? 8000 + (int)world_below(world, 40000) : 60000 + (int)world_below(world, 300000);
+    world->fragile_percent = world_chance(world, 60) ? 0 : 1 + (int)world_below(world, 3);
     world->writer_us = 80000 + (int)world_below(world, 500000);
     world->nemesis_us = 100000 + (int)world_below(world, 900000);
 }
@@ -156,10 +159,10 @@ static void destroy(struct world *world)
 
 static void populate(struct world *world)
 {
-    static const char *const devices[WORLD_LAPTOPS][2] = {
+    static const char *const devices[WORLD_FIRST_LAPTOPS][2] = {
         {"a1", "A"}, {"a2", "A"}, {"b1", "B"}, {"c1", "C"}, {"d1", "D"}};
     dice_seed(&world->server_dice, world_random(world));
-    world->laptop_count = 3 + (int)world_below(world, WORLD_LAPTOPS - 2);
+    world->laptop_count = 3 + (int)world_below(world, WORLD_FIRST_LAPTOPS - 2);
     for (int i = 0; i < world->laptop_count; i++) {
         laptop_init(&world->laptops[i], world, i, devices[i][0], devices[i][1]);
         dice_seed(&world->laptops[i].dice, world_random(world));

@@ -27,7 +27,8 @@
 #include "server/sync/sync.h"
 
 enum {
-    WORLD_LAPTOPS = 5,
+    WORLD_LAPTOPS = 7, // five, and copies of them
+    WORLD_FIRST_LAPTOPS = 5,
     WORLD_PEOPLE = 4,
     WORLD_NAME_SIZE = 16,
 };
@@ -179,6 +180,7 @@ struct laptop {
 };
 
 void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person);
+void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original);
 void laptop_deinit(struct laptop *laptop);
 void laptop_boot(struct laptop *laptop); // opens the replica and starts the core
 void laptop_crash(struct laptop *laptop, bool is_power_cut);
@@ -260,7 +262,8 @@ void world_finish(struct world *world);
 
 // --- actions.c -------------------------------------------------------------------------------------------------------
 
-void actions_begin(struct world *world); // schedules what will be done
+void actions_begin(struct world *world);            // schedules what will be done
+void actions_join(struct world *world, int laptop); // somebody works on one more laptop
 void actions_event(struct world *world, const struct event *event);
 void actions_free(struct actions *actions);
 bool actions_write(const struct actions *actions, const struct world_options *options, const char *path);
@@ -313,7 +316,7 @@ struct world {
     bool is_dump;    // and it is a dump
     bool is_copied;  // a cold copy of the database was taken
     // How bad this world is; drawn once.
-    int drop_percent, duplicate_percent, slow_percent, user_us, writer_us, nemesis_us;
+    int drop_percent, duplicate_percent, slow_percent, fragile_percent, user_us, writer_us, nemesis_us;
 };
 
 struct world_shared *world_shared_new(void);
