@@ -60,7 +60,12 @@
 
 // Sync. A page: large enough that its own cost does not count, small enough that replicas write the first of a moment's while the server still
 // reads what follows.
+#ifdef CHARLE_PLANTS
+extern size_t ch_page_size; // the simulation's: small ones too, so that its small moments have many pages
+#define CH_PAGE_SIZE_TARGET ch_page_size
+#else
 #define CH_PAGE_SIZE_TARGET ((size_t)128 << 10)
+#endif
 // Past so many changed rows a repair by hashes of ranges is cheaper than a delta, and the list of keys stays in memory.
 #define CH_DELTA_KEYS_MAX 500000
 #define CH_PUSH_CALLS_MAX 1000   // a batch that fails is halved; more gain nothing that can be measured

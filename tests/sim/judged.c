@@ -51,10 +51,20 @@ static void count_effect(struct oracle *oracle, const struct charle_call *call)
 }
 
 // Exactly once.
+static bool was_parked(const struct oracle *oracle, uint64_t seed)
+{
+    for (size_t i = 0; i < oracle->parked_count && i < PARKED_MAX; i++) {
+        if (oracle->parked[i] == seed)
+            return true;
+    }
+    return false;
+}
+
 static void note_effect(struct oracle *oracle, const struct device *device, const struct charle_call *call)
 {
     for (size_t i = 0; i < oracle->effect_count; i++) {
-        if (oracle->effects[i] == call->seed)
+        // A known limit (docs/reliability.md): a call that was parked when a laptop was copied is tried again by both.
+        if (oracle->effects[i] == call->seed && !(oracle->world->has_copies && was_parked(oracle, call->seed)))
             world_fail(oracle->world, "call %" PRId64 " of device %s, %.*s, took effect for the second time",
                        call->sequence, device->id, CHARLE_FMT(call->method));
     }
@@ -99,6 +109,8 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
                     CHARLE_FMT(calls[i]->method), verdict->kind, verdict->code.value);
         if (world->options.is_traced && verdict->text.has)
             printf("                          %.*s\n", CHARLE_FMT(verdict->text.value));
+        if (verdict->kind == CHARLE_PARKED)
+            oracle->parked[oracle->parked_count++ % PARKED_MAX] = calls[i]->seed;
         if (verdict->kind == CHARLE_APPLIED || verdict->kind == CHARLE_MERGED)
             note_effect(oracle, device, calls[i]);
     }
@@ -169,7 +181,9 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
         if (sequence > (int64_t)device->count)
             world_fail(oracle->world, "%s: call %" PRId64 " has number %" PRId64 ", of which the server knows nothing",
                        laptop->name, position, sequence);
-        else if (device->kinds[sequence - 1] != kind)
+        // A copy may have sent calls again that a restored database had lost, before the original came: that one keeps
+        // the verdict of the past that was lost.
+        else if (device->kinds[sequence - 1] != kind && !(oracle->world->has_copies && oracle->world->result.restores))
             world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d",
                        laptop->name, position, device->kinds[sequence - 1], kind);
     }

@@ -126,6 +126,13 @@ static void drop_newest_call(struct laptop *laptop)
                               "losing", &err);
 }
 
+static void schedule_boot(struct laptop *laptop, int64_t delay_us)
+{
+    struct event *boot = world_schedule(laptop->world, delay_us, EVENT_BOOT);
+    boot->laptop = laptop->index;
+    boot->token = laptop->boot_token;
+}
+
 void laptop_boot(struct laptop *laptop)
 {
     struct world *world = laptop->world;
@@ -135,6 +142,10 @@ void laptop_boot(struct laptop *laptop)
     world_trace(world, "%s starts", laptop->name);
     if (ch_replica_open(&laptop->replica, &laptop->env, &options, &err) ||
         ch_client_core_new(&laptop->env, &laptop->replica, &laptop->core, &err)) {
+        if (err.code == CHARLE_DISK_FULL && !world->is_healing) {
+            schedule_boot(laptop, 500000); // until somebody has made room
+            return;
+        }
         world_fail(world, "%s cannot start: %s", laptop->name, err.text);
         return;
     }

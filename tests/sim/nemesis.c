@@ -98,6 +98,7 @@ static void clone_somebody(struct world *world)
     world_trace(world, "%s is copied", original->name);
     laptop_clone(&world->laptops[index], world, index, original);
     world->laptop_count++;
+    world->has_copies = true;
     if (!world->options.replay)
         actions_join(world, index);
 }
@@ -140,7 +141,7 @@ static const struct deed deeds[] = {
     {"clock", jump_clock, 1},
     {"postgres", break_postgres, 1},
     {"server", restart_server, 1},
-    {"connection", break_connection, 2},
+    {"connection", break_connection, 3},
     {"compact", compact, 1},
     {"clone", clone_somebody, 1},
 };

@@ -9,6 +9,7 @@
 #include "sim/world.h"
 
 enum {
+    PARKED_MAX = 256,
     COLUMNS_MAX = 15,
     SCOPES_MAX = 24,
     SCOPE_SIZE = 80,
@@ -128,6 +129,8 @@ struct oracle {
     uint64_t
         *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
     size_t effect_count, effect_capacity, saved_effect_count;
+    uint64_t parked[PARKED_MAX]; // seeds of calls that were told to come again; the newest of them
+    size_t parked_count;
     struct tally tallies[TALLIES_MAX];
     size_t tally_count;
     bool is_fresh; // the past was rewritten: the next version need not follow from the last

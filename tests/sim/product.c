@@ -1,10 +1,17 @@
 // The product's own faults, in the program whose sources were built with them; in the other there are none.
+#include "base/limits.h"
 #include "base/plant.h"
 #include "sim/world.h"
 
 #ifdef CHARLE_PLANTS
 
 enum ch_plant ch_plant;
+size_t ch_page_size = (size_t)128 << 10;
+
+void product_limits(struct world *world)
+{
+    ch_page_size = world_chance(world, 40) ? (size_t)128 << 10 : 1 + (size_t)world_below(world, 700);
+}
 
 static bool needs_restore(enum ch_plant plant)
 {
@@ -39,6 +46,11 @@ void product_plant(int plant)
 }
 
 #else
+
+void product_limits(struct world *world)
+{
+    (void)world;
+}
 
 const struct plant_spec *product_plant_at(int index)
 {

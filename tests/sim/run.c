@@ -11,7 +11,7 @@ static const char usage[] =
     "  --seed N | --seeds FROM TO   which worlds (1)\n"
     "  --steps M                    of each (1000)\n"
     "  --restart | --restore | --mix  PostgreSQL stops at times; an old copy is put back; both, in some worlds\n"
-    "  --plant NAME                 a fault is planted; ? lists them\n"
+    "  --plant NAME                 a fault is planted (--plants lists them)\n"
     "  --twice                      each world runs twice and must do the same\n"
     "  --trace, --until STEP        every step is printed; stops after this one\n"
     "  --save FILE                  writes down what was done\n"
@@ -109,9 +109,7 @@ static bool find_plant(const char *name, struct world_options *options)
         options->may_restore = options->may_restore || spec->needs_restore;
         return true;
     }
-    fprintf(stderr, "sim: there is no fault %s. There are:\n", name);
-    for (int i = 0; (spec = plant_at(i)); i++)
-        fprintf(stderr, "  %-24s %s\n", spec->name, spec->what);
+    fprintf(stderr, "sim: there is no fault %s (--plants lists them)\n", name);
     return false;
 }
 
@@ -214,12 +212,22 @@ static bool run_one(struct world_shared *shared, const struct arguments *argumen
     return !first.has_failed && first.trace_hash == second.trace_hash;
 }
 
+static int list_plants(void)
+{
+    const struct plant_spec *spec;
+    for (int i = 0; (spec = plant_at(i)); i++)
+        printf("%s\n", spec->name);
+    return 0;
+}
+
 int run_by_hand(struct world_shared *shared, int argc, char **argv)
 {
     struct arguments arguments = {.options = {.seed = 1, .steps = 1000, .program = argv[0]}};
     struct totals totals = {0};
     struct timespec begin, end;
     bool is_good = true;
+    if (argc == 2 && strcmp(argv[1], "--plants") == 0)
+        return list_plants();
     if (!read_arguments(argc, argv, &arguments)) {
         fputs(usage, stderr);
         return 2;

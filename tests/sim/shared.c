@@ -147,8 +147,11 @@ static const char bomb_sql[] =
     "pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); end if;"
     "  return null; end $f$;"
     "create trigger a_burn after update on charle.device for each row execute function sim.burn('push');"
-    "create constraint trigger a_burn_late after insert on charle.verdict deferrable initially deferred"
-    "  for each row execute function sim.burn('commit');";
+    "alter function charle.keyed(text) rename to keyed_right; "
+    "create function charle.keyed(a_pending text, out pending text, out txn int8) language plpgsql security definer as "
+    "$f$ begin"
+    "  if pg_catalog.current_setting('sim.bomb', true) = 'commit' then raise notice 'sim: bomb'; end if;"
+    "  select k.pending, k.txn into strict pending, txn from charle.keyed_right(a_pending) k; end $f$;";
 
 // One thread runs everybody, so whoever waits for another's lock waits in vain: however long somebody is ready to wait,
 // he is told at once. The server's connections find this function before PostgreSQL's own.

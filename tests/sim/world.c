@@ -194,6 +194,7 @@ void world_run(const struct world_options *options, struct world_result *out)
     dice_seed(&world->dice, options->seed);
     world->current = &world->dice;
     draw_temper(world);
+    product_limits(world);
     if (!world_make_database(world))
         goto done;
     world->server = server_new(world);

@@ -249,6 +249,7 @@ bool plant_in_database(struct world *world, struct charle_db *db, struct charle_
 // --- product.c -------------------------------------------------------------------------------------------------------
 
 const struct plant_spec *product_plant_at(int index); // NULL behind the last one
+void product_limits(struct world *world);             // draws what is constant in the product, where it was built so
 void product_plant(int plant);                        // makes it active, and only it
 
 // --- the others ------------------------------------------------------------------------------------------------------
@@ -313,6 +314,7 @@ struct world {
     struct server *server;
     struct oracle *oracle;
     bool is_healing; // the end phase: no more faults, no more work
+    bool has_copies; // of laptops
     bool is_dump;    // and it is a dump
     bool is_copied;  // a cold copy of the database was taken
     // How bad this world is; drawn once.
