@@ -271,6 +271,8 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
         return rc;
     rc = check_owner(replica, reply, err);
     if (!rc)
+        rc = ch_files_doubt(replica->files, err);
+    if (!rc)
         rc = ch_meta_number(&replica->sql, "ready", 0, &ready, err);
     // A replica in use learns of scopes by its pull, in one moment with their rows; a new one has to know what to copy.
     if (!rc && !ready)

@@ -531,6 +531,13 @@ static enum charle_err check_whole(struct ch_files *files, const struct ch_file 
     return rc;
 }
 
+static enum charle_err begin_again(struct ch_files *files, const struct ch_file *file, struct charle_error *err)
+{
+    enum charle_err rc = ch_lite_run(&files->sql, CH_LITE_PIECE_DELETE, err, "ii", piece_id(file->id, 0), piece_id(file->id + 1, 0));
+    return rc ? rc : ch_lite_run(&files->sql, CH_LITE_FILE_HAVE, err, "iiisii", file->id, (int64_t)0, (int64_t)0, (struct charle_str){0}, now_us(files),
+                                 (int64_t)CH_FILE_FETCHING);
+}
+
 // The last piece is here: it is the file, or everything was for nothing.
 static enum charle_err finish_fetch(struct ch_files *files, struct ch_file *file, bool *out_is_true, struct charle_error *err)
 {
@@ -542,19 +549,18 @@ static enum charle_err finish_fetch(struct ch_files *files, struct ch_file *file
             rc = ch_lite_run(&files->sql, CH_LITE_FILE_SENT, err, "ii", file->id, (int64_t)1); // long ago: offered again before a call refers to it
         return rc ? rc : trim(files, err);
     }
-    if (!rc)
-        rc = ch_lite_run(&files->sql, CH_LITE_PIECE_DELETE, err, "ii", piece_id(file->id, 0), piece_id(file->id + 1, 0));
-    return rc ? rc : ch_lite_run(&files->sql, CH_LITE_FILE_HAVE, err, "iiisii", file->id, (int64_t)0, file->size, (struct charle_str){0}, now_us(files),
-                                 (int64_t)CH_FILE_FETCHING);
+    return rc ? rc : begin_again(files, file, err);
 }
 
 static enum charle_err take(struct ch_files *files, struct ch_file *file, const struct charle_file_piece *piece, bool *out_is_true,
                             struct charle_error *err)
 {
     int64_t size = piece->size.has ? piece->size.value : -1;
-    bool is_first = file->have == 0;
+    if (file->have && size != file->size) { // nobody can tell which of the two was the lie
+        *out_is_true = false;
+        return begin_again(files, file, err);
+    }
     const char *wrong = size < 0 || size > CH_FILE_SIZE_LIMIT        ? "it does not say how large the file is"
-                        : !is_first && size != file->size            ? "the size of the file has changed"
                         : piece->media_type.has && piece->media_type.value.len > CH_FILE_MEDIA_TYPE_LEN_MAX ? "its media type is too long"
                             : ch_file_piece_check(size, file->have, piece->at, piece->data, piece->data_hash);
     if (wrong)
@@ -598,6 +604,16 @@ static enum charle_err hold_name(struct ch_files *files, struct charle_str text,
         file.sent_at = 0;
     }
     *out = *out || !file.sent_at;
+    return rc;
+}
+
+enum charle_err ch_files_doubt(struct ch_files *files, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    pthread_mutex_lock(&files->mutex);
+    if (files->db)
+        rc = ch_lite_run(&files->sql, CH_LITE_FILE_DOUBT, err, "");
+    pthread_mutex_unlock(&files->mutex);
     return rc;
 }
 

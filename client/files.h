@@ -102,6 +102,9 @@ CHARLE_MUST_CHECK enum charle_err ch_files_take(struct ch_files *files, const ch
 // Does a request mention a file that has to be sent first? Called with the replica's lock held. A file that was sent long ago is offered
 // again: the server may have forgotten it, since nothing referred to it.
 CHARLE_MUST_CHECK enum charle_err ch_files_hold(struct ch_files *files, struct charle_bytes request, bool *out, struct charle_error *err);
+// A new session: the database may have gone back in time, so what it had of our files is asked again before a call mentions them. With the lock
+// held.
+CHARLE_MUST_CHECK enum charle_err ch_files_doubt(struct ch_files *files, struct charle_error *err);
 // Did another program write to the store, or make it?
 bool ch_files_were_changed(struct ch_files *files);
 

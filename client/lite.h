@@ -155,6 +155,7 @@
     X(FILE_NAME, "update charle_file set hash = ?2, size = ?3, have = ?3, state = 2, used_at = ?4 where id = ?1")       \
     X(FILE_HAVE, "update charle_file set have = ?2, size = ?3, media_type = coalesce(?4, media_type), used_at = ?5, state = ?6 where id = ?1")  \
     X(FILE_SENT, "update charle_file set sent_at = ?2, code = 0, text = null where id = ?1")                            \
+    X(FILE_DOUBT, "update charle_file set sent_at = 1 where sent_at > 1")                                               \
     X(FILE_FAIL, "update charle_file set code = ?2, text = ?3 where id = ?1")                                           \
     X(FILE_USE, "update charle_file set used_at = ?2 where id = ?1")                                                    \
     X(FILE_PIN, "update charle_file set is_pinned = ?2 where id = ?1")                                                  \

@@ -553,6 +553,56 @@ static void test_what_nothing_refers_to_goes(struct bench *bench)
     charle_client_close(pia);
 }
 
+// A server that is put back to before an upload: the file is offered again, although the laptop has been told that it is there.
+static void test_a_database_that_goes_back_is_given_the_file_again(struct bench *bench)
+{
+    struct charle_error err = {0};
+    struct charle_client *pia = open_ready(bench, "pia-back", bench->pia);
+    struct charle_attachment_ref ref = put(pia, PIECE + 9, 700);
+    for (int i = 0; i < 2000 && state_of(pia, ref.hash, NULL) != CHARLE_ATTACHMENT_HERE; i++) {
+        must_sync(pia);
+        rig_pause(5);
+    }
+    rig_kill_server(&bench->rig, SIGKILL);
+    rig_sql(bench->pg, "delete from charle.file_holder; delete from charle.file f where not exists (select from attachment a where a.content = f.hash); "
+                       "delete from charle.content c where not exists (select from charle.file f where f.content = c.id)");
+    must(refer(bench, pia, ref.hash, "back.bin", NULL, false, &err), &err, "refer");
+    rig_start_server(&bench->rig);
+    must_sync(pia);
+    check(count_rows(bench, ref.hash) == 1, "a call was refused because the database had lost its file");
+    charle_client_close(pia);
+}
+
+// No room for the file: told at once, nothing half is left, and everything else goes on.
+static void test_a_full_disk_is_told(struct bench *bench)
+{
+    char folder[120], file[160], command[300];
+    struct charle_error err = {0};
+    struct charle_client *client;
+    struct charle_attachment_ref ref;
+    snprintf(folder, sizeof(folder), "%s/small", bench->rig.folder);
+    snprintf(command, sizeof(command), "mkdir %s && mount -t tmpfs -o size=4m charle-test %s 2>/dev/null", folder, folder);
+    if (system(command) != 0) {
+        printf("    left out: only root may mount a small file system\n");
+        return;
+    }
+    snprintf(file, sizeof(file), "%s/replica.db", folder);
+    const struct charle_client_options options = {.file = file, .schema = &charleos_schema};
+    uint8_t *bytes = make_bytes(16u << 20, 800);
+    struct charle_attachment_source source = {.bytes = bytes, .size = 16u << 20};
+    must(charle_client_open(&options, &client, &err), &err, "open");
+    int rc = charle_attachment_put(client, &source, &ref, &err);
+    if (rc != CHARLE_DISK_FULL)
+        rig_die("a full disk is %s: %s", charle_err_name((enum charle_err)rc), rc ? err.text : "");
+    source.size = 1000;
+    must(charle_attachment_put(client, &source, &ref, &err), &err, "a small file afterwards");
+    check(state_of(client, ref.hash, NULL) == CHARLE_ATTACHMENT_UNSENT, "the small file is not there");
+    charle_client_close(client);
+    free(bytes);
+    snprintf(command, sizeof(command), "umount %s", folder);
+    check(system(command) == 0, "umount");
+}
+
 // --- running ------------------------------------------------------------------------------------------------------------
 
 static void find_subject(struct bench *bench)
@@ -588,7 +638,9 @@ int main(int argc, char **argv)
                  {"cut", test_every_piece_may_be_the_last_for_a_while},
                  {"cache", test_the_cache_is_bounded},
                  {"sealed", test_an_encrypted_replica_seals_its_files},
-                 {"gone", test_what_nothing_refers_to_goes}};
+                 {"gone", test_what_nothing_refers_to_goes},
+                 {"back", test_a_database_that_goes_back_is_given_the_file_again},
+                 {"full", test_a_full_disk_is_told}};
     struct bench bench = {0};
     if (argc == 7 && strcmp(argv[1], "--work") == 0)
         work_until_killed(argv);
