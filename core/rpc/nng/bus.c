@@ -7,8 +7,7 @@
 //   - waits between two dials grow without a bound unless RECONNMAXT says otherwise
 //   - an ipc listener can die of a rude client: one that has no connection is opened anew every ten seconds
 //
-// Lock: `mutex` guards the table of connections. nng's callbacks take it; it is never held while nng is called, except to
-// ask a pipe for its id and dialer, which takes no lock of nng's.
+// Lock: `mutex` guards the table of connections. nng's callbacks take it; it is never held while nng is called.
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -66,10 +65,11 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 {
     struct ch_bus *bus = ctx;
     uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    int dialer = nng_dialer_id(nng_pipe_dialer(pipe));
     pthread_mutex_lock(&bus->mutex);
     struct connection *place = find(bus, event == NNG_PIPE_EV_ADD_PRE ? 0 : id);
     if (place && event == NNG_PIPE_EV_ADD_PRE)
-        *place = (struct connection){id, nng_dialer_id(nng_pipe_dialer(pipe)), ch_clock_mono_us()};
+        *place = (struct connection){id, dialer, ch_clock_mono_us()};
     else if (place && event == NNG_PIPE_EV_REM_POST)
         *place = (struct connection){0};
     pthread_mutex_unlock(&bus->mutex);
