@@ -47,6 +47,11 @@ void figure_rebase_1k(struct rig *rig);
 // The same with 10 rows while edits of 100,000 wait, against 10 waiting edits: the rest of the outbox must not count. Target: twice.
 void figure_rebase_100k(struct rig *rig);
 
+// A backlog of 100,000 (1,000,000) edits drains while another client makes calls: the p99 of its calls against the same without a backlog, and the
+// memory of the client that drains. Targets: twice, and 64 MiB over idle. The long one takes a quarter of an hour: tools/soak backlog.
+void figure_backlog_100k(struct rig *rig);
+void figure_backlog_1m(struct rig *rig);
+
 // Pulls that find nothing changed: transactions of PostgreSQL a pull.
 void figure_idle_pull(struct rig *rig);
 

@@ -28,6 +28,8 @@ static const struct {
     {"push_10k", 20000, figure_push_10k},
     {"rebase_1k", 20000, figure_rebase_1k},
     {"rebase_100k", 120000, figure_rebase_100k},
+    {"backlog_100k", 21000, figure_backlog_100k},
+    {"backlog_1m", 21000, figure_backlog_1m},
     {"idle_pull", 5000, figure_idle_pull},
     {"idle_clients", 5000, figure_idle_clients},
     {"fanout_100", 5000, figure_fanout_100},
