@@ -283,7 +283,8 @@ begin
             union all
             select t.scope from charle.touched t where t.txn = a_txn and t.scope <> '') x;
     end if;
-    if (select count(*) from charle.head h where h.scope = any (scopes) and h.at = pg_postmaster_start_time()) = cardinality(scopes) then
+    if (select count(*) from charle.head h where h.scope = any (scopes) and h.at = pg_postmaster_start_time()
+            and h.home = h.tableoid) = cardinality(scopes) then
         perform from charle.head h where h.scope = any (scopes) order by h.scope for no key update;
         update charle.head h set v = h.v + 1, txn = a_txn where h.scope = any (scopes) and h.txn <> a_txn;
     else

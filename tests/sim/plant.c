@@ -128,16 +128,19 @@ static const char raise_early_sql[] =
     "pg_postmaster_start_time() "
     "    and h.v >> 33 = early >> 33 and h.txn <> a_txn; "
     "  if found then return early + 1; end if; "
-    "  return charle.raise_scope_right(a_scope, a_txn); end $f$; "
-    "create or replace function charle.raise() returns trigger language plpgsql security definer as $f$ begin "
-    "  perform charle.raise_slow(current_setting('charle.pending')); return null; end $f$;";
+    "  return charle.raise_scope_right(a_scope, a_txn); end $f$; " CHANGE(
+        "charle.raise_many(text[], int8, bool)", "if (select count(*)",
+        "if false and (select count(*)") "create or replace function charle.raise() returns trigger language plpgsql "
+                                         "security definer as $f$ begin "
+                                         "  perform charle.raise_slow(current_setting('charle.pending')); return null; "
+                                         "end $f$;";
 
 static const char *const database_sql[PLANT_COUNT] = {
     [PLANT_EPOCH_UNCHECKED] = CHANGE("charle.epoch_now()", "a = pg_postmaster_start_time()", "e > 0")
         CHANGE("charle.raise_scope(text, int8)", "and h.at = pg_postmaster_start_time()", ""),
     [PLANT_EPOCH_BY_CLOCK] = CHANGE("charle.epoch_now()", "greatest(e + 1, ", "("),
     [PLANT_RAISE_EARLY] = raise_early_sql,
-    [PLANT_HEADS_UNSORTED] = CHANGE("charle.raise_many(text[], int8, bool)", "order by scope", "order by scope desc")
+    [PLANT_HEADS_UNSORTED] =
         CHANGE("charle.raise_few(text)", "operator(pg_catalog.>) entries[3]", "operator(pg_catalog.<) entries[3]"),
     [PLANT_SECOND_RAISE_LOST] = CHANGE("charle.raise_slow(text)", "perform charle.raise_many(",
                                        "if mark ~ '^:[0-9]+$' then return null; end if; perform charle.raise_many("),

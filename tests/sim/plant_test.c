@@ -23,6 +23,18 @@ struct finding {
     struct world_result result;
 };
 
+// A world that fails without the fault, too, has not found it.
+static bool is_right_without(const struct world_options *options)
+{
+    struct world_options without = *options;
+    struct world_result result;
+    without.plant = PLANT_NONE;
+    world_run(&without, &result);
+    if (result.has_failed)
+        printf("WITHOUT A FAULT: %s\n", result.problem);
+    return !result.has_failed;
+}
+
 static struct finding look_for(const struct plant_spec *spec, int64_t steps_max)
 {
     struct finding finding = {.seed = FIRST_SEED};
@@ -34,7 +46,7 @@ static struct finding look_for(const struct plant_spec *spec, int64_t steps_max)
         options.may_restore = options.may_restore || spec->needs_restore;
         world_run(&options, &finding.result);
         finding.steps += finding.result.steps;
-        finding.is_found = finding.result.has_failed;
+        finding.is_found = finding.result.has_failed && is_right_without(&options);
         if (finding.is_found || finding.steps >= steps_max)
             return finding;
     }

@@ -120,22 +120,26 @@ static const char clock_sql[] =
     "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'clock_timestamp()',"
     "  '(timestamptz ''2026-01-01'' + current_setting(''sim.seconds'')::int * interval ''1 s'')'); end $do$;";
 
-// Heads are raised in the order of their scopes, or two transactions could wait for each other. A transaction that
-// raises twice says so.
+// Heads are raised in the order of their scopes, or two transactions could wait for each other. Several that are raised
+// in one statement were locked in that order before. A transaction that raises twice says so.
 static const char order_sql[] =
     "create schema sim; create table sim.complaint (what text);"
     "create function sim.in_order() returns trigger language plpgsql security definer set search_path = pg_catalog, "
     "pg_temp as $f$"
     "  declare last text := coalesce(current_setting('sim.last', true), ''); mark text := pg_current_xact_id()::text "
-    "|| ' ';"
+    "|| ' '; scope_ text;"
     "  begin"
-    "    if left(last, length(mark)) = mark and new.scope < substr(last, length(mark) + 1) collate \"C\""
+    "    select min(n.scope) into scope_ from n having count(*) = 1;"
+    "    if left(last, length(mark)) = mark and scope_ < substr(last, length(mark) + 1) collate \"C\""
     "        and coalesce(current_setting('sim.again', true), '') = '' then"
-    "      insert into sim.complaint values (new.scope || ' was raised behind ' || substr(last, length(mark) + 1)); "
-    "end if;"
-    "    perform pg_catalog.set_config('sim.last', mark || new.scope, true); return null;"
+    "      insert into sim.complaint values (scope_ || ' was raised behind ' || substr(last, length(mark) + 1)); end "
+    "if;"
+    "    perform pg_catalog.set_config('sim.last', mark || scope_, true) where scope_ is not null; return null;"
     "  end $f$;"
-    "create trigger in_order after insert or update of v on charle.head for each row execute function sim.in_order();";
+    "create trigger in_order after update on charle.head referencing new table as n for each statement execute "
+    "function sim.in_order();"
+    "create trigger in_order_new after insert on charle.head referencing new table as n for each statement execute "
+    "function sim.in_order();";
 
 // A connection that was told to breaks.
 static const char bomb_sql[] =

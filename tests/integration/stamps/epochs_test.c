@@ -192,7 +192,7 @@ static void cold_copy_put_back_is_noticed(void **state)
 static void dump_loaded_into_running_server_is_noticed(void **state)
 {
     (void)state;
-    write_task();
+    stamps_run(conn, "insert into task (id, client_id, title, is_visible) select 'm' || n, 'c1', 'x', false from generate_series(1, 12) n");
     struct cursor kept = take("client:c1");
     assert_true(ch_pg_cluster_dump(cluster, DATABASE));
     write_task(); // the future that will be lost, in the same epoch
@@ -208,10 +208,13 @@ static void dump_loaded_into_running_server_is_noticed(void **state)
     conn = NULL;
     assert_true(ch_pg_cluster_load(cluster, DATABASE));
     conn = stamps_connect(cluster, DATABASE);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++) { // past the number of the lost stamp, by one row and by many
         assert_true(is_good("client:c1", kept));
         assert_false(is_good("client:c1", lost));
-        write_task(); // past the number of the lost stamp
+        if (i % 2)
+            write_task();
+        else
+            stamps_run(conn, "update task set title = title || '!' where id like 'm%'");
     }
 }
 
