@@ -214,7 +214,7 @@ static void dump_loaded_into_running_server_is_noticed(void **state)
         if (i % 2)
             write_task();
         else
-            stamps_run(conn, "update task set title = title || '!' where id like 'm%'");
+            stamps_run(conn, "update task set title = title || '!' where id like 'm%%'");
     }
 }
 
