@@ -12,7 +12,7 @@ static const int64_t given_up_us = 3600000000;  // a file that nobody goes on ad
 static const int64_t sent_for_us = 86400000000; // then a file that a new call mentions is offered again
 
 static const char tables[] =
-    "pragma auto_vacuum = incremental; pragma page_size = 8192; pragma journal_mode = wal; begin immediate;"
+    "pragma page_size = 8192; pragma auto_vacuum = incremental; pragma journal_mode = wal; begin immediate;" // the size of sealed pages, first
     "create table if not exists charle_file (id integer primary key autoincrement, hash text, size integer not null, media_type text,"
     "  state integer not null, have integer not null, sent_at integer not null default 0, is_pinned integer not null,"
     "  used_at integer not null, code integer not null default 0, text text) strict;"

@@ -76,7 +76,7 @@ static void wipe(struct ch_client_core *core)
     ch_core_acquire_reset(core);
     o->is_wiped = true;
     enum charle_err rc = core->env->wipe(core->env->ctx, &err);
-    core->problem_code = CHARLE_CLOSED;
+    core->problem_code = CHARLE_FAILED_PRECONDITION; // nothing can be tried again
     snprintf(core->problem, sizeof(core->problem), "this replica was wiped, as its owner or an operator ordered; %lld calls had not been sent%s%s",
              (long long)o->calls_lost, rc ? "; not everything could be removed: " : "", rc ? err.text : "");
     ch_log(CH_LOG_WARN, "client", "%s", core->problem);

@@ -218,6 +218,8 @@ static enum charle_err rewrite_store(const char *file, const struct charle_clien
         rc = write_next(&rewriting, err);
     if (!rc)
         rc = put_in_place(&rewriting, err);
+    if (rc)
+        (void)!drop_leftover(&rewriting, NULL);
     ch_cipher_close(rewriting.from);
     sodium_memzero(rewriting.keys, sizeof(rewriting.keys));
     return rc;

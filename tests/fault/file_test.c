@@ -461,7 +461,7 @@ static void test_the_cache_is_bounded(struct bench *bench)
 }
 
 // Nothing of a file can be read in the store of an encrypted replica.
-static void test_an_encrypted_replica_seals_its_files(struct bench *bench)
+static void seal(struct bench *bench, bool was_clear)
 {
     static const char tell[] = "the quick brown fox jumps over the lazy dog, four hundred times";
     const struct charle_client_key key = {.passphrase = "correct horse battery"}, other = {.passphrase = "another passphrase"};
@@ -473,10 +473,14 @@ static void test_an_encrypted_replica_seals_its_files(struct bench *bench)
         memcpy(text + (size_t)i * sizeof(tell), tell, sizeof(tell));
     snprintf(file, sizeof(file), "%s/sealed/replica.db", bench->rig.folder);
     struct charle_client_options options = {.file = file, .schema = &charleos_schema, .url = bench->rig.address, .token = bench->pia, .key = &key};
+    if (was_clear)
+        options.key = NULL;
     must(charle_client_open(&options, &client, &err), &err, "open");
     const struct charle_attachment_source source = {.bytes = text, .size = 400 * sizeof(tell)};
     must(charle_attachment_put(client, &source, &ref, &err), &err, "put");
     charle_client_close(client);
+    if (was_clear)
+        must(charle_replica_encrypt(file, &key, &err), &err, "encrypt what was in clear");
     for (int round = 0; round < 3; round++) {
         snprintf(store, sizeof(store), "%s.files", file);
         int fd = open(store, O_RDONLY);
@@ -505,6 +509,12 @@ static void test_an_encrypted_replica_seals_its_files(struct bench *bench)
     must(charle_replica_wipe(file, &err), &err, "wipe");
     check(access(store, F_OK) != 0, "a wipe leaves the files");
     free(text);
+}
+
+static void test_an_encrypted_replica_seals_its_files(struct bench *bench)
+{
+    seal(bench, false);
+    seal(bench, true);
 }
 
 // Files that nothing refers to go after their time, and only those; an upload at the same moment wins or begins anew, never half.

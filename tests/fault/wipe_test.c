@@ -124,7 +124,7 @@ static void test_a_laptop_that_was_away_is_wiped_at_contact(struct bench *bench)
     for (int i = 0; i < 3; i++)
         must(agency_comment(laptop, "never sent", &err), &err, "comment");
     check(order(desk, device, false, false) == 0, "order");
-    check(charle_client_sync(laptop, SETTLE_MS, &err) == CHARLE_CLOSED, "a sync of a wiped replica does not say so");
+    check(charle_client_sync(laptop, SETTLE_MS, &err) == CHARLE_FAILED_PRECONDITION, "a sync of a wiped replica does not say so");
     check(wait_wiped(bench, laptop, "away").wiped_calls == 3, "the lost calls are not counted");
     check_reported(bench, device, 3);
     check(rig_number(bench->pg, "select count(*) from comment where body = 'never sent'") == 0, "calls came in spite of the order");
