@@ -218,6 +218,7 @@ static void moment_of_many_pages_is_one(void **state)
     fake_server_grant(&f->server, "room:r2");
     start(f);
     f->server.page_rows = 1; // one delta a page
+    f->a.more = MORE_NEVER;  // and one page a step
     int64_t commits = world_number(&f->a, "select value from charle_meta where key = 'contact_at'");
     fake_server_sql(&f->server, "update note set title = 'All' where true");
     // Half of the pages have come: nothing may show.
