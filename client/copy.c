@@ -171,6 +171,7 @@ static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_
         .at_least = newest, .may_lag = {may_lag, true},
         .scope = scope_of(stream), .table = stream->table, .schema_hash = core->replica->served_hash,
         .after_key = {charle_str_n(stream->last_key, stream->last_key_len), stream->last_key_len > 0},
+        .wants_zstd = {core->wants_zstd || core->meter.budget > 0, true},
     };
     stream->call = ch_core_call(core, "charle.Sync/Copy", &charle_copy_request_message, &request, 0);
     return CHARLE_OK;
@@ -210,12 +211,14 @@ void ch_core_copy_begin(struct ch_client_core *core)
     show_progress(core);
     core->copy_started_at = ch_core_now(core);
     core->rows_before = core->rows_copied;
+    ch_line_begin(&core->line, ch_core_now(core));
     if (!ch_core_seed_begin(core))
         fill_streams(core);
 }
 
 void ch_core_copy_go_on(struct ch_client_core *core)
 {
+    ch_line_begin(&core->line, ch_core_now(core));
     show_progress(core);
     core->copy_started_at = ch_core_now(core);
     core->rows_before = core->rows_copied;
@@ -330,10 +333,31 @@ static enum charle_err take_page(struct ch_client_core *core, struct ch_copy_str
     return stream->pages.failed ? charle_fail(err, stream->pages.failed, "no memory for pages of a copy") : CHARLE_OK;
 }
 
+// On a slow line pages are asked for again, compressed: every stream goes on behind what has arrived.
+static void judge_line(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    if (core->wants_zstd || core->meter.budget || core->line.bytes < (int64_t)CH_LINE_RATE_AFTER || !ch_line_is_slower(&core->line, CH_LINE_RATE_SLOW))
+        return;
+    core->wants_zstd = true;
+    for (int i = 0; i < CH_COPY_STREAMS_MAX; i++) {
+        struct ch_copy_stream *stream = &core->copies[i];
+        if (!stream->call || stream->has_ended)
+            continue;
+        if (stream->pages.size && write_stream(core, stream, &err)) {
+            ch_core_fail(core, &err);
+            return;
+        }
+        ch_core_cancel(core, &stream->call);
+    }
+    fill_streams(core);
+}
+
 void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_bytes message)
 {
     struct charle_error err = {0};
     ch_core_contact(core);
+    ch_line_arrived(&core->line, message.len, ch_core_now(core));
     enum charle_err rc = take_page(core, stream, message, &err);
     if (!rc && (stream->pages.size >= CH_COPY_BATCH_SIZE || stream->has_ended)) {
         rc = write_stream(core, stream, &err);
@@ -342,6 +366,9 @@ void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream 
     }
     if (rc)
         ch_core_fail(core, &err);
+    else
+        judge_line(core);
+    ch_line_dealt(&core->line, ch_core_now(core));
 }
 
 void ch_core_copy_flush(struct ch_client_core *core)

@@ -206,7 +206,8 @@ struct ch_client_core {
     // Copying.
     bool offers_seeds;  // the server of this session
     bool ignores_seeds; // the application does not want them
-    bool wants_zstd;    // the line is slow
+    bool wants_zstd;    // the line is slow, or bytes are counted
+    struct ch_line line; // while rows are copied
     struct ch_seed seed;
     struct ch_copy_stream copies[CH_COPY_STREAMS_MAX];
     struct charle_buf scratch;

@@ -1,4 +1,4 @@
-// The seed files of this server (docs/decisions/0014-seed-files.md): made, kept, given out by ranges, deleted.
+// The seed files of this server (docs/decisions/0017-seed-files.md): made, kept, given out by ranges, deleted.
 //
 //   asked for a scope ─► queue ─► [ thread: large enough? ─► making.tmp ─► hashes ─► <hash>.seed, <hash>.info ] ─► newest of its scope
 //                                                                     newest ─► replaced by a newer one ─► deleted an hour later

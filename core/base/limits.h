@@ -111,8 +111,8 @@ extern size_t ch_page_size; // the simulation's: small ones too, so that its sma
 #define CH_SEED_TRIES 3                // ranges that do not fit their hashes, then the rows are copied instead
 #define CH_SEED_RATE_MIN 20000000      // bytes a second: on a slower line the rows alone are there sooner than pages with indexes
 #define CH_SEED_RATE_AFTER ((size_t)16 << 20) // bytes after which a line is judged, or a second of waiting
-#define CH_LINE_RATE_SLOW 10000000     // bytes a second: below that compressed pages are quicker, whatever the processors cost
-#define CH_LINE_RATE_AFTER ((size_t)512 << 10)
+#define CH_LINE_RATE_SLOW 4000000      // bytes a second: below that compressed pages are quicker, and no server's processor is that slow
+#define CH_LINE_RATE_AFTER ((size_t)128 << 10)
 
 // Client. A push is one transaction on the server; a quarter of a megabyte keeps it far below a second.
 #define CH_PUSH_SIZE_TARGET ((size_t)256 << 10)

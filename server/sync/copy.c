@@ -6,6 +6,8 @@
 #include "msg/wire.h"
 #include "server/sync/rows.h"
 
+#include <zstd.h>
+
 enum {
     ROWS_A_CHUNK = 200000,
     PAGE_SIZE = 128 << 10, // several fit the stream's credit, so that reading, sending and inserting overlap
@@ -14,6 +16,8 @@ enum {
     COPY_LAST_KEY = 3,
     COPY_IS_LAST = 4,
     COPY_ROWS_TOTAL = 5,
+    COPY_ROWS_ZSTD = 6,
+    ZSTD_LEVEL = 1,        // 300 MB/s and a third of the bytes; higher ones gain a tenth and cost as much again
 };
 
 struct copy {
@@ -25,6 +29,8 @@ struct copy {
     ch_sync_send send;
     void *ctx;
     struct charle_buf page;
+    bool is_packed;             // rows are collected, each behind its length, and go into the page compressed
+    struct charle_buf rows;
     struct charle_buf last_row; // read in this chunk; empty: none
     struct charle_buf last_key; // where the next chunk begins; empty: at the start
     int64_t rows_in_chunk;
@@ -85,9 +91,28 @@ static enum charle_err keep_last_key(struct copy *copy, struct charle_error *err
     return rc;
 }
 
+static enum charle_err pack_rows(struct copy *copy, struct charle_error *err)
+{
+    struct charle_buf packed = {0};
+    if (!copy->rows.size)
+        return CHARLE_OK;
+    if (copy->rows.failed)
+        return charle_fail(err, copy->rows.failed, "a page does not fit in memory");
+    uint8_t *room = charle_buf_reserve(&packed, ZSTD_compressBound(copy->rows.size));
+    size_t size = room ? ZSTD_compress(room, ZSTD_compressBound(copy->rows.size), copy->rows.data, copy->rows.size, ZSTD_LEVEL) : 0;
+    enum charle_err rc = room && !ZSTD_isError(size) ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory to pack a page");
+    if (rc == CHARLE_OK)
+        charle_wire_write_bytes(&copy->page, COPY_ROWS_ZSTD, room, size);
+    charle_buf_deinit(&packed);
+    charle_buf_reset(&copy->rows);
+    return rc;
+}
+
 static enum charle_err send_page(struct copy *copy, bool is_last, struct charle_error *err)
 {
     enum charle_err rc = keep_last_key(copy, err);
+    if (rc == CHARLE_OK)
+        rc = pack_rows(copy, err);
     if (rc)
         return rc;
     if (copy->last_key.size)
@@ -106,9 +131,14 @@ static enum charle_err send_page(struct copy *copy, bool is_last, struct charle_
 static enum charle_err add_row(void *ctx, struct charle_bytes row, struct charle_error *err)
 {
     struct copy *copy = ctx;
-    charle_wire_write_bytes(&copy->page, COPY_ROW, row.ptr, row.len);
+    if (copy->is_packed) {
+        charle_wire_write_varint(&copy->rows, row.len);
+        charle_buf_add(&copy->rows, row.ptr, row.len);
+    } else {
+        charle_wire_write_bytes(&copy->page, COPY_ROW, row.ptr, row.len);
+    }
     copy->rows_in_chunk++;
-    bool is_full = copy->page.size >= PAGE_SIZE;
+    bool is_full = copy->page.size + copy->rows.size >= PAGE_SIZE;
     if (is_full || copy->rows_in_chunk == copy->range.limit) {
         charle_buf_reset(&copy->last_row);
         charle_buf_add(&copy->last_row, row.ptr, row.len);
@@ -138,7 +168,7 @@ static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
     if (rc)
         return rc;
     rc = check_standby(copy, err);
-    if (rc == CHARLE_OK && copy->page.size) // a page has one head
+    if (rc == CHARLE_OK && copy->page.size + copy->rows.size) // a page has one head
         rc = send_page(copy, false, err);
     if (rc == CHARLE_OK)
         rc = add_head(copy, err);
@@ -165,6 +195,7 @@ enum charle_err ch_copy(const struct ch_sync *sync, struct charle_db *db, const 
     if (rc)
         return rc;
     copy.range.limit = ROWS_A_CHUNK;
+    copy.is_packed = request->wants_zstd.has && request->wants_zstd.value;
     if (request->after_key.has)
         copy.range.after = request->after_key.value;
     if (request->until_key.has)
@@ -175,6 +206,7 @@ enum charle_err ch_copy(const struct ch_sync *sync, struct charle_db *db, const 
     if (rc == CHARLE_OK)
         rc = send_page(&copy, true, err);
     charle_buf_deinit(&copy.page);
+    charle_buf_deinit(&copy.rows);
     charle_buf_deinit(&copy.last_row);
     charle_buf_deinit(&copy.last_key);
     return rc;

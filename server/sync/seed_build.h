@@ -1,4 +1,4 @@
-// The rows of one scope as a file that a replica can take as its own: docs/decisions/0014-seed-files.md.
+// The rows of one scope as a file that a replica can take as its own: docs/decisions/0017-seed-files.md.
 #ifndef CHARLE_SERVER_SYNC_SEED_BUILD_H
 #define CHARLE_SERVER_SYNC_SEED_BUILD_H
 

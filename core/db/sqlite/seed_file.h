@@ -1,4 +1,4 @@
-// Makes the SQLite file that a replica can take as its own (docs/decisions/0014-seed-files.md): the application's tables as replicas have
+// Makes the SQLite file that a replica can take as its own (docs/decisions/0017-seed-files.md): the application's tables as replicas have
 // them, with rows and secondary indexes, in pages of a replica's size with room for the seals of an encrypted one.
 //
 // The file is made by one writer from beginning to end and is worth nothing before finish: a crash leaves something to be deleted. Nothing of it

@@ -53,6 +53,7 @@ struct laptop {
     char name[32], file[200];
     const char *token;
     const struct charle_client_key *key;
+    bool copies_rows;
     struct charle_client *client;
 };
 
@@ -60,7 +61,7 @@ static void open_laptop(struct test *t, struct laptop *laptop)
 {
     struct charle_error err = {0};
     const struct charle_client_options options = {.file = laptop->file, .schema = &charleos_schema, .url = proxy_address(t->proxy), .token = laptop->token,
-                                                  .device_name = laptop->name, .key = laptop->key};
+                                                  .device_name = laptop->name, .key = laptop->key, .ignores_seed_files = laptop->copies_rows};
     must(charle_client_open(&options, &laptop->client, &err), &err, "open");
 }
 
@@ -184,6 +185,37 @@ static void flip_byte(const char *path, long at)
 }
 
 // --- cases ------------------------------------------------------------------------------------------------------------------
+
+static uint64_t bytes_of_rows(struct test *t)
+{
+    struct laptop laptop = {.token = t->pia, .copies_rows = true};
+    struct proxy_counts before, after;
+    proxy_counts(t->proxy, &before);
+    snprintf(laptop.name, sizeof(laptop.name), "laptop%d", t->laptops++);
+    snprintf(laptop.file, sizeof(laptop.file), "%s/%s/replica.db", t->rig.folder, laptop.name);
+    open_laptop(t, &laptop);
+    must_sync(&laptop, "a copy of rows");
+    proxy_counts(t->proxy, &after);
+    must_be_equal(&laptop, "a copy of rows");
+    close_laptop(&laptop);
+    expect(&laptop, false, "a copy of rows");
+    return after.bytes[PROXY_DOWN] - before.bytes[PROXY_DOWN];
+}
+
+// Pages of rows come compressed as soon as the line is seen to be slow.
+static void a_slow_line_packs_pages(struct test *t)
+{
+    PGconn *pg = rig_psql(&t->rig);
+    rig_sql(pg, "update task set description = repeat('a sentence like any other; ', 800)"); // two pages and more
+    PQfinish(pg);
+    uint64_t calm = bytes_of_rows(t);
+    proxy_do(t->proxy, "throttle down 300000");
+    uint64_t slow = bytes_of_rows(t);
+    proxy_do(t->proxy, "heal");
+    printf("a slow line packs pages: %llu bytes instead of %llu\n", (unsigned long long)slow, (unsigned long long)calm);
+    if (slow > calm * 4 / 5)
+        rig_die("nothing was packed");
+}
 
 // Who asks first copies rows, and the server makes the files of every scope that is large enough.
 static void the_first_copies_rows(struct test *t)
@@ -571,6 +603,7 @@ int main(void)
     a_right_that_ends_ends_the_copy(&t);
     audiences_have_files_of_their_own(&t);
     files_outlive_the_server(&t);
+    a_slow_line_packs_pages(&t);
     proxy_close(t.proxy);
     rig_close(&t.rig);
     return 0;
