@@ -333,13 +333,15 @@ static enum charle_err take_page(struct ch_client_core *core, struct ch_copy_str
     return stream->pages.failed ? charle_fail(err, stream->pages.failed, "no memory for pages of a copy") : CHARLE_OK;
 }
 
-// On a slow line pages are asked for again, compressed: every stream goes on behind what has arrived.
+// Streams begin with little on its way. When it shows how fast the line is, every stream is asked for again and goes on behind what has arrived: on a slow
+// line compressed, on others with as much on its way as hides the delay.
 static void judge_line(struct ch_client_core *core)
 {
     struct charle_error err = {0};
-    if (core->wants_zstd || core->meter.budget || core->line.bytes < (int64_t)CH_LINE_RATE_AFTER || !ch_line_is_slower(&core->line, CH_LINE_RATE_SLOW))
+    if (core->wants_zstd || core->has_wide_line || core->meter.budget || core->line.bytes < (int64_t)CH_LINE_RATE_AFTER)
         return;
-    core->wants_zstd = true;
+    core->wants_zstd = ch_line_is_slower(&core->line, CH_LINE_RATE_SLOW);
+    core->has_wide_line = !core->wants_zstd;
     for (int i = 0; i < CH_COPY_STREAMS_MAX; i++) {
         struct ch_copy_stream *stream = &core->copies[i];
         if (!stream->call || stream->has_ended)

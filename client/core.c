@@ -333,6 +333,7 @@ static void open_done(struct ch_client_core *core, enum charle_err code, struct 
     }
     ch_core_contact(core);
     core->lineage = reply.lineage;
+    core->has_wide_line = core->wants_zstd = false; // this session may go another way
     core->offers_seeds = reply.offers_seeds.has && reply.offers_seeds.value;
     uint32_t most = reply.push_calls_max.has ? reply.push_calls_max.value : 0;
     core->push_most = most < CH_PUSH_CALLS_MAX ? most : CH_PUSH_CALLS_MAX;
@@ -747,9 +748,9 @@ enum charle_err ch_client_core_problem(const struct ch_client_core *core, int *o
     return core->problem_code;
 }
 
-bool ch_client_core_is_metered(const struct ch_client_core *core)
+bool ch_client_core_has_wide_line(const struct ch_client_core *core)
 {
-    return core->meter.budget > 0;
+    return core->has_wide_line && !core->meter.budget;
 }
 
 void ch_client_core_status(const struct ch_client_core *core, struct charle_client_status *out)

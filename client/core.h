@@ -72,7 +72,7 @@ void ch_client_core_on_timer(struct ch_client_core *core);
 // What the core itself knows: state, problem, contact, progress. Everything about the file is left zero.
 // The code behind the status' problem, and how many sessions have ended since the last one that went live.
 enum charle_err ch_client_core_problem(const struct ch_client_core *core, int *out_failures);
-bool ch_client_core_is_metered(const struct ch_client_core *core); // there is a budget: little may be on its way
+bool ch_client_core_has_wide_line(const struct ch_client_core *core); // much may be on its way: the line is fast, and bytes are not counted
 void ch_client_core_status(const struct ch_client_core *core, struct charle_client_status *out);
 
 #endif

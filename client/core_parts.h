@@ -207,6 +207,7 @@ struct ch_client_core {
     bool offers_seeds;  // the server of this session
     bool ignores_seeds; // the application does not want them
     bool wants_zstd;    // the line is slow, or bytes are counted
+    bool has_wide_line; // much may be on its way: the line was seen to be fast
     struct ch_line line; // while rows are copied
     struct ch_seed seed;
     struct ch_copy_stream copies[CH_COPY_STREAMS_MAX];

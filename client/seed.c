@@ -192,6 +192,8 @@ static void judge_line(struct ch_client_core *core)
 {
     struct ch_seed *seed = &core->seed;
     struct ch_line *line = &seed->line;
+    if (line->bytes >= (int64_t)CH_LINE_RATE_AFTER && !core->has_wide_line)
+        core->has_wide_line = !ch_line_is_slower(line, CH_LINE_RATE_SLOW); // for the requests that follow
     bool is_known = line->bytes >= (int64_t)CH_SEED_RATE_AFTER || line->waited_us >= 1000000;
     if (seed->size < (int64_t)CH_SEED_RATE_AFTER || !is_known || !ch_line_is_slower(line, CH_SEED_RATE_MIN))
         return; // of a small file it matters little

@@ -58,6 +58,7 @@ enum charle_err ch_seed_part_open(struct ch_seed_part *part, const struct ch_rep
     const char *text = charle_buf_text(&path);
     part->name = text ? sqlite3_create_filename(text, "", "", 0, NULL) : NULL;
     part->range = ch_alloc(CH_SEED_RANGE_SIZE);
+    part->piece = replica->cipher ? CH_REPLICA_PAGE_SIZE : CH_SEED_RANGE_SIZE;
     sqlite3_file *file = vfs ? ch_alloc_zeroed(1, (size_t)vfs->szOsFile) : NULL;
     int code = part->name && part->range && file ? SQLITE_OK : SQLITE_NOMEM, flags = 0;
     if (!code) {
@@ -86,13 +87,14 @@ void ch_seed_part_close(struct ch_seed_part *part)
     *part = (struct ch_seed_part){0};
 }
 
-// By pages, because an encrypted file takes nothing else.
 enum charle_err ch_seed_part_write(struct ch_seed_part *part, uint32_t range, struct charle_bytes bytes, struct charle_error *err)
 {
     int code = SQLITE_OK;
     sqlite3_int64 start = (sqlite3_int64)range * CH_SEED_RANGE_SIZE;
-    for (size_t at = 0; !code && at < bytes.len; at += CH_REPLICA_PAGE_SIZE)
-        code = part->file->pMethods->xWrite(part->file, bytes.ptr + at, CH_REPLICA_PAGE_SIZE, start + (sqlite3_int64)at);
+    for (size_t at = 0; !code && at < bytes.len; at += part->piece) {
+        size_t left = bytes.len - at;
+        code = part->file->pMethods->xWrite(part->file, bytes.ptr + at, (int)(left < part->piece ? left : part->piece), start + (sqlite3_int64)at);
+    }
     return code ? fail(code, "writing", err) : CHARLE_OK;
 }
 

@@ -10,6 +10,7 @@ struct ch_seed_part {
     sqlite3_file *file; // NULL: not open
     const char *name;   // in the form that a VFS wants
     uint8_t *range;     // room for one
+    size_t piece;       // bytes of one write: an encrypted file takes pages only
 };
 
 // Opens or makes it. Errors: IO, DISK_FULL, NO_MEMORY.
