@@ -158,7 +158,7 @@ static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stre
 
 static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)
 {
-    stream->has_ended = stream->has_head = false;
+    stream->has_ended = stream->has_head = stream->is_flowing = false;
     stream->seen = (struct ch_seen){0};
     stream->rows_total = -1;
     charle_buf_reset(&stream->pages);
@@ -359,7 +359,9 @@ void ch_core_copy_on_message(struct ch_client_core *core, struct ch_copy_stream 
 {
     struct charle_error err = {0};
     ch_core_contact(core);
-    ch_line_arrived(&core->line, message.len, ch_core_now(core));
+    if (stream->is_flowing) // the first page says how long the way is, not how wide
+        ch_line_arrived(&core->line, message.len, ch_core_now(core));
+    stream->is_flowing = true;
     enum charle_err rc = take_page(core, stream, message, &err);
     if (!rc && (stream->pages.size >= CH_COPY_BATCH_SIZE || stream->has_ended)) {
         rc = write_stream(core, stream, &err);

@@ -29,6 +29,7 @@ struct ch_copy_stream {
     char scope[CH_SCOPE_LEN_MAX + 1];
     uint32_t table;
     bool has_ended;          // the last page has come
+    bool is_flowing;         // a page has come: the way of the request is over
     struct charle_buf pages; // arrived and not written yet: each with its size (size_t) before it
     bool has_head;
     int64_t head_stamp;      // of the first chunk

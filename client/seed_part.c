@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PIECE_SIZE = 64 << 10 }; // SQLite's own file system writes less than 128 KiB at once, and takes more for a full disk
+
 void ch_seed_part_path(const struct ch_replica *replica, struct charle_buf *out)
 {
     charle_buf_add_text(out, replica->file);
@@ -58,7 +60,7 @@ enum charle_err ch_seed_part_open(struct ch_seed_part *part, const struct ch_rep
     const char *text = charle_buf_text(&path);
     part->name = text ? sqlite3_create_filename(text, "", "", 0, NULL) : NULL;
     part->range = ch_alloc(CH_SEED_RANGE_SIZE);
-    part->piece = replica->cipher ? CH_REPLICA_PAGE_SIZE : CH_SEED_RANGE_SIZE;
+    part->piece = replica->cipher ? CH_REPLICA_PAGE_SIZE : PIECE_SIZE;
     sqlite3_file *file = vfs ? ch_alloc_zeroed(1, (size_t)vfs->szOsFile) : NULL;
     int code = part->name && part->range && file ? SQLITE_OK : SQLITE_NOMEM, flags = 0;
     if (!code) {
