@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "msg/wire.h"
 #include "server/engine_parts.h"
+#include "server/sync/parts.h"
 #include "server/sync/tick.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ struct ch_live_stream {
     bool is_asking;            // it waits for the round that answers it
     struct charle_arena arena; // what was asked, decoded
     const struct charle_pull_request *asked;
+    uint64_t asked_generation; // of grants, when its session's scopes were looked at
     atomic_bool is_touched;    // it has just joined, there is room again, or it is over
     struct charle_buf request; // to pull again with; empty: it has not had to
 };
@@ -272,9 +274,17 @@ static bool is_answered(struct ch_live *live, struct ch_live_stream *stream)
     const struct charle_pull_request *asked = stream->asked;
     struct charle_error err;
     pthread_mutex_lock(&live->ticks_mutex);
-    bool is_current = ch_ticks_is_current(live->ticks, asked, identity->scopes, identity->scope_count);
+    bool is_current = stream->asked_generation == ch_ticks_grants_generation(live->ticks) &&
+                      ch_ticks_is_current(live->ticks, asked, identity->scopes, identity->scope_count);
     if (is_current && asked->live.has && asked->live.value)
         is_current = ch_tick_stream_open_current(live->ticks, asked, &stream->tick, &err) == CHARLE_OK;
+    const struct ch_sync_peer peer = {.principal = identity->principal, .id = identity->id};
+    if (is_current && stream->tick)
+        is_current = ch_tick_stream_belongs_to(stream->tick, &peer, &err) == CHARLE_OK;
+    if (!is_current) {
+        ch_tick_stream_close(stream->tick);
+        stream->tick = NULL;
+    }
     pthread_mutex_unlock(&live->ticks_mutex);
     return is_current;
 }
@@ -609,7 +619,21 @@ struct pull {
     const struct charle_pull_request *request;
     struct charle_stream *stream;
     struct ch_sync_peer peer;
+    uint64_t generation; // of grants, before the newest snapshot was taken
+    bool from_standby;   // whose snapshot may be older than that
 };
+
+// Are the positions those of all scopes that the session holds? It read them from the primary.
+static bool has_session_scopes(const struct pull *pull, const struct ch_positions *positions)
+{
+    const struct charle_identity *identity = pull->context->identity;
+    size_t shown_count = 0, held_count = 0;
+    for (size_t i = 0; i < identity->scope_count; i++)
+        shown_count += ch_sync_shows(pull->sync, identity->scopes[i]);
+    for (size_t i = 0; i < positions->count; i++)
+        held_count += ch_scopes_have(identity->scopes, identity->scope_count, positions->items[i].scope);
+    return held_count == shown_count;
+}
 
 // Opens the stream behind what the pull found. The ticks' mutex is held.
 static enum charle_err join(const struct pull *pull, const struct ch_positions *positions, struct ch_tick_stream **out,
@@ -622,8 +646,14 @@ static enum charle_err join(const struct pull *pull, const struct ch_positions *
     struct ch_positions known = *positions;
     known.is_whole = true;
     enum charle_err rc = ch_ticks_note(live->ticks, request->device_id, positions, err);
-    if (rc == CHARLE_OK && request->live.has && request->live.value)
+    bool wants_live = request->live.has && request->live.value;
+    bool is_known = pull->generation == ch_ticks_grants_generation(live->ticks) && (!pull->from_standby || has_session_scopes(pull, positions));
+    if (rc == CHARLE_OK && wants_live && !is_known)
+        rc = charle_fail(err, CHARLE_ABORTED, "grants have changed meanwhile");
+    if (rc == CHARLE_OK && wants_live)
         rc = ch_tick_stream_open(live->ticks, &known, out, err);
+    if (rc == CHARLE_OK && *out)
+        rc = ch_tick_stream_belongs_to(*out, &pull->peer, err);
     if (rc == CHARLE_OK && *out && ch_sync_is_skewed(pull->sync))
         ch_tick_stream_only_tells(*out);
     return rc;
@@ -720,6 +750,8 @@ static enum charle_err pull_standing_still(const struct pull *first, const struc
     charle_buf_init(&pages, CH_MESSAGE_SIZE_MAX);
     wait_fresh(pull->live, ch_clock_mono_us()); // after a start the follower may not have looked yet
     pthread_mutex_lock(&pull->live->ticks_mutex);
+    pull->generation = ch_ticks_grants_generation(pull->live->ticks);
+    pull->from_standby = false;
     rc = pull_once(pull, collect, &pages, &positions, err);
     if (rc == CHARLE_OK)
         rc = join(pull, &positions, out, err);
@@ -730,12 +762,16 @@ static enum charle_err pull_standing_still(const struct pull *first, const struc
     return rc;
 }
 
-static enum charle_err pull_and_join(const struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
+static enum charle_err pull_and_join(struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
 {
     struct ch_positions positions;
     struct standby_pull read = {pull, &positions};
     struct charle_error ignored; // the primary's answer counts
+    pthread_mutex_lock(&pull->live->ticks_mutex);
+    pull->generation = ch_ticks_grants_generation(pull->live->ticks);
+    pthread_mutex_unlock(&pull->live->ticks_mutex);
     enum charle_err rc = ch_standbys_read(pull->live->engine->standbys, pull_from_standby, &read, &ignored);
+    pull->from_standby = rc == CHARLE_OK;
     if (rc)
         rc = pull_once(pull, pull->stream->send, pull->stream->ctx, &positions, err);
     if (rc)
@@ -778,6 +814,7 @@ static bool ask(struct ch_live *live, struct ch_call *call, const struct charle_
     struct charle_error err;
     pthread_mutex_lock(&live->ticks_mutex);
     bool may_be = ch_ticks_is_current(live->ticks, request, identity->scopes, identity->scope_count);
+    uint64_t generation = ch_ticks_grants_generation(live->ticks);
     pthread_mutex_unlock(&live->ticks_mutex);
     if (!may_be || call->live || make_stream(live, call, &err))
         return false;
@@ -786,6 +823,7 @@ static bool ask(struct ch_live *live, struct ch_call *call, const struct charle_
                                       &call->live->arena, asked, &err))
         return false;
     call->live->asked = asked;
+    call->live->asked_generation = generation;
     call->live->is_asking = true;
     return true;
 }

@@ -76,6 +76,8 @@ extern size_t ch_page_size; // the simulation's: small ones too, so that its sma
 // The ring of ticks: a stream that is further behind pulls again, which costs it one snapshot of its own.
 #define CH_TICKS_MAX 256
 #define CH_TICKS_SIZE_MAX ((size_t)32 << 20)
+// Persons whose scopes are read anew for one tick, about a millisecond each, before all their streams are told to pull instead.
+#define CH_TICK_PERSONS_MAX 100
 #define CH_SCOPES_PER_SESSION_MAX 10000
 // Seed files. A range is what is checked and asked for again at once; the hashes of the largest file fill half a megabyte of a message.
 #define CH_SEED_RANGE_SIZE ((uint32_t)256 << 10)

@@ -298,6 +298,22 @@ static enum charle_err write_rows(struct delta *delta, struct asking *asking, st
     return rc;
 }
 
+// PostgreSQL shows a table that was emptied by TRUNCATE as empty to older snapshots too, and rows seem to be gone that this snapshot still has. But the
+// catalogue it shows as it was: then the table's file is another one than the snapshot says. All tables are looked at, because rows may be in a scope
+// by others. Once a table was read nobody can empty it before the transaction's end. ABORTED: the snapshot cannot be read any more.
+static enum charle_err check_not_emptied(struct charle_db *db, struct charle_error *err)
+{
+    struct charle_rows *rows = NULL;
+    enum charle_err rc = charle_query(db, "select relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace "
+                                      "and relfilenode <> pg_relation_filenode(oid) limit 1", NULL, 0, &rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_next(rows, err);
+    charle_rows_close(rows);
+    if (rc == CHARLE_OK)
+        return charle_fail(err, CHARLE_ABORTED, "a table was emptied or rewritten while it was read");
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
 static enum charle_err write_table(struct delta *delta, uint32_t id, struct charle_str *keys, size_t count, struct charle_error *err)
 {
     const struct ch_table_views *views = ch_sync_table(delta->sync, id);
@@ -308,7 +324,7 @@ static enum charle_err write_table(struct delta *delta, uint32_t id, struct char
     enum charle_err rc = write_rows(delta, &asking, err);
     for (size_t i = 0; rc == CHARLE_OK && i < asking.gone && !CH_PLANTED(EXIT_NOT_SENT); i += KEYS_A_QUERY)
         rc = write_gone(delta, views, keys + i, asking.gone - i < KEYS_A_QUERY ? asking.gone - i : KEYS_A_QUERY, err);
-    return rc;
+    return rc || !asking.gone ? rc : check_not_emptied(delta->db, err);
 }
 
 enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,

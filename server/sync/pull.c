@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { SNAPSHOTS_MAX = 3 }; // that a pull reads when tables are emptied meanwhile; then the replica asks again
+
 struct pull {
     const struct ch_sync *sync;
     struct charle_db *db;
@@ -187,19 +189,15 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
     return rc ? rc : ch_page_finish(&pull->page, sequence, err);
 }
 
-enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
-                        const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send, void *ctx,
-                        struct ch_positions *out, struct charle_error *err)
+static enum charle_err pull_once(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
+                                 const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send, void *ctx,
+                                 struct ch_positions *out, struct charle_error *err)
 {
     const struct charle_begin_options snapshot = {
         .isolation = CH_PLANTED(TWO_SNAPSHOTS) ? CHARLE_READ_COMMITTED : CHARLE_REPEATABLE_READ, .is_read_only = true};
     struct pull pull = {.sync = sync, .db = db, .request = request, .arena = arena, .out = out};
     *out = (struct ch_positions){.is_whole = true};
-    enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);
-    if (rc == CHARLE_OK && request->cursor.count > CH_SCOPES_PER_SESSION_MAX)
-        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "more than %d cursors", CH_SCOPES_PER_SESSION_MAX);
-    if (rc == CHARLE_OK)
-        rc = charle_begin(db, &snapshot, err);
+    enum charle_err rc = charle_begin(db, &snapshot, err);
     if (rc)
         return rc;
     ch_page_init(&pull.page, send, ctx);
@@ -209,4 +207,22 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
     struct charle_error ignored;
     enum charle_err end = charle_rollback(db, &ignored);
     return rc ? rc : end ? charle_fail(err, end, "%s", ignored.text) : CHARLE_OK;
+}
+
+// The pages of a snapshot that could not be read to its end are void as soon as the next one's first page comes, which says that it is the first.
+enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
+                        const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send, void *ctx,
+                        struct ch_positions *out, struct charle_error *err)
+{
+    enum charle_err rc = ch_sync_check_schema(sync, request->schema_hash, err);
+    if (rc == CHARLE_OK && request->cursor.count > CH_SCOPES_PER_SESSION_MAX)
+        rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "more than %d cursors", CH_SCOPES_PER_SESSION_MAX);
+    if (rc)
+        return rc;
+    for (int tries = 0; tries < SNAPSHOTS_MAX; tries++) {
+        rc = pull_once(sync, db, peer, request, arena, send, ctx, out, err);
+        if (rc != CHARLE_ABORTED || peer->standby) // a standby leaves to the primary what it cannot answer
+            break;
+    }
+    return rc;
 }

@@ -268,6 +268,10 @@ static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry
         entry->piece_count = 0;
         rc = CHARLE_OK;
     }
+    if (rc == CHARLE_ABORTED) { // a table was emptied meanwhile: what this snapshot shows is not true
+        poll->tick.is_break = true;
+        rc = CHARLE_OK;
+    }
     return rc;
 }
 
@@ -334,7 +338,7 @@ static enum charle_err look_for(struct poll *poll, const struct charle_array *ta
                                       params, 4, &rows, err);
     if (rc == CHARLE_OK)
         rc = charle_rows_next(rows, err);
-    poll->tick.is_break |= rc == CHARLE_OK;
+    poll->tick.changes_grants |= rc == CHARLE_OK;
     charle_rows_close(rows);
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
@@ -356,13 +360,13 @@ static enum charle_err read_keys(struct poll *poll, struct charle_error *err)
             continue;
         rc = ch_delta_keys_read(poll->db, scope_of(entry), entry->from, entry->to, &poll->arena, &keys[i], err);
         rc = rc == CHARLE_TOO_LARGE ? CHARLE_OK : rc;
-        tick->is_break |= touches(&keys[i], &tables);
+        tick->changes_grants |= touches(&keys[i], &tables);
     }
     if (CH_PLANTED(GRANTS_UNWATCHED)) {
-        tick->is_break = false;
+        tick->changes_grants = false;
         return rc;
     }
-    return rc || tick->is_break ? rc : look_for(poll, &tables, err);
+    return rc || tick->changes_grants ? rc : look_for(poll, &tables, err);
 }
 
 static int by_known(const void *a, const void *b)
@@ -381,6 +385,8 @@ static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
     tick->is_break = poll->is_broken;
     if (!tick->is_break)
         rc = read_keys(poll, err);
+    if (rc == CHARLE_OK && tick->changes_grants)
+        rc = ch_tick_streams_check(poll->ticks, poll->db, &poll->arena, &tick->is_break, err);
     poll->ticks->unfinished = tick;
     for (size_t i = 0; rc == CHARLE_OK && !tick->is_break && i < tick->entry_count; i++) {
         if (tick->entries[i].known->watchers)
@@ -437,7 +443,8 @@ static void adopt(struct poll *poll)
         tick->entries[i].known->lineage = tick->entries[i].lineage;
         tick->entries[i].known->sequence = tick->entries[i].sequence;
     }
-    ticks->generation += tick->is_break;
+    ticks->generation += tick->is_break || tick->changes_grants;
+    ticks->breaks += tick->is_break;
     while (ticks->first < ticks->next && (ticks->next - ticks->first == CH_TICKS_MAX || ticks->size + tick->size > CH_TICKS_SIZE_MAX))
         drop_oldest(ticks);
     ticks->size += tick->size;
@@ -496,6 +503,7 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
         // After a failure what happened meanwhile is not in the ring: everybody pulls again.
         if (!ticks->is_known) {
             ticks->generation++;
+            ticks->breaks++;
             while (ticks->first < ticks->next)
                 drop_oldest(ticks);
             ticks->first = ++ticks->next;

@@ -9,7 +9,7 @@
 //   stream        a replica's position: for each of its scopes the stamp it has, and the tick it reads next
 //
 // A delta applies to a position between its two stamps, so a stream that comes from a snapshot of its own (ch_pull) joins at any tick. It is told
-// to pull again (ABORTED) when the ring does not reach back to its position, when what its person may see may have changed, or when the
+// to pull again (ABORTED) when the ring does not reach back to its position, when what its person may see has changed, or when the
 // database went back in time. Nothing here is ever an error for the replica: a pull from its position is always right.
 //
 // A large tick is given out while it is still being read: ch_tick_stream_part. What it gives is void if the reading fails, which replicas hear by the
@@ -48,7 +48,8 @@ struct ch_tick_heat {
 };
 bool ch_ticks_hottest(const struct ch_ticks *ticks, size_t max, struct charle_arena *arena, struct ch_tick_heat **out, size_t *out_count);
 
-// Counts ticks after which a person's scopes may be others than before: sessions compare it with what they saw.
+// Counts ticks after which a person's scopes may be others than before: sessions compare it with what they saw, and so does who opens a stream with
+// scopes that were read in another snapshot, since only streams that are open are looked at.
 uint64_t ch_ticks_grants_generation(const struct ch_ticks *ticks);
 
 // Is the replica at the newest moment that the follower knows, with exactly the scopes of its person? Then an empty page is the right answer to
@@ -66,6 +67,8 @@ CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, co
 // The same for a replica of which ch_ticks_is_current has just said that it has everything.
 CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open_current(struct ch_ticks *ticks, const struct charle_pull_request *request,
                                                               struct ch_tick_stream **out, struct charle_error *err);
+// Whose stream it is: from now on a change of grants sends it to a pull only if this person's scopes are others than the stream's. Without it any does.
+CHARLE_MUST_CHECK enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const struct ch_sync_peer *peer, struct charle_error *err);
 // From now on the stream gives no pages: as soon as there is something for it, it is told to pull again. For a replica of another version of
 // the schema, which cannot take the encoded changes that all others share.
 void ch_tick_stream_only_tells(struct ch_tick_stream *stream);

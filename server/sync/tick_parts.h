@@ -40,7 +40,8 @@ struct ch_tick {
     struct ch_tick_entry *entries; // in the order of `known` pointers, so that streams can merge
     size_t entry_count;
     size_t size;
-    bool is_break; // grants may have changed here: nobody passes
+    bool is_break; // nobody passes
+    bool changes_grants; // who comes from before may see other scopes; open streams were looked at when it was read
 };
 
 struct ch_ticks {
@@ -50,6 +51,8 @@ struct ch_ticks {
     uint64_t first, next;              // numbers of the oldest tick and of the one to come
     size_t size;
     uint64_t generation;               // grants
+    uint64_t breaks;                   // ticks that nobody passes
+    struct ch_tick_stream *streams;    // all that are open
     int64_t raise_seq, raise_moved_at_us, scanned_at_us, polled_at_us;
     int64_t xmin;                      // of the snapshot in which heads were read last; 0: none yet
     int64_t counted_since_us;          // when counting raises began anew
@@ -58,6 +61,19 @@ struct ch_ticks {
     ch_ticks_part_fn part;             // NULL: nobody wants to know
     void *part_ctx;
 };
+
+// What the person may see in this snapshot, when a tick changes grants; count 0 and items NULL: nothing.
+struct ch_tick_person {
+    UT_hash_handle hh;
+    const struct charle_str *scopes; // that tables are shown through, sorted
+    size_t scope_count;
+    size_t name_len;
+    char name[]; // principal, 0, id
+};
+
+// Reads it for everybody who has a stream, and marks the streams whose scopes are others now. *out_is_too_many: nothing was done.
+CHARLE_MUST_CHECK enum charle_err ch_tick_streams_check(struct ch_ticks *ticks, struct charle_db *db, struct charle_arena *arena,
+                                                        bool *out_is_too_many, struct charle_error *err);
 
 struct ch_known *ch_ticks_find(const struct ch_ticks *ticks, struct charle_str scope); // NULL: never raised
 // Makes a scope known that nothing has touched yet.

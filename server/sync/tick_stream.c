@@ -19,7 +19,11 @@ struct ch_tick_stream {
     size_t sent;    // pieces in the page that was written last; taken back by is_repeat
     bool is_ending; // the page written last ended its tick
     bool only_tells;
-    uint64_t generation;
+    bool must_pull;      // its person's scopes are others now
+    uint64_t breaks;     // when it was opened
+    char *person;        // principal, 0, id; NULL: not said
+    size_t person_len;
+    struct ch_tick_stream *previous, *following; // of all that are open
     size_t count;
     struct place places[];
 };
@@ -60,7 +64,7 @@ static bool reaches_now(struct ch_tick_stream *stream)
             int way = passes(place, &tick->entries[i]);
             if (way && stream->tick == UINT64_MAX)
                 stream->tick = n;
-            if (way < 0 || (way > 0 && tick->is_break))
+            if (way < 0 || (way > 0 && (tick->is_break || tick->changes_grants)))
                 return false;
             if (way > 0)
                 place->stamp = tick->entries[i].to;
@@ -101,7 +105,7 @@ enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_posi
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
     stream->ticks = ticks;
     stream->tick = UINT64_MAX;
-    stream->generation = ticks->generation;
+    stream->breaks = ticks->breaks;
     enum charle_err rc = fill_places(stream, positions, err);
     if (rc == CHARLE_OK && !reaches_now(stream))
         rc = pull_again(err);
@@ -115,6 +119,10 @@ enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_posi
         place->stamp = positions->items[i].stamp;
         place->known->watchers++;
     }
+    stream->following = ticks->streams;
+    if (ticks->streams)
+        ticks->streams->previous = stream;
+    ticks->streams = stream;
     *out = stream;
     return CHARLE_OK;
 }
@@ -169,7 +177,99 @@ void ch_tick_stream_close(struct ch_tick_stream *stream)
         return;
     for (size_t i = 0; i < stream->count; i++)
         stream->places[i].known->watchers--;
+    *(stream->previous ? &stream->previous->following : &stream->ticks->streams) = stream->following;
+    if (stream->following)
+        stream->following->previous = stream->previous;
+    ch_free(stream->person);
     ch_free(stream);
+}
+
+// --- grants -------------------------------------------------------------------------------------------------------------
+
+enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const struct ch_sync_peer *peer, struct charle_error *err)
+{
+    size_t len = peer->principal.len + 1 + peer->id.len;
+    char *person = ch_alloc_zeroed(1, len + 1);
+    if (!person)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
+    memcpy(person, peer->principal.ptr, peer->principal.len);
+    memcpy(person + peer->principal.len + 1, peer->id.ptr, peer->id.len);
+    ch_free(stream->person);
+    stream->person = person;
+    stream->person_len = len;
+    return CHARLE_OK;
+}
+
+static enum charle_err read_person(const struct ch_ticks *ticks, struct charle_db *db, const struct ch_tick_stream *stream,
+                                   struct charle_arena *arena, struct ch_tick_person **out, struct charle_error *err)
+{
+    struct ch_tick_person *person = charle_arena_alloc(arena, sizeof(*person) + stream->person_len);
+    const struct charle_str *scopes;
+    size_t count;
+    struct ch_sync_peer peer = {.principal = charle_str(stream->person)};
+    peer.id = charle_str_n(stream->person + peer.principal.len + 1, stream->person_len - peer.principal.len - 1);
+    enum charle_err rc = ch_sync_scopes_of(ticks->sync, db, &peer, arena, &scopes, &count, err);
+    if (rc)
+        return rc;
+    struct charle_str *shown = charle_arena_array(arena, count + 1, sizeof(*shown));
+    if (!person || !shown)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for what a person may see");
+    *person = (struct ch_tick_person){.scopes = shown, .name_len = stream->person_len};
+    memcpy(person->name, stream->person, stream->person_len);
+    for (size_t i = 0; i < count; i++) {
+        if (ch_sync_shows(ticks->sync, scopes[i]))
+            shown[person->scope_count++] = scopes[i];
+    }
+    *out = person;
+    return CHARLE_OK;
+}
+
+// Each scope of the person has its place in the stream, and the stream has no others but the device's own.
+static bool has_scopes_of(struct ch_tick_stream *stream, const struct ch_tick_person *person)
+{
+    size_t own_count = 0;
+    for (size_t i = 0; i < stream->count; i++)
+        own_count += charle_str_has_prefix(charle_str(stream->places[i].known->scope), CHARLE_STR("device:"));
+    if (stream->count - own_count != person->scope_count)
+        return false;
+    for (size_t i = 0; i < person->scope_count; i++) {
+        const struct ch_known *known = ch_ticks_find(stream->ticks, person->scopes[i]);
+        if (!known || !find_place(stream, known))
+            return false;
+    }
+    return true;
+}
+
+static enum charle_err check_streams(struct ch_ticks *ticks, struct charle_db *db, struct charle_arena *arena, struct ch_tick_person **persons,
+                                     bool *out_is_too_many, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    for (struct ch_tick_stream *stream = ticks->streams; rc == CHARLE_OK && stream && !*out_is_too_many; stream = stream->following) {
+        struct ch_tick_person *person = NULL;
+        if (stream->person)
+            HASH_FIND(hh, *persons, stream->person, stream->person_len, person);
+        if (stream->person && !person) {
+            *out_is_too_many = HASH_COUNT(*persons) == CH_TICK_PERSONS_MAX;
+            if (*out_is_too_many)
+                break;
+            rc = read_person(ticks, db, stream, arena, &person, err);
+            if (rc == CHARLE_OK)
+                HASH_ADD_KEYPTR(hh, *persons, person->name, person->name_len, person);
+        }
+        if (rc == CHARLE_OK)
+            stream->must_pull = stream->must_pull || !person || !has_scopes_of(stream, person);
+    }
+    return rc;
+}
+
+enum charle_err ch_tick_streams_check(struct ch_ticks *ticks, struct charle_db *db, struct charle_arena *arena, bool *out_is_too_many,
+                                      struct charle_error *err)
+{
+    struct ch_tick_person *persons = NULL;
+    *out_is_too_many = false;
+    enum charle_err rc = check_streams(ticks, db, arena, &persons, out_is_too_many, err);
+    HASH_CLEAR(hh, persons);
+    return rc;
 }
 
 // The stream has all of its tick.
@@ -288,7 +388,7 @@ bool ch_tick_stream_part(struct ch_tick_stream *stream, struct charle_buf *page)
     const struct ch_ticks *ticks = stream->ticks;
     struct writing writing = {.page = page, .sequence = -1};
     charle_buf_reset(page);
-    if (!ticks->unfinished || stream->generation != ticks->generation || stream->only_tells)
+    if (!ticks->unfinished || stream->breaks != ticks->breaks || stream->must_pull || stream->only_tells)
         return false;
     settle(stream, false);
     if (stream->tick != ticks->next || !write_unfinished(stream, ticks->unfinished, &writing) || !writing.added)
@@ -302,7 +402,7 @@ enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repea
 {
     struct ch_ticks *ticks = stream->ticks;
     charle_buf_reset(page);
-    if (stream->generation != ticks->generation || stream->tick < ticks->first)
+    if (stream->breaks != ticks->breaks || stream->must_pull || stream->tick < ticks->first)
         return pull_again(err);
     for (settle(stream, is_repeat); stream->tick < ticks->next; pass(stream)) {
         struct writing writing = {.page = page, .sequence = -1};

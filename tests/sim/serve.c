@@ -216,8 +216,11 @@ static enum charle_err join(struct server *server, struct net_call *call, const 
 {
     struct ch_positions known = *positions;
     known.is_whole = true;
+    const struct ch_sync_peer peer = peer_of(call);
     enum charle_err rc = ch_ticks_note(server->ticks, request->device_id, positions, err);
-    return rc ? rc : ch_tick_stream_open(server->ticks, &known, &call->stream->tick, err);
+    if (rc == CHARLE_OK)
+        rc = ch_tick_stream_open(server->ticks, &known, &call->stream->tick, err);
+    return rc ? rc : ch_tick_stream_belongs_to(call->stream->tick, &peer, err);
 }
 
 static enum charle_err pull_live(struct server *server, struct net_call *call,

@@ -55,10 +55,11 @@ void figure_backlog_1m(struct rig *rig);
 // Pulls that find nothing changed: transactions of PostgreSQL a pull.
 void figure_idle_pull(struct rig *rig);
 
-// From the commit of a foreign one-row change until all of 100 (1,000) live streams of its scope have it. Targets: 10 ms and 50 ms at the median, and
-// no more reads of the changed table than for one.
+// From the commit of a foreign one-row change until all of 100 (1,000, 10,000) live streams of its scope have it. Targets: 10, 50 and 500 ms at the
+// median, and no more reads of the changed table than for one.
 void figure_fanout_100(struct rig *rig);
 void figure_fanout_1000(struct rig *rig);
+void figure_fanout_10000(struct rig *rig);
 
 // Processor time of the server for a pull that finds nothing changed. Target: 20 us.
 void figure_empty_pull(struct rig *rig);

@@ -79,7 +79,7 @@ void figure_idle_clients(struct rig *rig)
     for (int run = 0; run < BENCH_RUNS; run++) {
         int64_t before = bench_rss_bytes(rig->server_pid);
         for (int i = 0; i < CLIENTS; i++)
-            live_stream_open(rig, &clients[i], charle_buf_bytes(&request));
+            live_stream_open(rig, &clients[i], NULL, charle_buf_bytes(&request));
         live_streams_wait(clients, CLIENTS, 1);
         poll(NULL, 0, 2000);
         double per_client = (double)(bench_rss_bytes(rig->server_pid) - before) / CLIENTS / 1024;

@@ -33,14 +33,14 @@ static void on_done(void *ctx, struct charle_rpc *rpc, const struct charle_statu
     atomic_store(&stream->is_over, 1);
 }
 
-void live_stream_open(struct rig *rig, struct live_stream *stream, struct charle_bytes request)
+void live_stream_open(struct rig *rig, struct live_stream *stream, struct live_stream *shared, struct charle_bytes request)
 {
     struct charle_error err = {0};
     const struct charle_channel_options options = {.token = rig->token};
     const struct charle_call_options call = {.timeout_ms = UINT32_MAX};
     const struct charle_rpc_events events = {.message = on_page, .done = on_done, .ctx = stream};
-    if (charle_channel_open(rig->address, &options, &stream->channel, &err) ||
-        charle_rpc_start(stream->channel, CHARLE_STR("charle.Sync/Pull"), request, &call, &events, &stream->rpc, &err))
+    if ((!shared && charle_channel_open(rig->address, &options, &stream->channel, &err)) ||
+        charle_rpc_start(shared ? shared->channel : stream->channel, CHARLE_STR("charle.Sync/Pull"), request, &call, &events, &stream->rpc, &err))
         bench_die("live pull: %s", err.text);
 }
 

@@ -9,9 +9,9 @@
 
 #include <stdatomic.h>
 
-// One connection with one live pull. Zeroed memory is a closed one.
+// One live pull. Zeroed memory is a closed one.
 struct live_stream {
-    struct charle_channel *channel;
+    struct charle_channel *channel; // of its own; NULL: it goes over another's
     struct charle_rpc *rpc;
     atomic_int pages;            // that have come; written on the transport's threads
     _Atomic double last_page_at; // of the newest
@@ -19,7 +19,8 @@ struct live_stream {
 };
 
 void live_streams_allow(void); // as many open files as a thousand connections need
-void live_stream_open(struct rig *rig, struct live_stream *stream, struct charle_bytes request);
+// `shared`: goes over the connection of this stream, which has one of its own and is closed last; NULL: over a new one.
+void live_stream_open(struct rig *rig, struct live_stream *stream, struct live_stream *shared, struct charle_bytes request);
 void live_stream_close(struct live_stream *stream);
 // Waits until each of them has had so many pages; ends the program after half a minute.
 void live_streams_wait(struct live_stream *streams, int count, int pages);

@@ -34,6 +34,7 @@ static const struct {
     {"idle_clients", 5000, figure_idle_clients},
     {"fanout_100", 5000, figure_fanout_100},
     {"fanout_1000", 5000, figure_fanout_1000},
+    {"fanout_10000", 5000, figure_fanout_10000},
     {"empty_pull", 5000, figure_empty_pull},
     {"hot_scope", 5000, figure_hot_scope},
     {"hot_scope_2ms", 5000, figure_hot_scope_2ms},

@@ -23,12 +23,15 @@ static enum charle_err join(struct follower *follower, struct charle_error *err)
     struct ch_positions positions;
     enum charle_err rc = puller_pull(follower->puller, &positions, err);
     if (rc)
-        return rc;
+        return rc == CHARLE_ABORTED ? CHARLE_OK : rc;
     puller_copy(follower->puller);
     if (!positions.is_whole)
         return CHARLE_OK;
     atomic_fetch_add(&follower->puller->oracle->rejoined, 1);
     rc = ch_tick_stream_open(follower->ticks, &positions, &follower->stream, err);
+    const struct ch_sync_peer peer = {CHARLE_STR("person"), charle_str(follower->puller->person)};
+    if (rc == CHARLE_OK)
+        rc = ch_tick_stream_belongs_to(follower->stream, &peer, err);
     return rc == CHARLE_ABORTED ? CHARLE_OK : rc;
 }
 
@@ -63,7 +66,8 @@ static enum charle_err check(struct puller *puller, struct charle_error *err)
 {
     const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
     enum charle_err rc = charle_begin(puller->db, &snapshot, err);
-    for (size_t i = 0; rc == CHARLE_OK && i < puller->replica.scope_count; i++) {
+    bool can_compare = rc == CHARLE_OK && reader_can_compare(puller->db);
+    for (size_t i = 0; can_compare && i < puller->replica.scope_count; i++) {
         struct replica_scope *scope = &puller->replica.scopes[i];
         if (scope->is_whole && head_of(puller, scope->name) == scope->stamp &&
             reader_compare(puller->oracle, puller->db, scope))

@@ -27,6 +27,7 @@ struct oracle {
     atomic_long ticks, rejoined;
     atomic_long at_standby, passed_on, copied_at_standby; // pulls compared there, left to the primary; copies of a table
     atomic_long deltas, gained, lost, repaired;
+    atomic_long emptied, begun_anew; // tables by TRUNCATE; pulls that met one
     atomic_long committed, rolled_back, failed;
     atomic_long sequence_checked, sequence_wrong, timestamp_checked, timestamp_wrong;
 };
@@ -70,6 +71,8 @@ void replica_deinit(struct replica *replica);
 
 // --- reader.c: what is true ----------------------------------------------------------------------
 
+// Can the open transaction's snapshot still be read, and will it to its end? Not when a table was emptied since.
+bool reader_can_compare(struct charle_db *db);
 // Compares a scope with the database as the open transaction shows it; false after oracle_fail.
 bool reader_compare(struct oracle *oracle, struct charle_db *db, struct replica_scope *scope);
 // The key of a row in bytes, as it stands in entries.
@@ -85,6 +88,7 @@ struct puller {
     struct charle_db *db, *standby_db; // NULL: there is no standby
     const struct ch_standby *rule;     // of the pull or copy at hand; NULL: at the primary
     struct replica replica;
+    struct charle_buf pages; // of the pull under way
     struct charle_arena arena; // of one pull
     struct charle_str *to_copy;
     size_t to_copy_count;

@@ -136,18 +136,18 @@ static void every_pull_is_one_true_moment(void **state)
     for (size_t i = 0; i < thread_count; i++)
         pthread_join(threads[i], NULL);
     print_message("%ld pulls compared, %ld scopes after %ld ticks (joined %ld times); %ld deltas, %ld scopes gained, "
-                  "%ld lost, %ld repaired; %ld transactions "
+                  "%ld lost, %ld repaired; %ld tables emptied, %ld pulls begun anew for it; %ld transactions "
                   "committed, %ld rolled back, %ld "
                   "failed; wrong by sequence %ld of %ld, by timestamp %ld of %ld\n",
                   oracle.checked, oracle.followed, oracle.ticks, oracle.rejoined, oracle.deltas, oracle.gained,
-                  oracle.lost, oracle.repaired, oracle.committed, oracle.rolled_back, oracle.failed,
+                  oracle.lost, oracle.repaired, oracle.emptied, oracle.begun_anew, oracle.committed, oracle.rolled_back, oracle.failed,
                   oracle.sequence_wrong, oracle.sequence_checked, oracle.timestamp_wrong, oracle.timestamp_checked);
     ch_sync_free(oracle.sync);
     PQfinish(conn);
     assert_false(oracle_has_failed());
     assert_true(oracle.checked >= CHECKS_WANTED);
     assert_true(oracle.followed > FOLLOWED_WANTED && oracle.ticks > TICKS_WANTED);
-    assert_true(oracle.deltas > 0 && oracle.gained > 0 && oracle.lost > 0);
+    assert_true(oracle.deltas > 0 && oracle.gained > 0 && oracle.lost > 0 && oracle.emptied > 0);
     assert_true(oracle.committed > 1000 && oracle.rolled_back > 0 && oracle.failed > 0);
     // If these two could keep up, the test would prove nothing.
     assert_true(oracle.sequence_wrong > 0);

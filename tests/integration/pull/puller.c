@@ -86,6 +86,33 @@ enum charle_err puller_take_page(void *ctx, struct charle_bytes message, struct 
     return CHARLE_OK;
 }
 
+// A pull whose snapshot cannot be read to its end begins anew, and what came before is void.
+static enum charle_err collect_page(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    struct puller *puller = ctx;
+    struct charle_pull_page page;
+    enum charle_err rc = charle_message_read(&charle_pull_page_message, message, &puller->arena, &page, err);
+    if (rc == CHARLE_OK && page.is_first.value && puller->pages.size) {
+        charle_buf_reset(&puller->pages);
+        atomic_fetch_add(&puller->oracle->begun_anew, 1);
+    }
+    charle_buf_add(&puller->pages, &message.len, sizeof(message.len));
+    charle_buf_add(&puller->pages, message.ptr, message.len);
+    return rc;
+}
+
+static enum charle_err take_collected(struct puller *puller, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    for (size_t at = 0; rc == CHARLE_OK && at < puller->pages.size;) {
+        size_t size;
+        memcpy(&size, puller->pages.data + at, sizeof(size));
+        rc = puller_take_page(puller, charle_bytes(puller->pages.data + at + sizeof(size), size), err);
+        at += sizeof(size) + size;
+    }
+    return rc;
+}
+
 // Where the pull or copy at hand reads.
 static struct charle_db *db_of(const struct puller *puller)
 {
@@ -115,8 +142,11 @@ enum charle_err puller_pull(struct puller *puller, struct ch_positions *position
     struct ch_sync_peer peer = peer_of(puller);
     puller->has_last_page = false;
     puller->is_at_start = true;
-    enum charle_err rc = ch_pull(puller->oracle->sync, db_of(puller), &peer, &request, &puller->arena, puller_take_page,
-                                 puller, positions, err);
+    charle_buf_reset(&puller->pages);
+    enum charle_err rc = ch_pull(puller->oracle->sync, db_of(puller), &peer, &request, &puller->arena, collect_page, puller,
+                                 positions, err);
+    if (rc == CHARLE_OK)
+        rc = take_collected(puller, err);
     if (rc == CHARLE_OK && !puller->has_last_page)
         oracle_fail(puller->oracle, "a pull ended without a last page");
     return rc;
@@ -124,6 +154,8 @@ enum charle_err puller_pull(struct puller *puller, struct ch_positions *position
 
 static void check(struct puller *puller)
 {
+    if (!reader_can_compare(db_of(puller)))
+        return;
     for (size_t i = 0; i < puller->replica.scope_count; i++) {
         if (!reader_compare(puller->oracle, db_of(puller), &puller->replica.scopes[i]))
             return;
@@ -202,6 +234,7 @@ void puller_deinit(struct puller *puller)
 {
     replica_deinit(&puller->replica);
     charle_arena_deinit(&puller->arena);
+    charle_buf_deinit(&puller->pages);
     free(puller->to_copy);
     charle_db_close(puller->db);
     charle_db_close(puller->standby_db);
@@ -221,7 +254,10 @@ static bool pull_and_check(struct puller *puller)
         check(puller);
     enum charle_err end = charle_rollback(db, rc ? NULL : &err);
     bool is_passed_on = puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED) && puller->is_at_start;
-    if ((rc && !is_passed_on) || end)
+    // Here the snapshot is the outer transaction's, so to begin anew does not help when a table was emptied.
+    bool is_emptied = !puller->rule && rc == CHARLE_ABORTED;
+    atomic_fetch_add(&puller->oracle->begun_anew, is_emptied);
+    if ((rc && !is_passed_on && !is_emptied) || end)
         oracle_fail(puller->oracle, "a pull failed: %s", err.text);
     atomic_fetch_add(&puller->oracle->passed_on, is_passed_on);
     return rc == CHARLE_OK;

@@ -124,6 +124,20 @@ static bool compare_table(struct oracle *oracle, struct charle_db *db, struct re
     return ok;
 }
 
+bool reader_can_compare(struct charle_db *db)
+{
+    PGconn *conn = ch_pg_connection(db);
+    PGresult *locked = PQexec(conn, "lock table person, client, task, comment, quote, item, assignee, score in access share mode");
+    bool is_locked = PQresultStatus(locked) == PGRES_COMMAND_OK; // not: a deadlock with somebody who empties several
+    PQclear(locked);
+    PGresult *moved = is_locked ? PQexec(conn, "select 1 from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace "
+                                               "and relfilenode <> pg_relation_filenode(oid)")
+                                : NULL;
+    bool is_same = PQresultStatus(moved) == PGRES_TUPLES_OK && PQntuples(moved) == 0;
+    PQclear(moved);
+    return is_same;
+}
+
 bool reader_compare(struct oracle *oracle, struct charle_db *db, struct replica_scope *scope)
 {
     char audience[32];

@@ -77,6 +77,12 @@ static void take_page(struct ticking *t, struct given *given)
     charle_arena_deinit(&arena);
 }
 
+static enum charle_err drop_page(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    (void)ctx, (void)message, (void)err;
+    return CHARLE_OK;
+}
+
 static void on_part(void *ctx)
 {
     struct ticking *t = ctx;
@@ -214,6 +220,129 @@ static void tick_that_fails_is_void(void **state)
     charle_arena_deinit(&arena);
 }
 
+// --- grants ---------------------------------------------------------------------------------------------------------------
+
+// A stream of a person who has everything.
+static struct ch_tick_stream *open_for(struct ticking *t, const char *id)
+{
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    const struct charle_str *scopes;
+    size_t count;
+    struct ch_position items[16];
+    struct ch_positions positions = {.items = items, .is_whole = true};
+    struct ch_tick_stream *stream = NULL;
+    const struct ch_sync_peer peer = {CHARLE_STR("person"), charle_str(id)};
+    assert_int_equal(ch_sync_scopes_of(t->sync, t->db, &peer, &arena, &scopes, &count, &err), CHARLE_OK);
+    assert_in_range(count, 1, 16);
+    for (size_t i = 0; i < count; i++) {
+        char name[80];
+        snprintf(name, sizeof(name), "%.*s", CHARLE_FMT(scopes[i]));
+        int64_t head = stamps_head(t->conn, name);
+        items[positions.count++] = (struct ch_position){scopes[i], head, head ? team_now(t->conn).lineage : 0};
+    }
+    if (ch_tick_stream_open(t->ticks, &positions, &stream, &err) || ch_tick_stream_belongs_to(stream, &peer, &err))
+        fail_msg("%s", err.text);
+    charle_arena_deinit(&arena);
+    return stream;
+}
+
+static void expect_next(struct ticking *t, struct ch_tick_stream *stream, enum charle_err expected)
+{
+    struct charle_error err;
+    assert_int_equal(ch_tick_stream_next(stream, false, &t->page, &err), expected);
+}
+
+static void only_whose_scopes_change_pull_again(void **state)
+{
+    struct ticking *t = *state;
+    stamps_run(t->conn, "insert into person (id, name) values ('p1', 'One'), ('p2', 'Two'), ('p3', 'Three'); update client set owner_id = 'p1'");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    struct ch_tick_stream *one = open_for(t, "p1"), *two = open_for(t, "p2"), *three = open_for(t, "p3"), *third = open_for(t, "p3");
+    // A table that grants are read from changes, and nobody's scopes do.
+    uint64_t generation = ch_ticks_grants_generation(t->ticks);
+    stamps_run(t->conn, "update client set name = 'Renamed'");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_true(ch_ticks_grants_generation(t->ticks) > generation);
+    struct ch_tick_stream *const all[] = {one, two, three, third};
+    for (size_t i = 0; i < 4; i++) {
+        expect_next(t, all[i], CHARLE_OK);
+        expect_next(t, all[i], CHARLE_DONE);
+    }
+    expect_next(t, t->streams[0], CHARLE_ABORTED); // nobody knows whose it is
+    // One loses a client and the other gains it.
+    stamps_run(t->conn, "update client set owner_id = 'p2'");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    expect_next(t, one, CHARLE_ABORTED);
+    expect_next(t, two, CHARLE_ABORTED);
+    expect_next(t, three, CHARLE_OK);
+    expect_next(t, third, CHARLE_OK);
+    // Nobody is staff any more: the scope that everybody has.
+    stamps_run(t->conn, "update person set is_staff = false");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    expect_next(t, three, CHARLE_ABORTED);
+    for (size_t i = 0; i < 4; i++)
+        ch_tick_stream_close(all[i]);
+}
+
+// Who comes with the scopes of a snapshot before the change cannot be looked at any more.
+static void scopes_from_before_a_change_of_grants_do_not_join(void **state)
+{
+    struct ticking *t = *state;
+    struct charle_error err;
+    struct ch_tick_stream *stream = NULL;
+    struct ch_position team = team_now(t->conn);
+    const struct ch_positions positions = {.items = &team, .count = 1, .is_whole = true};
+    stamps_run(t->conn, "update client set name = 'Renamed'");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_int_equal(ch_tick_stream_open(t->ticks, &positions, &stream, &err), CHARLE_ABORTED);
+    assert_null(stream);
+}
+
+static void too_many_persons_are_all_told(void **state)
+{
+    struct ticking *t = *state;
+    struct ch_tick_stream *streams[CH_TICK_PERSONS_MAX + 1];
+    stamps_run(t->conn, "insert into person (id, name) select 'many' || i, 'Many' from generate_series(0, %d) i", CH_TICK_PERSONS_MAX);
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    for (size_t i = 0; i <= CH_TICK_PERSONS_MAX; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "many%zu", i);
+        streams[i] = open_for(t, id);
+    }
+    stamps_run(t->conn, "update client set name = 'Renamed'");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    for (size_t i = 0; i <= CH_TICK_PERSONS_MAX; i++) {
+        expect_next(t, streams[i], CHARLE_ABORTED);
+        ch_tick_stream_close(streams[i]);
+    }
+}
+
+// --- tables that are emptied ------------------------------------------------------------------------------------------------
+
+// The rows of a snapshot are gone before it has read them: what it shows is of no moment.
+static void table_emptied_behind_the_snapshot_is_noticed(void **state)
+{
+    struct ticking *t = *state;
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    struct charle_error err;
+    struct charle_arena arena = {0};
+    struct ch_positions positions;
+    struct ch_position team = team_now(t->conn);
+    const struct charle_cursor cursor = {team.scope, team.stamp, team.lineage};
+    const struct charle_cursor *const cursors[] = {&cursor};
+    const struct charle_pull_request request = {.cursor = {cursors, 1, true}, .schema_hash = stamps_schema_tables.hash, .device_id = CHARLE_STR("d")};
+    const struct ch_sync_peer peer = {CHARLE_STR("person"), CHARLE_STR("p1")};
+    stamps_run(t->conn, "insert into person (id, name) values ('p1', 'One'); update task set minutes = 8 where id = 't5'");
+    assert_int_equal(charle_begin(t->db, &snapshot, &err), CHARLE_OK);
+    PQclear(PQexec(ch_pg_connection(t->db), "select 1 from pg_class limit 1")); // takes the snapshot, of another table
+    stamps_run(t->conn, "truncate task cascade");
+    assert_int_equal(ch_pull(t->sync, t->db, &peer, &request, &arena, drop_page, NULL, &positions, &err), CHARLE_ABORTED);
+    assert_int_equal(charle_rollback(t->db, &err), CHARLE_OK);
+    assert_int_equal(ch_pull(t->sync, t->db, &peer, &request, &arena, drop_page, NULL, &positions, &err), CHARLE_OK);
+    charle_arena_deinit(&arena);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -222,6 +351,10 @@ int main(void)
         CASE(small_tick_has_no_parts),
         CASE(part_that_was_not_sent_comes_again),
         CASE(tick_that_fails_is_void),
+        CASE(only_whose_scopes_change_pull_again),
+        CASE(scopes_from_before_a_change_of_grants_do_not_join),
+        CASE(too_many_persons_are_all_told),
+        CASE(table_emptied_behind_the_snapshot_is_noticed),
     };
 #undef CASE
     return cmocka_run_group_tests(tests, NULL, NULL);

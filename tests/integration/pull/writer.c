@@ -137,8 +137,16 @@ static void transaction(struct writer *writer, PGconn *conn)
     (void)run(conn, "rollback");
 }
 
-// Statements that touch much, each by itself. TRUNCATE is not among them: PostgreSQL shows its effect to older
-// snapshots too, so neither a pull nor the reader would have one moment to compare.
+// PostgreSQL shows a table that was emptied so to older snapshots too.
+static void empty(struct writer *writer, PGconn *conn)
+{
+    static const char *const statements[] = {"truncate score", "truncate comment", "truncate assignee", "truncate item cascade",
+                                             "truncate task cascade"};
+    bool ok = run(conn, statements[pick(writer, sizeof(statements) / sizeof(statements[0]))]);
+    atomic_fetch_add(ok ? &writer->oracle->emptied : &writer->oracle->failed, 1);
+}
+
+// Statements that touch much, each by itself.
 static void bulk(struct writer *writer, PGconn *conn)
 {
     static const char *const statements[] = {
@@ -172,6 +180,8 @@ void *writer_run(void *ctx)
     while (!atomic_load(&writer->oracle->is_over)) {
         if (pick(writer, 40))
             transaction(writer, conn);
+        else if (!pick(writer, 4))
+            empty(writer, conn);
         else
             bulk(writer, conn);
         usleep(1000 * pick(writer, 8));
