@@ -161,7 +161,7 @@ static enum charle_err next_page(void *ctx, struct ch_moment *moment, bool *out_
 
 // One transaction, when the moment is complete or if it becomes so at once. False: it could not be applied and the session is over.
 // *out_is_applied false: its other pages are not here yet.
-static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is_first, bool *out_is_applied)
+static bool apply_and_tell(struct ch_client_core *core, struct ch_moment *moment, bool is_first, bool *out_is_applied)
 {
     struct charle_error err = {0};
     struct ch_apply_result result = {0};
@@ -176,6 +176,7 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
         .recall_after = is_first ? core->recall_after : -1,
     };
     *out_is_applied = moment->is_complete;
+    core->replica->checkpoints_later = true; // it takes as long as the moment itself, and nobody has to wait for it
     if (moment->is_complete)
         rc = ch_apply_moment(core->replica, moment, &options, &result, &err);
     else if (core->env->call_more)
@@ -208,6 +209,13 @@ static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is
         return false;
     }
     return true;
+}
+
+static bool apply(struct ch_client_core *core, struct ch_moment *moment, bool is_first, bool *out_is_applied)
+{
+    bool goes_on = apply_and_tell(core, moment, is_first, out_is_applied);
+    ch_replica_checkpoint(core->replica);
+    return goes_on;
 }
 
 // Nothing changed: most signs of life are of this kind and cost no transaction.

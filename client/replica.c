@@ -429,10 +429,19 @@ static void checkpoint(struct ch_replica *replica)
 enum charle_err ch_replica_commit(struct ch_replica *replica, struct charle_error *err)
 {
     enum charle_err rc = charle_commit(replica->db, err);
-    if (!rc)
+    if (!rc && !replica->checkpoints_later)
         checkpoint(replica);
     ch_lock_drop(&replica->lock);
     return rc;
+}
+
+void ch_replica_checkpoint(struct ch_replica *replica)
+{
+    replica->checkpoints_later = false;
+    if (replica->wal_pages < replica->checkpoint_pages || ch_lock_take(&replica->lock, NULL))
+        return;
+    checkpoint(replica);
+    ch_lock_drop(&replica->lock);
 }
 
 void ch_replica_rollback(struct ch_replica *replica)

@@ -72,6 +72,7 @@ struct ch_replica {
     struct charle_method_table methods;
     int checkpoint_pages;        // how long the log may grow
     int wal_pages;               // in the log after the last commit
+    bool checkpoints_later;      // commits leave the log to ch_replica_checkpoint
     int64_t seen_version;        // of ch_replica_was_changed
     int64_t checked_version;     // of the file when its schema was last looked at
     bool has_numbered;           // the call that ran last made provisional numbers
@@ -102,6 +103,8 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_begin(struct ch_replica *replica, e
 // A commit that fails has rolled back.
 CHARLE_MUST_CHECK enum charle_err ch_replica_commit(struct ch_replica *replica, struct charle_error *err);
 void ch_replica_rollback(struct ch_replica *replica);
+// Copies the log back into the file if it is long enough: what commits do themselves, unless `checkpoints_later` is set because somebody waits to be told.
+void ch_replica_checkpoint(struct ch_replica *replica);
 // Ends it by rc: commits when it is OK, otherwise rolls back and returns rc.
 CHARLE_MUST_CHECK enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, struct charle_error *err);
 

@@ -1,4 +1,4 @@
-// The limit of a first copy: libpq binary COPY piped into prepared SQLite inserts, in one process, with nothing of ours between.
+// The limit of a first copy: libpq binary COPY piped into prepared SQLite inserts by a reader and a writer thread, with nothing of ours between.
 #ifndef CHARLE_BENCH_LIMIT_H
 #define CHARLE_BENCH_LIMIT_H
 
