@@ -29,7 +29,7 @@ static enum charle_err join(struct follower *follower, struct charle_error *err)
         return CHARLE_OK;
     atomic_fetch_add(&follower->puller->oracle->rejoined, 1);
     rc = ch_tick_stream_open(follower->ticks, &positions, &follower->stream, err);
-    const struct ch_sync_peer peer = {CHARLE_STR("person"), charle_str(follower->puller->person)};
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = charle_str(follower->puller->person)};
     if (rc == CHARLE_OK)
         rc = ch_tick_stream_belongs_to(follower->stream, &peer, err);
     return rc == CHARLE_ABORTED ? CHARLE_OK : rc;

@@ -232,7 +232,7 @@ static struct ch_tick_stream *open_for(struct ticking *t, const char *id)
     struct ch_position items[16];
     struct ch_positions positions = {.items = items, .is_whole = true};
     struct ch_tick_stream *stream = NULL;
-    const struct ch_sync_peer peer = {CHARLE_STR("person"), charle_str(id)};
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = charle_str(id)};
     assert_int_equal(ch_sync_scopes_of(t->sync, t->db, &peer, &arena, &scopes, &count, &err), CHARLE_OK);
     assert_in_range(count, 1, 16);
     for (size_t i = 0; i < count; i++) {
@@ -332,7 +332,7 @@ static void table_emptied_behind_the_snapshot_is_noticed(void **state)
     const struct charle_cursor cursor = {team.scope, team.stamp, team.lineage};
     const struct charle_cursor *const cursors[] = {&cursor};
     const struct charle_pull_request request = {.cursor = {cursors, 1, true}, .schema_hash = stamps_schema_tables.hash, .device_id = CHARLE_STR("d")};
-    const struct ch_sync_peer peer = {CHARLE_STR("person"), CHARLE_STR("p1")};
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = CHARLE_STR("p1")};
     stamps_run(t->conn, "insert into person (id, name) values ('p1', 'One'); update task set minutes = 8 where id = 't5'");
     assert_int_equal(charle_begin(t->db, &snapshot, &err), CHARLE_OK);
     PQclear(PQexec(ch_pg_connection(t->db), "select 1 from pg_class limit 1")); // takes the snapshot, of another table
