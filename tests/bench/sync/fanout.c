@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLIENTS_MAX = 10000, CONNECTIONS_MAX = 1000, CHANGES = 100, EMPTY_PULLS = 20000, IN_FLIGHT = 512 };
+enum { CLIENTS_MAX = 10000, CONNECTIONS_MAX = 1000, CHANGES = 100, OPENING_MAX = 500, EMPTY_PULLS = 20000, IN_FLIGHT = 512 };
 
 // --- fan-out ------------------------------------------------------------------------------------------------------------
 
@@ -85,8 +85,11 @@ static void fan_out(struct rig *rig, const char *name, int count, double target_
     charle_buf_reset(&request);
     write_request(client, true, &request);
     // Files are few and this program's threads too: beyond a thousand, streams share connections.
-    for (int i = 1; i < count; i++)
+    for (int i = 1; i < count; i++) {
         live_stream_open(rig, &streams[i], i < CONNECTIONS_MAX ? NULL : &streams[i % CONNECTIONS_MAX], charle_buf_bytes(&request));
+        if (i % OPENING_MAX == 0) // more at once than wait in the server's queue are refused
+            live_streams_wait(streams, i + 1, 1);
+    }
     live_streams_wait(streams, count, 1);
     poll(NULL, 0, 500);
     for (int i = 0; i < count; i++)
