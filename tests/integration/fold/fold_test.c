@@ -68,7 +68,8 @@ static void calls_that_wait_share_transactions(void **state)
     assert_int_equal(round_number(&round_, "select count(*) from entry where what = ''"), CALLERS - HELD);
     assert_int_equal(round_number(&round_, "select count(distinct who) from entry where what = ''"), CALLERS - HELD);
     assert_int_equal(round_number(&round_, "select count(distinct chance) from entry where what = ''"), CALLERS - HELD);
-    assert_in_range(round_number(&round_, "select count(distinct txn) from entry where what = ''"), 1, CALLERS / 4);
+    // How many a transaction takes depends on the machine; that some share one does not.
+    assert_in_range(round_number(&round_, "select count(distinct txn) from entry where what = ''"), 1, CALLERS - HELD - 1);
     // One stamp a transaction, and the log knows every row.
     assert_int_equal(round_number(&round_, "select count(distinct e.key) from charle.entry e join entry x on x.id = e.key where e.scope = 'team'"),
                      CALLERS);
