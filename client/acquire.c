@@ -19,6 +19,7 @@
 #include "msg/wire.h"
 #include "sync/cursor.h"
 #include "sync/hash.h"
+#include "sync/shape.h"
 
 enum { HASH_TIMEOUT_MS = 120000, WAIT_US = 5000000 };
 
@@ -105,6 +106,23 @@ static enum charle_err push_range(struct ch_acquire *a, struct charle_str after,
     return range.after.failed || range.until.failed ? charle_fail(err, CHARLE_NO_MEMORY, "no memory for a range of keys") : CHARLE_OK;
 }
 
+static struct ch_table *present_table(struct ch_client_core *core)
+{
+    return &core->replica->tables.items[core->acquire.table_at];
+}
+
+static struct ch_table_audience *audience_at(struct ch_client_core *core, size_t table_at)
+{
+    struct ch_table *table = &core->replica->tables.items[table_at];
+    struct charle_str scope = present_scope(&core->acquire);
+    return core->acquire.is_fill ? ch_fill_audience(&core->fill, table, scope) : ch_table_audience_of(table, scope);
+}
+
+static uint64_t schema_hash(const struct ch_client_core *core)
+{
+    return core->acquire.is_fill ? core->fill.served_hash : core->replica->served_hash;
+}
+
 // Confirmed rows of the range here: waiting calls are taken off, and put back by rolling back.
 struct sum_walk {
     struct ch_row_sum sum;
@@ -131,7 +149,7 @@ static enum charle_err sum_here(struct ch_client_core *core, struct ch_table *ta
         return rc;
     rc = ch_rebase_begin(&rebase, replica, 0, true, err);
     if (!rc)
-        rc = ch_table_walk(&replica->tables, table, ch_table_audience_of(table, scope), scope, after, until, add_row, &walk, err);
+        rc = ch_table_walk(&replica->tables, table, audience_at(core, core->acquire.table_at), scope, after, until, add_row, &walk, err);
     ch_rebase_deinit(&rebase);
     ch_replica_rollback(replica);
     (void)ch_replica_take_changed(replica, ignored);
@@ -140,11 +158,6 @@ static enum charle_err sum_here(struct ch_client_core *core, struct ch_table *ta
 }
 
 // --- asking -------------------------------------------------------------------------------------------------------------------
-
-static struct ch_table *present_table(struct ch_client_core *core)
-{
-    return &core->replica->tables.items[core->acquire.table_at];
-}
 
 static bool is_leaf(const struct ch_acquire *a)
 {
@@ -161,7 +174,7 @@ static void start_hash(struct ch_client_core *core)
         .scope = present_scope(a), .table = present_table(core)->schema->id,
         .after_key = opt_bound(a->range.has_after, &a->range.after), .until_key = opt_bound(a->range.has_until, &a->range.until),
         .buckets = is_leaf(a) ? 1 : CH_VERIFY_BUCKETS,
-        .schema_hash = core->replica->served_hash,
+        .schema_hash = schema_hash(core),
     };
     a->step = CH_ACQUIRE_HASH;
     charle_buf_reset(&a->reply);
@@ -179,7 +192,7 @@ static void start_fetch(struct ch_client_core *core)
     const struct charle_copy_request request = {
         .at_least = newest, .may_lag = {may_lag, true},
         .scope = present_scope(a), .table = present_table(core)->schema->id, .after_key = after,
-        .until_key = opt_bound(a->range.has_until, &a->range.until), .schema_hash = core->replica->served_hash,
+        .until_key = opt_bound(a->range.has_until, &a->range.until), .schema_hash = schema_hash(core),
     };
     a->step = CH_ACQUIRE_FETCH;
     a->has_ended = false;
@@ -290,6 +303,27 @@ static enum charle_err state_of(struct ch_client_core *core, struct charle_str s
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
+// Filling in shows rows as of snapshots behind the scope's cursor, so from here on everything is asked for again.
+static enum charle_err note_cursor(struct ch_client_core *core, struct charle_error *err)
+{
+    struct ch_acquire *a = &core->acquire;
+    struct ch_lite *look = &core->replica->look;
+    sqlite3_stmt *row;
+    a->cursor_stamp = 0;
+    a->cursor_lineage = 0;
+    if (!present_scope(a).ptr)
+        return CHARLE_OK;
+    pthread_mutex_lock(&core->replica->look_mutex);
+    enum charle_err rc = ch_lite_one(look, CH_LITE_CURSOR_GET, &row, err, "s", present_scope(a));
+    if (!rc) {
+        a->cursor_stamp = sqlite3_column_int64(row, 0);
+        a->cursor_lineage = (uint64_t)sqlite3_column_int64(row, 1);
+        ch_lite_end(row);
+    }
+    pthread_mutex_unlock(&core->replica->look_mutex);
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
 static void clear_ranges(struct ch_acquire *a)
 {
     while (a->range_count)
@@ -306,6 +340,8 @@ static enum charle_err begin_scope(struct ch_client_core *core, struct charle_er
     a->seen = (struct ch_seen){0};
     a->is_in_table = a->has_head = a->scope_is_staged = false;
     enum charle_err rc = present_scope(a).ptr ? state_of(core, present_scope(a), &state, &stamp, err) : CHARLE_OK;
+    if (!rc && a->is_fill)
+        rc = note_cursor(core, err);
     a->scope_state = state;
     a->compares = state != CH_SCOPE_COPYING;
     return rc;
@@ -331,6 +367,12 @@ static enum charle_err keep_staged(struct ch_acquire *a, struct charle_error *er
         a->staged = grown;
         a->staged_capacity = capacity;
     }
+    // A standby may be behind the cursor.
+    bool is_behind = a->head_lineage == a->cursor_lineage && a->head_stamp < a->cursor_stamp;
+    if (a->is_fill && !is_behind) {
+        a->head_stamp = a->cursor_stamp;
+        a->head_lineage = a->cursor_lineage;
+    }
     a->staged[a->staged_count++] = (struct ch_staged_scope){
         .scope = present_scope(a), .stamp = a->head_stamp, .lineage = a->head_lineage, .seen = a->seen, .is_whole = !a->compares};
     return CHARLE_OK;
@@ -354,7 +396,12 @@ static enum charle_err end_scope(struct ch_client_core *core, struct charle_erro
 static void finished(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
+    struct charle_error err = {0};
     core->acquire_failures = 0;
+    if (a->is_fill && ch_fill_done(&core->fill, core->replica, &err)) {
+        fail(core, &err);
+        return;
+    }
     if (a->is_audit) {
         ch_core_audit_finished(core, scope_at(a, 0), core->replica->tables.items[a->only_table].schema->id, &a->report, !a->was_cut);
     } else if (a->is_verify) {
@@ -382,7 +429,7 @@ const struct ch_staged *ch_core_acquire_staged(struct ch_client_core *core, stru
     struct ch_acquire *a = &core->acquire;
     if (a->step != CH_ACQUIRE_STAGED)
         return NULL;
-    *room = (struct ch_staged){a->has_spool ? &a->spool : NULL, a->staged, a->staged_count, a->is_doubtful || a->is_verify};
+    *room = (struct ch_staged){a->has_spool ? &a->spool : NULL, a->staged, a->staged_count, a->is_doubtful || a->is_verify, a->is_fill ? &core->fill : NULL};
     return room;
 }
 
@@ -414,7 +461,7 @@ static bool next_range(struct ch_client_core *core)
             a->table_at++;
         a->is_in_table = false;
         while (a->scope_state && a->table_at < tables->count &&
-               (!ch_table_audience_of(&tables->items[a->table_at], scope) || (a->is_audit && a->table_at != a->only_table)))
+               (!audience_at(core, a->table_at) || (a->is_audit && a->table_at != a->only_table)))
             a->table_at++;
         if (!a->scope_state || a->table_at >= tables->count) { // lost meanwhile, or done
             rc = end_scope(core, &err);
@@ -461,6 +508,51 @@ static enum charle_err begin_audit(struct ch_client_core *core, bool *out_any, s
     return a->scopes.failed ? charle_fail(err, a->scopes.failed, "no memory for the scopes") : CHARLE_OK;
 }
 
+// --- filling in -----------------------------------------------------------------------------------------------------------------
+
+static void start_describing(struct ch_client_core *core)
+{
+    struct ch_acquire *a = &core->acquire;
+    struct charle_open_request request;
+    struct charle_error err = {0};
+    if (ch_core_fill_open(core, &request, &err)) {
+        fail(core, &err);
+        return;
+    }
+    request.schema_hash = ch_shape_hash(charle_buf_bytes(&core->fill.shape));
+    request.shape_hash = (struct charle_opt_uint8){request.schema_hash, true};
+    request.shape = (struct charle_opt_bytes){charle_buf_bytes(&core->fill.shape), true};
+    a->step = CH_ACQUIRE_DESCRIBE;
+    charle_buf_reset(&a->reply);
+    a->call = ch_core_call(core, "charle.Sync/Open", &charle_open_request_message, &request, HASH_TIMEOUT_MS);
+}
+
+static enum charle_err take_description(struct ch_client_core *core, struct charle_error *err)
+{
+    struct ch_acquire *a = &core->acquire;
+    struct charle_open_reply reply;
+    enum charle_err rc = charle_message_read(&charle_open_reply_message, charle_buf_bytes(&a->reply), &core->arena, &reply, err);
+    if (rc)
+        return charle_error_prefix(err, rc, "the server's answer to a description cannot be read");
+    core->fill.is_known = reply.schema_hash.has && !(reply.wants_shape.has && reply.wants_shape.value);
+    core->fill.served_hash = reply.schema_hash.has ? reply.schema_hash.value : 0;
+    a->step = CH_ACQUIRE_NEXT;
+    return CHARLE_OK;
+}
+
+// A server that cannot serve the description: everything is compared as it is.
+void ch_core_acquire_refused(struct ch_client_core *core)
+{
+    struct charle_error err = {0};
+    if (ch_fill_give_up(&core->fill, core->replica, &err)) {
+        fail(core, &err);
+        return;
+    }
+    ch_core_acquire_reset(core);
+    core->acquire_wanted = true;
+    ch_core_acquire_step(core);
+}
+
 static void begin(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
@@ -471,11 +563,14 @@ static void begin(struct ch_client_core *core)
         rc = add_scopes(core, CH_SCOPE_REPAIR, &is_doubtful, &err);
     any = any || is_doubtful;
     a->is_doubtful = is_doubtful;
-    a->is_verify = !any && core->verify_wanted > core->verify_done;
+    if (!rc && !core->fill.is_loaded)
+        rc = ch_fill_load(&core->fill, core->replica, &err);
+    a->is_fill = !rc && !any && core->fill.count > 0;
+    a->is_verify = !any && !a->is_fill && core->verify_wanted > core->verify_done;
     // Whether a row is in a scope is told from its values, and values that a doubtful scope left behind may tell it wrongly of any other scope.
-    if (!rc && !any && !a->is_verify && ch_core_audit_is_due(core))
+    if (!rc && !any && !a->is_verify && !a->is_fill && ch_core_audit_is_due(core))
         rc = begin_audit(core, &any, &err);
-    else if (!rc && (is_doubtful || a->is_verify))
+    else if (!rc && (is_doubtful || a->is_verify || a->is_fill))
         rc = add_scopes(core, CH_SCOPE_READY, &any, &err);
     core->acquire_wanted = false;
     if (!rc && any) {
@@ -484,11 +579,14 @@ static void begin(struct ch_client_core *core)
     }
     if (rc) {
         fail(core, &err);
+    } else if (any && a->is_fill && !core->fill.is_known) {
+        ch_core_changed(core, CHARLE_EVENT_STATUS);
+        start_describing(core);
     } else if (any) {
         a->step = CH_ACQUIRE_NEXT;
         ch_core_changed(core, CHARLE_EVENT_STATUS);
         advance(core);
-    } else if (a->is_verify) {
+    } else if (a->is_verify || a->is_fill) {
         finished(core);
     }
 }
@@ -532,6 +630,12 @@ static void resume(struct ch_client_core *core)
     }
 }
 
+// Is there anything that nobody has asked for in this session yet?
+static bool is_wanted(const struct ch_client_core *core)
+{
+    return core->acquire_wanted || core->verify_wanted > core->verify_done || !core->fill.is_loaded || core->fill.count || ch_core_audit_is_due(core);
+}
+
 void ch_core_acquire_step(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
@@ -539,7 +643,7 @@ void ch_core_acquire_step(struct ch_client_core *core)
         return;
     switch (a->step) {
     case CH_ACQUIRE_IDLE:
-        if (core->acquire_wanted || core->verify_wanted > core->verify_done || ch_core_audit_is_due(core))
+        if (is_wanted(core))
             begin(core);
         break;
     case CH_ACQUIRE_NEXT:
@@ -551,6 +655,9 @@ void ch_core_acquire_step(struct ch_client_core *core)
     case CH_ACQUIRE_HASH:
     case CH_ACQUIRE_FETCH:
         resume(core);
+        break;
+    case CH_ACQUIRE_DESCRIBE:
+        start_describing(core);
         break;
     case CH_ACQUIRE_STAGED:
         break;
@@ -566,7 +673,7 @@ static enum charle_err is_certain(struct ch_client_core *core, const struct char
     int state;
     int64_t stamp;
     enum charle_err rc = state_of(core, present_scope(a), &state, &stamp, err);
-    *out = !a->is_verify || state != CH_SCOPE_READY || stamp == head->stamp || a->range.tries >= CH_VERIFY_TRIES;
+    *out = (!a->is_verify || a->is_fill) || state != CH_SCOPE_READY || stamp == head->stamp || a->range.tries >= CH_VERIFY_TRIES;
     return rc;
 }
 
@@ -634,6 +741,7 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
     const struct charle_hash_bucket *const *buckets = reply->bucket.items;
     struct charle_str after = bound(a->range.has_after, &a->range.after);
     bool is_small = rows_in(reply) <= CH_VERIFY_LEAF_ROWS || is_leaf(a), all_same = true, same, is_to_end = false;
+    size_t range_count = a->range_count, same_count = 0;
     for (size_t i = 0; i < reply->bucket.count; i++) {
         // A last bucket without a key goes to the end of the range.
         is_to_end = buckets[i]->until_key.len == 0;
@@ -646,6 +754,7 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
         if (rc)
             return rc;
         all_same = all_same && same;
+        same_count += same;
         after = until;
     }
     same = true;
@@ -656,6 +765,12 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
         return rc;
     if (is_small)
         return judge_range(core, reply, all_same && same, err);
+    if (a->is_fill && !same_count) { // a new column that has a value everywhere: no use in dividing
+        while (a->range_count > range_count)
+            range_deinit(&a->ranges[--a->range_count]);
+        start_new_fetch(core);
+        return CHARLE_OK;
+    }
     a->step = CH_ACQUIRE_NEXT;
     return CHARLE_OK;
 }
@@ -678,7 +793,7 @@ void ch_core_acquire_on_message(struct ch_client_core *core, struct charle_bytes
     struct ch_acquire *a = &core->acquire;
     struct charle_error err = {0};
     ch_core_contact(core);
-    if (a->step == CH_ACQUIRE_HASH)
+    if (a->step == CH_ACQUIRE_HASH || a->step == CH_ACQUIRE_DESCRIBE)
         charle_buf_add(&a->reply, message.ptr, message.len);
     else if (stage_page(core, message, &err))
         fail(core, &err);
@@ -690,7 +805,13 @@ void ch_core_acquire_on_done(struct ch_client_core *core)
     struct charle_error err = {0};
     enum charle_err rc = CHARLE_OK;
     a->call = 0;
-    if (a->step == CH_ACQUIRE_HASH) {
+    if (a->step == CH_ACQUIRE_DESCRIBE) {
+        rc = take_description(core, &err);
+        if (!rc && !core->fill.is_known) {
+            ch_core_acquire_refused(core);
+            return;
+        }
+    } else if (a->step == CH_ACQUIRE_HASH) {
         rc = take_hash(core, &err);
     } else if (!a->has_ended) {
         ch_core_end_session(core, CHARLE_UNAVAILABLE, "the server ended a copy before its last page");

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/plant.h"
 #include "client/apply_parts.h"
+#include "client/fill.h"
 #include "client/outbox.h"
 #include "msg/wire.h"
 #include "sync/cursor.h"
@@ -484,7 +485,10 @@ static enum charle_err stage_row(void *ctx, struct charle_bytes row, struct char
     enum charle_err rc = s->a->has_going ? is_row_going(s, row, &is_going, err) : CHARLE_OK;
     if (rc || is_going)
         return rc;
+    const struct ch_fill *fill = s->a->options->staged->fill;
     s->a->result->rows++;
+    if (fill)
+        return ch_fill_put(fill, s->a->tables, s->table, s->audience, s->scope, row, err);
     return ch_table_put(s->a->tables, s->table, s->audience, s->scope, row, err);
 }
 
@@ -501,6 +505,10 @@ static enum charle_err begin_range(struct staging *s, const struct ch_spool_item
     enum charle_err rc = end_range(s, err);
     if (!rc)
         rc = find_table(s->a, item->table, s->scope, &s->table, &s->audience, err);
+    if (!rc && s->a->options->staged->fill) {
+        s->audience = ch_fill_audience(s->a->options->staged->fill, s->table, s->scope);
+        CHARLE_ASSERT(s->audience); // only such ranges are staged
+    }
     s->has_previous = item->after.ptr != NULL;
     s->has_until = item->until.ptr != NULL;
     charle_buf_reset(&s->previous);
@@ -606,7 +614,7 @@ static enum charle_err apply_staged(struct application *a, struct ch_moment *mom
     if (rc || !a->options->staged->spool)
         return rc;
     rc = each_page(a, moment, note_going, err);
-    if (!rc)
+    if (!rc && !a->options->staged->fill)
         rc = pass_over_staged(a, true, err);
     return rc ? rc : pass_over_staged(a, false, err);
 }
@@ -616,7 +624,7 @@ static enum charle_err leave_staged(struct application *a, struct charle_error *
 {
     const struct ch_staged *staged = a->options->staged;
     enum charle_err rc = CHARLE_OK;
-    for (size_t i = 0; !rc && staged && i < a->tables->count; i++)
+    for (size_t i = 0; !rc && staged && !staged->fill && i < a->tables->count; i++)
         rc = ch_table_leave_unshown(a->tables, &a->tables->items[i], staged->is_doubtful, err);
     return rc;
 }

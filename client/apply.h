@@ -48,11 +48,13 @@ struct ch_staged_scope {
     struct ch_seen seen;  // the heads at all of them
     bool is_whole;        // everything of it is in the spool; otherwise what differed from the rows that were here
 };
+struct ch_fill;
 struct ch_staged {
     struct ch_spool *spool; // NULL: nothing was fetched
     const struct ch_staged_scope *scopes;
     size_t scope_count;
     bool is_doubtful;       // all scopes held were compared, because rows may be left over from a past that did not happen
+    const struct ch_fill *fill; // only columns that were missing are staged (fill.h); NULL: whole rows
 };
 
 struct ch_apply_options {

@@ -151,7 +151,7 @@ static enum charle_err fill_shape(struct ch_client_core *core, bool with_shape, 
     return rc;
 }
 
-static enum charle_err fill_open(struct ch_client_core *core, bool with_shape, struct charle_open_request *request, struct charle_error *err)
+enum charle_err ch_core_fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err)
 {
     struct ch_replica *replica = core->replica;
     char id[CH_ID_LEN + 1], name[128], key[80];
@@ -178,9 +178,7 @@ static enum charle_err fill_open(struct ch_client_core *core, bool with_shape, s
         .last_sequence = {number, true},
         .last_hash = {(uint64_t)hash, true},
     };
-    if (!request->device_id.ptr || !request->device_name.value.ptr)
-        return charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
-    return fill_shape(core, with_shape, request, err);
+    return request->device_id.ptr && request->device_name.value.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
 }
 
 static void open_session(struct ch_client_core *core, bool with_shape)
@@ -190,7 +188,7 @@ static void open_session(struct ch_client_core *core, bool with_shape)
     ch_core_set_phase(core, CH_PHASE_OPENING);
     charle_buf_reset(&core->reply);
     core->lineage = (struct charle_opt_uint8){0};
-    if (fill_open(core, with_shape, &request, &err))
+    if (ch_core_fill_open(core, &request, &err) || fill_shape(core, with_shape, &request, &err))
         ch_core_fail(core, &err);
     else
         core->open_call = ch_core_call(core, "charle.Sync/Open", &charle_open_request_message, &request, OPEN_TIMEOUT_MS);
@@ -541,10 +539,14 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
         if (code)
             stream_ended(core, code, text);
     } else if (id == core->acquire.call) {
-        if (code)
+        if (core->acquire.step == CH_ACQUIRE_DESCRIBE && needs_person(code)) {
+            core->acquire.call = 0;
+            ch_core_acquire_refused(core);
+        } else if (code) {
             stream_ended(core, code, text);
-        else
+        } else {
             ch_core_acquire_on_done(core);
+        }
     } else if (copy && !code) {
         ch_core_copy_on_done(core, copy);
     } else if (copy || id == core->pull_call) {
@@ -709,6 +711,7 @@ void ch_client_core_free(struct ch_client_core *core)
     ch_core_cancel_all(core);
     ch_core_acquire_reset(core);
     ch_core_seed_deinit(core);
+    ch_fill_deinit(&core->fill);
     ch_moment_deinit(&core->moment);
     ch_moment_deinit(&core->probe);
     charle_arena_deinit(&core->arena);

@@ -4,6 +4,7 @@
 
 #include "client/apply.h"
 #include "client/core.h"
+#include "client/fill.h"
 #include "client/outbox.h"
 #include "client/seed_part.h"
 
@@ -97,6 +98,7 @@ enum ch_acquire_step {
     CH_ACQUIRE_HASH,   // a Hash call is in flight for `range`
     CH_ACQUIRE_WAIT,   // verify: `range` differs; wait a while for the cursor to reach the head it was hashed at
     CH_ACQUIRE_FETCH,  // a Copy call is in flight for `range`
+    CH_ACQUIRE_DESCRIBE, // an Open call is in flight that describes what is missing (fill.h)
     CH_ACQUIRE_STAGED, // everything is in the spool: the pull has been begun again and will apply it
 };
 struct ch_acquire {
@@ -105,6 +107,9 @@ struct ch_acquire {
     size_t only_table;        // its index
     bool was_cut;             // more differed than it may fetch
     bool is_verify, is_doubtful; // asked for by a person; because a scope is in doubt
+    bool is_fill;                // only what is missing since the schema changed (fill.h)
+    int64_t cursor_stamp;        // of the present scope when it was begun
+    uint64_t cursor_lineage;
     uint64_t call;
     struct ch_spool spool;
     bool has_spool;
@@ -232,6 +237,7 @@ struct ch_client_core {
 
     struct ch_acquire acquire;
     int acquire_failures;     // since the last one that succeeded
+    struct ch_fill fill;      // what is missing since the schema changed
     bool acquire_wanted;      // a moment said that scopes are gained or in doubt
 
     // Pushing.
@@ -356,6 +362,9 @@ void ch_core_acquire_step(struct ch_client_core *core); // whenever something ma
 void ch_core_acquire_on_message(struct ch_client_core *core, struct charle_bytes message);
 void ch_core_acquire_on_done(struct ch_client_core *core);
 void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different); // the staged rows are in
+void ch_core_acquire_refused(struct ch_client_core *core); // the server does not take the description of what is missing
+// An Open request with everything but the schema.
+CHARLE_MUST_CHECK enum charle_err ch_core_fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err);
 void ch_core_acquire_pause(struct ch_client_core *core); // the session ended: its call is gone, what is staged stays
 void ch_core_acquire_reset(struct ch_client_core *core);
 // What is staged, when everything is; NULL before.

@@ -8,12 +8,13 @@
 //   charle_touch    which waiting call touched which row
 //   charle_base     the confirmed image of each row that waiting calls touched; NULL: there was none
 //   charle_inbox    verdicts for people
+//   charle_layout   what the application's tables were made from, and charle_fill what is missing of them (upgrade.h)
 //   charle_reply    the server's replies of calls that made provisional numbers; NULL: not here yet
 //   charle_member   rows whose scopes cannot be told from the row itself
 //
 // All other tables are the application's, named as on the server. Three triggers on each table refuse whatever a program writes that does
 // not go through the library.
-#include "client/replica.h"
+#include "client/upgrade.h"
 
 #include "base/limits.h"
 #include "db/record.h"
@@ -24,6 +25,12 @@
 #define REPLY_TABLE                                                                                                    \
     "create table if not exists charle_reply (ticket integer primary key, reply blob) strict;"                                       \
     "create index if not exists charle_reply_expected on charle_reply (ticket) where reply is null;"
+
+#define UPGRADE_TABLES                                                                                                 \
+    "create table if not exists charle_layout (tab integer not null, number integer not null, name text not null, kind text not null,"  \
+    "  choices text not null, shows text not null, primary key (tab, number)) strict, without rowid;"                  \
+    "create table if not exists charle_fill (tab integer not null, number integer not null, is_new integer not null,"  \
+    "  primary key (tab, number)) strict, without rowid;"
 
 static const char platform_tables[] =
     "create table charle_meta (key text primary key, value any) strict, without rowid;"
@@ -48,7 +55,7 @@ static const char platform_tables[] =
     "create table charle_inbox (id integer primary key autoincrement, ticket integer not null, kind integer not null,"
     "  code integer not null, at integer not null, call_at integer not null, text text, method text not null,"
     "  request blob not null, tab integer, key text, row blob) strict;"
-    REPLY_TABLE
+    REPLY_TABLE UPGRADE_TABLES
     "create table charle_member (tab integer not null, key text not null, scope text not null,"
     "  primary key (tab, key, scope)) strict, without rowid;"
     "create index charle_member_scope on charle_member (scope, tab);";
@@ -90,8 +97,8 @@ enum charle_err ch_layout_upgrade(struct ch_replica *replica, int64_t layout, st
     if (layout < 2)
         rc = ch_lite_script(&replica->sql, "alter table charle_cursor add column seen_stamp integer;"
                            "alter table charle_cursor add column seen_lineage integer", "bringing an older replica up to date", err);
-    if (!rc && layout < 3)
-        rc = ch_lite_script(&replica->sql, REPLY_TABLE, "bringing an older replica up to date", err);
+    if (!rc && layout < 4)
+        rc = ch_lite_script(&replica->sql, REPLY_TABLE UPGRADE_TABLES, "bringing an older replica up to date", err);
     snprintf(mark, sizeof(mark), "pragma user_version = %d", CH_REPLICA_LAYOUT);
     return rc ? rc : ch_lite_script(&replica->sql, mark, "bringing an older replica up to date", err);
 }
@@ -124,7 +131,7 @@ static enum charle_err drop_tables(struct ch_replica *replica, struct charle_err
 static enum charle_err forget_rows(struct ch_replica *replica, struct charle_error *err)
 {
     return ch_lite_script(&replica->sql, "delete from charle_cursor; delete from charle_copy; delete from charle_base;"
-                         "delete from charle_touch; delete from charle_member; delete from charle_meta where key = 'ready'",
+                         "delete from charle_touch; delete from charle_member; delete from charle_fill; delete from charle_meta where key = 'ready'",
                          "emptying the tables", err);
 }
 
@@ -154,6 +161,8 @@ enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle
     if (!rc)
         rc = ch_lite_script(sql, "delete from charle_meta where key in ('is_finished', 'tables_indexed')", "making the tables", err);
     if (!rc)
+        rc = ch_upgrade_describe(replica, err);
+    if (!rc)
         rc = ch_meta_set_text(sql, "schema", replica->schema->name, err);
     return rc ? rc : ch_meta_set_number(sql, "schema_hash", (int64_t)replica->schema->hash, err);
 }
@@ -180,16 +189,24 @@ static enum charle_err guard_table(struct ch_replica *replica, struct charle_str
     return rc;
 }
 
+enum charle_err ch_layout_guard_tables(struct ch_replica *replica, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < replica->schema->table_count; i++) {
+        if (replica->schema->tables[i]->is_replicated)
+            rc = guard_table(replica, replica->schema->tables[i]->name, err);
+    }
+    return rc;
+}
+
 static enum charle_err guard_all(struct ch_replica *replica, struct charle_error *err)
 {
     static const char *const platform[] = {"charle_meta", "charle_cursor", "charle_copy", "charle_outbox", "charle_touch",
-                                           "charle_base", "charle_inbox", "charle_reply", "charle_member"};
+                                           "charle_base", "charle_inbox", "charle_reply", "charle_member", "charle_layout", "charle_fill"};
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < sizeof(platform) / sizeof(platform[0]); i++)
         rc = guard_table(replica, charle_str(platform[i]), err);
-    for (size_t i = 0; !rc && i < replica->tables.count; i++)
-        rc = guard_table(replica, replica->tables.items[i].schema->name, err);
-    return rc;
+    return rc ? rc : ch_layout_guard_tables(replica, err);
 }
 
 enum charle_err ch_layout_is_finished(struct ch_replica *replica, bool *out, struct charle_error *err)

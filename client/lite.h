@@ -124,6 +124,25 @@
     X(REPLY_RECALL, "update charle_reply set reply = null where ticket in "                                            \
                     "(select coalesce(ticket, position) from charle_outbox where sequence > ?1)")                      \
     X(REPLY_GET, "select reply from charle_reply where ticket = ?1 and reply is not null")                             \
+    X(LAYOUT_ADD, "insert into charle_layout(tab, number, name, kind, choices, shows) values(?1, ?2, ?3, ?4, ?5, ?6)")  \
+    X(LAYOUT_TABLE, "select tab, name, kind, choices from charle_layout where tab = ?1 and number = 0")                \
+    X(LAYOUT_COLUMNS, "select number, name, kind, choices, shows from charle_layout where tab = ?1 and number > 0 order by number")  \
+    X(LAYOUT_COLUMN_COUNT, "select count(*) from charle_layout where tab = ?1 and number > 0")                         \
+    X(LAYOUT_HAS_COLUMN, "select count(*) from charle_layout where tab = ?1 and number = ?2 and name = ?3 and kind = ?4 and choices = ?5 and shows = ?6")  \
+    X(LAYOUT_AUDIENCES, "select count(*) from charle_layout where tab = ?1 and number < 0")                            \
+    X(LAYOUT_HAS_RULE, "select exists(select 1 from charle_layout where tab = ?1 and number < 0 and name = ?2 and kind = ?3)")  \
+    X(LAYOUT_NEXT, "select coalesce(min(tab), 0) from charle_layout where tab > ?1 and number = 0")                    \
+    X(UPGRADE_MEMBER, "delete from charle_member where tab = ?1")                                                      \
+    X(UPGRADE_BASE, "delete from charle_base where tab = ?1")                                                          \
+    X(UPGRADE_TOUCH, "delete from charle_touch where tab = ?1")                                                        \
+    X(UPGRADE_FILL, "delete from charle_fill where tab = ?1")                                                          \
+    X(UPGRADE_LAYOUT, "delete from charle_layout where tab = ?1")                                                      \
+    X(FILL_ADD, "insert into charle_fill(tab, number, is_new) values(?1, ?2, ?3) "                                     \
+                "on conflict(tab, number) do update set is_new = max(is_new, excluded.is_new)")                        \
+    X(FILL_NEW, "select number from charle_fill where tab = ?1 and number > 0 and is_new")                             \
+    X(FILL_ALL, "select tab, number from charle_fill order by tab, number")                                            \
+    X(FILL_CLEAR, "delete from charle_fill")                                                                           \
+    X(BASE_OF_TABLE, "select key, image from charle_base where tab = ?1")                                              \
     X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \
     X(OUTBOX_COUNT, "select count(*) from charle_outbox where state < 5")                                              \
     X(OUTBOX_UNCONFIRMED, "select count(*) from charle_outbox where state < 5 and state in (1, 2)")                     \

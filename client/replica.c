@@ -1,4 +1,4 @@
-#include "client/replica.h"
+#include "client/upgrade.h"
 
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -146,6 +146,13 @@ void ch_replica_new_device_id(const struct ch_client_env *env, char out[CH_ID_LE
     out[CH_ID_LEN] = '\0';
 }
 
+static enum charle_err make_tables(struct ch_replica *replica, struct charle_error *err)
+{
+    bool is_done = false;
+    enum charle_err rc = ch_upgrade_tables(replica, &is_done, err);
+    return rc || is_done ? rc : ch_layout_build_tables(replica, err);
+}
+
 // The first transaction: makes the tables when they are missing or of another schema, and sees that the file can be written at all.
 static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_replica_options *options,
                                     struct charle_error *err)
@@ -173,7 +180,7 @@ static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_
     if (layout < CH_REPLICA_LAYOUT)
         rc = ch_layout_upgrade(replica, layout, err);
     if (!rc && !is_current)
-        rc = ch_layout_build_tables(replica, err);
+        rc = make_tables(replica, err);
     if (!rc)
         rc = make_device(replica, options->device_name, err);
     if (rc) {
@@ -318,7 +325,10 @@ enum charle_err ch_replica_open(struct ch_replica *replica, const struct ch_clie
     }
     ch_capture_open(&replica->capture, &replica->tables);
     sqlite3_wal_hook(replica->sql.db, note_wal_pages, replica);
-    return CHARLE_OK;
+    rc = ch_upgrade_rebase(replica, err);
+    if (rc)
+        ch_replica_close(replica);
+    return rc;
 }
 
 // The log is emptied when nobody else reads; a copy of the file alone is then whole.

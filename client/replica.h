@@ -8,7 +8,8 @@
 // Durability: what a user did is on the disk when the call returns (synchronous=FULL). What came from the server is written with
 // synchronous=NORMAL: a power cut may take the last pages back, and the cursors with them, so they are fetched again.
 //
-// If the schema that the program was built with differs from the file's, the tables are made anew and copied again; waiting calls stay.
+// If the schema that the program was built with differs from the file's, the tables are changed in place and what is missing is fetched later
+// (upgrade.h), or they are made anew and copied again; waiting calls stay.
 #ifndef CHARLE_CLIENT_REPLICA_H
 #define CHARLE_CLIENT_REPLICA_H
 
@@ -23,7 +24,7 @@
 #include "client/table.h"
 
 #define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
-#define CH_REPLICA_LAYOUT 3
+#define CH_REPLICA_LAYOUT 4
 
 enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp
@@ -141,6 +142,8 @@ CHARLE_MUST_CHECK enum charle_err ch_layout_empty_tables(struct ch_replica *repl
 // Makes what a first copy goes without: secondary indexes of one table, and at the end the triggers that refuse foreign writes.
 // *out_more: call again, each time in a transaction of its own.
 CHARLE_MUST_CHECK enum charle_err ch_layout_finish(struct ch_replica *replica, bool *out_more, struct charle_error *err);
+// The triggers of the application's tables, where they are missing; inside a transaction.
+CHARLE_MUST_CHECK enum charle_err ch_layout_guard_tables(struct ch_replica *replica, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err ch_layout_is_finished(struct ch_replica *replica, bool *out, struct charle_error *err);
 
 #endif

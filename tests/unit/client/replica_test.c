@@ -209,7 +209,8 @@ static void foreign_writes_are_refused_by_the_file_itself(void **state)
     fake_server_check(&f->server, &f->a.replica);
 }
 
-static void new_release_copies_again_and_keeps_waiting_calls(void **state)
+// Nothing of the tables is different: nothing is fetched, and what waits is run again.
+static void new_release_keeps_its_tables_and_waiting_calls(void **state)
 {
     struct fixture *f = *state;
     struct charle_error err = {0};
@@ -223,13 +224,17 @@ static void new_release_copies_again_and_keeps_waiting_calls(void **state)
     f->server.schema = &newer;
     assert_int_equal(open_file(&f->a.replica, &f->a, f->a.file, &newer, &err), CHARLE_OK);
     assert_int_equal(ch_client_core_new(&f->a.env, &f->a.replica, &f->a.core, &err), CHARLE_OK);
-    assert_int_equal(world_number(&f->a, "select count(*) from note"), 0);
+    assert_int_equal(world_number(&f->a, "select count(*) from note"), 30);
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_fill"), 0);
+    assert_int_equal(world_number(&f->a, "select count(*) from note where title = 'From the old release'"), 1);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_outbox where state = 1"), 1);
+    f->a.started[1] = 0;
     ch_client_core_start(f->a.core);
     world_connect(&f->a, true);
     world_settle(&f->a, 5000);
     fake_server_check(&f->server, &f->a.replica);
     assert_int_equal(fake_server_number(&f->server, "select count(*) from note where title = 'From the old release'"), 1);
+    assert_int_equal(f->a.started[1], 0); // no Copy
 }
 
 // A file of the first layout: its cursors lack what tells whether a copy outlived its past.
@@ -552,7 +557,7 @@ int main(void)
         CASE(read_only_file_is_told_so),
         CASE(moved_or_deleted_file_takes_no_calls),
         CASE(foreign_writes_are_refused_by_the_file_itself),
-        CASE(new_release_copies_again_and_keeps_waiting_calls),
+        CASE(new_release_keeps_its_tables_and_waiting_calls),
         CASE(older_layout_is_brought_up_to_date),
         CASE(calls_survive_a_kill),
         CASE(full_disk_refuses_the_call_and_loses_nothing),
