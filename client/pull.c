@@ -273,7 +273,7 @@ static bool is_settled(struct ch_client_core *core)
 // Somebody waits for a moment not older than now: asked for when all calls of that time have their verdicts and nothing is being acquired.
 void ch_core_probe_step(struct ch_client_core *core)
 {
-    if (core->sync_wanted <= core->sync_done || core->probe_call || core->acquire.step != CH_ACQUIRE_IDLE || core->push_call ||
+    if (core->sync_wanted <= core->sync_done || core->probe_call || core->acquire.step != CH_ACQUIRE_IDLE || core->fill.count || core->push_call ||
         !is_settled(core))
         return;
     ch_moment_reset(&core->probe);
