@@ -2,6 +2,7 @@
 #include "base/plant.h"
 #include "client/apply_parts.h"
 #include "client/fill.h"
+#include "client/local.h"
 #include "client/outbox.h"
 #include "msg/wire.h"
 #include "sync/cursor.h"
@@ -624,8 +625,10 @@ static enum charle_err leave_staged(struct application *a, struct charle_error *
 {
     const struct ch_staged *staged = a->options->staged;
     enum charle_err rc = CHARLE_OK;
-    for (size_t i = 0; !rc && staged && !staged->fill && i < a->tables->count; i++)
-        rc = ch_table_leave_unshown(a->tables, &a->tables->items[i], staged->is_doubtful, err);
+    for (size_t i = 0; !rc && staged && !staged->fill && i < a->tables->count; i++) {
+        if (a->tables->items[i].schema->is_replicated)
+            rc = ch_table_leave_unshown(a->tables, &a->tables->items[i], staged->is_doubtful, err);
+    }
     return rc;
 }
 
@@ -772,6 +775,8 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
         rc = note_ready(a, err);
     if (!rc)
         rc = ch_rebase_finish(&a->rebase, err);
+    if (!rc)
+        rc = ch_local_clean(replica, err);
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "contact_at", env->now_wall_us(env->ctx), err);
     a->result->calls_run_again = a->rebase.ran;

@@ -93,12 +93,14 @@ static void before_update(void *ctx, sqlite3 *db, int op, const char *database, 
     struct ch_capture *capture = ctx;
     (void)old_rowid;
     (void)new_rowid;
-    if (!capture->is_on || capture->failed || strcmp(database, "main") != 0)
+    if ((!capture->is_on && !capture->is_local) || capture->failed || strcmp(database, "main") != 0)
         return;
     struct ch_table *table = ch_table_by_name(capture->tables, name);
     if (!table)
         return;
     ch_table_note_change(table);
+    if (capture->is_local)
+        return;
     capture->failed = collect(capture, table, db, op != SQLITE_INSERT);
     // A changed key is one row that goes and another one that comes.
     if (!capture->failed && op == SQLITE_UPDATE && key_changes(table, db))

@@ -18,6 +18,7 @@ struct ch_captured {
 struct ch_capture {
     struct ch_tables *tables;
     bool is_on;
+    bool is_local; // the application writes to its own tables: only which ones is noted
     struct ch_captured *rows;
     size_t count, capacity;
     struct charle_buf bytes;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "charle/admin.charle.h"
 #include "charle/sync.charle.h"
+#include "client/local.h"
 #include "client/rebase.h"
 #include "client/reply.h"
 #include "msg/wire.h"
@@ -178,5 +179,27 @@ int charle_client_reply(struct charle_client *client, int64_t ticket, const stru
         rc = decode_reply(method, &bytes, arena, reply, err);
     }
     charle_buf_deinit(&bytes);
+    return rc;
+}
+
+// --- local tables -----------------------------------------------------------------------------------------------------------
+
+struct local_writing {
+    charle_local_fn write;
+    void *ctx;
+};
+
+static enum charle_err write_local(void *ctx, struct charle_db *db, struct charle_error *err)
+{
+    const struct local_writing *writing = ctx;
+    return (enum charle_err)writing->write(writing->ctx, db, err);
+}
+
+int charle_client_write_local(struct charle_client *client, charle_local_fn write, void *ctx, struct charle_error *err)
+{
+    struct local_writing writing = {write, ctx};
+    enum charle_err rc = ch_local_write(&client->replica, write_local, &writing, err);
+    if (!rc)
+        tell_changed(client);
     return rc;
 }

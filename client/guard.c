@@ -4,8 +4,9 @@
 #include <strings.h>
 
 #define SAY(guard, format, ...)                                                                                        \
-    snprintf((guard)->base.why, sizeof((guard)->base.why), "the offline method %.*s " format,                          \
-             CHARLE_FMT((guard)->method->name), __VA_ARGS__)
+    ((guard)->method ? snprintf((guard)->base.why, sizeof((guard)->base.why), "the offline method %.*s " format,       \
+                                CHARLE_FMT((guard)->method->name), __VA_ARGS__)                                        \
+                     : snprintf((guard)->base.why, sizeof((guard)->base.why), "this transaction of local tables " format, __VA_ARGS__))
 
 // What gives another answer at another time, on another machine, or after another history of the connection.
 static const char *const restless[] = {
@@ -36,6 +37,16 @@ static bool may_use_table(struct ch_call_guard *guard, const char *name, bool is
         SAY(guard, "writes %s, which is no table of the schema", name);
         return false;
     }
+    if (!method && (!is_write || !table || table->is_local))
+        return true;
+    if (!method) {
+        SAY(guard, "writes %s, which is the server's too: change it by a call, so that the server learns of it", name);
+        return false;
+    }
+    if (table && table->is_local) {
+        SAY(guard, "%s table %s, which only laptops have: the server runs the call again; give what it needs in the request", verb, name);
+        return false;
+    }
     if (!table || lists(method->writes, table) || (!is_write && lists(method->reads, table)))
         return true; // a name that is no table is one within the statement, or a function that gives rows
     SAY(guard, "%s table %s without saying so: add %s: \"%s\" to its options", verb, name, verb, name);
@@ -44,7 +55,7 @@ static bool may_use_table(struct ch_call_guard *guard, const char *name, bool is
 
 static bool may_call_function(struct ch_call_guard *guard, const char *name)
 {
-    for (size_t i = 0; i < sizeof(restless) / sizeof(restless[0]); i++) {
+    for (size_t i = 0; guard->method && i < sizeof(restless) / sizeof(restless[0]); i++) {
         if (strcasecmp(name, restless[i]) != 0)
             continue;
         SAY(guard, "uses %s() in SQL, which the server's run would answer otherwise; take ids, time and random numbers from the context", name);
@@ -102,6 +113,13 @@ void ch_call_guard_on(struct ch_call_guard *guard, const struct charle_method *m
     guard->method = method;
     guard->base.token = method;
     guard->base.is_on = method->crud == CHARLE_CRUD_NONE;
+}
+
+void ch_call_guard_local(struct ch_call_guard *guard)
+{
+    guard->method = NULL;
+    guard->base.token = guard; // no method has this address
+    guard->base.is_on = true;
 }
 
 void ch_call_guard_off(struct ch_call_guard *guard)

@@ -15,13 +15,15 @@
 struct ch_call_guard {
     struct ch_sqlite_guard base;
     const struct charle_schema *schema;
-    const struct charle_method *method; // that runs now
+    const struct charle_method *method; // that runs now; NULL: the application writes to its local tables
 };
 
 // Puts the guard before the connection; it lets everything pass until ch_call_guard_on. It must stay where it is while the handle is open.
 CHARLE_MUST_CHECK enum charle_err ch_call_guard_open(struct ch_call_guard *guard, struct charle_db *db, const struct charle_schema *schema,
                                                      struct charle_error *err);
 void ch_call_guard_on(struct ch_call_guard *guard, const struct charle_method *method);
+// For the application's own transactions: local tables may be written, everything of the schema read.
+void ch_call_guard_local(struct ch_call_guard *guard);
 void ch_call_guard_off(struct ch_call_guard *guard);
 
 #endif

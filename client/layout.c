@@ -112,7 +112,8 @@ static enum charle_err drop_tables(struct ch_replica *replica, struct charle_err
         char drop[300] = "";
         enum charle_err rc = ch_lite_prepare(&replica->sql,
                                             "select printf('drop table \"%w\"', name) from sqlite_master where type = 'table' "
-                                            "and name not like 'charle\\_%' escape '\\' and name not like 'sqlite\\_%' escape '\\' limit 1",
+                                            "and name not like 'charle\\_%' escape '\\' and name not like 'sqlite\\_%' escape '\\' "
+                                            "and name not in (select name from charle_layout where number = 0 and kind like 'local %') limit 1",
                                             &stmt, err);
         if (rc)
             return rc;
@@ -140,6 +141,8 @@ enum charle_err ch_layout_empty_tables(struct ch_replica *replica, struct charle
     enum charle_err rc = forget_rows(replica, err);
     for (size_t i = 0; !rc && i < replica->tables.count; i++) {
         char text[CH_IDENTIFIER_LEN_MAX + 20];
+        if (!replica->tables.items[i].schema->is_replicated)
+            continue;
         snprintf(text, sizeof(text), "delete from \"%.*s\"", CHARLE_FMT(replica->tables.items[i].schema->name));
         rc = ch_lite_script(&replica->sql, text, "emptying a table", err);
         ch_table_note_change(&replica->tables.items[i]);
@@ -156,6 +159,8 @@ enum charle_err ch_layout_build_tables(struct ch_replica *replica, struct charle
         if (table->is_replicated)
             rc = ch_lite_script(sql, table->replica_create, "making a table", err);
     }
+    if (!rc)
+        rc = ch_upgrade_local(replica, err);
     if (!rc)
         rc = forget_rows(replica, err);
     if (!rc)
@@ -224,7 +229,7 @@ enum charle_err ch_layout_finish(struct ch_replica *replica, bool *out_more, str
     enum charle_err rc = ch_meta_number(&replica->sql, "tables_indexed", 0, &next, err);
     for (; !rc && next < (int64_t)replica->tables.count; next++) {
         const char *indexes = replica->tables.items[next].schema->replica_indexes;
-        if (!indexes || !*indexes)
+        if (!indexes || !*indexes || !replica->tables.items[next].schema->is_replicated)
             continue;
         rc = ch_lite_script(&replica->sql, indexes, "making an index", err);
         return rc ? rc : ch_meta_set_number(&replica->sql, "tables_indexed", next + 1, err);

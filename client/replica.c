@@ -158,7 +158,7 @@ static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_
                                     struct charle_error *err)
 {
     char schema[CH_IDENTIFIER_LEN_MAX + 1];
-    int64_t hash = 0, layout = 0;
+    int64_t hash = 0, layout = 0, local = 0;
     enum charle_err rc = check_layout(&replica->sql, replica->file, &layout, err);
     if (!rc)
         rc = ch_meta_text(&replica->sql, "schema", schema, sizeof(schema), err);
@@ -169,7 +169,11 @@ static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_
     if (schema[0] && !charle_str_equal(charle_str(schema), replica->schema->name))
         return charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%s is a replica of the schema %s, and this program was built for %.*s; choose another file",
                            replica->file, schema, CHARLE_FMT(replica->schema->name));
-    bool is_current = schema[0] && hash == (int64_t)replica->schema->hash;
+    rc = ch_meta_number(&replica->sql, "local_hash", 0, &local, err);
+    if (rc)
+        return rc;
+    bool has_locals = local == ch_upgrade_local_hash(replica->schema), is_same = schema[0] && hash == (int64_t)replica->schema->hash;
+    bool is_current = is_same && has_locals;
     if (replica->is_read_only)
         return is_current && layout == CH_REPLICA_LAYOUT
                    ? CHARLE_OK
@@ -179,8 +183,10 @@ static enum charle_err prepare_file(struct ch_replica *replica, const struct ch_
         return rc;
     if (layout < CH_REPLICA_LAYOUT)
         rc = ch_layout_upgrade(replica, layout, err);
-    if (!rc && !is_current)
+    if (!rc && !is_same)
         rc = make_tables(replica, err);
+    else if (!rc && !has_locals)
+        rc = ch_upgrade_local(replica, err);
     if (!rc)
         rc = make_device(replica, options->device_name, err);
     if (rc) {

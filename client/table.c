@@ -64,7 +64,7 @@ enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, s
     if (sqlite3_open_v2(":memory:", &tables->scratch, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX, vfs))
         rc = charle_fail(err, CHARLE_NO_MEMORY, "no memory for a scratch database");
     for (size_t i = 0; !rc && i < schema->table_count; i++) {
-        if (schema->tables[i]->is_replicated)
+        if (schema->tables[i]->is_replicated || schema->tables[i]->is_local)
             rc = open_table(tables, &tables->items[tables->count++], schema->tables[i], err);
     }
     if (rc)

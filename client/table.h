@@ -37,6 +37,7 @@ struct ch_table {
     bool has_text_key;                   // one text column
     bool was_changed;                    // since ch_tables_take_changed
     uint64_t version;                    // grows with every change, for those who compare
+    uint64_t cleaned_version;            // at which references of local tables were looked at last (local.h)
     int16_t column_at[CH_COLUMNS_MAX];   // index in schema->columns of the n-th column of the SQL table; -1: not ours
     size_t sql_column_count;
 };
@@ -46,7 +47,7 @@ struct ch_tables {
     struct ch_lite *sql;
     sqlite3 *scratch;     // a private memory database: turns loose values into rows
     const struct charle_schema *schema;
-    struct ch_table *items; // replicated tables, in ascending order of id
+    struct ch_table *items; // replicated and local tables, in ascending order of id; local ones have no audience
     size_t count;
     struct charle_arena arena; // of one row
     struct charle_buf text;    // of one statement that is made at run time

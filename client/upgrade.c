@@ -18,6 +18,7 @@ static bool is_shown_by_all(const struct charle_table *table, size_t column)
     return true;
 }
 
+// A local table has no audience, so nothing of it is hidden from anybody.
 static bool is_not_null(const struct charle_table *table, const struct charle_column *column)
 {
     return !column->is_nullable && is_shown_by_all(table, column->index);
@@ -45,8 +46,14 @@ static void write_shows(const struct charle_table *table, const struct charle_co
     }
 }
 
+static bool is_here(const struct charle_table *table)
+{
+    return table->is_replicated || table->is_local;
+}
+
 static void write_key(const struct charle_table *table, struct charle_buf *out)
 {
+    charle_buf_add_text(out, table->is_local ? "local " : "");
     for (size_t i = 0; i < table->key_count; i++) {
         const struct charle_column *column = &table->columns[table->key_columns[i]];
         charle_buf_printf(out, "%u:%u ", column->field->number, column->field->type);
@@ -127,7 +134,7 @@ enum charle_err ch_upgrade_describe(struct ch_replica *replica, struct charle_er
     struct described d = {0};
     enum charle_err rc = ch_lite_script(&replica->sql, "delete from charle_layout", "describing the tables", err);
     for (size_t i = 0; !rc && i < replica->schema->table_count; i++) {
-        if (replica->schema->tables[i]->is_replicated)
+        if (is_here(replica->schema->tables[i]))
             rc = describe_table(replica, replica->schema->tables[i], &d, err);
     }
     described_deinit(&d);
@@ -178,8 +185,11 @@ struct upgrade {
     struct charle_error *err;
 };
 
+// A local table has nothing to fetch.
 static enum charle_err note_fill(struct upgrade *u, int64_t number, bool is_new)
 {
+    if (u->table->is_local)
+        return CHARLE_OK;
     return ch_lite_run(&u->replica->sql, CH_LITE_FILL_ADD, u->err, "iii", (int64_t)u->table->id, number, (int64_t)is_new);
 }
 
@@ -504,7 +514,7 @@ static enum charle_err drop_tables(struct ch_replica *replica, struct charle_err
         if (rc || !tab)
             return rc;
         const struct charle_table *table = charle_schema_table(replica->schema, (uint32_t)tab);
-        if (table && table->is_replicated)
+        if (table && is_here(table))
             continue;
         rc = run_each(replica, "select printf('drop table \"%w\"', name) from charle_layout where tab = ?1 and number = 0 and ?2 is null",
                       tab, (struct charle_str){0}, err);
@@ -556,13 +566,13 @@ static enum charle_err pass_table(struct upgrade *u, int pass)
     return pass == PASS_NAME ? name_table(u->replica, u->table, u->err) : change_table(u);
 }
 
-static enum charle_err upgrade_all(struct upgrade *u, bool *changes)
+static enum charle_err upgrade_all(struct upgrade *u, bool *changes, bool only_local)
 {
     const struct charle_schema *schema = u->replica->schema;
-    enum charle_err rc = drop_tables(u->replica, u->err);
+    enum charle_err rc = only_local ? CHARLE_OK : drop_tables(u->replica, u->err);
     for (size_t i = 0; !rc && !u->is_impossible && i < schema->table_count; i++) {
         u->table = schema->tables[i];
-        if (u->table->is_replicated)
+        if (u->table->is_local || (u->table->is_replicated && !only_local))
             rc = upgrade_table(u, &changes[i]);
     }
     // Each pass over all tables: a table may have the name that another one had.
@@ -576,6 +586,38 @@ static enum charle_err upgrade_all(struct upgrade *u, bool *changes)
     return rc;
 }
 
+// Local tables have no second source: what they hold is never thrown away.
+enum charle_err ch_upgrade_local(struct ch_replica *replica, struct charle_error *err)
+{
+    struct upgrade u = {.replica = replica, .err = err};
+    bool changes[CH_TABLES_MAX] = {false};
+    enum charle_err rc = replica->schema->table_count > CH_TABLES_MAX ? CHARLE_OK : upgrade_all(&u, changes, true);
+    charle_buf_deinit(&u.text);
+    described_deinit(&u.d);
+    if (!rc && u.is_impossible)
+        rc = charle_fail(err, CHARLE_SCHEMA_MISMATCH, "%s holds the local table %.*s with another primary key; keep the key, or give the table another id",
+                         replica->file, CHARLE_FMT(u.table->name));
+    if (!rc)
+        rc = ch_upgrade_describe(replica, err);
+    return rc ? rc : ch_meta_set_number(&replica->sql, "local_hash", ch_upgrade_local_hash(replica->schema), err);
+}
+
+// FNV-1a over the local tables' SQL: they are no part of the schema's hash, which is what laptop and server agree on.
+int64_t ch_upgrade_local_hash(const struct charle_schema *schema)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < schema->table_count; i++) {
+        const struct charle_table *table = schema->tables[i];
+        const char *const texts[] = {table->replica_create, table->replica_indexes};
+        for (size_t t = 0; table->is_local && t < 2; t++) {
+            hash = hash ? hash : 0xcbf29ce484222325u;
+            for (const char *c = texts[t] ? texts[t] : ""; *c; c++)
+                hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+        }
+    }
+    return (int64_t)hash;
+}
+
 static enum charle_err note_done(struct ch_replica *replica, struct charle_error *err)
 {
     enum charle_err rc = ch_upgrade_describe(replica, err);
@@ -583,6 +625,8 @@ static enum charle_err note_done(struct ch_replica *replica, struct charle_error
         rc = ch_layout_guard_tables(replica, err);
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "rebase_due", 1, err);
+    if (!rc)
+        rc = ch_meta_set_number(&replica->sql, "local_hash", ch_upgrade_local_hash(replica->schema), err);
     if (!rc)
         rc = ch_meta_set_text(&replica->sql, "schema", replica->schema->name, err);
     return rc ? rc : ch_meta_set_number(&replica->sql, "schema_hash", (int64_t)replica->schema->hash, err);
@@ -600,7 +644,7 @@ enum charle_err ch_upgrade_tables(struct ch_replica *replica, bool *out_done, st
         return CHARLE_OK;
     rc = ch_lite_script(&replica->sql, "savepoint charle_upgrade", "changing the tables", err);
     if (!rc)
-        rc = upgrade_all(&u, changes);
+        rc = upgrade_all(&u, changes, false);
     charle_buf_deinit(&u.text);
     described_deinit(&u.d);
     if (!rc && !u.is_impossible) {

@@ -21,6 +21,9 @@
 // Changes the tables of another schema into those of this one; inside a transaction, before the tables are opened. *out_done false: it cannot be
 // done this way, and everything has to be made anew.
 CHARLE_MUST_CHECK enum charle_err ch_upgrade_tables(struct ch_replica *replica, bool *out_done, struct charle_error *err);
+// Makes or changes the local tables alone, and describes all; inside a transaction. SCHEMA_MISMATCH when that would lose rows.
+CHARLE_MUST_CHECK enum charle_err ch_upgrade_local(struct ch_replica *replica, struct charle_error *err);
+int64_t ch_upgrade_local_hash(const struct charle_schema *schema); // 0: there are none
 // Remembers what the tables are made from; inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_upgrade_describe(struct ch_replica *replica, struct charle_error *err);
 // What is left to do once the replica is open: waiting calls run again on the changed tables. Nothing when nothing was changed.

@@ -40,6 +40,10 @@ static enum charle_err check_table(const struct charle_schema *schema, const str
     if (charle_schema_table(schema, table->id) != table)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION, REFUSED "it %s table %.*s, which is none of the schema %.*s; build both anew",
                            CHARLE_FMT(method->name), verb, CHARLE_FMT(table->name), CHARLE_FMT(schema->name));
+    if (table->is_local)
+        return charle_fail(err, CHARLE_FAILED_PRECONDITION,
+                           REFUSED "it %s table %.*s, which only laptops have: the call runs again on the server; give what it needs in the request",
+                           CHARLE_FMT(method->name), verb, CHARLE_FMT(table->name));
     if (!table->is_replicated)
         return charle_fail(err, CHARLE_FAILED_PRECONDITION,
                            REFUSED "it %s table %.*s, which no laptop has; give the table an audience, or leave `offline` out",

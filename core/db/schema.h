@@ -122,6 +122,7 @@ struct charle_table {
     const struct charle_index *indexes;
     size_t index_count;
     bool is_replicated;
+    bool is_local; // on laptops only, written by the application: neither on the server nor in its changes
     const struct charle_audience *audiences;
     size_t audience_count;
     const struct charle_column_set *replica_columns; // union over audiences: the columns a replica's table has

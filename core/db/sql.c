@@ -103,6 +103,14 @@ bool ch_sql_may_be_null(const struct ch_sql *sql, struct charle_colref ref)
     return fn != CHARLE_FN_NONE || !column || column->is_nullable || !table || table->is_outer;
 }
 
+void ch_sql_check_table(struct ch_sql *sql, const struct charle_table *table)
+{
+    if (sql->dialect == CHARLE_PG && table->is_local)
+        ch_sql_fail(sql, CHARLE_FAILED_PRECONDITION,
+                    "table %.*s is local_only: laptops have it, the server does not; give a service what it needs in its request",
+                    CHARLE_FMT(table->name));
+}
+
 void ch_sql_table_name(struct ch_sql *sql, const struct charle_table *table, uint16_t alias)
 {
     char name[CH_IDENTIFIER_LEN_MAX + 16];

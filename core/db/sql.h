@@ -56,6 +56,8 @@ void ch_sql_bind(struct ch_sql *sql, const struct charle_value *value); // adds 
 const struct charle_column *ch_sql_column(struct charle_colref ref);    // NULL for count(*)
 const struct ch_sql_table *ch_sql_find(const struct ch_sql *sql, struct charle_colref ref);
 bool ch_sql_may_be_null(const struct ch_sql *sql, struct charle_colref ref);
+// A local table is none of the server's.
+void ch_sql_check_table(struct ch_sql *sql, const struct charle_table *table);
 void ch_sql_table_name(struct ch_sql *sql, const struct charle_table *table, uint16_t alias);
 void ch_sql_ref(struct ch_sql *sql, struct charle_colref ref); // a column or aggregate; checked
 void ch_sql_operand(struct ch_sql *sql, struct charle_colref target, const struct charle_operand *operand);

@@ -20,6 +20,7 @@ static void add_table(struct ch_sql *sql, struct ch_sql_scope *scope, struct cha
         ch_sql_fail(sql, CHARLE_TOO_LARGE, "a statement joins more than %d tables", CH_QUERY_TABLES_MAX);
         return;
     }
+    ch_sql_check_table(sql, ref.table);
     scope->tables[scope->count++] = (struct ch_sql_table){ref.table, ref.alias, is_outer};
 }
 

@@ -142,6 +142,7 @@ static void insert(struct ch_sql *sql, const struct charle_query *query, size_t 
                     CHARLE_FMT(table->name), query->rows_size, table->insert ? table->insert->size : table->row->size);
         return;
     }
+    ch_sql_check_table(sql, table);
     ch_sql_add(sql, "insert into ");
     charle_sql_write_name(&sql->text, table->name);
     if (insert_columns(sql, query, message, row_at(query, first_row))) {
@@ -171,6 +172,7 @@ static void condition(struct ch_sql *sql, const struct charle_query *query, cons
 
 static void update(struct ch_sql *sql, const struct charle_query *query)
 {
+    ch_sql_check_table(sql, query->table.table);
     ch_sql_add(sql, "update ");
     charle_sql_write_name(&sql->text, query->table.table->name);
     assignments(sql, query);
@@ -179,6 +181,7 @@ static void update(struct ch_sql *sql, const struct charle_query *query)
 
 static void delete_rows(struct ch_sql *sql, const struct charle_query *query)
 {
+    ch_sql_check_table(sql, query->table.table);
     ch_sql_add(sql, "delete from ");
     charle_sql_write_name(&sql->text, query->table.table->name);
     condition(sql, query, "a delete");

@@ -1,7 +1,7 @@
 // DDL of a replica's table. A replica holds what its user may see, so nothing may hinder a row from arriving: no
 // foreign keys (the parent may be out of sight), no uniques but the key (two rows may swap values between two pages),
 // no checks (the server made them). A column is NOT NULL, and has its default, only when every audience shows it: for
-// the others null means "not shown".
+// the others null means "not shown". A local table is the application's alone: its uniques hold.
 #include "ddl.h"
 
 static void column(struct charle_buf *out, const struct ch_model_column *c)
@@ -45,7 +45,7 @@ static void unique_index(struct charle_buf *out, const struct ch_model_table *ta
     for (size_t i = 0; i < unique->column_count; i++)
         if (!charle_column_set_has(&table->replica_columns, unique->columns[i]->index))
             return;
-    charle_buf_printf(out, "create index \"%s\" on \"%s\" (", unique->name, table->name);
+    charle_buf_printf(out, "create %sindex \"%s\" on \"%s\" (", table->is_local ? "unique " : "", unique->name, table->name);
     ch_ddl_columns(out, (const struct ch_model_column *const *)unique->columns, unique->column_count);
     charle_buf_add_text(out, ");\n");
 }
@@ -56,5 +56,5 @@ void ch_ddl_replica_indexes(struct charle_buf *out, const struct ch_model_table 
         unique_index(out, table, &table->uniques[i]);
     for (size_t i = 0; i < table->index_count; i++)
         if (!table->indexes[i].is_server_only && is_visible(table, &table->indexes[i]))
-            ch_ddl_sqlite_index(out, table, &table->indexes[i], false);
+            ch_ddl_sqlite_index(out, table, &table->indexes[i], table->is_local);
 }

@@ -71,6 +71,7 @@ void ch_model_make_rows(struct ch_gen *gen); // the messages and services of pro
 void ch_model_read_services(struct ch_gen *gen);
 void ch_model_read_uses(struct ch_gen *gen, struct ch_model_method *method, const Charle__Method *options);
 void ch_model_check_offline(struct ch_gen *gen);
+void ch_model_check_local(struct ch_gen *gen);
 void ch_model_order_tables(struct ch_gen *gen);
 void ch_model_check_names(struct ch_gen *gen);
 void ch_model_check_sqlite(struct ch_gen *gen);

@@ -21,6 +21,7 @@ void ch_model_read(struct ch_gen *gen, const ChPlugin__Request *request)
     ch_model_make_rows(gen);
     ch_model_read_schema(gen);
     ch_model_check_offline(gen);
+    ch_model_check_local(gen);
     ch_model_check_names(gen);
     if (gen->diag.count)
         return; // what follows trusts the model

@@ -191,6 +191,7 @@ struct ch_model_table {
     struct ch_model_audience *audiences;
     size_t audience_count;
     bool is_replicated;                       // has audiences
+    bool is_local;                            // local_only
     struct charle_column_set replica_columns; // union over audiences
     struct charle_column_set shared_columns;  // intersection over audiences: what every replica has of every row
     enum charle_merge merge;

@@ -281,6 +281,10 @@ static void read_table_audiences(struct ch_gen *gen, struct ch_model_table *tabl
             table->shared_columns.bits[word] &= table->audiences[i].columns.bits[word];
         }
     }
+    for (size_t i = 0; table->is_local && i < table->column_count; i++) { // all of it is in a replica
+        ch_column_set_add(&table->replica_columns, i);
+        ch_column_set_add(&table->shared_columns, i);
+    }
 }
 
 void ch_model_read_audiences(struct ch_gen *gen)

@@ -20,6 +20,11 @@ static const struct ch_model_table *used_table(struct ch_gen *gen, const struct 
     if (!table)
         ch_error(gen, place, "method %s %s %s, which is no table of this schema; write the SQL name of one", method->full_name, verb,
                  name);
+    else if (table->is_local)
+        ch_error(gen, place,
+                 "method %s is offline and %s table %s, which is local_only: the call runs again on the server, which has no such table; "
+                 "give what it needs in the request",
+                 method->full_name, verb, name);
     else if (!table->is_replicated)
         ch_error(gen, place,
                  "method %s is offline and %s table %s, which has no audience, so no laptop has it; add an audience, or leave offline out",

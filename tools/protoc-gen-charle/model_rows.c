@@ -156,6 +156,7 @@ void ch_model_make_rows(struct ch_gen *gen)
 {
     for (size_t i = 0; i < gen->model.table_count; i++) {
         make_messages(gen, gen->model.tables[i]);
-        make_service(gen, gen->model.tables[i]);
+        if (!gen->model.tables[i]->is_local) // the application writes these itself
+            make_service(gen, gen->model.tables[i]);
     }
 }

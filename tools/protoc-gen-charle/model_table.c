@@ -186,6 +186,7 @@ static void read_table(struct ch_gen *gen, struct ch_model_message *message, con
     table->c_name = message->c_name;
     table->group = options->group ? options->group : "";
     table->comment = options->comment;
+    table->is_local = options->local_only;
     table->merge = options->merge ? (enum charle_merge)options->merge : CHARLE_MERGE_LWW;
     message->table = table;
     check_table(gen, table);

@@ -175,8 +175,10 @@ static void ddl(struct charle_buf *out, const char *member,
                 void (*write)(struct charle_buf *, const struct ch_model_table *), const struct ch_model_table *table)
 {
     struct charle_buf sql = {0};
+    bool is_servers = strncmp(member, "replica_", 8) != 0;
 
-    write(&sql, table);
+    if (!table->is_local || !is_servers)
+        write(&sql, table);
     text_member(out, member, charle_buf_text(&sql), "    ");
     charle_buf_deinit(&sql);
 }
@@ -189,13 +191,13 @@ static void write_triggers(struct charle_buf *out, const struct ch_model_table *
 
 static void write_replica(struct charle_buf *out, const struct ch_model_table *table)
 {
-    if (table->is_replicated)
+    if (table->is_replicated || table->is_local)
         ch_ddl_replica_create(out, table);
 }
 
 static void write_replica_indexes(struct charle_buf *out, const struct ch_model_table *table)
 {
-    if (table->is_replicated)
+    if (table->is_replicated || table->is_local)
         ch_ddl_replica_indexes(out, table);
 }
 
@@ -220,6 +222,8 @@ static void table_head(struct charle_buf *out, const struct ch_model_table *tabl
         charle_buf_printf(out, "    .indexes = %s_indexes, .index_count = %zu,\n", c,
                           table->unique_count + table->index_count);
     charle_buf_printf(out, "    .is_replicated = %s,\n", table->is_replicated ? "true" : "false");
+    if (table->is_local)
+        charle_buf_add_text(out, "    .is_local = true,\n");
     if (table->audience_count)
         charle_buf_printf(
             out, "    .audiences = %s_audiences, .audience_count = %zu, .replica_columns = &%s_replica_columns,\n", c,
@@ -242,8 +246,6 @@ static void foreign_tables(struct charle_buf *out, const struct ch_model_table *
 
 void ch_out_table_data(struct ch_gen *gen, struct charle_buf *out, const struct ch_model_table *table)
 {
-    static const struct charle_column_set no_columns;
-
     (void)gen;
     foreign_tables(out, table);
     columns(out, table);
@@ -252,7 +254,7 @@ void ch_out_table_data(struct ch_gen *gen, struct charle_buf *out, const struct 
     table_head(out, table);
     if (!table->audience_count)
         charle_buf_printf(out, "    .replica_columns = &(const struct charle_column_set){{0x%llxu, 0x%llxu}},\n",
-                          (unsigned long long)no_columns.bits[0], (unsigned long long)no_columns.bits[1]);
+                          (unsigned long long)table->replica_columns.bits[0], (unsigned long long)table->replica_columns.bits[1]);
     allow(out, "create", table->allow_create);
     allow(out, "update", table->allow_update);
     allow(out, "delete", table->allow_delete);

@@ -369,6 +369,13 @@ CHARLE_MUST_CHECK int charle_attachment_pin(struct charle_client *client, const 
 CHARLE_MUST_CHECK int charle_attachment_drop(struct charle_client *client, const char *hash, struct charle_error *err);
 // How many bytes of files may stay here, kept in the store; 0: the default, 256 MiB. Evicts at once what is above it.
 CHARLE_MUST_CHECK int charle_client_set_attachment_budget(struct charle_client *client, int64_t bytes, struct charle_error *err);
+// Writes to the schema's local tables (local_only): calls `write` once, on this thread, with a handle inside a transaction. It may write local tables and read
+// all tables, through the query builder or SQL; the handle is valid until it returns. OK commits, durably; anything else undoes
+// everything and is returned. Works without a server and before the first copy. Short, please: calls and pages wait for it. Not from a
+// callback, and no function of this header may be called in it.
+// Errors: those of `write`; FAILED_PRECONDITION for a statement that writes another table; READ_ONLY, BUSY, DISK_FULL, IO.
+typedef int (*charle_local_fn)(void *ctx, struct charle_db *db, struct charle_error *err);
+CHARLE_MUST_CHECK int charle_client_write_local(struct charle_client *client, charle_local_fn write, void *ctx, struct charle_error *err);
 
 // --- what waits, and what the server said -----------------------------------------------------------------------------
 

@@ -189,7 +189,7 @@ static void test_handles_know_table_column_and_alias(void **state)
 static void test_the_schema_lists_all_once(void **state)
 {
     (void)state;
-    assert_int_equal(small_schema.table_count, 6);
+    assert_int_equal(small_schema.table_count, 7);
     assert_int_equal(small_schema.service_count, 7);
     assert_int_equal(small_schema_tables.service_count, 6);
     assert_true(small_schema.hash == small_schema_tables.hash && small_schema.hash != 0);
