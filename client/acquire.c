@@ -631,7 +631,7 @@ static void resume(struct ch_client_core *core)
 }
 
 // Is there anything that nobody has asked for in this session yet?
-static bool is_wanted(const struct ch_client_core *core)
+static bool is_wanted(struct ch_client_core *core)
 {
     return core->acquire_wanted || core->verify_wanted > core->verify_done || !core->fill.is_loaded || core->fill.count || ch_core_audit_is_due(core);
 }
