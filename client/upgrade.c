@@ -185,6 +185,13 @@ struct upgrade {
     struct charle_error *err;
 };
 
+// What was described is whole: without memory nothing may be concluded from it.
+static enum charle_err check_described(const struct upgrade *u)
+{
+    bool failed = u->d.kind.failed || u->d.choices.failed || u->d.shows.failed;
+    return failed ? charle_fail(u->err, CHARLE_NO_MEMORY, "no memory to describe a table") : CHARLE_OK;
+}
+
 // A local table has nothing to fetch.
 static enum charle_err note_fill(struct upgrade *u, int64_t number, bool is_new)
 {
@@ -351,6 +358,9 @@ static enum charle_err collect_column(struct upgrade *u, sqlite3_stmt *row, stru
     bool is_wanted = column && charle_column_set_has(u->table->replica_columns, column->index);
     enum fate fate = is_wanted ? fate_of(u, column, row) : FATE_GOES;
     char between[40];
+    enum charle_err rc = check_described(u);
+    if (rc)
+        return rc;
     if (fate == FATE_GOES) {
         write_drop(u, name, &changes->first);
         return CHARLE_OK;
@@ -418,7 +428,9 @@ static enum charle_err compare_audiences(struct upgrade *u)
         int64_t has = 0;
         described_reset(&u->d);
         write_rule(table, &table->audiences[i], &u->d.kind);
-        rc = ch_lite_number(sql, CH_LITE_LAYOUT_HAS_RULE, 0, &has, u->err, "iss", (int64_t)table->id, table->audiences[i].name,
+        rc = check_described(u);
+        if (!rc)
+            rc = ch_lite_number(sql, CH_LITE_LAYOUT_HAS_RULE, 0, &has, u->err, "iss", (int64_t)table->id, table->audiences[i].name,
                             text_of(&u->d.kind));
         known += has;
         if (rc || has)
@@ -463,7 +475,9 @@ static enum charle_err is_same_table(struct upgrade *u, sqlite3_stmt *row, bool 
         if (!charle_column_set_has(u->table->replica_columns, i))
             continue;
         describe_column(u->table, column, &u->d);
-        rc = ch_lite_number(sql, CH_LITE_LAYOUT_HAS_COLUMN, 0, &has, u->err, "iissss", (int64_t)u->table->id, (int64_t)column->field->number,
+        rc = check_described(u);
+        if (!rc)
+            rc = ch_lite_number(sql, CH_LITE_LAYOUT_HAS_COLUMN, 0, &has, u->err, "iissss", (int64_t)u->table->id, (int64_t)column->field->number,
                             column->name, text_of(&u->d.kind), text_of(&u->d.choices), text_of(&u->d.shows));
         wanted++;
         found += has;
@@ -492,8 +506,9 @@ static enum charle_err upgrade_table(struct upgrade *u, bool *out_changes)
         return rc == CHARLE_DONE ? make_table(u) : rc;
     described_reset(&u->d);
     write_key(u->table, &u->d.kind);
-    u->is_impossible = !charle_str_equal(text_of(&u->d.kind), ch_lite_text(row, 2));
-    if (!u->is_impossible)
+    rc = check_described(u);
+    u->is_impossible = !rc && !charle_str_equal(text_of(&u->d.kind), ch_lite_text(row, 2));
+    if (!rc && !u->is_impossible)
         rc = compare_audiences(u);
     if (!rc && !u->is_impossible)
         rc = is_same_table(u, row, &is_same);

@@ -200,7 +200,7 @@ static int unknown_table(const struct cli_command *command, const struct charle_
     const char *names[COLUMNS_MAX * 4] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < schema->table_count && count + 1 < COLUMNS_MAX * 4; i++) {
-        if (schema->tables[i]->is_replicated)
+        if (schema->tables[i]->is_replicated || schema->tables[i]->is_local)
             names[count++] = schema->tables[i]->name.ptr;
     }
     const char *near = cli_nearest(name, names);
@@ -236,7 +236,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     struct plan plan = {.table = is_sql ? NULL : charle_schema_table_named(cli->app->schema, charle_str(argv[0]))};
     if (!plan.table && !is_sql)
         return unknown_table(command, cli->app->schema, argv[0]);
-    if (plan.table && !plan.table->is_replicated)
+    if (plan.table && !plan.table->is_replicated && !plan.table->is_local)
         return cli_usage(command, "table \"%s\" stays on the server", argv[0]);
     struct charle_error err = {0};
     if (plan.table ? plan_query(&plan, &query, &err) != CHARLE_OK : (charle_buf_add_text(&plan.sql, argv[0]), false)) {
