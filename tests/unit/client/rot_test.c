@@ -58,8 +58,20 @@ static void write_copy(const char *file, const char *suffix, const struct copy *
 
 // --- what a replica shows -------------------------------------------------------------------------------------------------------
 
-static const char *const tables[] = {"person", "room", "note", "note_reader", "charle_cursor", "charle_outbox", "charle_base",
-                                     "charle_touch", "charle_inbox", "charle_member", "charle_meta"};
+enum { TABLES_MAX = 64 };
+
+static int list_tables(sqlite3 *handle, char out[][64])
+{
+    int count = 0;
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(handle, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name", -1, &stmt, NULL);
+    while (!code && sqlite3_step(stmt) == SQLITE_ROW) {
+        assert_true(count < TABLES_MAX - 1);
+        snprintf(out[count++], sizeof(out[0]), "%s", sqlite3_column_text(stmt, 0));
+    }
+    sqlite3_finalize(stmt); // what failed here fails again below
+    return count;
+}
 
 // Everything in it as one number, or why it cannot be read.
 static enum charle_err sum_up(const char *file, const struct charle_client_key *with, uint64_t *out, struct charle_error *err)
@@ -77,10 +89,12 @@ static enum charle_err sum_up(const char *file, const struct charle_client_key *
     const struct ch_sqlite_options sqlite = {.must_exist = true, .vfs = ch_cipher_vfs(cipher)};
     if (!rc)
         rc = ch_sqlite_open(file, &sqlite, &db, err);
-    for (size_t i = 0; !rc && i < sizeof(tables) / sizeof(tables[0]); i++) {
+    char tables[TABLES_MAX][64] = {"sqlite_schema"};
+    int table_count = rc ? 0 : list_tables(ch_sqlite_handle(db), &tables[1]) + 1;
+    for (int i = 0; !rc && i < table_count; i++) {
         char sql[100];
         sqlite3_stmt *stmt = NULL;
-        snprintf(sql, sizeof(sql), "select * from %s order by 1, 2", tables[i]);
+        snprintf(sql, sizeof(sql), "select * from \"%s\" order by 1", tables[i]);
         int code = sqlite3_prepare_v2(ch_sqlite_handle(db), sql, -1, &stmt, NULL);
         while (!code && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
             for (int c = 0; c < sqlite3_column_count(stmt); c++) {
