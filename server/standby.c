@@ -233,7 +233,7 @@ enum charle_err ch_standbys_read(struct ch_standbys *standbys, ch_standby_read r
     enum charle_err rc = ch_pg_pool_take(standby->pool, TAKE_MS, &db, err);
     if (rc == CHARLE_OK)
         rc = read(ctx, db, &rule, err);
-    while (rc == CHARLE_UNAVAILABLE && ch_pg_is_alive(db) && ch_clock_mono_us() < until_us) {
+    while (db && rc == CHARLE_UNAVAILABLE && ch_pg_is_alive(db) && ch_clock_mono_us() < until_us) {
         nanosleep(&(struct timespec){.tv_nsec = NEARLY_PAUSE_US * 1000}, NULL);
         rc = read(ctx, db, &rule, err);
     }
