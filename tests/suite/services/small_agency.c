@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "charleos.schema.charle.h"
+#include "server/sync/sync.h"
 
 #define NOW_US (INT64_C(1794996000) * 1000000) // 2026-11-18 10:00 UTC
 
@@ -25,6 +26,8 @@ static void make_tables(struct charle_db *db)
     struct charle_buf buf = {0};
     struct charle_error err = {0};
 
+    if (is_pg) // columns that hold files refer to a table of the platform
+        assert_ok(charle_exec_script(db, ch_platform_sql, &err), &err);
     for (size_t i = 0; i < schema->table_count; i++)
         charle_buf_add_text(&buf, is_pg ? schema->create_order[i]->pg_create : schema->create_order[i]->sqlite_create);
     for (size_t i = 0; i < schema->table_count; i++) {
