@@ -280,7 +280,7 @@ static bool is_answered(struct ch_live *live, struct ch_live_stream *stream)
         is_current = ch_tick_stream_open_current(live->ticks, asked, &stream->tick, &err) == CHARLE_OK;
     const struct ch_sync_peer peer = {.principal = identity->principal, .id = identity->id};
     if (is_current && stream->tick)
-        is_current = ch_tick_stream_belongs_to(stream->tick, &peer, &err) == CHARLE_OK;
+        is_current = ch_tick_stream_belongs_to(stream->tick, &peer, false, &err) == CHARLE_OK;
     if (!is_current) {
         ch_tick_stream_close(stream->tick);
         stream->tick = NULL;
@@ -653,7 +653,7 @@ static enum charle_err join(const struct pull *pull, const struct ch_positions *
     if (rc == CHARLE_OK && wants_live)
         rc = ch_tick_stream_open(live->ticks, &known, out, err);
     if (rc == CHARLE_OK && *out)
-        rc = ch_tick_stream_belongs_to(*out, &pull->peer, err);
+        rc = ch_tick_stream_belongs_to(*out, &pull->peer, !positions->is_whole, err);
     if (rc == CHARLE_OK && *out && ch_sync_is_skewed(pull->sync))
         ch_tick_stream_only_tells(*out);
     return rc;

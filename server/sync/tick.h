@@ -67,8 +67,10 @@ CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, co
 // The same for a replica of which ch_ticks_is_current has just said that it has everything.
 CHARLE_MUST_CHECK enum charle_err ch_tick_stream_open_current(struct ch_ticks *ticks, const struct charle_pull_request *request,
                                                               struct ch_tick_stream **out, struct charle_error *err);
-// Whose stream it is: from now on a change of grants sends it to a pull only if this person's scopes are others than the stream's. Without it any does.
-CHARLE_MUST_CHECK enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const struct ch_sync_peer *peer, struct charle_error *err);
+// Whose stream it is: from now on a change of grants sends it to a pull only if this person's scopes are others than the stream's. Without it any
+// does, and with `is_partial`: the replica was told of scopes that it has yet to copy, and must hear when they are taken back.
+CHARLE_MUST_CHECK enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const struct ch_sync_peer *peer, bool is_partial,
+                                                            struct charle_error *err);
 // From now on the stream gives no pages: as soon as there is something for it, it is told to pull again. For a replica of another version of
 // the schema, which cannot take the encoded changes that all others share.
 void ch_tick_stream_only_tells(struct ch_tick_stream *stream);

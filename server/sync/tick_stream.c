@@ -20,6 +20,7 @@ struct ch_tick_stream {
     bool is_ending; // the page written last ended its tick
     bool only_tells;
     bool must_pull;      // its person's scopes are others now
+    bool is_partial;     // its replica was told of scopes that have no place here yet
     uint64_t breaks;     // when it was opened
     char *person;        // principal, 0, id; NULL: not said
     size_t person_len;
@@ -186,7 +187,8 @@ void ch_tick_stream_close(struct ch_tick_stream *stream)
 
 // --- grants -------------------------------------------------------------------------------------------------------------
 
-enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const struct ch_sync_peer *peer, struct charle_error *err)
+enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const struct ch_sync_peer *peer, bool is_partial,
+                                          struct charle_error *err)
 {
     size_t len = peer->principal.len + 1 + peer->id.len;
     char *person = ch_alloc_zeroed(1, len + 1);
@@ -195,6 +197,7 @@ enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const s
     memcpy(person, peer->principal.ptr, peer->principal.len);
     memcpy(person + peer->principal.len + 1, peer->id.ptr, peer->id.len);
     ch_free(stream->person);
+    stream->is_partial = is_partial;
     stream->person = person;
     stream->person_len = len;
     return CHARLE_OK;
@@ -257,7 +260,7 @@ static enum charle_err check_streams(struct ch_ticks *ticks, struct charle_db *d
                 HASH_ADD_KEYPTR(hh, *persons, person->name, person->name_len, person);
         }
         if (rc == CHARLE_OK)
-            stream->must_pull = stream->must_pull || !person || !has_scopes_of(stream, person);
+            stream->must_pull = stream->must_pull || stream->is_partial || !person || !has_scopes_of(stream, person);
     }
     return rc;
 }

@@ -220,7 +220,7 @@ static enum charle_err join(struct server *server, struct net_call *call, const 
     enum charle_err rc = ch_ticks_note(server->ticks, request->device_id, positions, err);
     if (rc == CHARLE_OK)
         rc = ch_tick_stream_open(server->ticks, &known, &call->stream->tick, err);
-    return rc ? rc : ch_tick_stream_belongs_to(call->stream->tick, &peer, err);
+    return rc ? rc : ch_tick_stream_belongs_to(call->stream->tick, &peer, !positions->is_whole, err);
 }
 
 static enum charle_err pull_live(struct server *server, struct net_call *call,

@@ -31,7 +31,7 @@ static enum charle_err join(struct follower *follower, struct charle_error *err)
     rc = ch_tick_stream_open(follower->ticks, &positions, &follower->stream, err);
     const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = charle_str(follower->puller->person)};
     if (rc == CHARLE_OK)
-        rc = ch_tick_stream_belongs_to(follower->stream, &peer, err);
+        rc = ch_tick_stream_belongs_to(follower->stream, &peer, false, err);
     return rc == CHARLE_ABORTED ? CHARLE_OK : rc;
 }
 

@@ -241,7 +241,7 @@ static struct ch_tick_stream *open_for(struct ticking *t, const char *id)
         int64_t head = stamps_head(t->conn, name);
         items[positions.count++] = (struct ch_position){scopes[i], head, head ? team_now(t->conn).lineage : 0};
     }
-    if (ch_tick_stream_open(t->ticks, &positions, &stream, &err) || ch_tick_stream_belongs_to(stream, &peer, &err))
+    if (ch_tick_stream_open(t->ticks, &positions, &stream, &err) || ch_tick_stream_belongs_to(stream, &peer, false, &err))
         fail_msg("%s", err.text);
     charle_arena_deinit(&arena);
     return stream;
@@ -283,6 +283,24 @@ static void only_whose_scopes_change_pull_again(void **state)
     expect_next(t, three, CHARLE_ABORTED);
     for (size_t i = 0; i < 4; i++)
         ch_tick_stream_close(all[i]);
+}
+
+// A scope that was told of and taken back while the replica still copied it leaves the stream's scopes and the person's the same.
+static void who_still_copies_a_scope_is_told_of_any_change(void **state)
+{
+    struct ticking *t = *state;
+    struct charle_error err;
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = CHARLE_STR("p1")};
+    stamps_run(t->conn, "insert into person (id, name) values ('p1', 'One') on conflict do nothing; update client set owner_id = null");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    struct ch_tick_stream *whole = open_for(t, "p1"), *partial = open_for(t, "p1");
+    assert_int_equal(ch_tick_stream_belongs_to(partial, &peer, true, &err), CHARLE_OK);
+    stamps_run(t->conn, "update client set name = 'Renamed again'");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    expect_next(t, whole, CHARLE_OK);
+    expect_next(t, partial, CHARLE_ABORTED);
+    ch_tick_stream_close(whole);
+    ch_tick_stream_close(partial);
 }
 
 // Who comes with the scopes of a snapshot before the change cannot be looked at any more.
@@ -352,6 +370,7 @@ int main(void)
         CASE(part_that_was_not_sent_comes_again),
         CASE(tick_that_fails_is_void),
         CASE(only_whose_scopes_change_pull_again),
+        CASE(who_still_copies_a_scope_is_told_of_any_change),
         CASE(scopes_from_before_a_change_of_grants_do_not_join),
         CASE(too_many_persons_are_all_told),
         CASE(table_emptied_behind_the_snapshot_is_noticed),
