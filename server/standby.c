@@ -26,7 +26,10 @@ enum {
     LOOK_MS = 100,
     TAKE_MS = 2000,     // waiting for a connection, also a new one
     NEARLY_US = 100000, // a reader waits so long for a standby that is not there yet
-    NEARLY_PAUSE_US = 10000 // each try takes some of the call's memory
+    NEARLY_PAUSE_US = 10000, // each try takes some of the call's memory
+    // A standby that replays a TRUNCATE locks the table and waits for older snapshots to end: if a reader of one waits for that lock, neither
+    // goes on before max_standby_streaming_delay, 30 s, and PostgreSQL calls it no deadlock. The primary has the same rows at once.
+    LOCK_MS = 200
 };
 
 struct note {
@@ -258,7 +261,8 @@ size_t ch_standbys_figures(struct ch_standbys *standbys, struct ch_standby_figur
 static enum charle_err start_one(struct ch_standbys *standbys, size_t index, struct charle_error *err)
 {
     struct standby *standby = &standbys->items[index];
-    const struct ch_pg_pool_options options = {.connection = standbys->options.connection, .connections_max = standbys->options.connections_max};
+    struct ch_pg_pool_options options = {.connection = standbys->options.connection, .connections_max = standbys->options.connections_max};
+    options.connection.lock_timeout_ms = LOCK_MS;
     standby->owner = standbys;
     standby->figures.lag_us = -1;
     enum charle_err rc = ch_database_describe(standbys->options.urls[index], standby->figures.name, err);

@@ -57,6 +57,7 @@ struct ch_epochs {
 };
 CHARLE_MUST_CHECK enum charle_err ch_epochs_read(struct charle_db *db, struct charle_arena *arena, struct ch_epochs *out,
                                                  struct charle_error *err);
+bool ch_epochs_have(const struct ch_epochs *epochs, int64_t stamp, uint64_t lineage); // is the stamp's epoch one of them, of this lineage?
 
 enum ch_cursor_state {
     CH_CURSOR_EQUAL,  // at the head
@@ -79,6 +80,20 @@ CHARLE_MUST_CHECK enum charle_err ch_standby_check_read(const struct ch_sync_pee
                                                         const struct charle_array *at_least, struct charle_arena *arena,
                                                         struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err ch_standby_behind(struct charle_error *err); // UNAVAILABLE with its sentence
+
+// --- commits that a standby has shown first (ahead.c) ---------------------------------------------------------------------
+
+// Of one pull. Zeroed: no stamp was seen to be ahead.
+struct ch_ahead {
+    int64_t fence; // a transaction id that is younger than the commit; 0: none was taken
+    int64_t until_us;
+    int32_t pause_us;
+};
+// In the open snapshot, which shows less than the replica has seen: may it judge that the rest was lost? Otherwise the snapshot is to be given up
+// for ch_ahead_wait, which is called outside of it, and a newer one to be read. UNAVAILABLE when the commit takes more than a second.
+CHARLE_MUST_CHECK enum charle_err ch_ahead_check(const struct ch_ahead *ahead, struct charle_db *db, bool *out_is_settled,
+                                                 struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_ahead_wait(struct ch_ahead *ahead, struct charle_db *db, struct charle_error *err);
 
 // --- deltas (delta.c) ---------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ struct pull {
     struct ch_epochs epochs;
     struct ch_page page;
     struct ch_positions *out;
+    struct ch_ahead *ahead;
+    bool is_void; // the snapshot shows less than the replica has seen, and may not say yet that the rest was lost
 };
 
 static const struct charle_cursor *const *cursors_of(const struct charle_array *array)
@@ -78,8 +80,6 @@ static enum charle_err check_standby(const struct pull *pull, const struct ch_st
 {
     const struct charle_array *cursors = &pull->request->cursor;
     size_t known = 0;
-    if (!standby)
-        return CHARLE_OK;
     enum charle_err rc = ch_standby_check(standby, pull->db, &pull->request->at_least, pull->arena, err);
     if (rc)
         return rc;
@@ -99,6 +99,30 @@ static enum charle_err check_standby(const struct pull *pull, const struct ch_st
         known += cursor != NULL;
     }
     return known == cursors->count ? CHARLE_OK : charle_fail(err, CHARLE_ABORTED, "a scope is not held: ask the primary");
+}
+
+// Has the replica seen something of this line that the snapshot does not show?
+static bool is_ahead(const struct pull *pull, int64_t sequence)
+{
+    if (pull->request->last_sequence.has && pull->request->last_sequence.value > sequence)
+        return true;
+    for (size_t i = 0; i < pull->scope_count; i++) {
+        const struct charle_cursor *cursor = find_cursor(&pull->request->cursor, pull->heads[i].scope);
+        if (cursor && cursor->stamp > pull->heads[i].stamp && ch_epochs_have(&pull->epochs, cursor->stamp, cursor->lineage))
+            return true;
+    }
+    return false;
+}
+
+// At the primary.
+static enum charle_err check_ahead(struct pull *pull, int64_t sequence, struct charle_error *err)
+{
+    bool is_settled = false;
+    if (!is_ahead(pull, sequence))
+        return CHARLE_OK;
+    enum charle_err rc = ch_ahead_check(pull->ahead, pull->db, &is_settled, err);
+    pull->is_void = rc == CHARLE_OK && !is_settled;
+    return rc;
 }
 
 static void add_lost(struct pull *pull)
@@ -171,8 +195,8 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
         rc = ch_device_sequence(pull->db, pull->request->device_id, &sequence, err);
     pull->out->last_sequence = sequence;
     if (rc == CHARLE_OK)
-        rc = check_standby(pull, peer->standby, sequence, err);
-    if (rc)
+        rc = peer->standby ? check_standby(pull, peer->standby, sequence, err) : check_ahead(pull, sequence, err);
+    if (rc || pull->is_void)
         return rc;
     pull->out->items = charle_arena_array(pull->arena, pull->scope_count, sizeof(*pull->out->items));
     if (!pull->out->items)
@@ -189,23 +213,22 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
     return rc ? rc : ch_page_finish(&pull->page, sequence, err);
 }
 
-static enum charle_err pull_once(const struct ch_sync *sync, struct charle_db *db, const struct ch_sync_peer *peer,
-                                 const struct charle_pull_request *request, struct charle_arena *arena, ch_sync_send send, void *ctx,
-                                 struct ch_positions *out, struct charle_error *err)
+// is_void of the pull: nothing was sent.
+static enum charle_err pull_once(struct pull *pull, const struct ch_sync_peer *peer, ch_sync_send send, void *ctx, struct charle_error *err)
 {
     const struct charle_begin_options snapshot = {
         .isolation = CH_PLANTED(TWO_SNAPSHOTS) ? CHARLE_READ_COMMITTED : CHARLE_REPEATABLE_READ, .is_read_only = true};
-    struct pull pull = {.sync = sync, .db = db, .request = request, .arena = arena, .out = out};
-    *out = (struct ch_positions){.is_whole = true};
-    enum charle_err rc = charle_begin(db, &snapshot, err);
+    *pull->out = (struct ch_positions){.is_whole = true};
+    pull->is_void = false;
+    enum charle_err rc = charle_begin(pull->db, &snapshot, err);
     if (rc)
         return rc;
-    ch_page_init(&pull.page, send, ctx);
-    rc = read_moment(&pull, peer, err);
-    ch_page_deinit(&pull.page);
+    ch_page_init(&pull->page, send, ctx);
+    rc = read_moment(pull, peer, err);
+    ch_page_deinit(&pull->page);
     // Nothing was written; how a read-only transaction ends cannot change what was sent.
     struct charle_error ignored;
-    enum charle_err end = charle_rollback(db, &ignored);
+    enum charle_err end = charle_rollback(pull->db, &ignored);
     return rc ? rc : end ? charle_fail(err, end, "%s", ignored.text) : CHARLE_OK;
 }
 
@@ -219,10 +242,19 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "more than %d cursors", CH_SCOPES_PER_SESSION_MAX);
     if (rc)
         return rc;
-    for (int tries = 0; tries < SNAPSHOTS_MAX; tries++) {
-        rc = pull_once(sync, db, peer, request, arena, send, ctx, out, err);
-        if (rc != CHARLE_ABORTED || peer->standby) // a standby leaves to the primary what it cannot answer
-            break;
-    }
+    struct ch_ahead ahead = {0};
+    struct pull pull = {.sync = sync, .db = db, .request = request, .arena = arena, .out = out, .ahead = &ahead};
+    int tries = 0;
+    bool goes_on;
+    do {
+        rc = pull_once(&pull, peer, send, ctx, err);
+        if (rc == CHARLE_OK && pull.is_void) {
+            rc = ch_ahead_wait(&ahead, db, err);
+            goes_on = rc == CHARLE_OK;
+        } else {
+            // A standby leaves to the primary what it cannot answer.
+            goes_on = rc == CHARLE_ABORTED && !peer->standby && ++tries < SNAPSHOTS_MAX;
+        }
+    } while (goes_on);
     return rc;
 }

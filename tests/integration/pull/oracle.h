@@ -26,6 +26,7 @@ struct oracle {
     atomic_long followed; // scopes that were compared after ticks
     atomic_long ticks, rejoined;
     atomic_long at_standby, passed_on, copied_at_standby; // pulls compared there, left to the primary; copies of a table
+    atomic_long ahead;                                    // pulls that the primary put off, since the standby had shown more
     atomic_long deltas, gained, lost, repaired;
     atomic_long emptied, begun_anew; // tables by TRUNCATE; pulls that met one
     atomic_long committed, rolled_back, failed;

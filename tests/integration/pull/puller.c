@@ -253,11 +253,15 @@ static bool pull_and_check(struct puller *puller)
     if (rc == CHARLE_OK)
         check(puller);
     enum charle_err end = charle_rollback(db, rc ? NULL : &err);
-    bool is_passed_on = puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED) && puller->is_at_start;
-    // Here the snapshot is the outer transaction's, so to begin anew does not help when a table was emptied.
+    // BUSY: replay holds a lock.
+    bool is_passed_on = puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED || rc == CHARLE_BUSY) && puller->is_at_start;
+    // Here the snapshot is the outer transaction's, so to begin anew does not help when a table was emptied, or when the standby has shown a commit
+    // that the primary does not show yet.
     bool is_emptied = !puller->rule && rc == CHARLE_ABORTED;
+    bool is_ahead = !puller->rule && puller->standby_db && rc == CHARLE_UNAVAILABLE;
+    atomic_fetch_add(&puller->oracle->ahead, is_ahead);
     atomic_fetch_add(&puller->oracle->begun_anew, is_emptied);
-    if ((rc && !is_passed_on && !is_emptied) || end)
+    if ((rc && !is_passed_on && !is_emptied && !is_ahead) || end)
         oracle_fail(puller->oracle, "a pull failed: %s", err.text);
     atomic_fetch_add(&puller->oracle->passed_on, is_passed_on);
     return rc == CHARLE_OK;

@@ -16,7 +16,7 @@ int secret_setup(void **state)
     struct secret *secret = calloc(1, sizeof(*secret));
     fake_server_open(&secret->server, &notes_schema);
     fake_server_grant(&secret->server, "team");
-    fake_server_sql(&secret->server, "insert into person(id, name) values ('p1', 'Ada')");
+    fake_server_sql(&secret->server, "insert into person(id, name) values ('p1', 'Ada Lovelace')");
     fake_server_sql(&secret->server, "with recursive n(i) as (select 1 union all select i + 1 from n where i < 30) "
                                      "insert into note(id, room_id, title, votes, state, created_at, updated_at, labels) "
                                      "select printf('n%%04d', i), 'r1', 'Title ' || i, i, 'open', 1, 1, '[]' from n");

@@ -188,7 +188,8 @@ static long count_on_disk(const char *file, const char *word, int *out_files)
 
 static void nothing_lies_on_the_disk_in_clear(void **state)
 {
-    static const char *const words[] = {TAG, "charle_outbox", "note", "SQLite format", "p1", "Ada", "NoteService/Update"};
+    // Long ones: three letters stand somewhere by chance once in sixteen runs.
+    static const char *const words[] = {TAG, "charle_outbox", "SQLite format", "Ada Lovelace", "NoteService/Update"};
     struct secret *s = *state;
     int files = 0;
     fake_server_sql(&s->server, "update note set title = '" TAG " ' || title");
@@ -209,8 +210,7 @@ static void nothing_lies_on_the_disk_in_clear(void **state)
         assert_true(WIFSIGNALED(status));
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
             long count = count_on_disk(s->a.file, words[i], &files);
-            // Two letters may stand anywhere by chance; longer words may not.
-            if (is_encrypted && strlen(words[i]) > 2 && count)
+            if (is_encrypted && count)
                 fail_msg("%s stands %ld times on the disk", words[i], count);
             if (!is_encrypted && count == 0)
                 fail_msg("the test looks in the wrong place: %s is not there in clear either", words[i]);
