@@ -80,20 +80,6 @@ static int64_t resident_bytes(void)
     return (int64_t)strtol(end, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
-static enum charle_err read_number(struct charle_db *db, const char *sql, int64_t *out, struct charle_error *err)
-{
-    struct charle_rows *rows = NULL;
-    struct charle_value value = {0};
-    enum charle_err rc = charle_query(db, sql, NULL, 0, &rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    charle_rows_close(rows);
-    *out = rc || value.is_null ? 0 : value.int8;
-    return rc == CHARLE_DONE ? CHARLE_OK : rc;
-}
-
 static enum charle_err status(struct charle_context *context, const void *request, void *reply_ptr,
                               struct charle_error *err)
 {
@@ -104,9 +90,9 @@ static enum charle_err status(struct charle_context *context, const void *reques
     struct ch_pg_pool_figures figures;
     (void)request;
     ch_pg_pool_figures(engine->pool, &figures);
-    enum charle_err rc = read_number(context->db, "select epoch::bigint from charle.cluster limit 1", &epoch, err);
-    if (rc == CHARLE_OK)
-        rc = read_number(context->db, "select count(*) from charle.head", &scopes, err);
+    enum charle_err rc = charle_query_number(context->db, "select epoch::bigint from charle.cluster limit 1", NULL, 0, &epoch, err);
+    if (rc == CHARLE_OK || rc == CHARLE_DONE) // a cluster without a row has not begun an epoch
+        rc = charle_query_number(context->db, "select count(*) from charle.head", NULL, 0, &scopes, err);
     if (rc)
         return rc;
     *reply = (struct charle_status_reply){

@@ -36,23 +36,6 @@ static bool is_stopping(struct ch_upkeep *upkeep)
     return is_so;
 }
 
-// The number in the first column of a statement's only row.
-static enum charle_err read_number(struct charle_db *db, const char *sql, const struct charle_value *params, size_t count, int64_t *out,
-                                   struct charle_error *err)
-{
-    struct charle_rows *rows = NULL;
-    struct charle_value value;
-    enum charle_err rc = charle_query(db, sql, params, count, &rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    if (rc == CHARLE_OK)
-        *out = value.int8;
-    charle_rows_close(rows);
-    return rc;
-}
-
 // One step is one transaction, and may take longer than a call: a log of millions of entries takes its time.
 static enum charle_err run_step(struct charle_db *db, const char *sql, const struct charle_value *params, size_t count, int64_t *out,
                                 struct charle_error *err)
@@ -62,7 +45,7 @@ static enum charle_err run_step(struct charle_db *db, const char *sql, const str
         return rc;
     rc = charle_exec(db, "set local statement_timeout = 0", NULL, 0, NULL, err);
     if (rc == CHARLE_OK)
-        rc = read_number(db, sql, params, count, out, err);
+        rc = charle_query_number(db, sql, params, count, out, err);
     if (rc == CHARLE_OK)
         return charle_commit(db, err);
     struct charle_error ignored;
@@ -113,12 +96,12 @@ static enum charle_err run_locked(struct ch_upkeep *upkeep, struct charle_db *db
 static enum charle_err run_once(struct ch_upkeep *upkeep, struct charle_db *db, struct charle_error *err)
 {
     int64_t is_mine = 0, ignored;
-    enum charle_err rc = read_number(db, "select pg_try_advisory_lock(" LOCK_KEY ")::int4::int8", NULL, 0, &is_mine, err);
+    enum charle_err rc = charle_query_number(db, "select pg_try_advisory_lock(" LOCK_KEY ")::int4::int8", NULL, 0, &is_mine, err);
     if (rc || !is_mine)
         return rc;
     rc = run_locked(upkeep, db, err);
     struct charle_error unlock;
-    enum charle_err end = read_number(db, "select pg_advisory_unlock(" LOCK_KEY ")::int4::int8", NULL, 0, &ignored, &unlock);
+    enum charle_err end = charle_query_number(db, "select pg_advisory_unlock(" LOCK_KEY ")::int4::int8", NULL, 0, &ignored, &unlock);
     return rc ? rc : end ? charle_fail(err, end, "%s", unlock.text) : CHARLE_OK;
 }
 

@@ -11,21 +11,6 @@ int64_t charle_context_provisional(struct charle_context *context, const struct 
     return -1 - (int64_t)((mixed >> 24) % CHARLE_PROVISIONAL_MAX);
 }
 
-static enum charle_err next_number(struct charle_db *db, const char *sql, int64_t *out, struct charle_error *err)
-{
-    struct charle_rows *rows = NULL;
-    struct charle_value value;
-    enum charle_err rc = charle_query(db, sql, NULL, 0, &rows, err);
-    if (!rc)
-        rc = charle_rows_next(rows, err);
-    if (!rc)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    if (!rc)
-        *out = value.int8;
-    charle_rows_close(rows);
-    return rc;
-}
-
 enum charle_err charle_context_number(struct charle_context *context, const struct charle_table *table, const struct charle_column *column,
                                       int64_t *out, struct charle_error *err)
 {
@@ -42,5 +27,5 @@ enum charle_err charle_context_number(struct charle_context *context, const stru
             ? charle_arena_printf(context->arena, "select nextval('\"%.*s_%.*s_seq\"')", CHARLE_FMT(table->name), CHARLE_FMT(column->name))
             : charle_arena_printf(context->arena, "select max(coalesce(max(\"%.*s\"), 0), 0) + 1 from \"%.*s\"", CHARLE_FMT(column->name),
                                   CHARLE_FMT(table->name));
-    return sql.ptr ? next_number(context->db, sql.ptr, out, err) : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
+    return sql.ptr ? charle_query_number(context->db, sql.ptr, NULL, 0, out, err) : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
 }

@@ -165,6 +165,23 @@ void charle_rows_close(struct charle_rows *rows)
     ch_statement_put(db, statement);
 }
 
+enum charle_err charle_query_number(struct charle_db *db, const char *sql, const struct charle_value *params, size_t param_count, int64_t *out,
+                                    struct charle_error *err)
+{
+    struct charle_rows *rows = NULL;
+    struct charle_value value;
+    *out = 0;
+    enum charle_err rc = charle_query(db, sql, params, param_count, &rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_next(rows, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
+    if (rc == CHARLE_OK && !value.is_null)
+        *out = value.int8;
+    charle_rows_close(rows);
+    return rc;
+}
+
 enum charle_err charle_db_cancel(struct charle_db *db, struct charle_error *err)
 {
     return db->driver->cancel(db, err);

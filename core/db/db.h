@@ -52,6 +52,9 @@ CHARLE_MUST_CHECK enum charle_err charle_rows_value(struct charle_rows *rows, si
                                                     bool is_array, struct charle_value *out, struct charle_error *err);
 // Type 0: what the database says it is (PostgreSQL's type, SQLite's storage class); is_array is then ignored.
 void charle_rows_close(struct charle_rows *rows); // NULL is fine
+// The number in the first column of a statement's first row; NULL reads as 0. DONE: there is no row. *out is 0 unless it returns OK.
+CHARLE_MUST_CHECK enum charle_err charle_query_number(struct charle_db *db, const char *sql, const struct charle_value *params,
+                                                      size_t param_count, int64_t *out, struct charle_error *err);
 
 // As charle_query, but PostgreSQL sends rows while they are read, so that a result of any size needs the memory of one
 // row. Closing early cancels the rest.

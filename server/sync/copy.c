@@ -58,19 +58,15 @@ static enum charle_err add_head(struct copy *copy, struct charle_error *err)
 // PostgreSQL's own estimate is at hand for whole tables; for a part of one only counting would tell.
 static enum charle_err add_estimate(struct copy *copy, struct charle_error *err)
 {
-    struct charle_rows *rows = NULL;
-    struct charle_value value = {0};
+    int64_t estimate = 0;
     if (!copy->range.view || copy->range.view->has_key)
         return CHARLE_OK;
     const struct charle_value param = charle_text(copy->range.view->table->name);
-    enum charle_err rc = charle_query(
-        copy->db, "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass(quote_ident($1))", &param, 1, &rows, err);
-    if (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    charle_rows_close(rows);
-    if (rc == CHARLE_OK && value.int8 > 0) {
+    enum charle_err rc = charle_query_number(
+        copy->db, "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass(quote_ident($1))", &param, 1, &estimate, err);
+    if (rc == CHARLE_OK && estimate > 0) {
         charle_wire_write_tag(&copy->page, COPY_ROWS_TOTAL, 0);
-        charle_wire_write_varint(&copy->page, (uint64_t)value.int8);
+        charle_wire_write_varint(&copy->page, (uint64_t)estimate);
     }
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }

@@ -58,18 +58,12 @@ static enum charle_err read_server_id(struct charle_db *db, struct charle_arena 
 // Begins the epoch of the running database if nobody has, so that pushes can be told from those made under another one.
 static enum charle_err read_lineage(struct charle_db *db, struct charle_opt_uint8 *out, struct charle_error *err)
 {
-    struct charle_rows *rows = NULL;
-    struct charle_value lineage;
+    int64_t lineage = 0;
     enum charle_err rc = charle_exec(db, "select charle.epoch_now()", NULL, 0, NULL, err);
     if (rc == CHARLE_OK)
-        rc = charle_query(db, "select " CH_LINEAGE_SQL, NULL, 0, &rows, err);
+        rc = charle_query_number(db, "select " CH_LINEAGE_SQL, NULL, 0, &lineage, err);
     if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &lineage, err);
-    if (rc == CHARLE_OK)
-        *out = (struct charle_opt_uint8){(uint64_t)lineage.int8, true};
-    charle_rows_close(rows);
+        *out = (struct charle_opt_uint8){(uint64_t)lineage, true};
     return rc;
 }
 

@@ -119,16 +119,6 @@ enum ch_cursor_state ch_head_judge(const struct ch_head *head, const struct ch_e
 enum charle_err ch_device_sequence(struct charle_db *db, struct charle_str device_id, int64_t *out, struct charle_error *err)
 {
     const struct charle_value param = charle_text(device_id);
-    struct charle_rows *rows = NULL;
-    struct charle_value value = {0};
-    *out = 0;
-    enum charle_err rc = charle_query(db, "select last_sequence from charle.device where id = $1", &param, 1, &rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK) {
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-        *out = value.int8;
-    }
-    charle_rows_close(rows);
+    enum charle_err rc = charle_query_number(db, "select last_sequence from charle.device where id = $1", &param, 1, out, err);
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }

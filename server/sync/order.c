@@ -17,24 +17,17 @@ static enum charle_err check_key(struct charle_bytes key, struct charle_error *e
                                                     : charle_fail(err, CHARLE_INVALID_ARGUMENT, "a device's key has 16 to %d bytes", KEY_SIZE_MAX);
 }
 
+// Who does not fit, or has no order, gets no row.
 static enum charle_err run_order(struct charle_db *db, const char *sql, const struct charle_value *params, size_t count, uint32_t *out,
                                  struct charle_error *err)
 {
-    struct charle_rows *rows = NULL;
-    struct charle_value value;
-    *out = CH_ORDER_NONE;
-    enum charle_err rc = charle_query(db, sql, params, count, &rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT4, false, &value, err);
-    if (rc == CHARLE_OK)
-        *out = (uint32_t)value.int4;
-    charle_rows_close(rows);
+    int64_t order = CH_ORDER_NONE;
+    enum charle_err rc = charle_query_number(db, sql, params, count, &order, err);
+    *out = (uint32_t)order;
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-#define ORDER_SQL "(case when d.wipe_at is null then 0 when d.wipe_pushes then 2 else 1 end)::int4"
+#define ORDER_SQL "(case when d.wipe_at is null then 0 when d.wipe_pushes then 2 else 1 end)::int8"
 #define TOLD_SQL  "told_at = case when d.wipe_at is null then null else coalesce(d.told_at, now()) end"
 
 enum charle_err ch_order_of_open(struct charle_db *db, const struct charle_open_request *request, uint32_t *out, struct charle_error *err)

@@ -12,20 +12,14 @@ static enum charle_err count_rows(struct charle_db *db, const struct ch_view *vi
                                   struct charle_error *err)
 {
     struct charle_buf sql = {0};
-    struct charle_rows *rows = NULL;
-    struct charle_value value = {0};
+    int64_t count = 0;
     const struct charle_value key = charle_text(ch_scope_key(scope));
     charle_buf_printf(&sql, "select count(*) from (select 1 %.*s limit %" PRId64 ") s", CHARLE_FMT(view->from_where), enough);
     const char *text = charle_buf_text(&sql);
-    enum charle_err rc = text ? charle_query(db, text, &key, view->has_key ? 1 : 0, &rows, err)
+    enum charle_err rc = text ? charle_query_number(db, text, &key, view->has_key ? 1 : 0, &count, err)
                               : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
-    if (!rc)
-        rc = charle_rows_next(rows, err);
-    if (!rc)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    charle_rows_close(rows);
     charle_buf_deinit(&sql);
-    *out += value.int8;
+    *out += count;
     return rc;
 }
 

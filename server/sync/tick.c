@@ -119,21 +119,6 @@ struct poll {
     bool is_broken; // a head went back, or changed its past
 };
 
-static enum charle_err read_raise_seq(struct charle_db *db, int64_t *out, struct charle_error *err)
-{
-    struct charle_rows *rows = NULL;
-    struct charle_value value;
-    enum charle_err rc = charle_query(db, "select last_value from charle.raise_seq", NULL, 0, &rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    if (rc == CHARLE_OK)
-        *out = value.int8;
-    charle_rows_close(rows);
-    return rc;
-}
-
 static enum charle_err add_entry(struct poll *poll, struct ch_known *known, int64_t stamp, uint64_t lineage, struct charle_error *err)
 {
     struct ch_tick *tick = &poll->tick;
@@ -482,7 +467,7 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
     struct poll poll = {.ticks = ticks, .db = db, .xmin = ticks->xmin};
     int64_t seq;
     *out_moved = false;
-    enum charle_err rc = read_raise_seq(db, &seq, err);
+    enum charle_err rc = charle_query_number(db, "select last_value from charle.raise_seq", NULL, 0, &seq, err);
     if (rc) {
         ticks->is_known = CH_PLANTED(DELTA_KEPT) && ticks->is_known;
         return rc;
