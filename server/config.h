@@ -1,6 +1,6 @@
 // What an operator can set, from four places. The stronger place wins: flag, environment, charled.conf, default.
 //
-// One table in config.c holds every setting with its flag, its environment variable and its help text, so that the
+// One table (config_option.c) holds every setting with its flag, its environment variable and its help text, so that the
 // three ways to set it and the help cannot drift apart. The address of the database may hold a password: it is read
 // from the environment or a file, never from a flag (every user of the machine can read a command line), and it is
 // never printed.
