@@ -8,10 +8,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "bench/common/bench.h"
+#include "bench/common/callers.h"
 #include "bench_stamps.charle.h"
 #include "bench_stamps.schema.charle.h"
 #include "msg/wire.h"
-#include "rpc/rpc.h"
 #include "server/app.h"
 #include "server/token.h"
 #include "support/scratch.h"
@@ -21,7 +21,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,7 @@
 
 extern char **environ;
 
-enum { CALLERS = 64, OWN_ROWS = 400, SCOPES = 100, RUN_MS = 3000, SETTLE_MS = 700 };
+enum { OWN_ROWS = 400, SCOPES = 100, RUN_MS = 3000, SETTLE_MS = 700 };
 
 struct own {
     char folder[128], address[64], token[CH_TOKEN_SIZE], url[CH_PG_CLUSTER_URL_SIZE];
@@ -40,19 +39,11 @@ struct own {
 };
 
 struct caller {
-    struct own *own;
-    int number;
-    struct charle_channel *channel;
-    struct charle_rpc *rpc;
-    struct charle_buf request;
     int32_t minutes[OWN_ROWS]; // of its rows, as confirmed
     int row;                   // of the call in flight
+    bool has_called;
     unsigned seed;
-    atomic_long done;
-    atomic_int is_running, failed;
 };
-
-static atomic_int must_stop;
 
 int own_serve(int argc, char **argv)
 {
@@ -132,93 +123,30 @@ static void fill(struct own *own)
              "insert into task (id, client_id, assignee_id, title, description, due_on) select 'task' || i, 'c' || i %% %d, 'person' || i %% 40, "
              "'A task with a title of usual length ' || i, repeat('What is to be done here. ', 7), date '2026-01-01' + i %% 700 "
              "from generate_series(0, %d - 1) i; analyze",
-             SCOPES, hash, SCOPES, CALLERS * OWN_ROWS);
+             SCOPES, hash, SCOPES, BENCH_CALLERS * OWN_ROWS);
     run_sql(own->pg, sql);
 }
 
 // --- callers --------------------------------------------------------------------------------------------------------
 
-static void call(struct caller *caller);
-
-static void on_reply(void *ctx, struct charle_rpc *rpc, struct charle_bytes message)
-{
-    (void)ctx;
-    charle_rpc_consumed(rpc, message.len);
-}
-
-static void on_done(void *ctx, struct charle_rpc *rpc, const struct charle_status *status)
-{
-    struct caller *caller = ctx;
-    charle_rpc_release(rpc);
-    if (status->code) {
-        fprintf(stderr, "a call failed: %.*s\n", CHARLE_FMT(status->text));
-        atomic_store(&caller->failed, 1);
-    }
-    caller->minutes[caller->row]++;
-    atomic_fetch_add(&caller->done, 1);
-    if (atomic_load(&must_stop) || status->code)
-        atomic_store(&caller->is_running, 0);
-    else
-        call(caller);
-}
-
-static void call(struct caller *caller)
+// The next minute on one of the caller's own rows; the last call took effect.
+static void next_call(void *ctx, int number_of_caller, struct charle_buf *out)
 {
     char id[32];
-    struct charle_error err = {0};
-    const struct charle_rpc_events events = {.message = on_reply, .done = on_done, .ctx = caller};
+    struct caller *caller = (struct caller *)ctx + number_of_caller;
+    caller->minutes[caller->row] += caller->has_called;
+    caller->has_called = true;
     caller->row = (int)(rand_r(&caller->seed) % OWN_ROWS);
     int32_t minutes = caller->minutes[caller->row];
-    snprintf(id, sizeof(id), "task%d", caller->row * CALLERS + caller->number);
+    snprintf(id, sizeof(id), "task%d", caller->row * BENCH_CALLERS + number_of_caller);
     const struct bench_stamps_task_key key = {.id = charle_str(id)};
     const struct bench_stamps_task_patch set = {.logged_minutes = {minutes + 1, true}}, base = {.logged_minutes = {minutes, true}};
     const struct bench_stamps_task_update request = {.key = &key, .set = &set, .base = &base};
-    charle_buf_reset(&caller->request);
-    charle_message_write(&bench_stamps_task_update_message, &request, &caller->request);
-    if (charle_rpc_start(caller->channel, CHARLE_STR("bench_stamps.TaskService/Update"), charle_buf_bytes(&caller->request), NULL, &events,
-                         &caller->rpc, &err))
-        bench_die("call: %s", err.text);
-}
-
-static long done_by_all(struct caller *callers)
-{
-    long done = 0;
-    for (int i = 0; i < CALLERS; i++) {
-        if (atomic_load(&callers[i].failed))
-            bench_die("calls of the benchmark must not fail");
-        done += atomic_load(&callers[i].done);
-    }
-    return done;
-}
-
-static void start_callers(struct own *own, struct caller *callers)
-{
-    for (int i = 0; i < CALLERS; i++) {
-        struct charle_error err = {0};
-        const struct charle_channel_options options = {.token = own->token};
-        callers[i].own = own;
-        callers[i].number = i;
-        callers[i].seed = (unsigned)i + 1;
-        atomic_store(&callers[i].is_running, 1);
-        if (charle_channel_open(own->address, &options, &callers[i].channel, &err))
-            bench_die("open: %s", err.text);
-        call(&callers[i]);
-    }
-}
-
-static void stop_callers(struct caller *callers)
-{
-    atomic_store(&must_stop, 1);
-    for (int i = 0; i < CALLERS; i++) {
-        while (atomic_load(&callers[i].is_running))
-            poll(NULL, 0, 1);
-        charle_channel_close(callers[i].channel);
-        charle_buf_deinit(&callers[i].request);
-    }
+    charle_message_write(&bench_stamps_task_update_message, &request, out);
 }
 
 // Calls a second with the triggers on or off.
-static double measure(struct own *own, struct caller *callers, int is_stamped)
+static double measure(struct own *own, struct bench_callers *callers, int is_stamped)
 {
     if (is_stamped) // "user" takes no "always"
         run_sql(own->pg, "alter table task enable always trigger charle_log; alter table task enable always trigger charle_raise");
@@ -227,21 +155,22 @@ static double measure(struct own *own, struct caller *callers, int is_stamped)
     run_sql(own->pg, "checkpoint");
     poll(NULL, 0, SETTLE_MS);
     double start = bench_now();
-    long before = done_by_all(callers);
+    long before = bench_callers_done(callers);
     poll(NULL, 0, RUN_MS);
-    return (double)(done_by_all(callers) - before) / (bench_now() - start);
+    return (double)(bench_callers_done(callers) - before) / (bench_now() - start);
 }
 
-static void check_rows(struct own *own, struct caller *callers)
+static void check_rows(struct own *own, struct bench_callers *callers)
 {
-    if (number(own->pg, "select sum(logged_minutes) from task") != (double)done_by_all(callers))
+    if (number(own->pg, "select sum(logged_minutes) from task") != (double)bench_callers_done(callers))
         bench_die("what was confirmed is not what the table says");
 }
 
 void figure_scopes_100_own(struct ch_pg_cluster *cluster)
 {
     static struct own own;
-    static struct caller callers[CALLERS];
+    static struct caller own_callers[BENCH_CALLERS];
+    static struct bench_callers callers = {.method = "bench_stamps.TaskService/Update", .next = next_call, .ctx = own_callers};
     struct bench_samples with = {0}, without = {0}, ratios = {0};
     if (!ch_pg_cluster_database(cluster, "own", own.url))
         bench_die("cannot make a database");
@@ -250,9 +179,12 @@ void figure_scopes_100_own(struct ch_pg_cluster *cluster)
     if (PQstatus(own.pg) != CONNECTION_OK)
         bench_die("%s", PQerrorMessage(own.pg));
     fill(&own);
-    start_callers(&own, callers);
+    for (int i = 0; i < BENCH_CALLERS; i++)
+        own_callers[i].seed = (unsigned)i + 1;
+    bench_callers_open(&callers, own.address, own.token);
+    bench_callers_start(&callers);
     for (int round = -1; round < BENCH_RUNS; round++) { // the first warms up
-        double plain = measure(&own, callers, 0), stamped = measure(&own, callers, 1);
+        double plain = measure(&own, &callers, 0), stamped = measure(&own, &callers, 1);
         bench_say("%s %.0f calls/s without, %.0f with stamps", round < 0 ? "warm-up:" : "run:", plain, stamped);
         if (round < 0)
             continue;
@@ -260,8 +192,8 @@ void figure_scopes_100_own(struct ch_pg_cluster *cluster)
         bench_add(&with, stamped);
         bench_add(&ratios, stamped / plain);
     }
-    stop_callers(callers);
-    check_rows(&own, callers);
+    bench_callers_stop(&callers);
+    check_rows(&own, &callers);
     bench_print(&(struct bench_result){.name = "scopes_100_own", .value = bench_median(&with), .unit = "calls/s",
                                        .against = "same server without triggers", .against_value = bench_median(&without),
                                        .ratio = bench_median(&ratios), .target = 0.7,
