@@ -8,7 +8,7 @@
 #include "charleos.schema.charle.h"
 #include "charleos/core.charle.h"
 #include "db/db.h"
-#include "fault/agency.h"
+#include "fault/bench.h"
 #include "sync/file.h"
 
 #include <fcntl.h>
@@ -22,25 +22,6 @@
 #include <unistd.h>
 
 enum { PIECE = 256 << 10, SETTLE_MS = 60000 };
-
-struct bench {
-    struct rig rig;
-    PGconn *pg;
-    char pia[256], mo[256], portal[256];
-    char task[40], client[40]; // of a task that both see
-};
-
-static void check(bool ok, const char *what)
-{
-    if (!ok)
-        rig_die("%s", what);
-}
-
-static void must(int rc, const struct charle_error *err, const char *what)
-{
-    if (rc)
-        rig_die("%s: %s", what, err->text);
-}
 
 // Bytes that differ from file to file.
 static uint8_t *make_bytes(size_t size, unsigned seed)
@@ -615,63 +596,27 @@ static void test_a_full_disk_is_told(struct bench *bench)
 
 // --- running ------------------------------------------------------------------------------------------------------------
 
-static void find_subject(struct bench *bench)
-{
-    PGresult *result = PQexec(bench->pg, "select id, client_id from task order by id limit 1");
-    check(PQntuples(result) == 1, "no task");
-    snprintf(bench->task, sizeof(bench->task), "%s", PQgetvalue(result, 0, 0));
-    snprintf(bench->client, sizeof(bench->client), "%s", PQgetvalue(result, 0, 1));
-    PQclear(result);
-}
-
-static void login_portal(struct bench *bench)
-{
-    struct charle_error err = {0};
-    struct charle_login_result reply;
-    PGresult *result = PQexec(bench->pg, "select u.email from client_user u join charle.credential c on c.principal_id = u.id and c.principal = 'client_user' order by u.id limit 1");
-    check(PQntuples(result) == 1, "no person of a client");
-    const struct charle_login_options options = {.url = bench->rig.address, .principal = "client_user", .email = PQgetvalue(result, 0, 0), .password = rig_password};
-    must(charle_login(&options, &reply, &err), &err, "login of a client's person");
-    memcpy(bench->portal, reply.token, sizeof(bench->portal));
-    PQclear(result);
-}
-
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*fn)(struct bench *bench);
-    } cases[] = {{"go", test_files_go_before_their_calls_and_can_be_fetched},
-                 {"free", test_calls_that_need_no_file_do_not_wait},
-                 {"rights", test_who_may_not_see_a_row_gets_nothing},
-                 {"wrong", test_wrong_bytes_are_not_taken},
-                 {"cut", test_every_piece_may_be_the_last_for_a_while},
-                 {"cache", test_the_cache_is_bounded},
-                 {"sealed", test_an_encrypted_replica_seals_its_files},
-                 {"gone", test_what_nothing_refers_to_goes},
-                 {"back", test_a_database_that_goes_back_is_given_the_file_again},
-                 {"full", test_a_full_disk_is_told}};
+    static const struct bench_case cases[] = {{"go", test_files_go_before_their_calls_and_can_be_fetched},
+                                              {"free", test_calls_that_need_no_file_do_not_wait},
+                                              {"rights", test_who_may_not_see_a_row_gets_nothing},
+                                              {"wrong", test_wrong_bytes_are_not_taken},
+                                              {"cut", test_every_piece_may_be_the_last_for_a_while},
+                                              {"cache", test_the_cache_is_bounded},
+                                              {"sealed", test_an_encrypted_replica_seals_its_files},
+                                              {"gone", test_what_nothing_refers_to_goes},
+                                              {"back", test_a_database_that_goes_back_is_given_the_file_again},
+                                              {"full", test_a_full_disk_is_told}};
     struct bench bench = {0};
     if (argc == 7 && strcmp(argv[1], "--work") == 0)
         work_until_killed(argv);
     check(sodium_init() >= 0, "sodium");
-    agency_open(&bench.rig, 1, false);
-    bench.pg = rig_psql(&bench.rig);
-    rig_login(&bench.rig, "pia@charleos.test", bench.pia);
-    rig_login(&bench.rig, "mo@charleos.test", bench.mo);
-    login_portal(&bench);
-    find_subject(&bench);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
-            continue;
-        printf("%s\n", cases[i].name);
-        fflush(stdout);
-        cases[i].fn(&bench);
-    }
+    bench_open(&bench);
+    bench_run(&bench, cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
     if (argc == 1 || strcmp(argv[1], "kill") == 0)
         test_kills_lose_nothing(&bench, argv[0]);
     printf("files: all cases hold\n");
-    PQfinish(bench.pg);
-    rig_close(&bench.rig);
+    bench_close(&bench);
     return 0;
 }

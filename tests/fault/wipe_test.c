@@ -5,7 +5,7 @@
 #include "charle/devices.charle.h"
 #include "charleos.schema.charle.h"
 #include "db/db.h"
-#include "fault/agency.h"
+#include "fault/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,24 +14,6 @@
 #include <unistd.h>
 
 enum { SETTLE_MS = 60000, WIPE_MS = 5000 };
-
-struct bench {
-    struct rig rig;
-    PGconn *pg;
-    char pia[256], mo[256];
-};
-
-static void check(bool ok, const char *what)
-{
-    if (!ok)
-        rig_die("%s", what);
-}
-
-static void must(int rc, const struct charle_error *err, const char *what)
-{
-    if (rc)
-        rig_die("%s: %s", what, err->text);
-}
 
 static struct charle_client *open_ready(struct bench *bench, const char *name, const char *token, char device[32])
 {
@@ -197,28 +179,15 @@ static void test_nobody_else_may_order_or_report(struct bench *bench)
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*fn)(struct bench *bench);
-    } cases[] = {{"live", test_a_live_laptop_is_wiped_at_once},
-                 {"away", test_a_laptop_that_was_away_is_wiped_at_contact},
-                 {"push", test_calls_may_be_sent_first},
-                 {"revoked", test_a_revoked_session_does_not_hide_the_order},
-                 {"others", test_nobody_else_may_order_or_report}};
+    static const struct bench_case cases[] = {{"live", test_a_live_laptop_is_wiped_at_once},
+                                              {"away", test_a_laptop_that_was_away_is_wiped_at_contact},
+                                              {"push", test_calls_may_be_sent_first},
+                                              {"revoked", test_a_revoked_session_does_not_hide_the_order},
+                                              {"others", test_nobody_else_may_order_or_report}};
     struct bench bench = {0};
-    agency_open(&bench.rig, 1, false);
-    bench.pg = rig_psql(&bench.rig);
-    rig_login(&bench.rig, "pia@charleos.test", bench.pia);
-    rig_login(&bench.rig, "mo@charleos.test", bench.mo);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
-            continue;
-        printf("%s\n", cases[i].name);
-        fflush(stdout);
-        cases[i].fn(&bench);
-    }
+    bench_open(&bench);
+    bench_run(&bench, cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
     printf("wipe: all cases hold\n");
-    PQfinish(bench.pg);
-    rig_close(&bench.rig);
+    bench_close(&bench);
     return 0;
 }
