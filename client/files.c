@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { PIECES_BETWEEN_CHECKPOINTS = 16, PIECE_BITS = 20 };
+enum { PIECES_BETWEEN_CHECKPOINTS = 16 };
 
 static const char tables[] =
     "pragma page_size = 8192; pragma auto_vacuum = incremental; pragma journal_mode = wal; begin immediate;" // the size of sealed pages, first
@@ -25,7 +25,7 @@ int64_t ch_files_now_us(const struct ch_files *files)
 
 int64_t ch_files_piece_id(int64_t file, int64_t at)
 {
-    return (file << PIECE_BITS) + at / CH_FILE_PIECE_SIZE;
+    return (file << CH_FILES_PIECE_BITS) + at / CH_FILE_PIECE_SIZE;
 }
 
 // --- the store ----------------------------------------------------------------------------------------------------------
@@ -71,6 +71,7 @@ static enum charle_err connect_store(struct ch_files *files, const char *vfs, bo
     if (rc)
         return rc;
     files->sql.db = ch_sqlite_handle(files->db);
+    files->vfs = vfs;
     sqlite3_db_config(files->sql.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return CHARLE_OK;
 }
@@ -228,6 +229,16 @@ enum charle_err ch_files_find(struct ch_files *files, const char *name, struct c
         rc = ch_files_get(files, name, out, err);
     pthread_mutex_unlock(&files->mutex);
     return rc;
+}
+
+enum charle_err ch_files_open_reader(struct ch_files *files, struct charle_db **out, const char **out_vfs, struct charle_error *err)
+{
+    struct ch_sqlite_options options = {.must_exist = true, .is_read_only = true, .is_secondary = true, .busy_timeout_ms = CH_REPLICA_BUSY_MS};
+    pthread_mutex_lock(&files->mutex);
+    enum charle_err rc = need(files, false, err);
+    options.vfs = *out_vfs = files->vfs;
+    pthread_mutex_unlock(&files->mutex);
+    return rc ? rc : ch_sqlite_open(files->path, &options, out, err);
 }
 
 // One row of a list; DONE without one, and without a store.

@@ -22,6 +22,9 @@
 struct ch_replica;
 struct charle_client_key; // charle/charle.h
 
+// Piece n of a file has the id (file << bits) + n.
+#define CH_FILES_PIECE_BITS 20
+
 enum ch_file_state { CH_FILE_STORING = 1, CH_FILE_WHOLE = 2, CH_FILE_FETCHING = 3 };
 
 struct ch_files {
@@ -30,6 +33,7 @@ struct ch_files {
     struct charle_db *db;      // NULL: not open
     struct ch_lite sql;
     struct ch_cipher *cipher;  // when it lies under another key than the replica; NULL: the replica's
+    const char *vfs;           // of the open store
     char *path;
     int pieces_in_log;         // since the last checkpoint
     int64_t seen_version;
@@ -76,6 +80,10 @@ CHARLE_MUST_CHECK enum charle_err ch_files_next(struct ch_files *files, int64_t 
 // Bytes of a file that are here, from `at` on; 0 at its end.
 CHARLE_MUST_CHECK enum charle_err ch_files_read(struct ch_files *files, const struct ch_file *file, int64_t at, void *out, size_t size,
                                                 size_t *out_size, struct charle_error *err);
+
+// Another connection, to copy the store as of one moment; on `out_vfs`, a name that lives as long as `files`. NOT_FOUND: there is no store.
+CHARLE_MUST_CHECK enum charle_err ch_files_open_reader(struct ch_files *files, struct charle_db **out, const char **out_vfs,
+                                                       struct charle_error *err);
 
 // --- wishes -------------------------------------------------------------------------------------------------------------
 

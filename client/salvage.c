@@ -5,11 +5,14 @@
 // replica it first finds out which of its calls the server has had (meta "is_copy"), so that none is run twice.
 //
 // The damaged file is opened for reading only. A row that cannot be read is skipped, one number after the other, until one can be read again.
+// Files that were never sent are taken out of its store likewise; one whose bytes do not have its name any more is skipped.
 #include "client/edge.h"
 
 #include "db/sqlite/cipher.h"
 #include "db/sqlite/sqlite.h"
 
+#include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,13 +29,15 @@ struct rescue {
 
 // --- the damaged file -----------------------------------------------------------------------------------------------------
 
-static enum charle_err open_damaged(struct rescue *r, const struct charle_client_key *key, struct charle_error *err)
+// `path` is the replica's or that of its store of files.
+static enum charle_err open_damaged(const struct rescue *r, const char *path, const struct charle_client_key *key, struct ch_cipher **out_cipher,
+                                    sqlite3 **out, struct charle_error *err)
 {
     struct ch_file_look look;
     uint8_t data_key[CH_CIPHER_KEY_SIZE];
-    if (access(r->file, R_OK))
-        return charle_fail(err, CHARLE_NOT_FOUND, "%s is not there, or may not be read", r->file);
-    enum charle_err rc = ch_file_look(r->file, NULL, &look, err);
+    if (access(path, R_OK))
+        return charle_fail(err, CHARLE_NOT_FOUND, "%s is not there, or may not be read", path);
+    enum charle_err rc = ch_file_look(path, NULL, &look, err);
     bool is_encrypted = !rc && ch_key_exists(r->file) && look.kind != CH_FILE_PLAIN;
     if (is_encrypted && !key)
         return charle_fail(err, CHARLE_PERMISSION_DENIED, "%s is encrypted: give its passphrase or key", r->file);
@@ -41,14 +46,14 @@ static enum charle_err open_damaged(struct rescue *r, const struct charle_client
     if (rc == CHARLE_DATA_LOSS && is_encrypted) // the mark itself may be what is damaged
         rc = ch_key_open(r->file, key, NULL, data_key, err);
     if (!rc && is_encrypted)
-        rc = ch_cipher_open(data_key, NULL, CH_REPLICA_PAGE_SIZE, &r->cipher, err);
+        rc = ch_cipher_open(data_key, NULL, CH_REPLICA_PAGE_SIZE, out_cipher, err);
     if (!rc && is_encrypted)
-        ch_cipher_forgive(r->cipher);
+        ch_cipher_forgive(*out_cipher);
     explicit_bzero(data_key, sizeof(data_key));
     if (rc)
         return rc;
-    int code = sqlite3_open_v2(r->file, &r->from, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, r->cipher ? ch_cipher_vfs(r->cipher) : NULL);
-    return code ? ch_sqlite_fail(r->from, code, "opening the damaged replica", err) : CHARLE_OK;
+    int code = sqlite3_open_v2(path, out, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, *out_cipher ? ch_cipher_vfs(*out_cipher) : NULL);
+    return code ? ch_sqlite_fail(*out, code, "opening the damaged replica", err) : CHARLE_OK;
 }
 
 // The highest number there ever was; 0: that cannot be read either.
@@ -199,6 +204,77 @@ static enum charle_err fill(struct rescue *r, struct ch_replica *replica, struct
     return ch_replica_end(replica, rc, err);
 }
 
+// --- files ----------------------------------------------------------------------------------------------------------------
+
+// CONFLICT: not all of its bytes can be read.
+static enum charle_err keep_pieces(sqlite3 *from, int64_t id, const char *name, struct ch_file_adding *adding, struct charle_error *err)
+{
+    static const char sql[] = "select data from charle_piece where id >= ?1 and id < ?2 order by id";
+    crypto_generichash_state hash;
+    uint8_t digest[CH_FILE_HASH_SIZE];
+    char found[CH_FILE_NAME_LEN + 1];
+    struct ch_file added;
+    sqlite3_stmt *row = NULL;
+    enum charle_err rc = CHARLE_OK;
+    crypto_generichash_init(&hash, NULL, 0, sizeof(digest));
+    int code = sqlite3_prepare_v2(from, sql, -1, &row, NULL);
+    if (!code) {
+        sqlite3_bind_int64(row, 1, id << CH_FILES_PIECE_BITS);
+        sqlite3_bind_int64(row, 2, (id + 1) << CH_FILES_PIECE_BITS);
+        while (!rc && (code = sqlite3_step(row)) == SQLITE_ROW) {
+            struct charle_bytes piece = charle_bytes(sqlite3_column_blob(row, 0), (size_t)sqlite3_column_bytes(row, 0));
+            crypto_generichash_update(&hash, piece.ptr, piece.len);
+            if (adding->size % CH_FILE_PIECE_SIZE || piece.len > CH_FILE_PIECE_SIZE) // a whole store has no such pieces
+                break;
+            rc = ch_files_append(adding, piece, err);
+        }
+    }
+    sqlite3_finalize(row);
+    crypto_generichash_final(&hash, digest, sizeof(digest));
+    ch_file_name_write(digest, found);
+    if (!rc && strcmp(found, name) != 0)
+        return charle_fail(err, CHARLE_CONFLICT, "the file %.12s… cannot be read whole", name);
+    return rc ? rc : ch_files_finish(adding, name, &added, err);
+}
+
+static enum charle_err keep_file(struct rescue *r, sqlite3 *from, sqlite3_stmt *row, struct ch_files *to, struct charle_error *err)
+{
+    struct ch_file_adding adding;
+    enum charle_err rc = ch_files_add(to, (const char *)sqlite3_column_text(row, 2), &adding, err);
+    if (rc)
+        return rc;
+    rc = keep_pieces(from, sqlite3_column_int64(row, 0), (const char *)sqlite3_column_text(row, 1), &adding, err);
+    if (rc)
+        ch_files_give_up(&adding);
+    r->report.files += rc == CHARLE_OK;
+    r->report.files_skipped += rc == CHARLE_CONFLICT;
+    return rc == CHARLE_CONFLICT ? CHARLE_OK : rc;
+}
+
+// A store that cannot be opened or listed is lost: calls that need its files say so when they are sent.
+static enum charle_err keep_files(struct rescue *r, const struct charle_client_key *key, struct ch_files *to, struct charle_error *err)
+{
+    static const char sql[] = "select id, hash, media_type from charle_file not indexed where state = 2 and sent_at = 0 and hash is not null";
+    char path[PATH_MAX];
+    struct ch_cipher *cipher = NULL;
+    sqlite3 *from = NULL;
+    sqlite3_stmt *row = NULL;
+    enum charle_err rc = CHARLE_OK;
+    if (!ch_path_beside(r->file, ".files", path, sizeof(path)) || access(path, F_OK))
+        return CHARLE_OK;
+    if (open_damaged(r, path, key, &cipher, &from, NULL) || sqlite3_prepare_v2(from, sql, -1, &row, NULL)) {
+        r->report.files_skipped = -1;
+    } else {
+        int code;
+        while (!rc && (code = sqlite3_step(row)) == SQLITE_ROW)
+            rc = keep_file(r, from, row, to, err);
+    }
+    sqlite3_finalize(row);
+    sqlite3_close(from);
+    ch_cipher_close(cipher);
+    return rc;
+}
+
 int charle_replica_rescue(const char *damaged, const struct charle_client_options *options, struct charle_rescue_report *out,
                           struct charle_error *err)
 {
@@ -209,11 +285,13 @@ int charle_replica_rescue(const char *damaged, const struct charle_client_option
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a rescue needs the damaged replica, and options with the new replica's path and schema");
     if (access(options->file, F_OK) == 0)
         return charle_fail(err, CHARLE_ALREADY_EXISTS, "%s exists; rescue under another name", options->file);
-    int rc = (int)open_damaged(&r, options->key, err);
+    int rc = (int)open_damaged(&r, damaged, options->key, &r.cipher, &r.from, err);
     if (!rc)
         rc = charle_client_open(options, &client, err);
     if (!rc)
         rc = (int)fill(&r, &client->replica, err);
+    if (!rc)
+        rc = (int)keep_files(&r, options->key, client->replica.files, err);
     charle_client_close(client);
     sqlite3_close(r.from);
     ch_cipher_close(r.cipher);

@@ -41,14 +41,19 @@ static int rescue(struct cli *cli, const char *file, const struct charle_client_
 {
     struct charle_error err = {0};
     struct charle_rescue_report report;
+    char files_skipped[24];
     if (charle_replica_rescue(file, options, &report, &err))
         return cli_fail(cli, &err);
+    snprintf(files_skipped, sizeof(files_skipped), report.files_skipped < 0 ? "all" : "%lld", (long long)report.files_skipped);
     if (cli->json)
-        printf("{\"calls\":%lld,\"calls_skipped\":%lld,\"verdicts\":%lld,\"has_identity\":%s}\n", (long long)report.calls,
-               (long long)report.calls_skipped, (long long)report.verdicts, report.has_identity ? "true" : "false");
+        printf("{\"calls\":%lld,\"calls_skipped\":%lld,\"verdicts\":%lld,\"files\":%lld,\"files_skipped\":%lld,\"has_identity\":%s}\n",
+               (long long)report.calls, (long long)report.calls_skipped, (long long)report.verdicts, (long long)report.files,
+               (long long)report.files_skipped, report.has_identity ? "true" : "false");
     else
-        printf("Rescued %lld unsent calls and %lld verdicts into %s; %lld calls could not be read. Rows come with the next sync.\n",
-               (long long)report.calls, (long long)report.verdicts, options->file, (long long)report.calls_skipped);
+        printf("Rescued %lld unsent calls, %lld unsent files and %lld verdicts into %s; %lld calls and %s files could not be read.\n"
+               "Rows come with the next sync.\n",
+               (long long)report.calls, (long long)report.files, (long long)report.verdicts, options->file, (long long)report.calls_skipped,
+               files_skipped);
     return CLI_OK;
 }
 
@@ -69,8 +74,8 @@ const struct cli_command cmd_export = {
     .name = "export",
     .arguments = "FILE",
     .summary = "write the replica into one file to take elsewhere",
-    .help = "Writes the replica as of this moment into one file, with its unsent calls; reading and calling go on. `charle import` on another\n"
-            "laptop makes a replica of it. An encrypted replica stays encrypted; another one is readable to whoever has the file.\n\n"
+    .help = "Writes the replica as of this moment into one file, with its unsent calls and attachments; reading and calling go on. `charle import`\n"
+            "on another laptop makes a replica of it. An encrypted replica stays encrypted; another one is readable to whoever has the file.\n\n"
             "Examples:\n"
             "  charle export /media/stick/pia.charle",
     .run = run_export,

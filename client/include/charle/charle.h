@@ -126,8 +126,8 @@ CHARLE_MUST_CHECK int charle_replica_rekey(const char *file, const struct charle
 // Errors: BUSY while any program has it open, and those of charle_client_open.
 CHARLE_MUST_CHECK int charle_replica_encrypt(const char *file, const struct charle_client_key *key, struct charle_error *err);
 
-// Writes the replica into one file to take elsewhere: its rows as of one moment, its unsent calls, its key file when it is encrypted (sealed as it
-// is). The file is complete or not there, and carries a hash. Mode 0600: it is as secret as the replica. Reading and calling go on.
+// Writes the replica into one file to take elsewhere: its rows as of one moment, its unsent calls, its attachments, its key file when it is
+// encrypted (sealed as it is). The file is complete or not there, and carries a hash. Mode 0600: it is as secret as the replica. Reading and calling go on.
 // Errors: ALREADY_EXISTS, IO, DISK_FULL (a second copy and the file itself need room), NO_MEMORY.
 CHARLE_MUST_CHECK int charle_client_export(struct charle_client *client, const char *file, struct charle_error *err);
 
@@ -141,10 +141,12 @@ struct charle_rescue_report {
     int64_t calls;          // that were not confirmed and are kept
     int64_t calls_skipped;  // numbers of calls that could not be read; some of them were never given
     int64_t verdicts;       // kept in the inbox
+    int64_t files;          // attachments that were not sent and are kept
+    int64_t files_skipped;  // that could not be read whole; -1: nobody can say how many there were
     bool has_identity;      // calls keep their numbers, so that none is run twice; otherwise one that was on its way may be
 };
 
-// Takes what was not sent out of a damaged replica into a new one at options->file, which must not exist; options as for charle_client_open, with
+// Takes what was not sent, calls and attachments, out of a damaged replica into a new one at options->file, which must not exist; options as for charle_client_open, with
 // the damaged one's key. The damaged file is only read. Rows come again with the first copy, on which the calls then run.
 // Errors: DATA_LOSS (nothing can be read), NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, IO, DISK_FULL.
 CHARLE_MUST_CHECK int charle_replica_rescue(const char *damaged, const struct charle_client_options *options,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 #include <sqlite3.h>
 
 static void must(int rc, const struct charle_error *err)
@@ -256,6 +257,111 @@ static void export_is_one_moment(void **state)
     charle_client_close(client);
 }
 
+// --- attachments ----------------------------------------------------------------------------------------------------------
+
+enum { FILE_SIZE = 700000 }; // three pieces
+
+static void fill_bytes(uint8_t bytes[FILE_SIZE], uint8_t seed)
+{
+    for (size_t i = 0; i < FILE_SIZE; i++)
+        bytes[i] = (uint8_t)(i * 31 + i / 251 + seed);
+}
+
+static struct charle_attachment_ref put_file(struct charle_client *client, uint8_t seed)
+{
+    struct charle_error err = {0};
+    struct charle_attachment_ref ref;
+    uint8_t *bytes = malloc(FILE_SIZE);
+    fill_bytes(bytes, seed);
+    const struct charle_attachment_source source = {.bytes = bytes, .size = FILE_SIZE, .media_type = "image/png"};
+    must(charle_attachment_put(client, &source, &ref, &err), &err);
+    free(bytes);
+    return ref;
+}
+
+static void must_have_file(struct charle_client *client, const char *hash, uint8_t seed)
+{
+    struct charle_error err = {0};
+    struct charle_attachment_ref ref;
+    const struct charle_attachment_options here = {.is_local = true};
+    uint8_t *expected = malloc(FILE_SIZE), *got = malloc(FILE_SIZE + 1);
+    int fd = -1;
+    must(charle_attachment_get(client, hash, &here, &ref, &fd, &err), &err);
+    fill_bytes(expected, seed);
+    assert_int_equal(pread(fd, got, FILE_SIZE + 1, 0), FILE_SIZE);
+    assert_memory_equal(got, expected, FILE_SIZE);
+    assert_string_equal(ref.media_type, "image/png");
+    close(fd);
+    free(expected);
+    free(got);
+}
+
+static bool count_unsent(void *ctx, const struct charle_attachment_entry *entry)
+{
+    *(int *)ctx += entry->state == CHARLE_ATTACHMENT_UNSENT;
+    return true;
+}
+
+static int unsent_files(struct charle_client *client)
+{
+    struct charle_error err = {0};
+    int count = 0;
+    must(charle_attachments(client, count_unsent, &count, &err), &err);
+    return count;
+}
+
+static void attachments_are_taken_along(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    const struct charle_client_key key = {.passphrase = "a long enough passphrase"};
+    for (int is_encrypted = 0; is_encrypted < 2; is_encrypted++) {
+        struct charle_error err = {0};
+        struct charle_client *client = NULL;
+        struct charle_client_options options = options_for(f, f->file);
+        options.key = is_encrypted ? &key : NULL;
+        must(charle_client_open(&options, &client, &err), &err);
+        struct charle_attachment_ref one = put_file(client, 1), two = put_file(client, 2);
+        must(charle_client_export(client, place.export_file, &err), &err);
+        charle_client_close(client);
+        must(charle_replica_wipe(f->file, &err), &err);
+        options.file = place.other;
+        must(charle_replica_import(place.export_file, &options, &err), &err);
+        must(charle_client_open(&options, &client, &err), &err);
+        must_have_file(client, one.hash, 1);
+        must_have_file(client, two.hash, 2);
+        assert_int_equal(unsent_files(client), 2);
+        charle_client_close(client);
+        must(charle_replica_wipe(place.other, &err), &err);
+        assert_int_equal(unlink(place.export_file), 0);
+    }
+}
+
+// What programs before attachments wrote: two sizes in the header, and no store.
+static void exports_of_the_first_form_are_read(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct stat info;
+    struct charle_client *client = export_with_calls(f, &place);
+    charle_client_close(client);
+    assert_int_equal(stat(place.export_file, &info), 0);
+    size_t size = (size_t)info.st_size;
+    uint8_t *bytes = malloc(size);
+    int fd = open(place.export_file, O_RDWR);
+    assert_int_equal(read(fd, bytes, size), size);
+    bytes[7] = '1';
+    memmove(bytes + 24, bytes + 32, size - 32);
+    crypto_generichash(bytes + size - 8 - 32, 32, bytes, size - 8 - 32, NULL, 0);
+    assert_int_equal(pwrite(fd, bytes, size - 8, 0), size - 8);
+    assert_int_equal(ftruncate(fd, (off_t)size - 8), 0);
+    close(fd);
+    free(bytes);
+    client = import(f, &place);
+    assert_int_equal(status_of(client).pending_calls, 2);
+    charle_client_close(client);
+}
+
 // --- rescue ---------------------------------------------------------------------------------------------------------------
 
 // Writes nonsense over `count` pages of a table, from the first-th one of them.
@@ -337,6 +443,51 @@ static void damaged_calls_are_skipped_and_counted(void **state)
     charle_client_close(client);
 }
 
+static void unsent_files_are_rescued(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    char store[220];
+    const struct charle_client_key key = {.passphrase = "a long enough passphrase"};
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    struct charle_attachment_ref one = put_file(client, 1), two = put_file(client, 2);
+    must_title(f, client, "n0001", "Only here");
+    charle_client_close(client);
+    snprintf(store, sizeof(store), "%s.files", f->file);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(store, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "update charle_piece set data = zeroblob(262144) where id = (2 << 20) + 1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    struct charle_client_options options = options_for(f, place.other);
+    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    assert_int_equal(report.calls, 1);
+    assert_int_equal(report.files, 1);
+    assert_int_equal(report.files_skipped, 1);
+    client = open_at(f, place.other);
+    must_have_file(client, one.hash, 1);
+    const struct charle_attachment_options here = {.is_local = true};
+    int fd = -1;
+    assert_int_equal(charle_attachment_get(client, two.hash, &here, NULL, &fd, &err), CHARLE_NOT_FOUND);
+    assert_int_equal(unsent_files(client), 1);
+    charle_client_close(client);
+    // Out of an encrypted one.
+    must(charle_replica_encrypt(place.other, &key, &err), &err);
+    char third[220];
+    snprintf(third, sizeof(third), "%s/third.db", f->folder);
+    const char *damaged = place.other;
+    options.file = third;
+    options.key = &key;
+    must(charle_replica_rescue(damaged, &options, &report, &err), &err);
+    assert_int_equal(report.files, 1);
+    assert_int_equal(report.files_skipped, 0);
+    must(charle_client_open(&options, &client, &err), &err);
+    must_have_file(client, one.hash, 1);
+    charle_client_close(client);
+}
+
 static void hopeless_files_are_told_so(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +513,7 @@ int main(void)
         CASE(copy_keeps_rows_and_unsent_calls),  CASE(original_may_send_first), CASE(damaged_exports_are_refused),
         CASE(existing_files_are_kept),           CASE(encrypted_replica_stays_encrypted), CASE(export_is_one_moment),
         CASE(unsent_calls_are_rescued),          CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
+        CASE(attachments_are_taken_along),       CASE(exports_of_the_first_form_are_read), CASE(unsent_files_are_rescued),
     };
 #undef CASE
     cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
