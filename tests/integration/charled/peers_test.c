@@ -313,6 +313,43 @@ static void a_server_that_comes_back_is_heard_again(void **state)
     wait_hints(at_second, before + 1);
 }
 
+// Both show a certificate of one authority; here each other's is their own.
+static void hints_go_through_tls(void **state)
+{
+    (void)state;
+    char certificate[220], key[220], ca[220], address[120], peer[160], command[900];
+    struct server third, fourth;
+    snprintf(certificate, sizeof(certificate), "--tls-cert=%s.pem", first.log);
+    snprintf(key, sizeof(key), "--tls-key=%s.key", first.log);
+    snprintf(ca, sizeof(ca), "--hints-ca=%s.pem", first.log);
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout %s.key -out %s.pem "
+             "2>/dev/null",
+             first.log, first.log);
+    assert_int_equal(system(command), 0);
+    server_init(&third);
+    server_init(&fourth);
+    server_start(&third, database_url, (const char *const[]){"--hints-listen=tls+tcp://127.0.0.1:0", secret_flag, certificate, key, ca, NULL});
+    server_wait_ready(&third);
+    find_bus(&third, address, sizeof(address));
+    assert_memory_equal(address, "tls+tcp://127.0.0.1:", 20);
+    snprintf(peer, sizeof(peer), "--peer=tls+tcp://localhost:%s", address + 20); // the name that the certificate has
+    server_start(&fourth, database_url, (const char *const[]){peer, secret_flag, certificate, key, ca, NULL});
+    server_wait_ready(&fourth);
+    struct charle_client *at_third = office_replica(&third, "third", token), *at_fourth = office_replica(&fourth, "fourth", token);
+    wait_peers(at_fourth, 1);
+    uint64_t before = wait_hints(at_fourth, 0);
+    office_call(at_third, "charleos.DepartmentService/Update", "{\"key\": {\"id\": \"d1\"}, \"set\": {\"name\": \"told under seal\"}}", &arena);
+    office_wait(at_fourth, lead_sql, "told under seal");
+    wait_hints(at_fourth, before + 1);
+    charle_client_close(at_fourth);
+    charle_client_close(at_third);
+    server_remove(&fourth);
+    server_remove(&third);
+    unlink(certificate + strlen("--tls-cert="));
+    unlink(key + strlen("--tls-key="));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +362,7 @@ int main(void)
         cmocka_unit_test(rude_strangers_do_not_stop_the_bus),
         cmocka_unit_test(strangers_who_say_nothing_are_shown_out),
         cmocka_unit_test(a_server_that_comes_back_is_heard_again),
+        cmocka_unit_test(hints_go_through_tls),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }
