@@ -208,7 +208,7 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
     struct ch_lane *lane = lane_of(engine, call->route->kind);
     if (is_for_folding(call)) {
         if (!ch_fold_push(engine->fold, call, call->received_us))
-            refuse_full(call, ch_fold_waiting(engine->fold) + ch_lane_waiting(lane));
+            refuse_full(call, ch_fold_figures(engine->fold).waiting + ch_lane_waiting(lane));
     } else if (!ch_lane_push(lane, call)) {
         refuse_full(call, ch_lane_waiting(lane));
     }

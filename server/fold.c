@@ -22,6 +22,7 @@ struct ch_fold {
     uint32_t running;         // that count
     struct ch_fold_run *runs; // all of them
     uint32_t limit, clean;    // transactions at a time; how many met nobody since it changed
+    uint64_t shared, calls;   // transactions of several items, and those items
 };
 
 enum charle_err ch_fold_new(const struct ch_fold_options *options, struct ch_fold **out, struct charle_error *err)
@@ -139,6 +140,8 @@ bool ch_fold_done(struct ch_fold *fold, struct ch_fold_run *run, const struct ch
     pthread_mutex_lock(&fold->mutex);
     remove_run(fold, run);
     learn(fold, report);
+    fold->shared += report->shared;
+    fold->calls += report->shared_calls;
     bool is_taken_care_of = ask_if_needed(fold, now_us);
     pthread_mutex_unlock(&fold->mutex);
     return !is_taken_care_of;
@@ -151,20 +154,12 @@ void ch_fold_poke(struct ch_fold *fold, int64_t now_us)
     pthread_mutex_unlock(&fold->mutex);
 }
 
-uint32_t ch_fold_waiting(struct ch_fold *fold)
+struct ch_fold_figures ch_fold_figures(struct ch_fold *fold)
 {
     pthread_mutex_lock(&fold->mutex);
-    uint32_t count = fold->count;
+    const struct ch_fold_figures figures = {fold->count, fold->limit, fold->shared, fold->calls};
     pthread_mutex_unlock(&fold->mutex);
-    return count;
-}
-
-uint32_t ch_fold_transactions(struct ch_fold *fold)
-{
-    pthread_mutex_lock(&fold->mutex);
-    uint32_t limit = fold->limit;
-    pthread_mutex_unlock(&fold->mutex);
-    return limit;
+    return figures;
 }
 
 // --- which methods fold -----------------------------------------------------------------------------------------------

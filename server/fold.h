@@ -56,12 +56,13 @@ struct ch_fold_run {
 // The items to run now, at most CH_FOLD_CALLS_MAX. None: somebody else had them, and the turn is over; there is no done then.
 size_t ch_fold_take(struct ch_fold *fold, struct ch_fold_run *run, void *out[CH_FOLD_CALLS_MAX], int64_t now_us);
 
-// What a transaction met.
+// What a turn's transaction met, the largest one when it had several.
 struct ch_fold_report {
     size_t count;       // items it ran together; one says nothing
     int64_t total_us;   // from begin to commit
     int64_t waited_us;  // of these for heads that others held
     bool has_clashed;   // it met rows that others held for long, or was a deadlock's victim
+    uint32_t shared, shared_calls; // of all transactions of the turn: those of several items, and these items
 };
 // True: items wait and no thread could be asked; the caller must take another turn itself.
 CHARLE_MUST_CHECK bool ch_fold_done(struct ch_fold *fold, struct ch_fold_run *run, const struct ch_fold_report *report,
@@ -70,8 +71,12 @@ CHARLE_MUST_CHECK bool ch_fold_done(struct ch_fold *fold, struct ch_fold_run *ru
 // To be called every so often: asks for a thread when items wait behind a run that lasts too long.
 void ch_fold_poke(struct ch_fold *fold, int64_t now_us);
 
-uint32_t ch_fold_waiting(struct ch_fold *fold);      // items in the queue
-uint32_t ch_fold_transactions(struct ch_fold *fold); // that may run at a time now
+struct ch_fold_figures {
+    uint32_t waiting;       // items in the queue
+    uint32_t transactions;  // that may run at a time now
+    uint64_t shared, calls; // since the start: transactions that several items shared, and those items
+};
+struct ch_fold_figures ch_fold_figures(struct ch_fold *fold);
 
 // --- which methods fold -----------------------------------------------------------------------------------------------
 

@@ -201,6 +201,15 @@ static void fail_all(void *const *calls, size_t count, enum charle_err rc, const
         ch_call_finish(calls[i], rc, err, (struct charle_bytes){0});
 }
 
+static void note_transaction(struct ch_fold_report *turn, const struct ch_fold_report *transaction)
+{
+    uint32_t shared = turn->shared, calls = turn->shared_calls;
+    if (transaction->count > turn->count)
+        *turn = *transaction;
+    turn->shared = shared + (transaction->count > 1);
+    turn->shared_calls = calls + (transaction->count > 1 ? (uint32_t)transaction->count : 0);
+}
+
 // Runs the calls, and answers all but those it leaves in `calls`: they run alone. Returns their number.
 static size_t run_folded(struct ch_engine *engine, struct ch_worker *worker, void **calls, size_t count, struct ch_fold_report *out_report)
 {
@@ -215,8 +224,7 @@ static size_t run_folded(struct ch_engine *engine, struct ch_worker *worker, voi
     take_in(&fold, calls, count);
     while (fold.count && ch_pg_is_alive(fold.db)) {
         run_transaction(&fold);
-        if (fold.report.count > out_report->count)
-            *out_report = fold.report;
+        note_transaction(out_report, &fold.report);
         alone += answer(&fold, calls + alone);
     }
     for (size_t i = 0; i < fold.count; i++)

@@ -210,11 +210,14 @@ enum charle_err ch_overview(struct charle_context *context, const void *request_
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "limit must be 1 to %d", LIMIT_MAX);
     if (request->limit.has)
         view.limit = request->limit.value;
+    const struct ch_fold_figures folds = ch_fold_figures(engine->fold);
     *view.reply = (struct charle_server_reply){
         .version = CHARLE_STR(CH_SERVER_VERSION),
         .uptime_us = ch_clock_mono_us() - engine->options.start_us,
         .connections = (uint32_t)charle_rpc_server_connections(engine->rpc),
         .live_streams = atomic_load(&engine->figures.live_streams),
+        .fold_transactions = {folds.shared, true},
+        .folded_calls = {folds.calls, true},
     };
     rc = add_clients(&view, err);
     if (rc == CHARLE_OK)

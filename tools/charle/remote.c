@@ -101,12 +101,20 @@ static void print_hot(const struct charle_server_reply *reply)
         printf("  %-40s %llu\n", plain(hot[i]->scope, scope), (unsigned long long)hot[i]->raises);
 }
 
+static void print_folds(const struct charle_server_reply *reply)
+{
+    if (reply->fold_transactions.value)
+        printf("Folding     %llu calls in %llu transactions since the start\n", (unsigned long long)reply->folded_calls.value,
+               (unsigned long long)reply->fold_transactions.value);
+}
+
 static void print_text(const struct charle_server_reply *reply)
 {
     char first[32], second[32];
     printf("Server      version %.*s, up for %s\n", CHARLE_FMT(reply->version), span(reply->uptime_us, first));
     print_clients(reply);
     print_hot(reply);
+    print_folds(reply);
     print_standbys(reply);
     print_peers(reply);
     printf("Ring        %llu ticks, %s of %s\n", (unsigned long long)reply->ring_ticks, size(reply->ring_bytes, first), size(reply->ring_bytes_max, second));

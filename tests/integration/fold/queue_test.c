@@ -77,7 +77,7 @@ static void transactions_that_wait_for_each_other_become_fewer(void **state)
         assert_int_equal(take(&probe, &run, 0), 1);
         finish(&probe, &run, &waited);
     }
-    assert_int_equal(ch_fold_transactions(probe.fold), 1);
+    assert_int_equal(ch_fold_figures(probe.fold).transactions, 1);
     push(&probe, 100);
     assert_int_equal(take(&probe, &run, 0), CH_FOLD_CALLS_MAX); // as many as fit
     finish(&probe, &run, &clean);
@@ -88,13 +88,18 @@ static void transactions_that_wait_for_each_other_become_fewer(void **state)
         assert_int_equal(take(&probe, &run, 0), 1);
         finish(&probe, &run, &clean);
     }
-    assert_int_equal(ch_fold_transactions(probe.fold), 8);
+    assert_int_equal(ch_fold_figures(probe.fold).transactions, 8);
     push(&probe, 80);
     assert_int_equal(take(&probe, &run, 0), 10); // equal shares
     finish(&probe, &run, &single);
-    assert_int_equal(ch_fold_transactions(probe.fold), 8); // one call says nothing
+    assert_int_equal(ch_fold_figures(probe.fold).transactions, 8); // one call says nothing
     while (take(&probe, &run, 0))
         finish(&probe, &run, &clean);
+    push(&probe, 1);
+    assert_int_equal(take(&probe, &run, 0), 1);
+    finish(&probe, &run, &(struct ch_fold_report){.shared = 2, .shared_calls = 7});
+    assert_int_equal(ch_fold_figures(probe.fold).shared, 2);
+    assert_int_equal(ch_fold_figures(probe.fold).calls, 7);
     ch_fold_free(probe.fold);
 }
 
@@ -125,12 +130,12 @@ static void what_does_not_fit_is_refused(void **state)
     open_fold(&probe, 2, 3);
     push(&probe, 3);
     assert_false(ch_fold_push(probe.fold, &probe.items[3], 0));
-    assert_int_equal(ch_fold_waiting(probe.fold), 3);
+    assert_int_equal(ch_fold_figures(probe.fold).waiting, 3);
     while (take(&probe, &run, 0))
         finish(&probe, &run, &clean);
     probe.has_none = true; // no thread, and none that runs: nobody would ever take it
     assert_false(ch_fold_push(probe.fold, &probe.items[0], 0));
-    assert_int_equal(ch_fold_waiting(probe.fold), 0);
+    assert_int_equal(ch_fold_figures(probe.fold).waiting, 0);
     ch_fold_free(probe.fold);
 }
 
