@@ -82,10 +82,10 @@ enum charle_err ch_epochs_read(struct charle_db *db, struct charle_arena *arena,
     return rc;
 }
 
-bool ch_epochs_have(const struct ch_epochs *epochs, int64_t stamp, uint64_t lineage)
+static bool lineage_fits(const struct ch_epochs *epochs, int64_t epoch, uint64_t lineage)
 {
     for (size_t i = 0; i < epochs->count; i++) {
-        if (epochs->epochs[i] == ch_stamp_epoch(stamp))
+        if (epochs->epochs[i] == epoch)
             return epochs->lineages[i] == lineage || CH_PLANTED(LINEAGE_IGNORED);
     }
     return false;
@@ -109,7 +109,7 @@ enum ch_cursor_state ch_head_judge(const struct ch_head *head, const struct ch_e
 {
     if (stamp == 0) // the scope as it was before anything touched it
         return head->stamp == 0 ? CH_CURSOR_EQUAL : head->floor == 0 || CH_PLANTED(FLOOR_IGNORED) ? CH_CURSOR_BEHIND : CH_CURSOR_LOST;
-    if (stamp < 0 || !is_on_history(head, stamp) || !ch_epochs_have(epochs, stamp, lineage))
+    if (stamp < 0 || !is_on_history(head, stamp) || !lineage_fits(epochs, ch_stamp_epoch(stamp), lineage))
         return CH_CURSOR_LOST;
     if (stamp == head->stamp)
         return CH_CURSOR_EQUAL;

@@ -57,7 +57,6 @@ struct ch_epochs {
 };
 CHARLE_MUST_CHECK enum charle_err ch_epochs_read(struct charle_db *db, struct charle_arena *arena, struct ch_epochs *out,
                                                  struct charle_error *err);
-bool ch_epochs_have(const struct ch_epochs *epochs, int64_t stamp, uint64_t lineage); // is the stamp's epoch one of them, of this lineage?
 
 enum ch_cursor_state {
     CH_CURSOR_EQUAL,  // at the head

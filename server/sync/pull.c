@@ -5,6 +5,7 @@
 #include "base/plant.h"
 #include "server/sync/page.h"
 #include "server/sync/parts.h"
+#include "sync/cursor.h"
 
 #include <stdlib.h>
 
@@ -101,24 +102,24 @@ static enum charle_err check_standby(const struct pull *pull, const struct ch_st
     return known == cursors->count ? CHARLE_OK : charle_fail(err, CHARLE_ABORTED, "a scope is not held: ask the primary");
 }
 
-// Has the replica seen something of this line that the snapshot does not show?
-static bool is_ahead(const struct pull *pull, int64_t sequence)
+// Has the replica seen something of the running epoch that the snapshot does not show? What is missing of an older one is not being committed.
+static bool is_ahead(const struct pull *pull)
 {
-    if (pull->request->last_sequence.has && pull->request->last_sequence.value > sequence)
-        return true;
-    for (size_t i = 0; i < pull->scope_count; i++) {
+    const struct ch_epochs *epochs = &pull->epochs;
+    for (size_t i = 0; epochs->count && i < pull->scope_count; i++) {
         const struct charle_cursor *cursor = find_cursor(&pull->request->cursor, pull->heads[i].scope);
-        if (cursor && cursor->stamp > pull->heads[i].stamp && ch_epochs_have(&pull->epochs, cursor->stamp, cursor->lineage))
+        if (cursor && cursor->stamp > pull->heads[i].stamp && ch_stamp_epoch(cursor->stamp) == epochs->epochs[epochs->count - 1] &&
+            cursor->lineage == epochs->lineages[epochs->count - 1])
             return true;
     }
     return false;
 }
 
 // At the primary.
-static enum charle_err check_ahead(struct pull *pull, int64_t sequence, struct charle_error *err)
+static enum charle_err check_ahead(struct pull *pull, struct charle_error *err)
 {
     bool is_settled = false;
-    if (!is_ahead(pull, sequence))
+    if (!is_ahead(pull))
         return CHARLE_OK;
     enum charle_err rc = ch_ahead_check(pull->ahead, pull->db, &is_settled, err);
     pull->is_void = rc == CHARLE_OK && !is_settled;
@@ -195,7 +196,7 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
         rc = ch_device_sequence(pull->db, pull->request->device_id, &sequence, err);
     pull->out->last_sequence = sequence;
     if (rc == CHARLE_OK)
-        rc = peer->standby ? check_standby(pull, peer->standby, sequence, err) : check_ahead(pull, sequence, err);
+        rc = peer->standby ? check_standby(pull, peer->standby, sequence, err) : check_ahead(pull, err);
     if (rc || pull->is_void)
         return rc;
     pull->out->items = charle_arena_array(pull->arena, pull->scope_count, sizeof(*pull->out->items));
