@@ -18,27 +18,13 @@ enum {
     PAUSE_MAX_US = 50000
 };
 
-static enum charle_err read_number(struct charle_db *db, const char *sql, int64_t *out, struct charle_error *err)
-{
-    struct charle_rows *rows = NULL;
-    struct charle_value value = {0};
-    enum charle_err rc = charle_query(db, sql, NULL, 0, &rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_next(rows, err);
-    if (rc == CHARLE_OK)
-        rc = charle_rows_value(rows, 0, CHARLE_TYPE_INT8, false, &value, err);
-    charle_rows_close(rows);
-    *out = value.int8;
-    return rc;
-}
-
 enum charle_err ch_ahead_check(const struct ch_ahead *ahead, struct charle_db *db, bool *out_is_settled, struct charle_error *err)
 {
     int64_t oldest = 0;
     *out_is_settled = false;
     if (!ahead->fence)
         return CHARLE_OK;
-    enum charle_err rc = read_number(db, "select pg_snapshot_xmin(pg_current_snapshot())::text::int8", &oldest, err);
+    enum charle_err rc = charle_query_number(db, "select pg_snapshot_xmin(pg_current_snapshot())::text::int8", NULL, 0, &oldest, err);
     *out_is_settled = rc == CHARLE_OK && oldest >= ahead->fence;
     return rc;
 }
@@ -49,7 +35,7 @@ enum charle_err ch_ahead_wait(struct ch_ahead *ahead, struct charle_db *db, stru
     if (!ahead->fence) {
         ahead->until_us = now_us + WAIT_US;
         ahead->pause_us = PAUSE_MIN_US;
-        return read_number(db, "select pg_current_xact_id()::text::int8", &ahead->fence, err);
+        return charle_query_number(db, "select pg_current_xact_id()::text::int8", NULL, 0, &ahead->fence, err);
     }
     if (now_us >= ahead->until_us)
         return charle_fail(err, CHARLE_UNAVAILABLE, "a change that a standby has shown is still being committed at the primary: ask again");
