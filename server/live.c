@@ -12,7 +12,8 @@
 //   stream   ADDED (incoming list, mutex) ─► LIVE (the thread's list) ─► finished: over, revoked, stopping
 //               ▲                              │ overtaken: the ring does not reach back to it, or its person's
 //               └── PULLING (streams lane) ◄───┘ scopes may have changed
-//   blocked  its peer has not taken what was sent: the page is asked for again when the peer has room (on_writable)
+//   blocked  its peer has not taken what was sent: the page is asked for again when the peer has room (on_writable), also in the middle of a
+//            tick that is still read, and without a round
 //
 // The stream's object lives as long as its call, because the call's callbacks know it.
 //
@@ -76,12 +77,14 @@ struct ch_live {
     struct charle_db *db; // kept from round to round
     uint64_t grants_generation;
     int64_t looked_us;
+    int64_t room_after_us; // when streams are gone through again for the sake of peers that have room
     // Under the mutex.
     pthread_mutex_t mutex;
     pthread_cond_t changed; // something to do
     pthread_cond_t polled;  // a round is done
     struct ch_live_stream *incoming, *asking;
     bool is_woken, is_touched, is_stopping;
+    bool has_room; // a peer takes pages again, or its call is over: no reason to ask the database
     struct listing *listing; // an operator waits for it; NULL: nobody
     int64_t pulled_us;    // of the last pull
     int64_t polled_at_us; // when the newest round began; 0: the last one failed
@@ -121,7 +124,7 @@ static void touched(void *ctx)
     struct ch_live_stream *stream = ctx;
     atomic_store(&stream->is_touched, true);
     pthread_mutex_lock(&stream->live->mutex);
-    stream->live->is_touched = true;
+    stream->live->has_room = true;
     pthread_cond_signal(&stream->live->changed);
     pthread_mutex_unlock(&stream->live->mutex);
 }
@@ -221,6 +224,19 @@ static void say_alive(struct ch_live *live, struct ch_live_stream *stream, int64
         stream->spoke_us = now_us;
 }
 
+// RESOURCE_EXHAUSTED: the peer has no room; is_touched says when it has.
+static enum charle_err send_page(struct ch_live_stream *stream, const struct charle_buf *page)
+{
+    int64_t now_us = ch_clock_mono_us();
+    enum charle_err rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(page));
+    if (rc == CHARLE_RESOURCE_EXHAUSTED && !stream->is_blocked)
+        stream->blocked_us = now_us;
+    stream->is_blocked = rc != CHARLE_OK; // nothing follows on a call that has failed either
+    if (rc == CHARLE_OK)
+        stream->spoke_us = now_us;
+    return rc;
+}
+
 // False: the stream is no longer ours: it has ended, or pulls again.
 static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t now_us)
 {
@@ -233,18 +249,13 @@ static bool deliver(struct ch_live *live, struct ch_live_stream *stream, int64_t
             pull_again(live, stream, err.text);
             return false;
         }
-        rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page));
-        bool is_blocked = rc == CHARLE_RESOURCE_EXHAUSTED;
-        if (is_blocked && !stream->is_blocked)
-            stream->blocked_us = now_us;
-        stream->is_blocked = is_blocked;
-        if (is_blocked)
+        rc = send_page(stream, &live->page);
+        if (rc == CHARLE_RESOURCE_EXHAUSTED)
             return true;
         if (rc) {
             end(stream, rc, charle_err_text(rc));
             return false;
         }
-        stream->spoke_us = now_us;
     }
     stream->is_blocked = false;
     if (now_us - stream->spoke_us > sign_us)
@@ -258,12 +269,15 @@ static void deliver_part(void *ctx)
 {
     struct ch_live *live = ctx;
     for (struct ch_live_stream *stream = live->streams; stream; stream = stream->next) {
-        while (!stream->is_blocked && ch_tick_stream_part(stream->tick, &live->page)) {
-            enum charle_err rc = charle_server_call_send(stream->call->rpc, charle_buf_bytes(&live->page));
-            stream->is_blocked = rc != CHARLE_OK;
-            if (rc && rc != CHARLE_RESOURCE_EXHAUSTED)
-                atomic_store(&stream->is_touched, true);
-        }
+        // Most peers are slower than PostgreSQL: one that has room again gets its next page at once, not when the tick is whole.
+        if (stream->is_blocked && !atomic_exchange(&stream->is_touched, false))
+            continue;
+        enum charle_err rc = CHARLE_OK;
+        while (rc == CHARLE_OK && ch_tick_stream_part(stream->tick, stream->is_blocked, &live->page))
+            rc = send_page(stream, &live->page);
+        // The word that there is room counts until a page has gone.
+        if (rc != CHARLE_RESOURCE_EXHAUSTED && (rc || stream->is_blocked))
+            atomic_store(&stream->is_touched, true);
     }
 }
 
@@ -349,8 +363,10 @@ static void answer_all(struct ch_live *live, struct ch_live_stream *asking, bool
     }
 }
 
+// Going through many streams for few that have room takes half of the thread's time at most.
 static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
 {
+    int64_t began_us = ch_clock_mono_us();
     bool must_look = now_us - live->looked_us >= look_us;
     if (must_look)
         live->looked_us = now_us;
@@ -361,6 +377,8 @@ static void serve_all(struct ch_live *live, bool has_moved, int64_t now_us)
         else
             *at = next;
     }
+    int64_t ended_us = ch_clock_mono_us();
+    live->room_after_us = ended_us + (ended_us - began_us);
 }
 
 // --- what an operator sees -------------------------------------------------------------------------------------------
@@ -513,23 +531,18 @@ static enum charle_err poll_database(struct ch_live *live, bool is_forced, bool 
     return rc;
 }
 
-// Sleeps until the next round is due or there is something to do. False: the server is stopping.
-static bool wait_round(struct ch_live *live, int64_t last_us, bool *out_is_forced, struct ch_live_stream **out_asking)
+struct wake {
+    bool is_round;                 // the database is to be asked; otherwise peers have room, and that is all
+    bool is_forced;                // this server has committed something
+    struct ch_live_stream *asking; // that the round answers
+};
+
+static void take_round(struct ch_live *live, struct wake *out)
 {
-    pthread_mutex_lock(&live->mutex);
-    for (;;) {
-        int64_t now_us = ch_clock_mono_us();
-        bool is_quiet = !live->streams && !live->incoming && now_us - live->pulled_us > quiet_after_us;
-        bool is_due = live->is_woken || live->is_touched || live->incoming;
-        int64_t next_us = last_us + (is_due ? round_min_us : is_quiet ? quiet_round_us : round_us);
-        if (live->is_stopping || now_us >= next_us)
-            break;
-        struct timespec until = {.tv_sec = next_us / 1000000, .tv_nsec = next_us % 1000000 * 1000};
-        pthread_cond_timedwait(&live->changed, &live->mutex, &until);
-    }
-    *out_asking = live->asking;
+    out->is_round = true;
+    out->is_forced = live->is_woken;
+    out->asking = live->asking;
     live->asking = NULL;
-    *out_is_forced = live->is_woken;
     live->is_woken = live->is_touched = false;
     while (live->incoming) {
         struct ch_live_stream *stream = live->incoming;
@@ -538,6 +551,27 @@ static bool wait_round(struct ch_live *live, int64_t last_us, bool *out_is_force
         live->streams = stream;
         atomic_store(&stream->is_touched, true);
     }
+}
+
+// Sleeps until the next round is due or there is something to do. False: the server is stopping.
+static bool wait_round(struct ch_live *live, int64_t last_us, struct wake *out)
+{
+    *out = (struct wake){0};
+    pthread_mutex_lock(&live->mutex);
+    for (;;) {
+        int64_t now_us = ch_clock_mono_us();
+        bool is_quiet = !live->streams && !live->incoming && now_us - live->pulled_us > quiet_after_us;
+        bool is_due = live->is_woken || live->is_touched || live->incoming;
+        int64_t round_at_us = last_us + (is_due ? round_min_us : is_quiet ? quiet_round_us : round_us);
+        int64_t next_us = live->has_room && live->room_after_us < round_at_us ? live->room_after_us : round_at_us;
+        if (live->is_stopping || now_us >= round_at_us)
+            take_round(live, out);
+        if (live->is_stopping || now_us >= next_us)
+            break;
+        struct timespec until = {.tv_sec = next_us / 1000000, .tv_nsec = next_us % 1000000 * 1000};
+        pthread_cond_timedwait(&live->changed, &live->mutex, &until);
+    }
+    live->has_room = false;
     bool goes_on = !live->is_stopping;
     pthread_mutex_unlock(&live->mutex);
     return goes_on;
@@ -551,24 +585,31 @@ static void tell_polled(struct ch_live *live, int64_t at_us)
     pthread_mutex_unlock(&live->mutex);
 }
 
+// One round. Returns when it began, or a later time if the database is to be left alone for a while.
+static int64_t look(struct ch_live *live, const struct wake *wake)
+{
+    bool has_moved = false;
+    int64_t began_us = ch_clock_mono_us();
+    enum charle_err rc = poll_database(live, wake->is_forced, &has_moved);
+    tell_polled(live, rc ? 0 : began_us);
+    answer_all(live, wake->asking, rc == CHARLE_OK);
+    serve_all(live, has_moved, began_us);
+    list_streams(live);
+    return rc ? began_us + away_pause_us : began_us;
+}
+
 static void *run(void *ctx)
 {
     struct ch_live *live = ctx;
     int64_t last_us = 0;
-    bool is_forced;
-    struct ch_live_stream *asking = NULL;
-    while (wait_round(live, last_us, &is_forced, &asking)) {
-        bool has_moved = false;
-        last_us = ch_clock_mono_us();
-        enum charle_err rc = poll_database(live, is_forced, &has_moved);
-        tell_polled(live, rc ? 0 : last_us);
-        answer_all(live, asking, rc == CHARLE_OK);
-        serve_all(live, has_moved, last_us);
-        list_streams(live);
-        if (rc)
-            last_us += away_pause_us;
+    struct wake wake;
+    while (wait_round(live, last_us, &wake)) {
+        if (wake.is_round)
+            last_us = look(live, &wake);
+        else
+            serve_all(live, false, ch_clock_mono_us());
     }
-    answer_all(live, asking, false); // back to their lane, which still answers what it has
+    answer_all(live, wake.asking, false); // back to their lane, which still answers what it has
     while (live->streams) {
         struct ch_live_stream *stream = live->streams;
         live->streams = stream->next;

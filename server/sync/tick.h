@@ -83,8 +83,8 @@ void ch_tick_stream_close(struct ch_tick_stream *stream); // NULL is fine
 bool ch_tick_stream_cursors(struct ch_tick_stream *stream, bool is_repeat, struct charle_arena *arena, struct charle_array *out);
 
 // Writes what the unfinished tick has for the stream so far into `page` (emptied first), as a page that is not the moment's last. False: nothing yet, or
-// it has to be asked for by ch_tick_stream_next. The page before must be on its way; this one counts as sent like those of ch_tick_stream_next.
-bool ch_tick_stream_part(struct ch_tick_stream *stream, struct charle_buf *page);
+// it has to be asked for by ch_tick_stream_next. This one counts as sent like those of ch_tick_stream_next; is_repeat as there.
+bool ch_tick_stream_part(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page);
 
 // Writes the next page for the stream into `page` (emptied first): OK; DONE when it has everything. ABORTED: pull again. A page that could not
 // be sent is asked for again with is_repeat.

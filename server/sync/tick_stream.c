@@ -386,14 +386,14 @@ static bool write_unfinished(struct ch_tick_stream *stream, const struct ch_tick
     return true;
 }
 
-bool ch_tick_stream_part(struct ch_tick_stream *stream, struct charle_buf *page)
+bool ch_tick_stream_part(struct ch_tick_stream *stream, bool is_repeat, struct charle_buf *page)
 {
     const struct ch_ticks *ticks = stream->ticks;
     struct writing writing = {.page = page, .sequence = -1};
     charle_buf_reset(page);
-    if (!ticks->unfinished || stream->breaks != ticks->breaks || stream->must_pull || stream->only_tells)
+    if (!ticks->unfinished || stream->breaks != ticks->breaks || stream->must_pull || stream->only_tells || stream->tick < ticks->first)
         return false;
-    settle(stream, false);
+    settle(stream, is_repeat);
     if (stream->tick != ticks->next || !write_unfinished(stream, ticks->unfinished, &writing) || !writing.added)
         return false;
     add_number(page, PAGE_IS_LAST, false);

@@ -28,6 +28,9 @@ struct ticking {
     struct given given[2];
     bool asks_in_parts[2];
     bool loses_parts;  // what is given in parts does not get away
+    bool takes_turns;  // the peer takes a page, has no room for the next, and has room again at the part after that
+    bool is_blocked;   // it has just had no room
+    int repeats;       // pages that were written again for it
     bool cuts;         // PostgreSQL ends the connection at the first part
     int parts;         // times that the follower said there is one
     struct charle_buf page;
@@ -87,8 +90,12 @@ static void on_part(void *ctx)
 {
     struct ticking *t = ctx;
     for (size_t i = 0; i < 2; i++) {
-        while (t->asks_in_parts[i] && ch_tick_stream_part(t->streams[i], &t->page)) {
+        while (t->asks_in_parts[i] && ch_tick_stream_part(t->streams[i], t->is_blocked, &t->page)) {
             t->given[i].parts++;
+            t->repeats += t->is_blocked;
+            t->is_blocked = t->takes_turns && !t->is_blocked;
+            if (t->is_blocked)
+                break;
             if (t->loses_parts) {
                 t->asks_in_parts[i] = false; // as live streams do whose peer has no room
                 break;
@@ -195,6 +202,20 @@ static void part_that_was_not_sent_comes_again(void **state)
     assert_int_equal(t->given[0].parts, 1);
     assert_int_equal(t->given[0].rows, 0);
     take_rest(t, 0, true);
+}
+
+// What a slow peer has no room for comes with the next part, once, and not when the tick is whole.
+static void peer_that_has_room_again_goes_on_in_the_same_tick(void **state)
+{
+    struct ticking *t = *state;
+    t->takes_turns = true;
+    stamps_run(t->conn, "update task set minutes = 7");
+    assert_int_equal(poll_ticks(t), CHARLE_OK);
+    assert_true(t->repeats >= 2);
+    assert_true(t->given[0].rows > 0);
+    assert_int_equal(t->given[0].last_pages, 0);
+    take_rest(t, 0, t->is_blocked);
+    take_rest(t, 1, false);
 }
 
 // The replica has parts of a tick that there will never be: it is sent to a pull, from where it was before.
@@ -368,6 +389,7 @@ int main(void)
         CASE(large_tick_is_given_out_while_it_is_read),
         CASE(small_tick_has_no_parts),
         CASE(part_that_was_not_sent_comes_again),
+        CASE(peer_that_has_room_again_goes_on_in_the_same_tick),
         CASE(tick_that_fails_is_void),
         CASE(only_whose_scopes_change_pull_again),
         CASE(who_still_copies_a_scope_is_told_of_any_change),
