@@ -140,8 +140,10 @@ static void env_start(void *ctx, uint64_t id, struct charle_str method, struct c
     struct edge_call *call = ch_alloc_zeroed(1, sizeof(*call));
     bool is_bulk = charle_str_equal(method, CHARLE_STR("charle.Sync/Copy")) || charle_str_equal(method, CHARLE_STR("charle.Sync/SeedRead"));
     bool is_wide = is_bulk && ch_client_core_has_wide_line(client->core);
-    const struct charle_call_options options = {
-        .timeout_ms = timeout_ms ? timeout_ms : UINT32_MAX, .window = is_wide ? CH_RPC_BULK_WINDOW : 0, .fail_fast = true};
+    bool is_pull = charle_str_equal(method, CHARLE_STR("charle.Sync/Pull"));
+    const struct charle_call_options options = {.timeout_ms = timeout_ms ? timeout_ms : UINT32_MAX,
+                                                .window = is_wide ? CH_RPC_BULK_WINDOW : is_pull ? CH_RPC_PULL_WINDOW : 0,
+                                                .fail_fast = true};
     while (!call) { // a call without a record could never be answered
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         call = ch_alloc_zeroed(1, sizeof(*call));

@@ -23,6 +23,7 @@
 #define CH_RPC_HELLO_SIZE_MAX 256                     // the only frame a stranger may send
 #define CH_RPC_HELLO_MS 5000                          // as long as a stranger may take for it
 #define CH_RPC_STREAM_WINDOW ((uint32_t)256 << 10)    // a stream's sender may be this far ahead of its reader
+#define CH_RPC_PULL_WINDOW ((uint32_t)1 << 20)        // of a pull: pages of changes come while one is written; as much as a server holds unsent
 #define CH_RPC_BULK_WINDOW ((uint32_t)6 << 20)        // of a copy: a batch can be written while the next one comes, 100 MB/s at 50 ms
 #define CH_RPC_METHOD_LEN_MAX 200
 #define CH_RPC_METHODS_MAX 256                        // method names remembered by number, a connection
