@@ -35,6 +35,7 @@ struct cli {
     bool json;           // one JSON value on stdout, an error too; `sync --watch` prints one a line
     bool is_part;        // run by another command, which prints the JSON
     bool quiet;          // no progress
+    bool copies_rows;    // a first copy goes row by row
     struct charle_arena arena; // lives as long as the command
 };
 

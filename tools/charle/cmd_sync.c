@@ -70,9 +70,11 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     const char *timeout_text = "0";
     const struct cli_option options[] = {
         {"--watch", NULL, "stay connected and print what changes, until Ctrl-C", NULL, &is_watch, NULL, NULL},
+        {"--rows", NULL, "first copy row by row, although a ready file is quicker: needs less disk", NULL, &cli->copies_rows,
+         NULL, NULL},
         {"--timeout", "SECONDS", "give up after this long (default: never)", &timeout_text, NULL, NULL, NULL}};
     int count, code = CLI_USAGE;
-    if (!cli_parse(cli, command, options, 2, argc, argv, &count, &code))
+    if (!cli_parse(cli, command, options, sizeof(options) / sizeof(options[0]), argc, argv, &count, &code))
         return code;
     long timeout_s = 0;
     if (count != 0)
@@ -91,7 +93,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
 
 const struct cli_command cmd_sync = {
     .name = "sync",
-    .arguments = "[--watch]",
+    .arguments = "[--watch] [--rows]",
     .summary = "bring the replica in step with the server",
     .help = "Sends the calls that wait, takes what changed, and returns when both are done. The first time it copies everything you\n"
             "may see; interrupted, it goes on where it was.\n\n"

@@ -21,6 +21,7 @@ struct charle_client_options laptop_options(struct cli *cli, bool is_read_only)
         .device_name = cli->profile,
         .is_read_only = is_read_only,
         .key = key_of_replica(cli),
+        .ignores_seed_files = cli->copies_rows,
     };
 }
 
