@@ -7,15 +7,17 @@
 --   2. At commit a deferred constraint trigger on the same table calls charle.raise(). The first event of the transaction raises the heads
 --      of all scopes in sorted order and writes the entries to charle.change; the other events find nothing left to do.
 --
---   charle.pending is   ':' [key ['+']] { U+001E scope U+001F table op U+001F row-key }
+--   charle.pending is   ':' [key ['~' chunks] ['+']] { U+001E scope U+001F table op U+001F row-key }
 --   ':' alone is also what a session keeps between transactions that write: RESET ALL turns it into nothing, and charle.unmarked() looks.
 --     key   of the transaction, from charle.raise_seq; once heads were raised or entries were spilled
---     '+'   there are entries in charle.touched that no head was raised for yet
+--     ~n    so many of the settings charle.held_1, charle.held_2, … hold entries that were here before
+--     '+'   there are entries in them or in charle.touched that no head was raised for yet
 --     op    'u' the row is new or other than before, 'd' it left the scope; a hint: readers look at the rows as they are
 --
---   Large transactions spill: when the setting grows past 4,000 bytes its entries move to charle.touched under the transaction's key, and
---   charle.change gets one row per scope that refers to them. TRUNCATE and changes of link tables write there directly. Read both through
---   the view charle.entry.
+--   Large transactions spill: when the setting grows past 4,000 bytes its entries move to the next of the held settings, and at the raise, or when
+--   sixteen of those are full, to charle.touched under the transaction's key: one row for each scope, table and op, with an array of row keys,
+--   because a row for each entry costs three times as much. charle.change gets one row per scope that refers to them. TRUNCATE writes to
+--   charle.touched directly. Read both through the view charle.entry.
 --
 -- A head says under which start of the server its stamps are counted (`at`), and in which table (`home`, its OID): a dump that is loaded into the
 -- running server brings `at` along, but makes tables anew. When either is another, the slow path looks at charle.cluster, begins an epoch if
@@ -72,13 +74,16 @@ create table if not exists charle.touched (
     key         text collate "C",
     first       bool not null default false
 );
+alter table charle.touched add column if not exists keys text[] collate "C"; -- of many entries, instead of `key`
+alter table charle.touched alter column keys set storage external; -- compressing costs more than it saves
 create index if not exists touched_txn_scope_idx on charle.touched (txn, scope);
 
 create or replace view charle.entry as
     select scope, v, tab, op, key from charle.change where txn is null
     union all
-    select c.scope, c.v, t.tab, t.op, t.key
-    from charle.change c join charle.touched t on t.txn = c.txn and t.scope = c.scope where c.txn is not null;
+    select c.scope, c.v, t.tab, t.op, k.key collate "C"
+    from charle.change c join charle.touched t on t.txn = c.txn and t.scope = c.scope
+         cross join lateral unnest(coalesce(t.keys, array[t.key])) k (key) where c.txn is not null;
 
 -- Where heads stood when the log was compacted: tells how old a stamp is.
 create table if not exists charle.mark (
@@ -315,7 +320,7 @@ declare
     txn_    int8;
     done    text;
 begin
-    if (mark ~ '^:([0-9]+[+]?)?$') is not true then
+    if (mark ~ '^:([0-9]+(~[0-9]+)?[+]?)?$') is not true then
         raise exception 'the changes of this transaction cannot be stamped: the setting charle.pending was changed after them'
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Do not run RESET ALL or set charle.pending inside a transaction that writes.';
@@ -325,7 +330,11 @@ begin
     end if;
     txn_ := nextval('charle.raise_seq'); -- also the sign for those who wait for raises
     if mark <> ':' then
-        txn_ := trim(both ':+' from mark)::int8;
+        txn_ := substring(mark from '[0-9]+')::int8;
+    end if;
+    if strpos(mark, '~') > 0 then
+        perform charle.write_held(a_pending, txn_);
+        entries := array[mark];
     end if;
     done := set_config('charle.pending', ':' || txn_, true);
     if current_setting('synchronous_commit') = 'off' then
@@ -469,27 +478,61 @@ begin
         txn := nextval('charle.raise_seq');
         pending := ':' || txn || substr(a_pending, 2);
     else
-        txn := trim(both ':+' from mark)::int8;
+        txn := substring(mark from '[0-9]+')::int8;
     end if;
 end $$;
 
--- Moves the entries of a pending text to charle.touched, arms the raise, and returns (and sets) the text that is left. Arming comes last:
--- when constraints are immediate the raise runs at once.
+-- Writes the entries of a pending text and those that it says are held to charle.touched.
+create or replace function charle.write_held(a_pending text, a_txn int8) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+declare
+    mark    text := split_part(a_pending, e'\x1e', 1);
+    chunks  int4 := coalesce(substring(mark from '~([0-9]+)')::int4, 0);
+    entries text := substr(a_pending, length(mark) + 1);
+    chunk   text;
+begin
+    for i in 1 .. chunks loop
+        chunk := current_setting('charle.held_' || i, true);
+        if coalesce(chunk, '') = '' then
+            raise exception 'the changes of this transaction cannot be stamped: the setting charle.held_% was changed after them', i
+                using errcode = 'object_not_in_prerequisite_state',
+                      hint = 'Do not run RESET ALL or set charle.held_… inside a transaction that writes.';
+        end if;
+        entries := entries || chunk;
+    end loop;
+    insert into charle.touched (txn, scope, tab, op, keys)
+        select a_txn, x.scope, left(x.what, -1)::int4, right(x.what, 1)::"char", x.keys
+        from (select split_part(e, e'\x1f', 1) collate "C" as scope, split_part(e, e'\x1f', 2) collate "C" as what,
+                     array_agg(split_part(e, e'\x1f', 3)) as keys
+              from unnest((string_to_array(entries, e'\x1e'))[2:]) e group by 1, 2) x;
+end $$;
+
+-- Moves the entries of a pending text out of the way, arms the raise, and returns (and sets) the text that is left. Arming comes last: when
+-- constraints are immediate the raise runs at once.
 create or replace function charle.spill(a_pending text) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    pending_ text;
+    pending_ text := a_pending;
     txn_     int8;
-    mark     text;
-    left_    text;
+    mark     text := split_part(a_pending, e'\x1e', 1);
+    chunks   int4 := 0;
+    done     text;
 begin
-    select k.pending, k.txn into strict pending_, txn_ from charle.keyed(a_pending) k;
-    mark := split_part(pending_, e'\x1e', 1);
-    insert into charle.touched (txn, scope, tab, op, key)
-        select txn_, split_part(e, e'\x1f', 1), left(split_part(e, e'\x1f', 2), -1)::int4,
-               right(split_part(e, e'\x1f', 2), 1)::"char", split_part(e, e'\x1f', 3)
-        from unnest((string_to_array(pending_, e'\x1e'))[2:]) e;
-    left_ := set_config('charle.pending', rtrim(mark, '+') || '+', true);
+    if mark = ':' then
+        select k.pending, k.txn into strict pending_, txn_ from charle.keyed(a_pending) k;
+        mark := split_part(pending_, e'\x1e', 1);
+    else
+        txn_ := substring(mark from '[0-9]+')::int8;
+        chunks := coalesce(substring(mark from '~([0-9]+)')::int4, 0);
+    end if;
+    if chunks >= 16 then
+        perform charle.write_held(pending_, txn_);
+        chunks := 0;
+    elsif length(pending_) > length(mark) then
+        chunks := chunks + 1;
+        done := set_config('charle.held_' || chunks, substr(pending_, length(mark) + 1), true);
+    end if;
+    done := set_config('charle.pending', ':' || txn_ || case when chunks > 0 then '~' || chunks else '' end || '+', true);
     if right(mark, 1) <> '+' then
         insert into charle.touched (txn, scope, first) values (txn_, '', true);
     end if;
@@ -632,12 +675,22 @@ begin
         where c.txn is null and c.scope = newest.scope and c.tab = newest.tab and c.key = newest.key and c.v < newest.v;
     get diagnostics n = row_count;
     total := total + n;
-    -- Spilled entries: the ones that have a newer entry, then those that no stamp refers to any more.
-    delete from charle.touched t using charle.change c, (
-        select e.scope, e.tab, e.key, max(e.v) as v from charle.entry e group by e.scope, e.tab, e.key) newest
-        where c.txn = t.txn and c.scope = t.scope and t.tab = newest.tab and t.key = newest.key and newest.scope = t.scope
-          and c.v < newest.v;
-    get diagnostics n = row_count;
+    -- Spilled entries: the ones that have a newer entry, and rows of which nothing is left, then those that no stamp refers to any more. A row
+    -- that somebody else thins at the same time is another version by then, and is left to him.
+    with newest as (
+        select e.scope, e.tab, e.key, max(e.v) as v from charle.entry e group by e.scope, e.tab, e.key
+    ), thinner as (
+        select t.ctid as at, count(*) filter (where c.v < w.v) as gone, array_agg(k.key) filter (where c.v >= w.v) as keys
+        from charle.touched t join charle.change c on c.txn = t.txn and c.scope = t.scope
+             cross join lateral unnest(coalesce(t.keys, array[t.key])) k (key)
+             join newest w on w.scope = t.scope and w.tab = t.tab and w.key = k.key
+        group by t.ctid having count(*) filter (where c.v < w.v) > 0
+    ), emptied as (
+        delete from charle.touched t using thinner x where t.ctid = x.at and x.keys is null returning x.gone
+    ), rewritten as (
+        update charle.touched t set keys = x.keys from thinner x where t.ctid = x.at and x.keys is not null returning x.gone
+    )
+    select coalesce(sum(g.gone), 0) into n from (select gone from emptied union all select gone from rewritten) g;
     total := total + n;
     -- Rows that arm a raise have done so when they can be seen here; what no stamp refers to is below a floor.
     delete from charle.touched t
