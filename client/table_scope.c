@@ -38,18 +38,21 @@ static int note_read(void *ctx, int action, const char *table_name, const char *
     struct read_check *check = ctx;
     (void)database;
     (void)trigger;
-    if (action != SQLITE_READ || !table_name || !charle_str_equal(charle_str(table_name), check->table->schema->name))
+    struct charle_str name = charle_str(column_name); // empty: the table is named, and nothing of it is read
+    if (action != SQLITE_READ || !charle_str_equal(charle_str(table_name), check->table->schema->name) || !name.len)
         return SQLITE_OK;
-    const struct charle_column *column = charle_table_column(check->table->schema, charle_str(column_name));
-    if (column_name && *column_name && !(column && charle_column_set_has(check->shown, column->index)))
+    const struct charle_column *column = charle_table_column(check->table->schema, name);
+    if (!column || !charle_column_set_has(check->shown, column->index))
         check->is_outside = true;
     return SQLITE_OK;
 }
 
-static bool where_is_shown(struct ch_tables *tables, const struct ch_table *table, const struct ch_table_audience *audience)
+static enum charle_err where_is_shown(struct ch_tables *tables, const struct ch_table *table, const struct ch_table_audience *audience, bool *out,
+                                      struct charle_error *err)
 {
+    *out = true;
     if (!audience->audience->where_sqlite)
-        return true;
+        return CHARLE_OK;
     struct read_check check = {table, &audience->columns, false};
     charle_buf_reset(&tables->text);
     charle_buf_add_text(&tables->text, "select 1 from ");
@@ -57,20 +60,27 @@ static bool where_is_shown(struct ch_tables *tables, const struct ch_table *tabl
     charle_buf_printf(&tables->text, " as r where %s", audience->audience->where_sqlite);
     const char *text = charle_buf_text(&tables->text);
     sqlite3_stmt *stmt = NULL;
+    if (!text)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
     sqlite3_set_authorizer(tables->sql->db, note_read, &check);
-    int code = text ? sqlite3_prepare_v2(tables->sql->db, text, -1, &stmt, NULL) : SQLITE_NOMEM;
+    int code = sqlite3_prepare_v2(tables->sql->db, text, -1, &stmt, NULL);
     sqlite3_set_authorizer(tables->sql->db, NULL, NULL);
     sqlite3_finalize(stmt);
-    return code == SQLITE_OK && !check.is_outside; // a column that the replica lacks fails to prepare
+    *out = code == SQLITE_OK && !check.is_outside;
+    // A column that the replica lacks fails to prepare, with this code; any other says nothing about columns.
+    return code == SQLITE_OK || code == SQLITE_ERROR ? CHARLE_OK : ch_lite_fail(tables->sql, code, "looking at who sees a table", err);
 }
 
 enum charle_err ch_table_check_audiences(struct ch_tables *tables, struct ch_table *table, struct charle_error *err)
 {
-    for (size_t i = 0; i < table->schema->audience_count; i++) {
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < table->schema->audience_count; i++) {
         struct ch_table_audience *audience = &table->audiences[i];
-        audience->is_member = audience->audience->kind == CHARLE_AUDIENCE_PATH || !where_is_shown(tables, table, audience);
+        bool is_shown;
+        rc = where_is_shown(tables, table, audience, &is_shown, err);
+        audience->is_member = audience->audience->kind == CHARLE_AUDIENCE_PATH || !is_shown;
     }
-    return tables->text.failed ? charle_fail(err, tables->text.failed, "no memory for a statement") : CHARLE_OK;
+    return rc;
 }
 
 // --- pieces of SQL ------------------------------------------------------------------------------------------------------
@@ -550,6 +560,8 @@ enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *tabl
     charle_arena_reset(&tables->arena);
     rc = ch_sqlite_read_row(stmt, 0, table->schema, &audience->columns, &tables->arena, &bytes, err);
     ch_lite_end(stmt);
+    if (!rc && bytes.failed) // which must not look like a difference
+        rc = charle_fail(err, bytes.failed, "no memory for a row");
     *out = !rc && bytes.size == row.len && memcmp(bytes.data, row.ptr, row.len) == 0;
     charle_buf_deinit(&bytes);
     return rc;
