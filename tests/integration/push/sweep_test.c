@@ -1,4 +1,5 @@
-// Every allocation of the server's handlers fails in turn: open, pull, copy, hash, push, ticks and streams.
+// Everything below the server's handlers fails in turn, each allocation and each answer of the database: open, pull, copy, hash, push, ticks
+// and streams.
 //
 // What must hold each time: the handler says what is wrong; what it had sent by then is the beginning of what it sends when all is well; the
 // database is as it was, or has the whole batch; and the same request on the same connection is answered rightly afterwards. Memory that libpq
@@ -8,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "support/db_fault.h"
 
 #include <stdio.h>
 
@@ -51,6 +53,34 @@ static struct ch_sync *sync_of(struct sweep *sweep)
     return sweep->twin.servers[TWIN_SETS].sync;
 }
 
+// --- what fails ---------------------------------------------------------------------------------------------------------
+
+enum fault { FAULT_MEMORY, FAULT_DATABASE, FAULT_COUNT };
+static const char *const fault_names[] = {"allocation", "answer"};
+
+static void arm(enum fault fault, long n, int is_sticky)
+{
+    if (fault == FAULT_MEMORY)
+        ch_alloc_fail_at(n, is_sticky);
+    else
+        ch_db_fault_at(n, is_sticky, CHARLE_UNAVAILABLE);
+}
+
+// Ends it, and says whether point n was reached.
+static bool disarm(enum fault fault, long n)
+{
+    bool has_failed = n && (fault == FAULT_MEMORY ? ch_alloc_count() : ch_db_fault_count()) >= n;
+    arm(fault, 0, 0);
+    return has_failed;
+}
+
+static void check_sentence(enum fault fault, long n, enum charle_err rc, const struct charle_error *err)
+{
+    bool is_expected = fault == FAULT_MEMORY ? rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE : rc == CHARLE_UNAVAILABLE;
+    if (rc && (!err->text[0] || !is_expected))
+        fail_msg("%s %ld: %s: %s", fault_names[fault], n, charle_err_name(rc), err->text);
+}
+
 // --- the operations -----------------------------------------------------------------------------------------------------
 
 static enum charle_err ask_scopes(struct sweep *sweep, struct charle_error *err)
@@ -72,7 +102,7 @@ static enum charle_err open_replica(struct sweep *sweep, struct charle_error *er
     if (rc)
         return rc;
     rc = ch_sync_open(sync_of(sweep), db_of(sweep), &ann, &request, (struct charle_ts){sweep->twin.now_us}, &sweep->arena, &reply, err);
-    assert_int_equal(charle_rollback(db_of(sweep), &end), CHARLE_OK);
+    (void)!charle_rollback(db_of(sweep), &end); // which may be what fails
     return rc ? rc : keep_sent(sweep, reply.server_id, err);
 }
 
@@ -101,51 +131,56 @@ static enum charle_err hash(struct sweep *sweep, struct charle_error *err)
     return rc;
 }
 
-// --- reading: one failing allocation after the other --------------------------------------------------------------------
+// --- reading: one failing point after the other -------------------------------------------------------------------------
 
-static enum charle_err run_with(struct sweep *sweep, operation run, long fail_at, int is_sticky)
+static enum charle_err run_with(struct sweep *sweep, operation run, enum fault fault, long fail_at, int is_sticky)
 {
     struct charle_error err = {0};
     sweep->sent_size = 0;
-    ch_alloc_fail_at(fail_at, is_sticky);
+    arm(fault, fail_at, is_sticky);
     enum charle_err rc = run(sweep, &err);
-    bool has_failed = fail_at && ch_alloc_count() >= fail_at;
-    ch_alloc_fail_at(0, 0);
+    bool has_failed = disarm(fault, fail_at);
     charle_arena_deinit(&sweep->arena);
     sweep->arena = (struct charle_arena){0};
-    if (rc && !err.text[0])
-        fail_msg("allocation %ld: %s without words", fail_at, charle_err_name(rc));
     if (rc && !has_failed)
-        fail_msg("allocation %ld did not fail, and still: %s: %s", fail_at, charle_err_name(rc), err.text);
-    if (rc && rc != CHARLE_NO_MEMORY && rc != CHARLE_TOO_LARGE)
-        fail_msg("allocation %ld: %s: %s", fail_at, charle_err_name(rc), err.text);
+        fail_msg("%s %ld did not fail, and still: %s: %s", fault_names[fault], fail_at, charle_err_name(rc), err.text);
+    check_sentence(fault, fail_at, rc, &err);
     return has_failed && !rc ? CHARLE_DONE : rc;
 }
 
-// Lets each allocation fail, alone or with all behind it. What an operation survives must not be seen in what it sends.
+// Lets each point fail, alone or with all behind it. What an operation survives must not be seen in what it sends.
+static int sweep_read(struct sweep *sweep, const char *what, operation run, enum fault fault, const uint8_t *expected, size_t expected_size)
+{
+    int failures = 0;
+    for (int is_sticky = 0; is_sticky < 2; is_sticky++) {
+        enum charle_err rc = CHARLE_DONE;
+        for (long n = 1; rc; n++) {
+            assert_true(n < POINTS_MAX);
+            rc = run_with(sweep, run, fault, n, is_sticky);
+            failures += rc != CHARLE_OK;
+            if (sweep->sent_size > expected_size || memcmp(sweep->sent, expected, sweep->sent_size) != 0 ||
+                ((!rc || rc == CHARLE_DONE) && sweep->sent_size != expected_size))
+                fail_msg("%s, %s %ld: what was sent is wrong (%zu of %zu bytes)", what, fault_names[fault], n, sweep->sent_size, expected_size);
+        }
+        assert_int_equal(run_with(sweep, run, fault, 0, 0), CHARLE_OK);
+        assert_int_equal(sweep->sent_size, expected_size);
+    }
+    return failures;
+}
+
 static void sweep_reads(struct sweep *sweep, const char *what, operation run)
 {
     static uint8_t expected[SENT_MAX];
-    assert_int_equal(run_with(sweep, run, 0, 0), CHARLE_OK);
+    int failures[FAULT_COUNT];
+    assert_int_equal(run_with(sweep, run, FAULT_MEMORY, 0, 0), CHARLE_OK);
     size_t expected_size = sweep->sent_size;
     memcpy(expected, sweep->sent, expected_size);
     assert_true(expected_size > 0);
-    int failures = 0;
-    for (int is_sticky = 0; is_sticky < 2; is_sticky++) {
-        enum charle_err rc = CHARLE_NO_MEMORY;
-        for (long n = 1; rc; n++) {
-            assert_true(n < POINTS_MAX);
-            rc = run_with(sweep, run, n, is_sticky);
-            failures += rc != CHARLE_OK;
-            if (sweep->sent_size > expected_size || memcmp(sweep->sent, expected, sweep->sent_size) != 0 ||
-                (rc != CHARLE_NO_MEMORY && rc != CHARLE_TOO_LARGE && sweep->sent_size != expected_size))
-                fail_msg("%s, allocation %ld: what was sent is wrong (%zu of %zu bytes)", what, n, sweep->sent_size, expected_size);
-        }
-        assert_int_equal(run_with(sweep, run, 0, 0), CHARLE_OK);
-        assert_int_equal(sweep->sent_size, expected_size);
+    for (int fault = 0; fault < FAULT_COUNT; fault++) {
+        failures[fault] = sweep_read(sweep, what, run, (enum fault)fault, expected, expected_size);
+        assert_true(failures[fault] > 0);
     }
-    print_message("%s: %d points\n", what, failures);
-    assert_true(failures > 0);
+    print_message("%s: %d points of memory, %d of the database\n", what, failures[FAULT_MEMORY], failures[FAULT_DATABASE]);
 }
 
 static void take_cursors(struct sweep *sweep)
@@ -176,7 +211,7 @@ static void fill(struct sweep *sweep)
     twin_exec(&sweep->twin, "insert into member (job_id, person_id) select 'j' || i, 'ann' from generate_series(1, 40) i");
 }
 
-static void every_allocation_of_a_read_may_fail(void **state)
+static void everything_below_a_read_may_fail(void **state)
 {
     (void)state;
     static struct sweep sweep;
@@ -228,52 +263,67 @@ static int64_t fingerprint(struct twin *twin)
                        "(select count(*) from charle.change) + (select sum(hours) from job) + (select count(*) from member)");
 }
 
-static enum charle_err push_failing(struct twin *twin, long n, int is_sticky, bool *out_has_failed)
+static enum charle_err push_failing(struct twin *twin, enum fault fault, long n, int is_sticky, bool *out_has_failed)
 {
     struct charle_error err = {0};
-    ch_alloc_fail_at(n, is_sticky);
+    arm(fault, n, is_sticky);
     enum charle_err rc = twin_push_one(twin, TWIN_SETS, &err);
-    *out_has_failed = ch_alloc_count() >= n;
-    ch_alloc_fail_at(0, 0);
-    if (rc && (!err.text[0] || (rc != CHARLE_NO_MEMORY && rc != CHARLE_TOO_LARGE)))
-        fail_msg("allocation %ld: %s: %s", n, charle_err_name(rc), err.text);
+    *out_has_failed = disarm(fault, n);
+    check_sentence(fault, n, rc, &err);
     return rc;
 }
 
-// Batches in which one allocation fails, alone or with all behind it. Whether the batch survives or is sent again: what comes out is what the
-// server that runs calls one by one, with all its memory, makes of it. No call may be refused because memory was short.
-static void every_allocation_of_a_push_may_fail(void **state)
+// A push asks the database for a thousand things: in a short run not every one of them fails. CHARLE_SWEEP=all takes every one.
+static long next_point(enum fault fault, long n, int is_sticky)
 {
-    (void)state;
-    static struct sweep sweep;
-    struct twin *twin = &sweep.twin;
-    twin_open(twin);
-    fill(&sweep);
+    const char *text = getenv("CHARLE_SWEEP");
+    if (fault == FAULT_MEMORY || (text && strcmp(text, "all") == 0))
+        return n + 1;
+    return is_sticky ? n + 1 + n / 4 : n + 5;
+}
+
+// Batches below which one point fails, alone or with all behind it. Whether the batch survives or is sent again: what comes out is what the
+// server that runs calls one by one, and lacks nothing, makes of it. No call may be refused because of it.
+static void sweep_pushes(struct twin *twin, enum fault fault, long *round)
+{
     long points = 0, survived = 0;
     for (int is_sticky = 0; is_sticky < 2; is_sticky++) {
         bool has_failed = true;
-        for (long n = 1; has_failed; n++, points++) {
+        for (long n = 1; has_failed; n = next_point(fault, n, is_sticky), points++) {
             assert_true(n < POINTS_MAX);
-            make_batch(twin, points);
+            make_batch(twin, (*round)++);
             int64_t before = fingerprint(twin);
-            enum charle_err rc = push_failing(twin, n, is_sticky, &has_failed);
+            enum charle_err rc = push_failing(twin, fault, n, is_sticky, &has_failed);
             survived += rc == CHARLE_OK && has_failed;
             if (rc) {
                 assert_int_equal(fingerprint(twin), before);
                 struct charle_error err = {0};
                 if (twin_push_one(twin, TWIN_SETS, &err))
-                    fail_msg("after allocation %ld: %s", n, err.text);
+                    fail_msg("after %s %ld: %s", fault_names[fault], n, err.text);
             }
             struct charle_error err = {0};
             assert_int_equal(twin_push_one(twin, TWIN_SINGLES, &err), CHARLE_OK);
+            if (fault == FAULT_DATABASE) // which row a verdict is about is told as well as it can be
+                twin_exec(twin, "update charle.verdict set tab = null, key = null");
             twin_compare(twin);
             twin_exec(twin, "delete from job where title = 'New'; delete from charle.verdict");
         }
     }
-    print_message("push: %ld points, %ld survived\n", points, survived);
+    print_message("push: %ld points (%s), %ld survived\n", points, fault_names[fault], survived);
     assert_true(points > 50);
-    twin->count = 0;
-    twin_close(twin);
+}
+
+static void everything_below_a_push_may_fail(void **state)
+{
+    (void)state;
+    static struct sweep sweep;
+    long round = 0;
+    twin_open(&sweep.twin);
+    fill(&sweep);
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        sweep_pushes(&sweep.twin, (enum fault)fault, &round);
+    sweep.twin.count = 0;
+    twin_close(&sweep.twin);
 }
 
 // --- ticks --------------------------------------------------------------------------------------------------------------
@@ -312,16 +362,14 @@ static struct ch_tick_stream *join(struct sweep *sweep, struct ch_ticks *ticks)
     return stream;
 }
 
-static bool poll_ticks(struct sweep *sweep, struct ch_ticks *ticks, long fail_at, bool *out_has_failed)
+static bool poll_ticks(struct sweep *sweep, struct ch_ticks *ticks, enum fault fault, long fail_at, bool *out_has_failed)
 {
     struct charle_error err = {0};
     bool has_moved = false;
-    ch_alloc_fail_at(fail_at, 0);
+    arm(fault, fail_at, 0);
     enum charle_err rc = ch_ticks_poll(ticks, db_of(sweep), ch_clock_mono_us(), true, &has_moved, &err);
-    *out_has_failed = fail_at && ch_alloc_count() >= fail_at;
-    ch_alloc_fail_at(0, 0);
-    if (rc && (rc != CHARLE_NO_MEMORY || !err.text[0]))
-        fail_msg("allocation %ld of a poll: %s: %s", fail_at, charle_err_name(rc), err.text);
+    *out_has_failed = disarm(fault, fail_at);
+    check_sentence(fault, fail_at, rc, &err);
     return rc == CHARLE_OK;
 }
 
@@ -337,7 +385,7 @@ static void follower_open(struct sweep *sweep, struct follower *follower)
     bool has_failed;
     *follower = (struct follower){0};
     assert_int_equal(ch_ticks_new(sync_of(sweep), &follower->ticks, &err), CHARLE_OK);
-    assert_true(poll_ticks(sweep, follower->ticks, 0, &has_failed));
+    assert_true(poll_ticks(sweep, follower->ticks, FAULT_MEMORY, 0, &has_failed));
 }
 
 static void follower_close(struct follower *follower)
@@ -346,32 +394,25 @@ static void follower_close(struct follower *follower)
     charle_buf_deinit(&follower->page);
 }
 
-// A poll, and then the stream's next page, may lack memory: the next ones make up for it, and the stream's page is the one that a follower
-// with all its memory gives.
-static void every_allocation_of_a_tick_may_fail(void **state)
+// A poll, and then the stream's next page, may lack something: the next ones make up for it, and the stream's page is the one that a follower
+// that lacks nothing gives.
+static void sweep_ticks(struct sweep *sweep, struct follower followers[2], enum fault fault)
 {
-    (void)state;
-    static struct sweep sweep;
-    struct follower followers[2]; // the first lacks memory
-    twin_open(&sweep.twin);
-    fill(&sweep);
-    for (int i = 0; i < 2; i++)
-        follower_open(&sweep, &followers[i]);
     long points = 0, pages = 0;
     for (bool has_failed = true; has_failed; points++) {
         bool is_well;
         assert_true(points < POINTS_MAX);
         for (int i = 0; i < 2; i++) {
-            assert_true(poll_ticks(&sweep, followers[i].ticks, 0, &is_well));
-            followers[i].stream = join(&sweep, followers[i].ticks);
+            assert_true(poll_ticks(sweep, followers[i].ticks, fault, 0, &is_well));
+            followers[i].stream = join(sweep, followers[i].ticks);
         }
-        twin_exec(&sweep.twin, "update job set hours = hours + 1 where id in ('j1', 'j2', 'j3'); insert into ticket (id, title) "
-                               "values (gen_random_uuid()::text, 'x')");
-        if (!poll_ticks(&sweep, followers[0].ticks, points + 1, &has_failed))
-            assert_true(poll_ticks(&sweep, followers[0].ticks, 0, &is_well));
-        assert_true(poll_ticks(&sweep, followers[1].ticks, 0, &is_well));
+        twin_exec(&sweep->twin, "update job set hours = hours + 1 where id in ('j1', 'j2', 'j3'); insert into ticket (id, title) "
+                                "values (gen_random_uuid()::text, 'x')");
+        if (!poll_ticks(sweep, followers[0].ticks, fault, points + 1, &has_failed))
+            assert_true(poll_ticks(sweep, followers[0].ticks, fault, 0, &is_well));
+        assert_true(poll_ticks(sweep, followers[1].ticks, fault, 0, &is_well));
         assert_int_equal(next_page(followers[1].stream, 0, &followers[1].page), CHARLE_OK);
-        if (next_page(followers[0].stream, 1 + points % 7, &followers[0].page) == CHARLE_OK) {
+        if (next_page(followers[0].stream, fault == FAULT_MEMORY ? 1 + points % 7 : 0, &followers[0].page) == CHARLE_OK) {
             assert_int_equal(followers[0].page.size, followers[1].page.size);
             assert_memory_equal(followers[0].page.data, followers[1].page.data, followers[1].page.size);
             pages++;
@@ -379,20 +420,35 @@ static void every_allocation_of_a_tick_may_fail(void **state)
         for (int i = 0; i < 2; i++)
             ch_tick_stream_close(followers[i].stream);
     }
-    print_message("ticks: %ld points, %ld pages\n", points, pages);
+    print_message("ticks: %ld points (%s), %ld pages\n", points, fault_names[fault], pages);
     assert_true(points > 10 && pages > 0);
+}
+
+static void everything_below_a_tick_may_fail(void **state)
+{
+    (void)state;
+    static struct sweep sweep;
+    struct follower followers[2]; // below the first things fail
+    twin_open(&sweep.twin);
+    fill(&sweep);
+    for (int i = 0; i < 2; i++)
+        follower_open(&sweep, &followers[i]);
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        sweep_ticks(&sweep, followers, (enum fault)fault);
     for (int i = 0; i < 2; i++)
         follower_close(&followers[i]);
     charle_arena_deinit(&sweep.arena);
     twin_close(&sweep.twin);
 }
 
-int main(void)
+// An argument says which cases run.
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_allocation_of_a_read_may_fail),
-        cmocka_unit_test(every_allocation_of_a_push_may_fail),
-        cmocka_unit_test(every_allocation_of_a_tick_may_fail),
+        cmocka_unit_test(everything_below_a_read_may_fail),
+        cmocka_unit_test(everything_below_a_push_may_fail),
+        cmocka_unit_test(everything_below_a_tick_may_fail),
     };
+    cmocka_set_test_filter(argc > 1 ? argv[1] : getenv("CHARLE_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
