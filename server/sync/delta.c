@@ -10,8 +10,6 @@
 #include "server/sync/parts.h"
 #include "sync/cursor.h"
 
-#include <stdlib.h>
-
 // Few enough that their rows are about what a socket holds, so that PostgreSQL does not wait for us to read; many enough that a statement's
 // own cost does not count.
 enum { KEYS_A_QUERY = 500, QUERIES_AHEAD = 2 };
@@ -109,79 +107,12 @@ static enum charle_err flush_when_full(struct delta *delta, struct charle_error 
     return rc;
 }
 
-// --- keys ---------------------------------------------------------------------------------------------------------------
-
-struct named {
-    uint32_t table;
-    struct charle_str key;
-};
-
-static int by_table_and_key(const void *a, const void *b)
-{
-    const struct named *x = a, *y = b;
-    return x->table != y->table ? (x->table > y->table) - (x->table < y->table) : charle_str_compare(x->key, y->key);
-}
+// --- rows ---------------------------------------------------------------------------------------------------------------
 
 static struct charle_str text_at(const PGresult *result, int row, int column)
 {
     return charle_str_n(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
 }
-
-static uint32_t number_at(const PGresult *result, int row, int column)
-{
-    const uint8_t *bytes = (const uint8_t *)PQgetvalue(result, row, column); // big-endian int4
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static enum charle_err take_keys(struct ch_delta_keys *keys, struct charle_str scope, struct charle_arena *arena, struct charle_error *err)
-{
-    size_t count = (size_t)PQntuples(keys->result);
-    if (count > CH_DELTA_KEYS_MAX)
-        return charle_fail(err, CHARLE_TOO_LARGE, "more than %d rows of scope %.*s changed", CH_DELTA_KEYS_MAX, CHARLE_FMT(scope));
-    struct named *named = charle_arena_array(arena, count, sizeof(*named));
-    keys->items = charle_arena_array(arena, count, sizeof(*keys->items));
-    keys->tables = charle_arena_array(arena, count, sizeof(*keys->tables));
-    if (!named || !keys->items || !keys->tables)
-        return charle_fail(err, CHARLE_TOO_LARGE, "too many changes to list in memory");
-    for (size_t i = 0; i < count; i++)
-        named[i] = (struct named){number_at(keys->result, (int)i, 0), text_at(keys->result, (int)i, 1)};
-    if (count)
-        qsort(named, count, sizeof(*named), by_table_and_key); // PostgreSQL's sort takes three times as long
-    for (size_t i = 0; i < count; i++) {
-        keys->items[i] = named[i].key;
-        keys->tables[i] = named[i].table;
-    }
-    keys->count = count;
-    return CHARLE_OK;
-}
-
-enum charle_err ch_delta_keys_read(struct charle_db *db, struct charle_str scope, int64_t from, int64_t to, struct charle_arena *arena,
-                                   struct ch_delta_keys *out, struct charle_error *err)
-{
-    const struct charle_value params[] = {charle_text(scope), charle_int8(from), charle_int8(to), charle_int8(CH_DELTA_KEYS_MAX + 1)};
-    struct ch_pg_pipeline *pipeline = NULL;
-    *out = (struct ch_delta_keys){0};
-    enum charle_err rc = ch_pg_pipeline_open(db, 0, &pipeline, err);
-    if (rc == CHARLE_OK)
-        rc = ch_pg_pipeline_add(pipeline, "select distinct tab, key from charle.entry where scope = $1 and v > $2 and v <= $3 limit $4",
-                                params, 4, err);
-    if (rc == CHARLE_OK)
-        rc = ch_pg_pipeline_next(pipeline, &out->result, err);
-    ch_pg_pipeline_close(pipeline);
-    if (rc == CHARLE_OK)
-        rc = take_keys(out, scope, arena, err);
-    if (rc)
-        ch_delta_keys_clear(out);
-    return rc;
-}
-
-void ch_delta_keys_clear(struct ch_delta_keys *keys)
-{
-    PQclear(keys->result);
-    *keys = (struct ch_delta_keys){0};
-}
-
-// --- rows ---------------------------------------------------------------------------------------------------------------
 
 static struct charle_value keys_param(const struct charle_str *keys, size_t count)
 {

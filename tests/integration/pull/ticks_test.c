@@ -5,6 +5,7 @@
 #include "db/pg/pg.h"
 #include "fixture.h"
 #include "msg/wire.h"
+#include "server/sync/parts.h"
 #include "server/sync/tick.h"
 #include "stamps.schema.charle.h"
 
@@ -183,6 +184,51 @@ static void large_tick_is_given_out_while_it_is_read(void **state)
     take_rest(t, 0, false);
     take_rest(t, 1, false);
     assert_int_equal(t->given[1].parts, 0);
+}
+
+// --- names of rows ----------------------------------------------------------------------------------------------------------
+
+static void expect_all_tasks_once(struct ticking *t, int64_t from)
+{
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    struct ch_delta_keys keys;
+    if (ch_delta_keys_read(t->db, CHARLE_STR("team"), from, stamps_head(t->conn, "team"), &arena, &keys, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(keys.count, TASKS);
+    for (size_t i = 1; i < keys.count; i++) {
+        assert_int_equal(keys.tables[i], keys.tables[0]);
+        assert_true(charle_str_compare(keys.items[i - 1], keys.items[i]) < 0);
+    }
+    ch_delta_keys_clear(&keys);
+    charle_arena_deinit(&arena);
+}
+
+// Once by a few transactions, whose entries are sorted out here, and then by so many that PostgreSQL has to.
+static void row_that_changed_often_is_named_once(void **state)
+{
+    struct ticking *t = *state;
+    int64_t from = stamps_head(t->conn, "team");
+    stamps_run(t->conn, "update task set minutes = 1; update task set minutes = 2 where id < 't2'");
+    stamps_run(t->conn, "update task set minutes = 3");
+    expect_all_tasks_once(t, from);
+    for (int i = 0; i < 17; i++) // more than 50,000 entries
+        stamps_run(t->conn, "update task set minutes = %d", i);
+    expect_all_tasks_once(t, from);
+}
+
+static void scope_without_changes_names_nothing(void **state)
+{
+    struct ticking *t = *state;
+    struct charle_arena arena = {0};
+    struct charle_error err;
+    struct ch_delta_keys keys;
+    int64_t head = stamps_head(t->conn, "team");
+    assert_int_equal(ch_delta_keys_read(t->db, CHARLE_STR("team"), head, head, &arena, &keys, &err), CHARLE_OK);
+    assert_int_equal(keys.count, 0);
+    assert_non_null(keys.result);
+    ch_delta_keys_clear(&keys);
+    charle_arena_deinit(&arena);
 }
 
 static void small_tick_has_no_parts(void **state)
@@ -387,6 +433,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(large_tick_is_given_out_while_it_is_read),
+        CASE(row_that_changed_often_is_named_once),
+        CASE(scope_without_changes_names_nothing),
         CASE(small_tick_has_no_parts),
         CASE(part_that_was_not_sent_comes_again),
         CASE(peer_that_has_room_again_goes_on_in_the_same_tick),
