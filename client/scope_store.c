@@ -162,8 +162,10 @@ static enum charle_err check_state(struct ch_replica *replica, struct charle_str
     sqlite3_stmt *row;
     *out_is_gone = false;
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_GET, &row, err, "s", scope);
+    if (rc == CHARLE_DONE)
+        return charle_fail(err, CHARLE_NOT_FOUND, "this replica has no scope %.*s", CHARLE_FMT(scope));
     if (rc)
-        return rc == CHARLE_DONE ? charle_fail(err, CHARLE_NOT_FOUND, "this replica has no scope %.*s", CHARLE_FMT(scope)) : rc;
+        return rc;
     int state = sqlite3_column_int(row, 2);
     ch_lite_end(row);
     *out_is_gone = state == CH_SCOPE_EVICTED;
@@ -172,7 +174,9 @@ static enum charle_err check_state(struct ch_replica *replica, struct charle_str
     if (state != CH_SCOPE_READY || charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device")))
         return charle_fail(err, CHARLE_FAILED_PRECONDITION, "the scope %.*s is being copied or mended, or is the device's own", CHARLE_FMT(scope));
     rc = ch_meta_number(&replica->sql, ch_scope_pin_name(scope, name, sizeof(name)), 0, &pinned, err);
-    return rc || !pinned ? rc : charle_fail(err, CHARLE_FAILED_PRECONDITION, "the scope %.*s is pinned", CHARLE_FMT(scope));
+    if (rc || !pinned)
+        return rc;
+    return charle_fail(err, CHARLE_FAILED_PRECONDITION, "the scope %.*s is pinned", CHARLE_FMT(scope));
 }
 
 // --- going and coming -----------------------------------------------------------------------------------------------------

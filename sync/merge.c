@@ -33,7 +33,7 @@ static const char *shown(const struct merging *m, const void *message)
     charle_field_write_json(m->field, message, &buf);
     if (buf.size > SHOWN_SIZE_MAX) {
         buf.size = SHOWN_SIZE_MAX;
-        while (buf.size && (buf.data[buf.size] & 0xc0) == 0x80) // not within a character
+        while ((buf.data[buf.size] & 0xc0) == 0x80) // not within a character; the first one of a value is a single byte
             buf.size--;
         charle_buf_add_text(&buf, "…");
     }
@@ -50,7 +50,8 @@ static void add_note(const struct merging *m, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    charle_buf_printf(m->note, "%s%.*s %s", m->note->size ? "; " : "", CHARLE_FMT(m->column->name), text);
+    charle_buf_add_text(m->note, m->note->size ? "; " : "");
+    charle_buf_printf(m->note, "%.*s %s", CHARLE_FMT(m->column->name), text);
 }
 
 static void take_field(const struct merging *m, const void *from)
@@ -135,10 +136,12 @@ static enum charle_err illegal_step(const struct merging *m, int32_t from)
     size_t used = 0;
     for (size_t i = 0; i < m->column->transition_count && used < sizeof(legal) - 1; i++) {
         const struct charle_transition *step = &m->column->transitions[i];
+        if (step->from != from)
+            continue;
         const struct charle_enum_value *to = charle_enum_by_number(m->field->enumeration, step->to);
-        if (step->from == from && to)
-            used +=
-                (size_t)snprintf(legal + used, sizeof(legal) - used, "%s%.*s", used ? ", " : "", CHARLE_FMT(to->name));
+        CHARLE_ASSERT(to); // the schema compiler knows no other steps
+        const char *separator = used ? ", " : "";
+        used += (size_t)snprintf(legal + used, sizeof(legal) - used, "%s%.*s", separator, CHARLE_FMT(to->name));
     }
     return charle_fail(m->err, CHARLE_FAILED_PRECONDITION,
                        "%.*s of this %.*s cannot go from %s to %s; from there it may go to %s",

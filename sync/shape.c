@@ -24,13 +24,21 @@ static struct charle_array array_of(const void *items, size_t count)
     return (struct charle_array){.items = items, .count = count, .has = true};
 }
 
-static void fill_column(const struct charle_table *table, const struct charle_field *field, struct charle_column_shape *out)
+// Every field of a row is a column.
+static const struct charle_column *column_of(const struct charle_table *table, const struct charle_field *field)
 {
     const struct charle_column *column = charle_table_column_numbered(table, field->number);
+    CHARLE_ASSERT(column);
+    return column;
+}
+
+static void fill_column(const struct charle_table *table, const struct charle_field *field, struct charle_column_shape *out)
+{
+    const struct charle_column *column = column_of(table, field);
     *out = (struct charle_column_shape){.number = field->number, .type = field->type, .wire = field->wire};
     out->is_nullable = (struct charle_opt_bool){true, column->is_nullable};
     out->is_array = (struct charle_opt_bool){true, column->is_array};
-    if (field->enumeration && field->enumeration->count)
+    if (field->enumeration) // which has a value: protoc sees to that
         out->zero = (struct charle_opt_int4){field->enumeration->values[0].number, true};
 }
 
@@ -47,8 +55,8 @@ static bool fill_audience(const struct charle_table *table, const struct charle_
     if (!shows)
         return false;
     for (size_t i = 0; i < table->row->field_count; i++) { // in ascending order of number
-        const struct charle_column *column = charle_table_column_numbered(table, table->row->fields[i].number);
-        if (column && charle_column_set_has(&audience->columns, column->index))
+        const struct charle_column *column = column_of(table, &table->row->fields[i]);
+        if (charle_column_set_has(&audience->columns, column->index))
             shows[count++] = column->field->number;
     }
     *out = (struct charle_audience_shape){.name = audience->name, .kind = audience->kind, .shows = array_of(shows, count)};
@@ -67,10 +75,8 @@ static bool fill_table(const struct charle_table *table, struct charle_arena *ar
     uint32_t *key = charle_arena_array(arena, table->key_count, sizeof(*key));
     size_t count = 0;
     bool ok = columns && audiences && key;
-    for (size_t i = 0; ok && i < table->row->field_count; i++) {
-        if (charle_table_column_numbered(table, table->row->fields[i].number))
-            fill_column(table, &table->row->fields[i], columns[count++]);
-    }
+    for (size_t i = 0; ok && i < table->row->field_count; i++)
+        fill_column(table, &table->row->fields[i], columns[count++]);
     for (size_t i = 0; ok && i < table->key_count; i++)
         key[i] = number_of(table, table->key_columns[i]);
     for (size_t i = 0; ok && i < table->audience_count; i++)

@@ -41,7 +41,6 @@ struct delta {
     struct charle_buf row;    // one row or Gone
     struct charle_buf out;
     uint32_t table_id;        // of `table`; 0: none is open
-    bool has_sent;
 };
 
 // --- writing ------------------------------------------------------------------------------------------------------------
@@ -92,9 +91,9 @@ static enum charle_err flush(struct delta *delta, struct charle_error *err)
     charle_buf_add(out, delta->tables.data, delta->tables.size);
     enum charle_err failed = delta->tables.failed ? delta->tables.failed : content->failed ? content->failed : out->failed;
     charle_buf_reset(&delta->tables);
-    delta->has_sent = true;
-    return failed ? charle_fail(err, failed, "a page of scope %.*s does not fit in memory", CHARLE_FMT(delta->head->scope))
-                  : delta->piece(delta->ctx, charle_buf_bytes(out), err);
+    if (failed)
+        return charle_fail(err, failed, "a page of scope %.*s does not fit in memory", CHARLE_FMT(delta->head->scope));
+    return delta->piece(delta->ctx, charle_buf_bytes(out), err);
 }
 
 static enum charle_err flush_when_full(struct delta *delta, struct charle_error *err)
@@ -268,8 +267,8 @@ enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db,
             next++;
         rc = write_table(&delta, keys->tables[i], keys->items + i, next - i, err);
     }
-    // A stamp without rows to send is sent too: the cursor must move.
-    if (rc == CHARLE_OK && (!delta.has_sent || delta.table_id || delta.tables.size))
+    // A stamp without rows to send is sent too: the cursor must move. Behind a full piece a table is always open.
+    if (rc == CHARLE_OK)
         rc = flush(&delta, err);
     charle_buf_deinit(&delta.tables);
     charle_buf_deinit(&delta.table);

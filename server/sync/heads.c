@@ -24,7 +24,7 @@ static enum charle_err read_head(struct charle_rows *rows, struct charle_arena *
     head->stamp = stamp.int8;
     head->floor = floor.int8;
     head->lineage = lineage.is_null ? 0 : (uint64_t)lineage.int8;
-    head->history_count = history.is_null ? 0 : history.array.count;
+    head->history_count = history.array.count;
     int64_t *copy = charle_arena_array(arena, head->history_count, sizeof(*copy));
     if (!copy)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the history of a head");

@@ -24,7 +24,7 @@ else()
   target_link_options(charle_flags INTERFACE -Wl,-z,relro,-z,now)
 endif()
 if(CHARLE_COVERAGE)
-  add_compile_options(--coverage)
+  add_compile_options(--coverage -fprofile-update=atomic) # threads count too
   add_link_options(--coverage)
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -1,10 +1,14 @@
 // The shape of a schema: one encoding, a hash that names it, and nothing unsound accepted from a peer.
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "msg/wire.h"
 #include "notes.schema.charle.h"
 #include "sync/shape.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -108,6 +112,75 @@ static void large_ones_are_refused(void **state)
     free(bytes);
 }
 
+static void a_schema_without_replicas_has_an_empty_shape(void **state)
+{
+    (void)state;
+    const struct charle_schema none = {.name = CHARLE_STR_INIT("none")};
+    struct charle_buf bytes = {0};
+    struct charle_arena arena = {0};
+    struct charle_schema_shape shape;
+    assert_int_equal(ch_shape_write(&none, &bytes, NULL), CHARLE_OK);
+    assert_int_equal(ch_shape_read(charle_buf_bytes(&bytes), &arena, &shape, NULL), CHARLE_OK);
+    assert_int_equal(shape.table.count, 0);
+    charle_arena_deinit(&arena);
+    charle_buf_deinit(&bytes);
+}
+
+static void every_allocation_of_a_shape_may_fail(void **state)
+{
+    (void)state;
+    bool has_failed = true;
+    int failures = 0;
+    for (long n = 1; has_failed; n++) {
+        struct charle_buf bytes = {0};
+        struct charle_error err = {0};
+        ch_alloc_fail_at(n, 0);
+        enum charle_err rc = ch_shape_write(&notes_schema, &bytes, &err);
+        has_failed = ch_alloc_count() >= n;
+        ch_alloc_fail_at(0, 0);
+        if (rc)
+            assert_true(rc == CHARLE_NO_MEMORY && err.text[0]);
+        failures += rc != CHARLE_OK;
+        charle_buf_deinit(&bytes);
+    }
+    assert_true(failures > 1);
+}
+
+// The shape of one table with so many columns, as a peer sends it; the key is the column of this number, 0: there is none.
+static enum charle_err read_table(size_t column_count, uint32_t key)
+{
+    struct charle_column_shape columns[CH_COLUMNS_MAX + 1];
+    const struct charle_column_shape *column_list[CH_COLUMNS_MAX + 1];
+    for (size_t i = 0; i < column_count; i++) {
+        columns[i] = (struct charle_column_shape){.number = (uint32_t)i + 1, .type = CHARLE_TYPE_INT4, .wire = CHARLE_WIRE_INT32};
+        column_list[i] = &columns[i];
+    }
+    const struct charle_table_shape table = {.id = 1, .column = {column_list, column_count, true}, .key = {&key, key ? 1 : 0, true}};
+    const struct charle_table_shape *tables[] = {&table};
+    const struct charle_schema_shape shape = {.name = CHARLE_STR("one"), .table = {tables, 1, true}};
+    struct charle_schema_shape read;
+    struct charle_arena arena = {0};
+    struct charle_buf bytes = {0};
+    struct charle_error err = {0};
+    charle_message_write(&charle_schema_shape_message, &shape, &bytes);
+    enum charle_err rc = ch_shape_read(charle_buf_bytes(&bytes), &arena, &read, &err);
+    assert_true(!rc || strstr(err.text, "table 1"));
+    charle_arena_deinit(&arena);
+    charle_buf_deinit(&bytes);
+    return rc;
+}
+
+static void tables_have_columns_and_a_key_among_them(void **state)
+{
+    (void)state;
+    assert_int_equal(read_table(1, 1), CHARLE_OK);
+    assert_int_equal(read_table(CH_COLUMNS_MAX, CH_COLUMNS_MAX), CHARLE_OK);
+    assert_int_equal(read_table(CH_COLUMNS_MAX + 1, 1), CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(read_table(0, 1), CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(read_table(2, 0), CHARLE_INVALID_ARGUMENT);
+    assert_int_equal(read_table(2, 3), CHARLE_INVALID_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +188,9 @@ int main(void)
         cmocka_unit_test(its_hash_names_it),
         cmocka_unit_test(damaged_ones_are_refused_or_sound),
         cmocka_unit_test(large_ones_are_refused),
+        cmocka_unit_test(a_schema_without_replicas_has_an_empty_shape),
+        cmocka_unit_test(every_allocation_of_a_shape_may_fail),
+        cmocka_unit_test(tables_have_columns_and_a_key_among_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

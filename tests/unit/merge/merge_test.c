@@ -5,7 +5,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -305,6 +307,44 @@ static void fsm(void **state)
     assert_refused(FSM, NULL, &doing, &archived, CHARLE_FAILED_PRECONDITION, "it may go to done, todo");
     assert_refused(FSM, NULL, &archived, &todo, CHARLE_FAILED_PRECONDITION, "it may go to nothing else");
     assert_refused(FSM, NULL, &todo, &none, CHARLE_FAILED_PRECONDITION, "cannot go from \"todo\" to null");
+    const struct row forgotten = {.fsm = {2, false}}; // null, whatever number is left in it
+    assert_refused(FSM, NULL, &todo, &forgotten, CHARLE_FAILED_PRECONDITION, "cannot go from \"todo\" to null");
+}
+
+// More steps than a sentence has room for: it says some, and ends.
+static void many_steps_are_cut(void **state)
+{
+    (void)state;
+    enum { STATES = 12 };
+    struct charle_enum_value values[STATES + 1];
+    struct charle_transition many[STATES];
+    char names[STATES + 1][32];
+    for (int i = 0; i <= STATES; i++) {
+        snprintf(names[i], sizeof(names[i]), "a_state_with_a_name_%d", i);
+        values[i] = (struct charle_enum_value){i + 1, charle_str(names[i])};
+        if (i < STATES)
+            many[i] = (struct charle_transition){1, i + 2};
+    }
+    const struct charle_enum wide = {"test.Wide", values, STATES + 1};
+    struct charle_field wide_fields[COLUMNS];
+    struct charle_column wide_columns[COLUMNS];
+    memcpy(wide_fields, fields, sizeof(fields));
+    memcpy(wide_columns, columns, sizeof(columns));
+    wide_fields[FSM].enumeration = &wide;
+    wide_columns[FSM].field = &wide_fields[FSM];
+    wide_columns[FSM].transitions = many;
+    wide_columns[FSM].transition_count = STATES;
+    struct charle_message wide_message = row_message;
+    wide_message.fields = wide_fields;
+    struct charle_table wide_table = table;
+    wide_table.patch = &wide_message;
+    wide_table.columns = wide_columns;
+    const struct row one = {.fsm = I(1)}, same = {.fsm = I(99)};
+    struct scene s = {.merge = {.table = &wide_table, .arena = &s.arena, .stored = &one, .wanted = &same}};
+    charle_column_set_add(&s.merge.mask, FSM);
+    assert_int_equal(ch_merge_update(&s.merge, &s.err), CHARLE_FAILED_PRECONDITION);
+    assert_words(&s, "it may go to a_state_with_a_name_1, a_state_with_a_name_2, a_state");
+    end(&s);
 }
 
 static void counters(void **state)
@@ -551,6 +591,27 @@ static void a_full_heap_is_reported(void **state)
     }
 }
 
+// Allocations that fail one after the other, among them those of the sentences.
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    const struct row base = {.lww = T("a"), .set = {NULL, 0, true}}, stored = {.lww = T("b"), .set = {NULL, 0, true}}, wanted = {.lww = T("c"), .set = {NULL, 0, true}};
+    bool has_failed = true;
+    int failures = 0;
+    for (long n = 1; has_failed; n++) {
+        struct scene s;
+        ch_alloc_fail_at(n, 0);
+        enum charle_err rc = run(&s, &base, &stored, &wanted, LWW, SET);
+        has_failed = ch_alloc_count() >= n;
+        ch_alloc_fail_at(0, 0);
+        if (rc)
+            assert_int_equal(rc, CHARLE_NO_MEMORY);
+        failures += rc != CHARLE_OK;
+        end(&s);
+    }
+    assert_true(failures > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -558,6 +619,7 @@ int main(void)
         cmocka_unit_test(server),
         cmocka_unit_test(group),
         cmocka_unit_test(fsm),
+        cmocka_unit_test(many_steps_are_cut),
         cmocka_unit_test(counters),
         cmocka_unit_test(sets),
         cmocka_unit_test(once),
@@ -568,6 +630,7 @@ int main(void)
         cmocka_unit_test(equal_values_have_not_moved),
         cmocka_unit_test(long_values_are_cut_in_sentences),
         cmocka_unit_test(a_full_heap_is_reported),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,7 @@ static void parked_call_gives_up_at_last(void **state)
         before = ch_park_delay_us(attempt);
     }
     assert_int_equal(attempt, 5);
+    assert_int_equal(ch_park_delay_us(-1), -1); // from a damaged row
 }
 
 int main(void)
