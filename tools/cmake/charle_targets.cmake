@@ -25,7 +25,8 @@ else()
 endif()
 if(CHARLE_COVERAGE)
   add_compile_options(--coverage -fprofile-update=atomic) # threads count too
-  add_link_options(--coverage)
+  add_link_options(--coverage -Wl,--wrap=_exit)
+  target_sources(charle_flags INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/tools/cmake/coverage_exit.c>)
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
