@@ -113,21 +113,28 @@ static void send_ready(struct ch_client_core *core)
                           PUSH_TIMEOUT_MS);
 }
 
+// While the server works on a full batch the next one is made ready, so that it follows at once.
+static void make_following(struct ch_client_core *core)
+{
+    bool is_full = core->push_sent.is_full && core->push_count_max == 0;
+    if (is_full && !core->push_next.count && !core->push_is_probing)
+        (void)make_ready(core, core->push_sent.last_number);
+}
+
 void ch_core_push_step(struct ch_client_core *core)
 {
     if (!core->push_wanted || ch_core_now(core) < core->push_at)
         return;
     if (core->push_call) {
-        // While the server works on a full batch the next one is made ready, so that it follows at once.
-        bool is_full = core->push_sent.is_full && core->push_count_max == 0;
-        if (is_full && !core->push_next.count && !core->push_is_probing)
-            (void)make_ready(core, core->push_sent.last_number);
+        make_following(core);
         return;
     }
-    if (make_ready(core, 0))
+    if (make_ready(core, 0)) {
         send_ready(core);
-    else if (core->push_is_probing) // every call has its verdict: nothing is left that the server might have from us
+        make_following(core);
+    } else if (core->push_is_probing) { // every call has its verdict: nothing is left that the server might have from us
         renew(core);
+    }
 }
 
 static void try_later(struct ch_client_core *core)

@@ -119,9 +119,17 @@ static void answer_echo(struct ch_call *call)
     ch_call_finish(call, rc == CHARLE_DONE ? CHARLE_OK : rc, &err, request);
 }
 
-static struct ch_lane *lane_of(struct ch_engine *engine, enum ch_route_kind kind)
+// A push of many calls is a fold of its own already, and would hold up those it is folded with.
+static bool is_bulk(const struct ch_call *call)
 {
-    switch (kind) {
+    return call->route->is_push && charle_server_call_request(call->rpc).len > FOLDED_PUSH_SIZE_MAX;
+}
+
+static struct ch_lane *lane_of(struct ch_engine *engine, const struct ch_call *call)
+{
+    if (call->is_bulk)
+        return engine->bulks;
+    switch (call->route->kind) {
     case CH_ROUTE_LOGIN:
         return engine->login;
     case CH_ROUTE_GET:
@@ -137,11 +145,9 @@ static struct ch_lane *lane_of(struct ch_engine *engine, enum ch_route_kind kind
     return engine->calls;
 }
 
-// A push of many calls is a fold of its own already, and would hold up those it is folded with.
 static bool is_for_folding(const struct ch_call *call)
 {
-    return call->route->habit && ch_fold_is_open(call->route->habit, call->received_us) &&
-           (!call->route->is_push || charle_server_call_request(call->rpc).len <= FOLDED_PUSH_SIZE_MAX);
+    return call->route->habit && !call->is_bulk && ch_fold_is_open(call->route->habit, call->received_us);
 }
 
 static void refuse_full(struct ch_call *call, uint32_t waiting)
@@ -205,7 +211,10 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
         call->token = find_token(rpc);
     if (call->token.ptr)
         call->session = ch_sessions_find(engine->sessions, call->token);
-    struct ch_lane *lane = lane_of(engine, call->route->kind);
+    call->is_bulk = is_bulk(call);
+    if (!call->is_bulk && call->route->kind != CH_ROUTE_STREAM)
+        ch_bulk_note(engine->bulk, call->received_us);
+    struct ch_lane *lane = lane_of(engine, call);
     if (is_for_folding(call)) {
         if (!ch_fold_push(engine->fold, call, call->received_us))
             refuse_full(call, ch_fold_figures(engine->fold).waiting + ch_lane_waiting(lane));

@@ -20,6 +20,7 @@ enum {
     LOGIN_QUEUE_MAX = 32,    // 3 s of waiting
     STREAMS_THREADS = 8,
     STREAMS_QUEUE_MAX = 1024,
+    BULK_THREADS = 4, // more would be in each other's way: they want the same heads
     OTHER_CONNECTIONS = 6, // the reads lane, the sweeper, the tick, the upkeep, the seed files, one to spare
     WATCH_MS = 50,
     POOL_TICK_ROUNDS = 10,        // of the sweeper: every four seconds
@@ -116,13 +117,15 @@ static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error
                                     .open_worker = ch_worker_open,
                                     .close_worker = ch_worker_close,
                                     .ctx = engine};
-    struct ch_lane_options login = calls, streams = calls, reads = calls;
+    struct ch_lane_options login = calls, streams = calls, reads = calls, bulks = calls;
     login.name = "login";
     login.thread_count = LOGIN_THREADS;
     login.queue_max = LOGIN_QUEUE_MAX;
     streams.name = "stream";
     streams.thread_count = STREAMS_THREADS;
     streams.queue_max = STREAMS_QUEUE_MAX;
+    bulks.name = "bulk";
+    bulks.thread_count = BULK_THREADS;
     reads.name = "read";
     reads.thread_count = 1;
     reads.queue_max = READS_QUEUE_MAX;
@@ -131,13 +134,16 @@ static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error
     reads.open_worker = ch_reads_open;
     reads.close_worker = ch_reads_close;
     struct ch_fold_options fold = {.transactions_max = engine->options.pool_size, .queue_max = CALLS_QUEUE_MAX, .ask = ask_for_turn, .ctx = engine};
-    enum charle_err rc = ch_fold_new(&fold, &engine->fold, err);
+    engine->bulk = ch_bulk_new();
+    enum charle_err rc = engine->bulk ? ch_fold_new(&fold, &engine->fold, err) : charle_fail(err, CHARLE_NO_MEMORY, "out of memory while starting");
     if (rc == CHARLE_OK)
         rc = ch_lane_start(&calls, &engine->calls, err);
     if (rc == CHARLE_OK)
         rc = ch_lane_start(&login, &engine->login, err);
     if (rc == CHARLE_OK)
         rc = ch_lane_start(&streams, &engine->streams, err);
+    if (rc == CHARLE_OK)
+        rc = ch_lane_start(&bulks, &engine->bulks, err);
     return rc ? rc : ch_lane_start(&reads, &engine->reads, err);
 }
 
@@ -159,7 +165,7 @@ static const struct ch_pg_options connection_options = {.application_name = "cha
 
 static enum charle_err open_pool(struct ch_engine *engine, struct charle_error *err)
 {
-    engine->pool_size = engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + OTHER_CONNECTIONS;
+    engine->pool_size = engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + BULK_THREADS + OTHER_CONNECTIONS;
     struct ch_pg_pool_options options = {
         .connection = connection_options,
         .connections_min = 2,
@@ -298,6 +304,9 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
     if (engine->rpc)
         charle_rpc_server_close(engine->rpc, drain_ms);
     atomic_store(&engine->is_stopping, true);
+    if (engine->bulk)
+        ch_bulk_stop(engine->bulk);
+    ch_lane_stop(engine->bulks);
     ch_lane_stop(engine->reads);
     ch_lane_stop(engine->streams);
     ch_lane_stop(engine->login);
@@ -307,6 +316,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
     if (engine->has_sweeper)
         pthread_join(engine->sweeper, NULL);
     ch_fold_free(engine->fold);
+    ch_bulk_free(engine->bulk);
     ch_seeds_stop(engine->seeds);
     ch_standbys_stop(engine->standbys);
     ch_hints_stop(engine->hints); // calls that were in flight have said what they did

@@ -9,6 +9,7 @@
 //   reads     1              generated Get calls, all that wait at once in one pipeline
 //   login     2              passwords: argon2id is slow by design
 //   streams   8              streaming methods, which may last
+//   bulk      4              long pushes, behind everybody else (bulk.h)
 //
 // Locks: a worker's mutex guards `call` against the watch thread, which cancels statements; nothing else is taken under
 // it.
@@ -20,6 +21,7 @@
 #include "call/method.h"
 #include "db/pg/pool.h"
 #include "rpc/rpc.h"
+#include "server/bulk.h"
 #include "server/engine.h"
 #include "server/fold.h"
 #include "server/lane.h"
@@ -59,6 +61,7 @@ struct ch_call {
     const struct ch_route *route;
     struct ch_session *session; // NULL: nobody, or not looked up yet
     struct charle_str token;    // points into the call's metadata; ptr NULL: none was given
+    bool is_bulk;               // a long push
     int64_t received_us;
     int64_t deadline_us;         // monotonic; INT64_MAX: none (streams only)
     struct ch_live_stream *live; // of a pull that has gone live once; NULL: none
@@ -109,7 +112,8 @@ struct ch_engine {
     struct ch_seeds *seeds; // NULL: none are made
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;
-    struct ch_lane *calls, *reads, *login, *streams;
+    struct ch_lane *calls, *reads, *login, *streams, *bulks;
+    struct ch_bulk *bulk;
     struct ch_fold *fold; // itself an item of the calls lane: a thread's turn to fold
     struct ch_fold_habit *habits;
     struct ch_figures figures;

@@ -7,6 +7,8 @@
 #include "server/engine_parts.h"
 #include "services/crud.h"
 
+static const int64_t parts_us = 10000000;
+
 static struct ch_engine *engine_of(const struct charle_context *context)
 {
     return ((const struct ch_runtime *)context->runtime)->engine;
@@ -91,6 +93,32 @@ static enum charle_err hash(struct charle_context *context, const void *request_
     return rc;
 }
 
+struct push {
+    const struct ch_sync *sync;
+    struct charle_context *context;
+    const struct ch_push_options *options;
+};
+
+static enum charle_err run_push(void *ctx, const struct charle_push_request *request, struct charle_push_reply *out, struct charle_error *err)
+{
+    const struct push *push = ctx;
+    struct ch_engine *engine = engine_of(push->context);
+    enum charle_err rc = ch_push(push->sync, push->context->db, push->options, request, push->context->arena, out, err);
+    if (rc)
+        return rc;
+    atomic_fetch_add(&engine->figures.pushed_calls, request->call.count);
+    if (!push->options->fold) // else nothing is committed yet
+        ch_live_wake(engine->live);
+    return CHARLE_OK;
+}
+
+// A push that waits for its turn often answers what it has before its caller gives up.
+static int64_t end_of_parts(const struct charle_context *context)
+{
+    int64_t now_us = ch_clock_mono_us(), left_us = context->deadline_mono_us - now_us;
+    return now_us + (left_us / 2 < parts_us ? left_us / 2 : parts_us);
+}
+
 static enum charle_err push(struct charle_context *context, const void *request_ptr, void *reply,
                             struct charle_error *err)
 {
@@ -107,13 +135,12 @@ static enum charle_err push(struct charle_context *context, const void *request_
     enum charle_err rc = ch_skews_find(engine->skews, context->db, request->schema_hash, &sync, err);
     if (rc)
         return rc;
-    rc = ch_push(sync, context->db, &options, request, context->arena, reply, err);
+    struct push push = {sync, context, &options};
+    if (((const struct ch_runtime *)context->runtime)->call->is_bulk)
+        rc = ch_bulk_push(engine->bulk, request, end_of_parts(context), run_push, &push, context->arena, reply, err);
+    else
+        rc = run_push(&push, request, reply, err);
     ch_skews_release(engine->skews, sync);
-    if (rc == CHARLE_OK) {
-        atomic_fetch_add(&engine->figures.pushed_calls, request->call.count);
-        if (!fold) // else nothing is committed yet
-            ch_live_wake(engine->live);
-    }
     return rc;
 }
 
