@@ -250,6 +250,28 @@ static enum charle_err unwrap(const char *file, struct key_file *content, size_t
                        get_number(content->bytes + 8, 4) == KIND_PASSPHRASE ? "passphrase" : "key", file);
 }
 
+enum charle_err ch_key_open_damaged(const char *file, const char *path, const struct charle_client_key *key, struct ch_cipher **out,
+                                    struct charle_error *err)
+{
+    struct ch_file_look look;
+    uint8_t data_key[CH_CIPHER_KEY_SIZE];
+    enum charle_err rc = ch_file_look(path, NULL, &look, err);
+    if (rc || look.kind == CH_FILE_PLAIN || (!key && !ch_key_exists(file)))
+        return rc;
+    if (!key)
+        return charle_fail(err, CHARLE_PERMISSION_DENIED, "%s is encrypted: give its passphrase or key", file);
+    // The mark itself may be what is damaged: the key file then has one data key as a rule, and the first is the right one.
+    rc = ch_key_open(file, key, look.kind == CH_FILE_ENCRYPTED ? look.mark : NULL, data_key, err);
+    if (rc == CHARLE_DATA_LOSS && look.kind == CH_FILE_ENCRYPTED)
+        rc = ch_key_open(file, key, NULL, data_key, err);
+    if (!rc)
+        rc = ch_cipher_open(data_key, NULL, CH_REPLICA_PAGE_SIZE, out, err);
+    if (!rc)
+        ch_cipher_forgive(*out);
+    explicit_bzero(data_key, sizeof(data_key));
+    return rc;
+}
+
 enum charle_err ch_key_write(const char *file, const struct charle_client_key *key, uint8_t (*data_keys)[CH_CIPHER_KEY_SIZE],
                              size_t count, struct charle_error *err)
 {

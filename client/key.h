@@ -53,6 +53,11 @@ CHARLE_MUST_CHECK enum charle_err ch_key_make(const char *file, const struct cha
 CHARLE_MUST_CHECK enum charle_err ch_key_open(const char *file, const struct charle_client_key *key, const uint8_t *mark,
                                               uint8_t out_data_key[CH_CIPHER_KEY_SIZE], struct charle_error *err);
 
+// The cipher of a damaged replica, or of the store of files beside it (`path`): it reads what can be read (ch_cipher_forgive). *out NULL: the file is
+// in clear. PERMISSION_DENIED: it is sealed, and no key was given.
+CHARLE_MUST_CHECK enum charle_err ch_key_open_damaged(const char *file, const char *path, const struct charle_client_key *key,
+                                                      struct ch_cipher **out, struct charle_error *err);
+
 // Writes the key file with these data keys, wrapped by `key`.
 CHARLE_MUST_CHECK enum charle_err ch_key_write(const char *file, const struct charle_client_key *key,
                                                uint8_t (*data_keys)[CH_CIPHER_KEY_SIZE], size_t count, struct charle_error *err);

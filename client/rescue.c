@@ -81,27 +81,6 @@ static enum charle_err open_file(struct rescue *rescue, const char *file, const 
     return CHARLE_OK;
 }
 
-static enum charle_err open_cipher(const char *file, const struct charle_client_key *key, struct ch_cipher **out, struct charle_error *err)
-{
-    struct ch_file_look look;
-    uint8_t data_key[CH_CIPHER_KEY_SIZE];
-    enum charle_err rc = ch_file_look(file, NULL, &look, err);
-    if (rc || look.kind == CH_FILE_PLAIN || (!key && !ch_key_exists(file)))
-        return rc;
-    if (!key)
-        return charle_fail(err, CHARLE_PERMISSION_DENIED, "%s is encrypted: give its passphrase or key", file);
-    // The mark itself may be what is damaged: the key file then has one data key as a rule, and the first is the right one.
-    rc = ch_key_open(file, key, look.kind == CH_FILE_ENCRYPTED ? look.mark : NULL, data_key, err);
-    if (rc == CHARLE_DATA_LOSS && look.kind == CH_FILE_ENCRYPTED)
-        rc = ch_key_open(file, key, NULL, data_key, err);
-    if (!rc)
-        rc = ch_cipher_open(data_key, NULL, CH_REPLICA_PAGE_SIZE, out, err);
-    if (!rc)
-        ch_cipher_forgive(*out);
-    explicit_bzero(data_key, sizeof(data_key));
-    return rc;
-}
-
 // A damaged log ends where it is damaged; what came behind is lost, and that is told.
 static enum charle_err check_log(struct rescue *rescue, const char *file, const struct ch_cipher *cipher, struct charle_error *err)
 {
@@ -126,7 +105,7 @@ int charle_replica_calls(const char *file, const struct charle_client_key *key, 
     if (rc == CHARLE_READ_ONLY) // nobody can have it open for writing here
         rc = CHARLE_OK;
     if (!rc)
-        rc = open_cipher(file, key, &cipher, err);
+        rc = ch_key_open_damaged(file, file, key, &cipher, err);
     if (!rc)
         rc = open_file(&rescue, file, ch_cipher_vfs(cipher), err);
     if (!rc)

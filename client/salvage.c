@@ -33,23 +33,9 @@ struct rescue {
 static enum charle_err open_damaged(const struct rescue *r, const char *path, const struct charle_client_key *key, struct ch_cipher **out_cipher,
                                     sqlite3 **out, struct charle_error *err)
 {
-    struct ch_file_look look;
-    uint8_t data_key[CH_CIPHER_KEY_SIZE];
     if (access(path, R_OK))
         return charle_fail(err, CHARLE_NOT_FOUND, "%s is not there, or may not be read", path);
-    enum charle_err rc = ch_file_look(path, NULL, &look, err);
-    bool is_encrypted = !rc && ch_key_exists(r->file) && look.kind != CH_FILE_PLAIN;
-    if (is_encrypted && !key)
-        return charle_fail(err, CHARLE_PERMISSION_DENIED, "%s is encrypted: give its passphrase or key", r->file);
-    if (!rc && is_encrypted)
-        rc = ch_key_open(r->file, key, look.kind == CH_FILE_ENCRYPTED ? look.mark : NULL, data_key, err);
-    if (rc == CHARLE_DATA_LOSS && is_encrypted) // the mark itself may be what is damaged
-        rc = ch_key_open(r->file, key, NULL, data_key, err);
-    if (!rc && is_encrypted)
-        rc = ch_cipher_open(data_key, NULL, CH_REPLICA_PAGE_SIZE, out_cipher, err);
-    if (!rc && is_encrypted)
-        ch_cipher_forgive(*out_cipher);
-    explicit_bzero(data_key, sizeof(data_key));
+    enum charle_err rc = ch_key_open_damaged(r->file, path, key, out_cipher, err);
     if (rc)
         return rc;
     int code = sqlite3_open_v2(path, out, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, *out_cipher ? ch_cipher_vfs(*out_cipher) : NULL);

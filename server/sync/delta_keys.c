@@ -54,8 +54,7 @@ static void add_named(struct ch_delta_keys *keys, const struct named *named)
     struct charle_str *added = keys->items + keys->count;
     const struct charle_str *names = named->keys.items;
     size_t kept = 0;
-    if (named->keys.count)
-        memcpy(added, names, named->keys.count * sizeof(*added));
+    memcpy(added, names, named->keys.count * sizeof(*added)); // a group has one at least
     sort_keys(added, named->keys.count);
     for (size_t i = 0; i < named->keys.count; i++) {
         if (kept && charle_str_equal(added[kept - 1], added[i]))

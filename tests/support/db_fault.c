@@ -69,6 +69,10 @@ WRAP(enum charle_err, ch_pg_pipeline_add,
      (pipeline, sql, params, count, err))
 WRAP(enum charle_err, ch_pg_pipeline_flush, (struct ch_pg_pipeline *pipeline, struct charle_error *err), (pipeline, err))
 WRAP(enum charle_err, ch_pg_pipeline_next, (struct ch_pg_pipeline *pipeline, PGresult **out, struct charle_error *err), (pipeline, out, err))
+WRAP(enum charle_err, ch_pg_result_value,
+     (const PGresult *result, int row, int column, enum charle_type type, bool is_array, struct charle_arena *arena, struct charle_value *out,
+      struct charle_error *err),
+     (result, row, column, type, is_array, arena, out, err))
 
 enum charle_err __real_charle_rows_next(struct charle_rows *rows, struct charle_error *err);
 enum charle_err __wrap_charle_rows_next(struct charle_rows *rows, struct charle_error *err);
