@@ -95,12 +95,14 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
         rc = ch_apply_list(a, moment, err);
     if (!rc && a->has_news)
         rc = ch_replica_identity_changed(replica, err);
-    if (!rc)
+    if (!rc && !CH_PLANTED(STAGED_LAST))
         rc = ch_apply_staged(a, moment, err);
     if (!rc && a->has_news) // behind the staged ones: a scope whose past was rewritten while it was copied is in doubt again
         rc = ch_apply_each_page(a, moment, ch_apply_doubt_scopes, err);
     if (!rc)
         rc = ch_apply_each_page(a, moment, ch_apply_page_rows, err);
+    if (!rc && CH_PLANTED(STAGED_LAST))
+        rc = ch_apply_staged(a, moment, err);
     if (!rc)
         rc = ch_apply_leave_staged(a, err);
     return rc ? rc : ch_apply_finish(a, moment, err);

@@ -160,10 +160,7 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
 
 enum charle_err ch_apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
-    bool is_planted = CH_PLANTED(DELETES_LAST);
-    enum charle_err rc = each_table(a, page, is_planted ? apply_table_rows : apply_table_gone, err);
-    if (!rc && is_planted)
-        return each_table(a, page, apply_table_gone, err);
+    enum charle_err rc = each_table(a, page, apply_table_gone, err);
     return rc ? rc : each_table(a, page, apply_table_rows, err);
 }
 

@@ -21,7 +21,7 @@
     X(VERDICT_FORGOTTEN, "verdicts are forgotten before the replica has said that it has them")                       \
     X(LATE_PUSH_TAKEN, "a push from a past that was lost is taken")                                                   \
     X(CHAIN_UNCHECKED, "a copy of a replica is not told from the original")                                           \
-    X(DELETES_LAST, "rows that are gone leave after the new ones came")                                               \
+    X(STAGED_LAST, "rows that were fetched before are laid over what changed since")                                  \
     X(PAGE_WITHOUT_TRANSACTION, "each scope of a moment is committed by itself")                                      \
     X(CURSOR_BEFORE_ROWS, "a cursor is committed before its rows")                                                    \
     X(CURSOR_AFTER_ROWS, "rows are committed before their cursors")                                                   \

@@ -89,6 +89,7 @@ void world_finish(struct world *world)
         struct laptop *laptop = &world->laptops[i];
         oracle_check_seen(world->oracle, laptop);
         oracle_check_outbox(world->oracle, laptop);
+        oracle_check_effects(world->oracle, laptop);
         oracle_check_rebase(world->oracle, laptop);
         oracle_check_laptop(world->oracle, laptop, true);
     }

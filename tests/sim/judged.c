@@ -123,8 +123,10 @@ void oracle_judged(struct oracle *oracle, const struct charle_push_request *requ
     const struct charle_verdict *const *verdicts = reply->verdict.items;
     if (request->acknowledged.has && request->acknowledged.value > device->acknowledged)
         device->acknowledged = request->acknowledged.value;
-    for (size_t i = 0; i < reply->verdict.count; i++)
+    for (size_t i = 0; i < reply->verdict.count; i++) {
         note_verdict(oracle, device, request, verdicts[i]);
+        oracle_note_answer(oracle, device, request, verdicts[i]->sequence);
+    }
 }
 
 void oracle_saved(struct oracle *oracle)
@@ -141,6 +143,7 @@ void oracle_restored(struct oracle *oracle)
     oracle->effect_count = oracle->saved_effect_count;
     for (size_t i = 0; i < oracle->device_count; i++)
         oracle->devices[i].count = oracle->devices[i].saved_count;
+    oracle_forget_answers(oracle);
     for (size_t i = 0; i < oracle->tally_count; i++)
         oracle->tallies[i].n = oracle->tallies[i].saved_n;
     oracle->is_fresh = true;
@@ -182,8 +185,9 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
             world_fail(oracle->world, "%s: call %" PRId64 " has number %" PRId64 ", of which the server knows nothing",
                        laptop->name, position, sequence);
         // A copy may have sent calls again that a restored database had lost, before the original came: that one keeps
-        // the verdict of the past that was lost.
-        else if (device->kinds[sequence - 1] != kind && !(oracle->world->has_copies && oracle->world->result.restores))
+        // the verdict of the past that was lost. And one that asks for a verdict which the other has acknowledged is told that all is well.
+        else if (device->kinds[sequence - 1] != kind &&
+                 !(oracle->world->has_copies && (oracle->world->result.restores || sequence <= device->acknowledged)))
             world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d",
                        laptop->name, position, device->kinds[sequence - 1], kind);
     }

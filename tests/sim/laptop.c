@@ -73,6 +73,7 @@ void laptop_init(struct laptop *laptop, struct world *world, int index, const ch
         .call_start = net_start,
         .call_cancel = net_cancel,
         .call_consumed = env_consumed,
+        .call_more = world->swarm.early_percent ? net_more : NULL,
         .timer_set = env_timer,
         .changed = env_changed,
         .vfs = laptop->vfs,
@@ -115,6 +116,7 @@ void laptop_deinit(struct laptop *laptop)
     shut(laptop);
     sim_disk_free(laptop->disk);
     free(laptop->seen);
+    free(laptop->early);
 }
 
 static void drop_newest_call(struct laptop *laptop)
@@ -152,6 +154,8 @@ void laptop_boot(struct laptop *laptop)
     laptop->is_on = true;
     drop_newest_call(laptop);
     oracle_check_seen(world->oracle, laptop);
+    oracle_check_laptop(world->oracle, laptop, false); // what a crash left behind is a moment, too
+    oracle_check_rebase(world->oracle, laptop);
     laptop->link++;
     ch_client_core_start(laptop->core);
     laptop->link_token = ++world->next_token;
@@ -193,7 +197,8 @@ void laptop_after(struct laptop *laptop)
     if (!has_rows)
         return;
     oracle_check_laptop(world->oracle, laptop, false);
-    if (world_chance(world, 10))
+    bool waits_much = laptop_number(laptop, "select count(*) from charle_outbox where state < 4") > 1;
+    if (world_chance(world, waits_much ? 35 : 10))
         oracle_check_rebase(world->oracle, laptop);
     if (sim_disk_is_dead(laptop->disk))
         laptop_crash(laptop, world_chance(world, 60));

@@ -3,6 +3,8 @@
 #include "sim/world.h"
 #include "sync/cursor.h"
 
+enum { SUDDEN_STOPS_MAX = 4 };
+
 static struct laptop *some_laptop(struct world *world)
 {
     return &world->laptops[world_below(world, world->laptop_count)];
@@ -61,6 +63,17 @@ static void break_postgres(struct world *world)
 {
     if (!world->options.may_restart_postgres || !world_chance(world, 12))
         return;
+    if (server_restart_postgres(world->server, false))
+        oracle_commit(world->oracle, "recovery");
+}
+
+// Somebody does not wait for the disk, everybody sees what he wrote, and the database stops. Few times, for each costs a second.
+static void stop_behind_writer(struct world *world)
+{
+    if (world->result.postgres_restarts >= SUDDEN_STOPS_MAX)
+        return;
+    writer_act_unsafely(world);
+    server_pump(world->server);
     if (server_restart_postgres(world->server, false))
         oracle_commit(world->oracle, "recovery");
 }
@@ -129,6 +142,7 @@ struct deed {
     const char *name;
     void (*act)(struct world *world);
     int weight;
+    bool needs_postgres; // where it may be restarted
 };
 enum { DEED_SAVE, DEED_RESTORE }; // once each, and the copy not too late
 static const struct deed deeds[] = {
@@ -144,12 +158,18 @@ static const struct deed deeds[] = {
     {"connection", break_connection, 3},
     {"compact", compact, 1},
     {"clone", clone_somebody, 1},
+    {"sudden", stop_behind_writer, 2, true},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
 
 const char *nemesis_name(int deed)
 {
     return deed >= 0 && deed < DEEDS ? deeds[deed].name : NULL;
+}
+
+static int weight_of(const struct world *world, int deed)
+{
+    return deeds[deed].needs_postgres && !world->options.may_restart_postgres ? 0 : deeds[deed].weight;
 }
 
 int nemesis_choose(struct world *world)
@@ -161,11 +181,11 @@ int nemesis_choose(struct world *world)
     if (world->is_copied && !world->result.restores && quarter == 3)
         return DEED_RESTORE;
     for (int i = 0; i < DEEDS; i++)
-        total += deeds[i].weight;
+        total += weight_of(world, i);
     int64_t at = world_below(world, total);
     int deed = 0;
-    while (at >= deeds[deed].weight)
-        at -= deeds[deed++].weight;
+    while (at >= weight_of(world, deed))
+        at -= weight_of(world, deed++);
     return deed;
 }
 

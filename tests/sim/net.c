@@ -64,17 +64,28 @@ static struct event *to_call(struct net_call *call, int64_t delay, enum event_ki
     return event;
 }
 
+static bool reaches_client(const struct net_call *call, const struct event *event);
+
 // --- the client's side -----------------------------------------------------------------------------------------------
+
+static void duplicate(struct net_call *call, int64_t delay_max)
+{
+    struct world *world = call->laptop->world;
+    struct net_call *copy = new_call(call->laptop, call->id, call->method, call->request, call->size);
+    copy->is_copy = copy->is_over = true;
+    world->result.duplicates++;
+    to_call(copy, latency(world) + world_below(world, delay_max), EVENT_REQUEST);
+}
 
 static void maybe_duplicate(struct net_call *call)
 {
     struct world *world = call->laptop->world;
-    if (world->is_healing || !world_chance(world, world->duplicate_percent))
+    if (world->is_healing)
         return;
-    struct net_call *copy = new_call(call->laptop, call->id, call->method, call->request, call->size);
-    copy->is_copy = copy->is_over = true;
-    world->result.duplicates++;
-    to_call(copy, latency(world) + world_below(world, 3000000), EVENT_REQUEST);
+    if (world_chance(world, world->duplicate_percent))
+        duplicate(call, 3000000);
+    if (call->method == NET_PUSH && world->swarm.late_percent && world_chance(world, world->swarm.late_percent))
+        duplicate(call, 20000000);
 }
 
 void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_bytes request, uint32_t timeout_ms)
@@ -83,6 +94,8 @@ void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_b
     struct world *world = laptop->world;
     struct net_call *call = new_call(laptop, id, method_of(method), request.ptr, request.len);
     world_trace(world, "%s #%llu %.*s", laptop->name, (unsigned long long)id, CHARLE_FMT(method));
+    if (call->method == NET_PUSH)
+        oracle_check_numbers(world->oracle, laptop, request);
     if (!laptop->is_linked) {
         struct event *done = to_call(call, 1, EVENT_DONE);
         done->code = CHARLE_UNAVAILABLE;
@@ -100,7 +113,9 @@ void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_b
     } else if (laptop->is_dead_end) {
         return;
     }
-    to_call(call, latency(world), EVENT_REQUEST);
+    bool is_slow = call->method == NET_PUSH && world->swarm.slow_push_percent && !world->is_healing &&
+                   world_chance(world, world->swarm.slow_push_percent);
+    to_call(call, latency(world) + (is_slow ? world_below(world, 3000000) : 0), EVENT_REQUEST);
     maybe_duplicate(call);
 }
 
@@ -115,6 +130,35 @@ void net_cancel(void *ctx, uint64_t id)
             return;
         }
     }
+}
+
+// The next message of a stream that is on its way, as if the network were quick enough to have brought it while the core is at work.
+bool net_more(void *ctx, uint64_t id, int64_t wait_us, struct charle_bytes *out)
+{
+    struct laptop *laptop = ctx;
+    struct world *world = laptop->world;
+    struct event *next = NULL;
+    (void)wait_us;
+    if (!world->swarm.early_percent || !world_chance(world, world->swarm.early_percent))
+        return false;
+    for (size_t i = 0; i < world->queue_count; i++) {
+        struct event *event = &world->queue[i];
+        bool is_its = (event->kind == EVENT_MESSAGE || event->kind == EVENT_DONE) && event->call->laptop == laptop &&
+                      event->call->id == id && !event->call->is_over && !event->is_taken;
+        if (!is_its)
+            continue;
+        if (!next || event->at < next->at || (event->at == next->at && event->order < next->order))
+            next = event;
+    }
+    if (!next || next->kind != EVENT_MESSAGE || !reaches_client(next->call, next))
+        return false;
+    world_trace(world, "%s #%llu message, early", laptop->name, (unsigned long long)id);
+    free(laptop->early);
+    laptop->early = next->bytes;
+    *out = charle_bytes(next->bytes, next->size);
+    next->bytes = NULL;
+    next->is_taken = true;
+    return true;
 }
 
 void net_forget_all(struct laptop *laptop)
@@ -207,7 +251,7 @@ static void to_client(struct world *world, struct event *event)
     struct net_call *call = event->call;
     struct laptop *laptop = call->laptop;
     if (event->kind == EVENT_MESSAGE) {
-        if (!world->is_healing && world_chance(world, world->fragile_percent))
+        if (!world->is_healing && world_chance(world, world->fragile_percent + world->swarm.die_percent))
             sim_disk_die_after(laptop->disk, (int)world_below(world, 25));
         world_trace(world, "%s #%llu message", laptop->name, (unsigned long long)call->id);
         ch_client_core_on_message(laptop->core, call->id, charle_bytes(event->bytes, event->size));
@@ -223,6 +267,8 @@ static void to_client(struct world *world, struct event *event)
 void net_event(struct world *world, struct event *event)
 {
     struct net_call *call = event->call;
+    if (event->is_taken)
+        return;
     if (event->kind == EVENT_REQUEST) {
         // What was cancelled or belongs to a lost connection may still be on its way.
         if (call->is_copy || !call->is_over || world_chance(world, 60))

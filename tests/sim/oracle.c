@@ -233,6 +233,7 @@ void oracle_free(struct oracle *oracle)
         version_free(&oracle->versions[i]);
     free(oracle->versions);
     free(oracle->effects);
+    free(oracle->answered);
     for (size_t i = 0; i < INTERN_SIZE; i++) {
         for (struct row *row = oracle->interned[i], *next; row; row = next) {
             next = row->next;

@@ -2,7 +2,7 @@
 //
 //   oracle.c   is a replica at a moment?        oracle_tables.c   the schema, once more by hand
 //   history.c  all moments the server had       judged.c   what the server said about calls
-//   view.c     what a laptop's file shows
+//   view.c     what a laptop's file shows             promised.c   whether that was true
 #ifndef CHARLE_TESTS_SIM_ORACLE_H
 #define CHARLE_TESTS_SIM_ORACLE_H
 
@@ -95,7 +95,19 @@ struct tally {
     int64_t n, saved_n, uncommitted;
 };
 
+struct answered { // a call, by the number that it took on its device
+    const struct device *device;
+    int64_t sequence;
+    uint64_t seed;
+};
+
 struct tally *oracle_tally(struct oracle *oracle, const char *id);
+
+// --- promised.c ------------------------------------------------------------------------------------------------------
+
+// A verdict was given: it must be that of the call which has the number.
+void oracle_note_answer(struct oracle *oracle, const struct device *device, const struct charle_push_request *request, int64_t sequence);
+void oracle_forget_answers(struct oracle *oracle); // of numbers that devices do not have any more
 
 // --- view.c ----------------------------------------------------------------------------------------------------------
 
@@ -131,6 +143,8 @@ struct oracle {
     size_t effect_count, effect_capacity, saved_effect_count;
     uint64_t parked[PARKED_MAX]; // seeds of calls that were told to come again; the newest of them
     size_t parked_count;
+    struct answered *answered;
+    size_t answered_count, answered_capacity;
     struct tally tallies[TALLIES_MAX];
     size_t tally_count;
     bool is_fresh; // the past was rewritten: the next version need not follow from the last

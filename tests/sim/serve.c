@@ -168,7 +168,7 @@ static enum charle_err take_page(void *ctx, struct charle_bytes message, struct 
     send_page(pages->call, message);
     // Others go on while the pages of a moment are read.
     struct world *world = pages->call->laptop->world;
-    if (!world->is_healing && world_chance(world, 3))
+    if (!world->is_healing && world_chance(world, 3 + world->swarm.between_percent))
         writer_act(world);
     return CHARLE_OK;
 }
@@ -373,6 +373,7 @@ static enum charle_err push(struct server *server, struct net_call *call, struct
     if (rc)
         return rc;
     oracle_judged(server->world->oracle, &request, &reply);
+    oracle_check_answered(server->world->oracle, &request, &reply);
     if (server->world->options.plant == PLANT_FORGET_NUMBERS && request.call.count && world_chance(server->world, 30))
         forget_numbers(server, &request);
     reply_with(server, call, &charle_push_reply_message, &reply);

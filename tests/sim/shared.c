@@ -141,7 +141,7 @@ static const char order_sql[] =
     "create trigger in_order_new after insert on charle.head referencing new table as n for each statement execute "
     "function sim.in_order();";
 
-// A connection that was told to breaks.
+// A connection that was told to breaks. It says so in a warning, because the server's connections do not hear notices.
 static const char bomb_sql[] =
     "create function sim.light(text) returns text language sql as"
     "  $$ select case $1 when 'now' then pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())::text"
@@ -154,7 +154,7 @@ static const char bomb_sql[] =
     "alter function charle.keyed(text) rename to keyed_right; "
     "create function charle.keyed(a_pending text, out pending text, out txn int8) language plpgsql security definer as "
     "$f$ begin"
-    "  if pg_catalog.current_setting('sim.bomb', true) = 'commit' then raise notice 'sim: bomb'; end if;"
+    "  if pg_catalog.current_setting('sim.bomb', true) = 'commit' then raise warning 'sim: bomb'; end if;"
     "  select k.pending, k.txn into strict pending, txn from charle.keyed_right(a_pending) k; end $f$;";
 
 // One thread runs everybody, so whoever waits for another's lock waits in vain: however long somebody is ready to wait,
@@ -184,6 +184,8 @@ struct world_shared *world_shared_new(void)
                                            "synchronize_seqscans=off", "timezone=UTC", "max_connections=20",
                                            "shared_buffers=64MB",
                                            "lock_timeout=" WORLD_LOCK_TIMEOUT, // what `to default` means
+                                           // Commits that nobody waits for stay in memory until somebody else's are written.
+                                           "wal_writer_delay=10s",
                                            // A checkpoint in the middle changes how far a sequence jumps in a crash.
                                            "checkpoint_timeout=1d", "max_wal_size=4GB", NULL};
     const struct ch_pg_cluster_options options = {.settings = settings};

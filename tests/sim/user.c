@@ -267,9 +267,29 @@ static void rename_something(struct laptop *laptop, struct charle_arena *arena)
     }
 }
 
+typedef void (*user_deed)(struct laptop *, struct charle_arena *);
+
+static void maybe_jump_clock(struct world *world)
+{
+    if (world->swarm.clock_percent && world_chance(world, world->swarm.clock_percent))
+        world->wall_offset += (world_below(world, 600) - 300) * 1000000;
+}
+
+// Several things at once: calls that wait together, often for the same row.
+static void act_again(struct laptop *laptop, user_deed deed, struct charle_arena *arena)
+{
+    struct world *world = laptop->world;
+    if (!world->swarm.burst_percent || !world_chance(world, world->swarm.burst_percent))
+        return;
+    for (int64_t n = 1 + world_below(world, 5); n; n--) {
+        maybe_jump_clock(world);
+        (world_chance(world, 40) ? count_up : deed)(laptop, arena);
+    }
+}
+
 void laptop_act(struct laptop *laptop)
 {
-    static void (*const deeds[])(struct laptop *, struct charle_arena *) = {
+    static const user_deed deeds[] = {
         create_job, update_job, update_job, update_job, update_job, delete_job, assign,     assign,
         remark,     remark,     count_up,   count_up,   count_up,   move_money, move_money, rename_something};
     struct world *world = laptop->world;
@@ -284,7 +304,10 @@ void laptop_act(struct laptop *laptop)
         world_trace(world, "%s verifies", laptop->name);
         (void)ch_client_core_verify(laptop->core);
     } else if (laptop_number(laptop, "select count(*) from charle_meta where key = 'ready' and value = 1") == 1) {
-        deeds[world_below(world, (int64_t)(sizeof(deeds) / sizeof(deeds[0])))](laptop, &arena);
+        user_deed deed = deeds[world_below(world, (int64_t)(sizeof(deeds) / sizeof(deeds[0])))];
+        maybe_jump_clock(world);
+        deed(laptop, &arena);
+        act_again(laptop, deed, &arena);
     }
     charle_arena_deinit(&arena);
     laptop_after(laptop);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 enum { QUEUE_MAX = 200000 };
+#define SWARM_SALT 0x5eed0f5ce11e5u
 
 // --- the queue -------------------------------------------------------------------------------------------------------
 
@@ -141,6 +142,27 @@ static void draw_temper(struct world *world)
     world->nemesis_us = 100000 + (int)world_below(world, 900000);
 }
 
+// Up to so many percent in a third of the worlds.
+static int draw_some(struct dice *dice, int percent_max)
+{
+    return dice_throw(dice) % 3 ? 0 : 1 + (int)(dice_throw(dice) % (uint64_t)percent_max);
+}
+
+static void draw_swarm(struct world *world)
+{
+    struct dice dice;
+    dice_seed(&dice, world->options.seed ^ SWARM_SALT);
+    world->swarm = (struct swarm){
+        .burst_percent = draw_some(&dice, 40),
+        .slow_push_percent = draw_some(&dice, 80),
+        .between_percent = draw_some(&dice, 60),
+        .late_percent = draw_some(&dice, 20),
+        .clock_percent = draw_some(&dice, 50),
+        .early_percent = draw_some(&dice, 90),
+        .die_percent = draw_some(&dice, 10),
+    };
+}
+
 static void destroy(struct world *world)
 {
     for (int i = 0; i < world->laptop_count; i++)
@@ -194,6 +216,7 @@ void world_run(const struct world_options *options, struct world_result *out)
     dice_seed(&world->dice, options->seed);
     world->current = &world->dice;
     draw_temper(world);
+    draw_swarm(world);
     product_limits(world);
     if (!world_make_database(world))
         goto done;

@@ -12,6 +12,7 @@
 //   laptop.c    a client: env, life                nemesis.c   what goes wrong
 //   user.c      somebody who works on it           actions.c   what was done, to be done again
 //   oracle.c    what must be true                  shrink.c    the fewest actions that a failure needs
+//   promised.c  what users and laptops were told
 //   finish.c    everything heals                   shared.c    cluster and template
 //
 // A run fails by world_fail(): it says what, at which step, and how to see it again.
@@ -144,6 +145,7 @@ struct event {
     size_t size;
     enum charle_err code;
     bool flag;
+    bool is_taken;               // of messages: the core has it already
     char actor;                  // of actions
     const struct action *action; // that is played again
 };
@@ -177,6 +179,7 @@ struct laptop {
         uint64_t hash; // of method and request; 0: not known
     } * seen;
     size_t seen_count, seen_capacity;
+    uint8_t *early; // the message that the core got before its turn; owned
 };
 
 void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person);
@@ -214,6 +217,7 @@ struct net_call {
 
 void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_bytes request, uint32_t timeout_ms);
 void net_cancel(void *ctx, uint64_t id);
+bool net_more(void *ctx, uint64_t id, int64_t wait_us, struct charle_bytes *out);
 void net_reply(struct net_call *call, struct charle_bytes message);
 void net_end(struct net_call *call, enum charle_err code);
 void net_cut(struct laptop *laptop, int64_t notice_us,
@@ -255,6 +259,7 @@ void product_plant(int plant);                        // makes it active, and on
 // --- the others ------------------------------------------------------------------------------------------------------
 
 void writer_act(struct world *world);
+void writer_act_unsafely(struct world *world); // asks not to wait until its commit is on the disk
 void writer_stop(struct world *world);   // the slow one's transaction is given up
 int nemesis_choose(struct world *world); // a deed
 void nemesis_act(struct world *world, int deed);
@@ -294,6 +299,16 @@ void oracle_check_seen(struct oracle *oracle, struct laptop *laptop);
 void oracle_check_outbox(struct oracle *oracle,
                          struct laptop *laptop); // at the end: everything judged, as the server said
 
+// --- promised.c ------------------------------------------------------------------------------------------------------
+
+// Calls that were answered are in the database.
+void oracle_check_answered(struct oracle *oracle, const struct charle_push_request *request,
+                           const struct charle_push_reply *reply);
+// Calls that go out for the first time do so in the order in which they were made.
+void oracle_check_numbers(struct oracle *oracle, struct laptop *laptop, struct charle_bytes push);
+// At the end: whatever a laptop was told to be done, is.
+void oracle_check_effects(struct oracle *oracle, struct laptop *laptop);
+
 // --- world.c ---------------------------------------------------------------------------------------------------------
 
 struct world {
@@ -319,6 +334,16 @@ struct world {
     bool is_copied;  // a cold copy of the database was taken
     // How bad this world is; drawn once.
     int drop_percent, duplicate_percent, slow_percent, fragile_percent, user_us, writer_us, nemesis_us;
+    // What only some worlds have, drawn from dice of its own: the others are what they would be without. 0: it does not happen.
+    struct swarm {
+        int burst_percent;     // a user does several things at once, mostly with the same row
+        int slow_push_percent; // a push takes long, so that calls wait while pages come
+        int between_percent;   // somebody writes between two pages of a pull
+        int late_percent;      // a push comes once more, seconds later
+        int clock_percent;     // a laptop's clock jumps between two calls
+        int die_percent;       // a laptop dies in the middle of a page
+        int early_percent;     // the core gets the next message of a stream before its turn
+    } swarm;
 };
 
 struct world_shared *world_shared_new(void);

@@ -173,12 +173,12 @@ static bool end_transaction(struct world *world, PGconn *connection, bool is_goo
     return is_committed;
 }
 
-static void write_transaction(struct world *world, PGconn *connection)
+static void write_transaction(struct world *world, PGconn *connection, bool is_unsafe)
 {
     char tally[8] = "";
     int64_t delta = 0;
     bool is_good = run(world, connection, world_chance(world, 80) ? "begin" : "begin isolation level repeatable read");
-    if (is_good && world_chance(world, 15))
+    if (is_good && (is_unsafe || world_chance(world, 15)))
         is_good = run(world, connection, "set local synchronous_commit = off");
     if (is_good && world_chance(world, 30))
         is_good = count_up(world, connection, tally, &delta);
@@ -238,5 +238,10 @@ void writer_act(struct world *world)
     else if (is_slow)
         write_slowly(world, connection);
     else
-        write_transaction(world, connection);
+        write_transaction(world, connection, false);
+}
+
+void writer_act_unsafely(struct world *world)
+{
+    write_transaction(world, ch_pg_connection(server_writer(world->server, 0)), true);
 }

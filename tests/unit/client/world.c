@@ -174,6 +174,11 @@ static bool serve_call(struct world *world, struct world_call *call)
     } else {
         size_t before = call->messages.size;
         call->code = fake_server_pump(world->server, &call->stream, &reply);
+        if (world->lost_moments && call->stream.is_pull && call->stream.is_live && call->is_delivered && call->messages.size > before) {
+            call->messages.size = before;
+            world->lost_moments--;
+            world->vanished_moments++;
+        }
         call->is_over = call->stream.is_done || call->code;
         if (call->is_delivered && call->messages.size == before && !call->is_over)
             return false; // a live stream with nothing new

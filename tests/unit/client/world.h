@@ -51,6 +51,8 @@ struct world {
     // Answers the next call of this method with a failure instead of delivering it.
     char refuse_method[64];
     enum charle_err refuse_code;
+    int lost_moments;          // so many moments of live streams vanish on their way, and nobody is told
+    int64_t vanished_moments;
 };
 
 // Opens or reopens the replica of `name` in the test's folder; `fresh` removes the file first.
