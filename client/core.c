@@ -643,8 +643,8 @@ static void set_timer(struct ch_client_core *core)
     int64_t wishes[] = {
         core->is_started && !core->order.is_wiped ? core->poll_at : INT64_MAX,
         core->phase == CH_PHASE_FOLLOWING ? core->lead_at : INT64_MAX,
-        !core->meter.is_refusing && (core->phase == CH_PHASE_BLOCKED || (core->phase == CH_PHASE_OFFLINE && core->is_connected)) ? core->retry_at
-                                                                                                                            : INT64_MAX,
+        !core->meter.is_refusing && core->is_connected && (core->phase == CH_PHASE_BLOCKED || core->phase == CH_PHASE_OFFLINE) ? core->retry_at
+                                                                                                                              : INT64_MAX,
         core->phase == CH_PHASE_FINISHING ? 0 : INT64_MAX,
         core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE ? core->watch_at : INT64_MAX,
         ch_core_acquire_wish(core),

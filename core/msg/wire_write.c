@@ -185,8 +185,8 @@ static void write_array(const struct charle_field *field, const struct charle_ar
 
 static void write_message(const struct charle_message *type, const void *message, struct charle_buf *buf, int depth)
 {
-    const struct charle_field *end = type->fields + type->field_count;
-    for (const struct charle_field *field = type->fields; field < end; field++) {
+    for (size_t i = 0; i < type->field_count; i++) { // a message without fields may have no array of them
+        const struct charle_field *field = &type->fields[i];
         const void *at = (const char *)message + field->offset;
         if (field->label == CHARLE_REPEATED) {
             write_array(field, at, buf, depth);

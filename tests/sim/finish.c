@@ -13,7 +13,12 @@ static void heal(struct world *world)
     writer_stop(world);
     for (int i = 0; i < world->laptop_count; i++) {
         struct laptop *laptop = &world->laptops[i];
+        if (laptop->host) { // what it did is its host's from now on
+            laptop_stop(laptop);
+            continue;
+        }
         sim_disk_calm(laptop->disk);
+        laptop->is_signed_out = false;
         if (!laptop->is_on)
             laptop_boot(laptop);
         if (!laptop->is_on)
@@ -39,7 +44,7 @@ static void heal(struct world *world)
 static bool all_idle(struct world *world)
 {
     for (int i = 0; i < world->laptop_count; i++) {
-        if (!laptop_is_idle(&world->laptops[i]) || !oracle_is_newest(world->oracle, &world->laptops[i]))
+        if (!world->laptops[i].host && (!laptop_is_idle(&world->laptops[i]) || !oracle_is_newest(world->oracle, &world->laptops[i])))
             return false;
     }
     return true;
@@ -50,6 +55,8 @@ static bool is_settled(struct world *world, int64_t *tickets, bool is_verify)
     struct charle_verify_report report;
     for (int i = 0; i < world->laptop_count; i++) {
         struct ch_client_core *core = world->laptops[i].core;
+        if (world->laptops[i].host)
+            continue;
         if ((is_verify ? ch_client_core_verified(core, &report) : ch_client_core_synced(core)) < tickets[i] ||
             !tickets[i])
             return false;
@@ -62,6 +69,8 @@ static void run_until_settled(struct world *world, bool is_verify)
     int64_t tickets[WORLD_LAPTOPS], limit = world->result.steps + END_STEPS_MAX;
     for (int i = 0; i < world->laptop_count; i++) {
         struct ch_client_core *core = world->laptops[i].core;
+        if (world->laptops[i].host)
+            continue;
         tickets[i] = is_verify ? ch_client_core_verify(core) : ch_client_core_sync(core);
         laptop_after(&world->laptops[i]);
     }
@@ -87,6 +96,8 @@ void world_finish(struct world *world)
     run_until_settled(world, false);
     for (int i = 0; !world->result.has_failed && i < world->laptop_count; i++) {
         struct laptop *laptop = &world->laptops[i];
+        if (laptop->host)
+            continue;
         oracle_check_seen(world->oracle, laptop);
         oracle_check_outbox(world->oracle, laptop);
         oracle_check_effects(world->oracle, laptop);
@@ -96,6 +107,8 @@ void world_finish(struct world *world)
     if (!world->result.has_failed)
         run_until_settled(world, true);
     for (int i = 0; !world->result.has_failed && i < world->laptop_count; i++) {
+        if (world->laptops[i].host)
+            continue;
         (void)ch_client_core_verified(world->laptops[i].core, &report);
         if (report.rows_different)
             world_fail(world,

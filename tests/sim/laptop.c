@@ -58,13 +58,32 @@ static uint64_t disk_random(void *ctx)
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
-void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person)
+struct laptop *laptop_host(struct laptop *laptop)
+{
+    return laptop->host ? laptop->host : laptop;
+}
+
+// Of several programs on one replica one synchronises. The system lets go of the lead when it ends.
+static bool env_lead_take(void *ctx)
+{
+    struct laptop *laptop = ctx, *host = laptop_host(laptop);
+    if (!host->leader)
+        host->leader = laptop;
+    return host->leader == laptop;
+}
+
+static void env_lead_drop(void *ctx)
+{
+    struct laptop *laptop = ctx, *host = laptop_host(laptop);
+    if (host->leader == laptop)
+        host->leader = NULL;
+}
+
+static void init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person)
 {
     *laptop = (struct laptop){.world = world, .index = index, .timer_at = INT64_MAX, .boot_token = ++world->next_token};
     snprintf(laptop->name, sizeof(laptop->name), "%s", name);
     snprintf(laptop->person, sizeof(laptop->person), "%s", person);
-    snprintf(laptop->vfs, sizeof(laptop->vfs), "sim-%s", name);
-    laptop->disk = sim_disk_new(laptop->vfs, disk_random, env_wall, laptop);
     laptop->env = (struct ch_client_env){
         .ctx = laptop,
         .now_mono_us = env_mono,
@@ -75,9 +94,29 @@ void laptop_init(struct laptop *laptop, struct world *world, int index, const ch
         .call_consumed = env_consumed,
         .call_more = world->swarm.early_percent ? net_more : NULL,
         .timer_set = env_timer,
+        .lead_take = env_lead_take,
+        .lead_drop = env_lead_drop,
         .changed = env_changed,
         .vfs = laptop->vfs,
     };
+}
+
+void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person)
+{
+    init(laptop, world, index, name, person);
+    snprintf(laptop->vfs, sizeof(laptop->vfs), "sim-%s", name);
+    laptop->disk = sim_disk_new(laptop->vfs, disk_random, env_wall, laptop);
+}
+
+void laptop_add_program(struct laptop *program, struct world *world, int index, struct laptop *host)
+{
+    char name[WORLD_NAME_SIZE];
+    snprintf(name, sizeof(name), "p%d", index);
+    init(program, world, index, name, host->person);
+    dice_seed(&program->dice, world_random(world));
+    snprintf(program->vfs, sizeof(program->vfs), "%s", host->vfs);
+    program->host = host;
+    program->disk = host->disk;
 }
 
 void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original)
@@ -103,6 +142,7 @@ static void shut(struct laptop *laptop)
         return;
     laptop->is_on = false;
     laptop->is_linked = false;
+    env_lead_drop(laptop);
     laptop->timer_token = laptop->link_token = ++laptop->world->next_token;
     laptop->timer_at = INT64_MAX;
     ch_client_core_free(laptop->core);
@@ -114,7 +154,8 @@ static void shut(struct laptop *laptop)
 void laptop_deinit(struct laptop *laptop)
 {
     shut(laptop);
-    sim_disk_free(laptop->disk);
+    if (!laptop->host)
+        sim_disk_free(laptop->disk);
     free(laptop->seen);
     free(laptop->early);
 }
@@ -128,8 +169,9 @@ static void drop_newest_call(struct laptop *laptop)
                               "losing", &err);
 }
 
-static void schedule_boot(struct laptop *laptop, int64_t delay_us)
+void laptop_start_soon(struct laptop *laptop, int64_t delay_us)
 {
+    laptop->boot_token = ++laptop->world->next_token;
     struct event *boot = world_schedule(laptop->world, delay_us, EVENT_BOOT);
     boot->laptop = laptop->index;
     boot->token = laptop->boot_token;
@@ -145,7 +187,7 @@ void laptop_boot(struct laptop *laptop)
     if (ch_replica_open(&laptop->replica, &laptop->env, &options, &err) ||
         ch_client_core_new(&laptop->env, &laptop->replica, &laptop->core, &err)) {
         if (err.code == CHARLE_DISK_FULL && !world->is_healing) {
-            schedule_boot(laptop, 500000); // until somebody has made room
+            laptop_start_soon(laptop, 500000); // until somebody has made room
             return;
         }
         world_fail(world, "%s cannot start: %s", laptop->name, err.text);
@@ -172,15 +214,25 @@ void laptop_crash(struct laptop *laptop, bool is_power_cut)
     world_trace(world, "%s %s", laptop->name, is_power_cut ? "loses its power" : "is killed");
     world->result.crashes++;
     world->result.power_cuts += is_power_cut;
-    if (is_power_cut)
-        laptop->moment = 0; // the last pages may be gone, cursors with them
-    sim_disk_die_after(laptop->disk, 0);
+    struct laptop *host = laptop_host(laptop);
+    sim_disk_die_after(host->disk, 0);
+    for (int i = 0; i < world->laptop_count; i++) {
+        if (laptop_host(&world->laptops[i]) != host)
+            continue;
+        shut(&world->laptops[i]);
+        if (is_power_cut)
+            world->laptops[i].moment = 0; // the last pages may be gone, cursors with them
+    }
+    sim_disk_revive(host->disk, is_power_cut);
+    laptop_start_soon(host, 1 + world_below(world, 600000));
+}
+
+void laptop_stop(struct laptop *laptop)
+{
+    if (laptop->is_on)
+        world_trace(laptop->world, "%s ends", laptop->name);
+    laptop->boot_token = ++laptop->world->next_token;
     shut(laptop);
-    sim_disk_revive(laptop->disk, is_power_cut);
-    laptop->boot_token = ++world->next_token;
-    struct event *boot = world_schedule(world, 1 + world_below(world, 600000), EVENT_BOOT);
-    boot->laptop = laptop->index;
-    boot->token = laptop->boot_token;
 }
 
 void laptop_after(struct laptop *laptop)

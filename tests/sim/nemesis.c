@@ -104,9 +104,11 @@ static void put_copy_back(struct world *world)
 // Somebody copies a laptop's folder, and both go on: one person with one device too many.
 static void clone_somebody(struct world *world)
 {
-    struct laptop *original = some_laptop(world);
-    int index = world->laptop_count;
-    if (index == WORLD_LAPTOPS || !original->is_on || !world_chance(world, 40))
+    struct laptop *original = laptop_host(some_laptop(world));
+    int index = world->laptop_count, laptops = 0;
+    for (int i = 0; i < index; i++)
+        laptops += !world->laptops[i].host;
+    if (laptops == WORLD_COPIES || index == WORLD_LAPTOPS || !original->is_on || !world_chance(world, 40))
         return;
     world_trace(world, "%s is copied", original->name);
     laptop_clone(&world->laptops[index], world, index, original);
@@ -114,6 +116,44 @@ static void clone_somebody(struct world *world)
     world->has_copies = true;
     if (!world->options.replay)
         actions_join(world, index);
+}
+
+// A second program comes to a laptop, ends, or comes back.
+static void start_or_end_program(struct world *world)
+{
+    struct laptop *host = laptop_host(some_laptop(world)), *program = NULL;
+    int index = world->laptop_count;
+    for (int i = 0; i < index; i++)
+        program = world->laptops[i].host == host ? &world->laptops[i] : program;
+    if (program && program->is_on) {
+        laptop_stop(world_chance(world, 50) && host->is_on ? host : program);
+        if (!host->is_on)
+            laptop_start_soon(host, world_below(world, 5000000));
+        return;
+    }
+    if (!program && index < WORLD_LAPTOPS) {
+        program = &world->laptops[index];
+        laptop_add_program(program, world, index, host);
+        world->laptop_count++;
+        if (!world->options.replay)
+            actions_join(world, index);
+    }
+    if (!program)
+        return;
+    world_trace(world, "%s is a second program on %s", program->name, host->name);
+    laptop_start_soon(program, world_below(world, 300000));
+}
+
+// Somebody's token is revoked, and some time later he signs in again.
+static void revoke_token(struct world *world)
+{
+    struct laptop *laptop = some_laptop(world);
+    laptop->is_signed_out = !laptop->is_signed_out;
+    world_trace(world, "%s %s", laptop->name, laptop->is_signed_out ? "is signed out" : "signs in again");
+    if (!laptop->is_signed_out && laptop->is_on) {
+        ch_client_core_retry(laptop->core);
+        laptop_after(laptop);
+    }
 }
 
 static void break_connection(struct world *world)
@@ -138,11 +178,26 @@ static void restart_server(struct world *world)
     server_restart(world->server);
 }
 
+static bool may_restart_postgres(const struct world *world)
+{
+    return world->options.may_restart_postgres;
+}
+
+static bool has_programs(const struct world *world)
+{
+    return world->swarm.has_programs;
+}
+
+static bool revokes(const struct world *world)
+{
+    return world->swarm.revokes;
+}
+
 struct deed {
     const char *name;
     void (*act)(struct world *world);
     int weight;
-    bool needs_postgres; // where it may be restarted
+    bool (*exists)(const struct world *world); // NULL: everywhere
 };
 enum { DEED_SAVE, DEED_RESTORE }; // once each, and the copy not too late
 static const struct deed deeds[] = {
@@ -158,7 +213,9 @@ static const struct deed deeds[] = {
     {"connection", break_connection, 3},
     {"compact", compact, 1},
     {"clone", clone_somebody, 1},
-    {"sudden", stop_behind_writer, 2, true},
+    {"sudden", stop_behind_writer, 2, may_restart_postgres},
+    {"program", start_or_end_program, 3, has_programs},
+    {"token", revoke_token, 3, revokes},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
 
@@ -169,7 +226,7 @@ const char *nemesis_name(int deed)
 
 static int weight_of(const struct world *world, int deed)
 {
-    return deeds[deed].needs_postgres && !world->options.may_restart_postgres ? 0 : deeds[deed].weight;
+    return deeds[deed].exists && !deeds[deed].exists(world) ? 0 : deeds[deed].weight;
 }
 
 int nemesis_choose(struct world *world)

@@ -389,8 +389,9 @@ void server_handle(struct server *server, struct net_call *call)
     struct charle_arena arena = {0};
     struct charle_error err = {0};
     light(server);
-    enum charle_err rc =
-        call->method == NET_UNKNOWN ? CHARLE_UNIMPLEMENTED : handlers[call->method](server, call, &arena, &err);
+    enum charle_err rc = call->laptop->is_signed_out     ? CHARLE_UNAUTHENTICATED
+                         : call->method == NET_UNKNOWN ? CHARLE_UNIMPLEMENTED
+                                                       : handlers[call->method](server, call, &arena, &err);
     mend(server);
     world_trace(world, "server %s of %s%s: %s", names[call->method], call->laptop->name,
                 call->is_copy ? " (again)" : "", rc == CHARLE_DONE ? "goes live" : charle_err_name(rc));
@@ -481,6 +482,8 @@ void server_pump(struct server *server)
         struct net_call *call = world->calls[i];
         if (call->stream && call->is_over)
             end_stream(call, CHARLE_CANCELLED);
+        else if (call->stream && call->laptop->is_signed_out)
+            end_stream(call, CHARLE_UNAUTHENTICATED);
         else if (call->stream)
             serve_stream(server, call);
     }

@@ -37,16 +37,17 @@ static struct charle_opt_text opt(struct charle_str text)
     return (struct charle_opt_text){text, text.ptr != NULL};
 }
 
-// Keeps what lies in the outbox now: the library may have added to the request what it was based on.
-static void remember(struct laptop *laptop, int64_t ticket)
+// Keeps what lies in the outbox now: the library may have added to the request what it was based on. The programs of one replica keep it together.
+static void remember(struct laptop *program, int64_t ticket)
 {
+    struct laptop *laptop = laptop_host(program);
     if (laptop->seen_count == laptop->seen_capacity) {
         laptop->seen_capacity = laptop->seen_capacity ? laptop->seen_capacity * 2 : 64;
         laptop->seen = realloc(laptop->seen, laptop->seen_capacity * sizeof(*laptop->seen));
         CHARLE_ASSERT(laptop->seen);
     }
     uint64_t hash = 0; // of a call that the disk's last breath took: it must be there, whatever it is
-    if (oracle_hash_call(laptop, ticket, &hash) || sim_disk_is_dead(laptop->disk))
+    if (oracle_hash_call(program, ticket, &hash) || sim_disk_is_dead(laptop->disk))
         laptop->seen[laptop->seen_count++] = (struct seen_call){ticket, hash};
     else
         world_fail(laptop->world, "%s: call %lld succeeded and is not in the outbox", laptop->name, (long long)ticket);

@@ -160,12 +160,14 @@ static void draw_swarm(struct world *world)
         .clock_percent = draw_some(&dice, 50),
         .early_percent = draw_some(&dice, 90),
         .die_percent = draw_some(&dice, 10),
+        .has_programs = draw_some(&dice, 1),
+        .revokes = draw_some(&dice, 1),
     };
 }
 
 static void destroy(struct world *world)
 {
-    for (int i = 0; i < world->laptop_count; i++)
+    for (int i = world->laptop_count; i-- > 0;) // second programs before their disks
         laptop_deinit(&world->laptops[i]);
     server_free(world->server);
     for (size_t i = 0; i < world->queue_count; i++)

@@ -28,7 +28,8 @@
 #include "server/sync/sync.h"
 
 enum {
-    WORLD_LAPTOPS = 7, // five, and copies of them
+    WORLD_LAPTOPS = 9, // five, copies of them, and second programs on one of these
+    WORLD_COPIES = 7,  // the most laptops that are not second programs
     WORLD_FIRST_LAPTOPS = 5,
     WORLD_PEOPLE = 4,
     WORLD_NAME_SIZE = 16,
@@ -180,10 +181,18 @@ struct laptop {
     } * seen;
     size_t seen_count, seen_capacity;
     uint8_t *early; // the message that the core got before its turn; owned
+    // A second program on the replica of another laptop: it has that one's disk, and its calls lie in the same outbox. NULL: it is none.
+    struct laptop *host;
+    struct laptop *leader; // of a host: the program that synchronises; NULL: none does
+    bool is_signed_out;    // its token was revoked
 };
 
 void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person);
 void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original);
+void laptop_add_program(struct laptop *program, struct world *world, int index, struct laptop *host);
+struct laptop *laptop_host(struct laptop *laptop); // itself, when it is no second program
+void laptop_stop(struct laptop *laptop);           // the program ends, as its user wishes
+void laptop_start_soon(struct laptop *laptop, int64_t delay_us);
 void laptop_deinit(struct laptop *laptop);
 void laptop_boot(struct laptop *laptop); // opens the replica and starts the core
 void laptop_crash(struct laptop *laptop, bool is_power_cut);
@@ -342,6 +351,8 @@ struct world {
         int late_percent;      // a push comes once more, seconds later
         int clock_percent;     // a laptop's clock jumps between two calls
         int die_percent;       // a laptop dies in the middle of a page
+        bool has_programs;     // several on one replica
+        bool revokes;          // tokens
         int early_percent;     // the core gets the next message of a stream before its turn
     } swarm;
 };

@@ -321,6 +321,28 @@ static void stale_token_blocks_until_there_is_a_new_one(void **state)
     fake_server_check(&f->server, &f->a.replica);
 }
 
+// Nothing can be tried while there is no connection, so there is nothing to wake up for again and again.
+static void blocked_replica_without_a_connection_sleeps(void **state)
+{
+    struct scene *f = *state;
+    scene_start(f);
+    world_connect(&f->a, false);
+    snprintf(f->a.refuse_method, sizeof(f->a.refuse_method), "charle.Sync/Open");
+    f->a.refuse_code = CHARLE_UNAUTHENTICATED;
+    world_connect(&f->a, true);
+    world_deliver(&f->a, 50);
+    assert_int_equal(world_state(&f->a), CHARLE_CLIENT_BLOCKED);
+    world_connect(&f->a, false);
+    ch_client_core_retry(f->a.core);
+    for (int i = 0; i < 3; i++) {
+        assert_true(f->a.timer_at > f->a.mono_us);
+        f->a.mono_us = f->a.timer_at + 600000000;
+        ch_client_core_on_timer(f->a.core);
+    }
+    world_connect(&f->a, true);
+    world_settle(&f->a, 1000);
+}
+
 static void call_the_server_cannot_take_is_refused_alone(void **state)
 {
     struct scene *f = *state;
@@ -412,6 +434,7 @@ int main(void)
         CASE(copied_file_goes_on_as_a_new_device),
         CASE(other_server_is_refused),
         CASE(stale_token_blocks_until_there_is_a_new_one),
+        CASE(blocked_replica_without_a_connection_sleeps),
         CASE(call_the_server_cannot_take_is_refused_alone),
         CASE(verify_finds_nothing_wrong),
         CASE(verify_mends_what_was_damaged),
