@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-enum { WALKS = 40, BYTES = 1200, FILE_MAX = 1 << 20 };
+enum { WALKS = 15, BYTES = 1200, FILE_MAX = 1 << 20 };
 
 static void walk_seed(uint64_t seed, struct walk_totals *totals)
 {

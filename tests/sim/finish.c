@@ -4,7 +4,8 @@
 
 #include <inttypes.h>
 
-enum { END_STEPS_MAX = 20000, SETTLE_EVERY = 50 };
+// A call that was parked for the last time waits for ten minutes, and meanwhile every laptop looks at its file four times a second.
+enum { END_STEPS_MAX = 20000, END_STEPS_PATIENT = 60000, PARKED_US = 700000000, SETTLE_EVERY = 50 };
 
 static void heal(struct world *world)
 {
@@ -66,7 +67,7 @@ static bool is_settled(struct world *world, int64_t *tickets, bool is_verify)
 
 static void run_until_settled(struct world *world, bool is_verify)
 {
-    int64_t tickets[WORLD_LAPTOPS], limit = world->result.steps + END_STEPS_MAX;
+    int64_t tickets[WORLD_LAPTOPS], begin = world->result.steps, limit_us = world->now + PARKED_US;
     for (int i = 0; i < world->laptop_count; i++) {
         struct ch_client_core *core = world->laptops[i].core;
         if (world->laptops[i].host)
@@ -74,7 +75,8 @@ static void run_until_settled(struct world *world, bool is_verify)
         tickets[i] = is_verify ? ch_client_core_verify(core) : ch_client_core_sync(core);
         laptop_after(&world->laptops[i]);
     }
-    while (!world->result.has_failed && world->queue_count && world->result.steps < limit) {
+    while (!world->result.has_failed && world->queue_count &&
+           world->result.steps - begin < (world->now < limit_us ? END_STEPS_PATIENT : END_STEPS_MAX)) {
         world_step(world);
         if (world->result.steps % SETTLE_EVERY == 0 && is_settled(world, tickets, is_verify))
             return;

@@ -23,12 +23,13 @@ struct finding {
     struct world_result result;
 };
 
-// A world that fails without the fault, too, has not found it.
-static bool is_right_without(const struct world_options *options)
+// A world that fails without the fault, too, has not found it. It need not go further than the other one did.
+static bool is_right_without(const struct world_options *options, const struct world_result *found)
 {
     struct world_options without = *options;
     struct world_result result;
     without.plant = PLANT_NONE;
+    without.until = found->failed_at_step < options->steps ? found->failed_at_step : 0;
     world_run(&without, &result);
     if (result.has_failed)
         printf("WITHOUT A FAULT: %s\n", result.problem);
@@ -46,7 +47,7 @@ static struct finding look_for(const struct plant_spec *spec, int64_t steps_max)
         options.may_restore = options.may_restore || spec->needs_restore;
         world_run(&options, &finding.result);
         finding.steps += finding.result.steps;
-        finding.is_found = finding.result.has_failed && is_right_without(&options);
+        finding.is_found = finding.result.has_failed && is_right_without(&options, &finding.result);
         if (finding.is_found || finding.steps >= steps_max)
             return finding;
     }
