@@ -53,7 +53,7 @@ static enum charle_err replace(struct ch_file_adding *adding, const char *name, 
 {
     struct ch_files *files = adding->files;
     struct ch_file known;
-    enum charle_err rc = ch_files_get(files, name, &known, NULL);
+    enum charle_err rc = ch_files_get(files, name, &known, err);
     if (rc == CHARLE_OK && known.state == CH_FILE_WHOLE) {
         rc = ch_files_delete(files, adding->id, err);
         if (!rc && known.code)

@@ -112,7 +112,7 @@ static enum charle_err hold_name(struct ch_files *files, struct charle_str text,
     struct ch_file file;
     char name[CH_FILE_NAME_LEN + 1];
     snprintf(name, sizeof(name), "%.*s", CHARLE_FMT(text));
-    enum charle_err rc = ch_files_get(files, name, &file, NULL);
+    enum charle_err rc = ch_files_get(files, name, &file, err);
     if (rc || file.state != CH_FILE_WHOLE || file.code)
         return rc == CHARLE_NOT_FOUND ? CHARLE_OK : rc;
     if (file.sent_at && ch_files_now_us(files) - file.sent_at > sent_for_us) {

@@ -15,7 +15,7 @@
 
 // --- asking ---------------------------------------------------------------------------------------------------------------
 
-// Runs the statement in tables->text with ?1 the scope and ?2 its key; the first number of its first row.
+// Runs a statement that has one row, with ?1 the scope and ?2 its key; the first number of the row.
 static enum charle_err ask(sqlite3 *db, const char *text, struct charle_str scope, int64_t *out, struct charle_error *err)
 {
     sqlite3_stmt *stmt = NULL;
@@ -36,7 +36,7 @@ static enum charle_err ask(sqlite3 *db, const char *text, struct charle_str scop
     if (!rc)
         *out = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
-    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    return rc;
 }
 
 static enum charle_err count_rows(sqlite3 *db, const struct ch_table *table, const struct ch_table_audience *audience, struct charle_str scope,

@@ -26,7 +26,7 @@ static void add_number(crypto_generichash_state *state, uint64_t value)
 static void add_bytes(crypto_generichash_state *state, const void *ptr, size_t len)
 {
     add_number(state, len);
-    if (len)
+    if (len) // there need be no pointer
         crypto_generichash_update(state, ptr, len);
 }
 

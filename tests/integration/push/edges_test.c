@@ -3,6 +3,8 @@
 #include "server/sync/parts.h"
 #include "twin.h"
 
+#include "base/alloc.h"
+#include "base/limits.h"
 #include "sync/cursor.h"
 #include "support/db_fault.h"
 
@@ -117,6 +119,16 @@ static void a_delta_without_rows_moves_the_cursor(void **state)
     struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
     assert_int_equal(ch_delta_read(sync_of(&twin), db_of(&twin), &head, head.stamp, &arena, count_piece, &pieces, &err), CHARLE_OK);
     assert_int_equal(pieces.count, 1);
+    struct ch_delta_keys no_keys = {0};
+    bool has_failed = true;
+    for (long n = 1; has_failed; n++) {
+        ch_alloc_fail_at(n, 0);
+        enum charle_err rc = ch_delta_write(sync_of(&twin), db_of(&twin), &head, 0, &no_keys, count_piece, &pieces, &err);
+        has_failed = ch_alloc_count() >= n;
+        ch_alloc_fail_at(0, 0);
+        assert_int_equal(rc, has_failed ? CHARLE_NO_MEMORY : CHARLE_OK);
+    }
+    pieces.count = 1;
     // Keys of tables that this server knows nothing of, or that the scope does not show: nothing is asked, the cursor moves.
     struct charle_str keys[] = {CHARLE_STR("a"), CHARLE_STR("b")};
     uint32_t tables[] = {1, 4711};
@@ -172,6 +184,139 @@ static void too_many_changes_are_a_repair(void **state)
     twin_close(&twin);
 }
 
+// --- pulls --------------------------------------------------------------------------------------------------------------
+
+static enum charle_err ignore_page(void *ctx, struct charle_bytes message, struct charle_error *err)
+{
+    (void)ctx, (void)message, (void)err;
+    return CHARLE_OK;
+}
+
+static enum charle_err pull(struct twin *twin, const struct ch_standby *standby, const struct charle_pull_request *request,
+                            struct charle_arena *arena, struct charle_error *err)
+{
+    const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = CHARLE_STR("ann"), .standby = standby};
+    struct ch_positions positions;
+    return ch_pull(sync_of(twin), db_of(twin), &peer, request, arena, ignore_page, NULL, &positions, err);
+}
+
+static void run(struct twin *twin, const char *sql)
+{
+    struct charle_error err = {0};
+    if (charle_exec_script(db_of(twin), sql, &err))
+        fail_msg("%s", err.text);
+}
+
+static void pulls_that_cannot_be_answered_are_refused(void **state)
+{
+    (void)state;
+    static struct twin twin;
+    static struct charle_cursor many[CH_SCOPES_PER_SESSION_MAX + 1];
+    static const struct charle_cursor *list[CH_SCOPES_PER_SESSION_MAX + 1];
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    for (size_t i = 0; i <= CH_SCOPES_PER_SESSION_MAX; i++) {
+        many[i] = (struct charle_cursor){CHARLE_STR("team"), 1, 1};
+        list[i] = &many[i];
+    }
+    twin_open(&twin);
+    struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash + 1};
+    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_SCHEMA_MISMATCH);
+    request.schema_hash = push_schema.hash;
+    request.cursor = (struct charle_array){list, CH_SCOPES_PER_SESSION_MAX + 1, true};
+    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_INVALID_ARGUMENT);
+    assert_words(&err, "cursors");
+    charle_arena_deinit(&arena);
+    twin_close(&twin);
+}
+
+// What a standby is asked, on a database that says it is one.
+static void standbys_leave_to_the_primary_what_they_cannot_know(void **state)
+{
+    (void)state;
+    static struct twin twin;
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    twin_open(&twin);
+    struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
+    const struct ch_standby standby = {.lineage = head.lineage};
+    struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash};
+    assert_true(pull(&twin, &standby, &request, &arena, &err) != CHARLE_OK); // it is none
+    run(&twin, "create schema fake; create function fake.pg_is_in_recovery() returns bool language sql as 'select true'; "
+               "set search_path = fake, pg_catalog, public");
+    assert_int_equal(pull(&twin, &standby, &request, &arena, &err), CHARLE_ABORTED); // all its scopes are gained
+    request.last_sequence = (struct charle_opt_int8){5, true};
+    assert_int_equal(pull(&twin, &standby, &request, &arena, &err), CHARLE_UNAVAILABLE); // it has seen more of its own calls
+    request.last_sequence = (struct charle_opt_int8){0, true};
+    assert_int_equal(pull(&twin, &standby, &request, &arena, &err), CHARLE_ABORTED);
+    charle_arena_deinit(&arena);
+    twin_close(&twin);
+}
+
+// Stamps ahead of the head: of the running epoch they may be commits that are not shown yet, of others they are lost.
+static void stamps_that_are_ahead_are_waited_for_or_lost(void **state)
+{
+    (void)state;
+    static struct twin twin;
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    twin_open(&twin);
+    struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
+    const struct charle_cursor ahead = {head.scope, head.stamp + 5, head.lineage}, other_line = {head.scope, head.stamp + 5, head.lineage + 1};
+    const struct charle_cursor *list[] = {&ahead};
+    const struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash,
+                                                .cursor = {list, 1, true}};
+    int failures = 0;
+    bool has_failed = true;
+    for (long n = 1; has_failed; n++) {
+        ch_db_fault_at(n, false, CHARLE_IO);
+        enum charle_err rc = pull(&twin, NULL, &request, &arena, &err);
+        has_failed = ch_db_fault_count() >= n;
+        ch_db_fault_at(0, false, CHARLE_OK);
+        assert_true(!rc || (rc == CHARLE_IO && has_failed));
+        failures += rc != CHARLE_OK;
+    }
+    assert_true(failures > 10);
+    list[0] = &other_line;
+    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_OK);
+    list[0] = &ahead;
+    run(&twin, "insert into charle.epoch (epoch, lineage, started_at) select max(epoch) + 1, 4711, now() from charle.epoch");
+    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_OK);
+    run(&twin, "delete from charle.epoch");
+    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_OK);
+    charle_arena_deinit(&arena);
+    twin_close(&twin);
+}
+
+// Memory that is counted out: each piece of a pull is once the one that does not fit.
+static void a_pull_without_room_says_so(void **state)
+{
+    (void)state;
+    static struct twin twin;
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    int refused = 0;
+    twin_open(&twin);
+    struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
+    const struct charle_cursor behind = {head.scope, 0, 0};
+    const struct charle_cursor *list[] = {&behind};
+    const struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash,
+                                                .cursor = {list, 1, true}};
+    enum charle_err rc = CHARLE_NO_MEMORY;
+    for (size_t size = 8; rc; size += 8) {
+        struct charle_arena small;
+        assert_true(size < 100000);
+        charle_arena_init(&small, size);
+        rc = pull(&twin, NULL, &request, &small, &err);
+        charle_arena_deinit(&small);
+        assert_true(!rc || ((rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE) && err.text[0]));
+        refused += rc != CHARLE_OK;
+    }
+    assert_true(refused > 10);
+    charle_arena_deinit(&arena);
+    twin_close(&twin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +325,10 @@ int main(void)
         cmocka_unit_test(a_delta_without_rows_moves_the_cursor),
         cmocka_unit_test(a_row_that_was_not_asked_for_is_not_sent),
         cmocka_unit_test(too_many_changes_are_a_repair),
+        cmocka_unit_test(pulls_that_cannot_be_answered_are_refused),
+        cmocka_unit_test(standbys_leave_to_the_primary_what_they_cannot_know),
+        cmocka_unit_test(stamps_that_are_ahead_are_waited_for_or_lost),
+        cmocka_unit_test(a_pull_without_room_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,6 +146,36 @@ static void every_allocation_of_a_shape_may_fail(void **state)
     assert_true(failures > 1);
 }
 
+// With more tables a shape takes more than one block of memory, and each of its parts is once the one that begins a block.
+static void no_block_of_a_large_shape_is_taken_for_granted(void **state)
+{
+    (void)state;
+    const struct charle_table *tables[400];
+    struct charle_schema many = notes_schema;
+    const struct charle_table *note = NULL;
+    for (size_t i = 0; i < notes_schema.table_count; i++)
+        note = charle_str_equal(notes_schema.tables[i]->name, CHARLE_STR("note")) ? notes_schema.tables[i] : note;
+    assert_non_null(note);
+    for (size_t i = 0; i < 400; i++)
+        tables[i] = i % 3 ? note : notes_schema.tables[0];
+    many.tables = tables;
+    int failures = 0;
+    for (many.table_count = 1; many.table_count < 400; many.table_count += 3) {
+        bool has_failed = true;
+        for (long n = 1; has_failed; n++) {
+            struct charle_buf bytes = {0};
+            ch_alloc_fail_at(n, 0);
+            enum charle_err rc = ch_shape_write(&many, &bytes, NULL);
+            has_failed = ch_alloc_count() >= n;
+            ch_alloc_fail_at(0, 0);
+            assert_true(!rc || rc == CHARLE_NO_MEMORY);
+            failures += rc != CHARLE_OK;
+            charle_buf_deinit(&bytes);
+        }
+    }
+    assert_true(failures > 400);
+}
+
 // The shape of one table with so many columns, as a peer sends it; the key is the column of this number, 0: there is none.
 static enum charle_err read_table(size_t column_count, uint32_t key)
 {
@@ -190,6 +220,7 @@ int main(void)
         cmocka_unit_test(large_ones_are_refused),
         cmocka_unit_test(a_schema_without_replicas_has_an_empty_shape),
         cmocka_unit_test(every_allocation_of_a_shape_may_fail),
+        cmocka_unit_test(no_block_of_a_large_shape_is_taken_for_granted),
         cmocka_unit_test(tables_have_columns_and_a_key_among_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

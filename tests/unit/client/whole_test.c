@@ -6,6 +6,7 @@
 #include "step_fault.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "client/outbox.h"
 #include "client/scope_store.h"
 #include "notes.charle.h"
@@ -97,6 +98,7 @@ static enum charle_err try_act(struct fixture *f, act run, bool is_inside, enum 
 {
     if (is_inside)
         assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, err), CHARLE_OK);
+    charle_buf_deinit(&f->a.replica.tables.text); // it is kept from statement to statement
     arm(fault, n, is_sticky);
     enum charle_err rc = run(f, err);
     if (disarm(fault, n))
@@ -199,6 +201,64 @@ static void a_batch_is_numbered_as_a_whole(void **state)
     assert_int_equal(take_batch(f, &err), CHARLE_OK);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_outbox where state = 2"), 4);
     sweep(f, "a batch that is taken again", take_batch, false);
+}
+
+// Memory that is counted out: each piece of a batch is once the one that does not fit.
+static void a_batch_without_room_says_so(void **state)
+{
+    struct fixture *f = *state;
+    size_t size = 0;
+    int refused = 0;
+    keep(f);
+    // Three arrays for the most calls that a batch may have come first.
+    for (enum charle_err rc = CHARLE_NO_MEMORY; rc; size += size < CH_PUSH_CALLS_MAX * 16 ? 512 : 8) {
+        struct charle_arena arena;
+        struct ch_outbox_batch batch;
+        struct charle_error err = {0};
+        assert_true(size < 200000);
+        charle_arena_init(&arena, size + 8);
+        rc = ch_outbox_take_batch(&f->a.replica, 0, 0, &arena, &batch, &err);
+        charle_arena_deinit(&arena);
+        if (!rc)
+            continue;
+        assert_int_equal(rc, CHARLE_NO_MEMORY);
+        assert_string_equal(err.text, "no memory for a batch of calls");
+        check_unchanged(f, "a batch without room");
+        refused++;
+    }
+    assert_true(refused > 10);
+}
+
+// Calls that mention a file wait for it, and the batch says when to look again: for the earliest of what is held back.
+static void calls_wait_for_their_files(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct ch_file_adding adding;
+    struct ch_file file;
+    uint8_t hash[CH_FILE_HASH_SIZE];
+    char name[CH_FILE_NAME_LEN + 1];
+    ch_file_hash(charle_bytes("file", 4), hash);
+    ch_file_name_write(hash, name);
+    assert_int_equal(ch_files_add(f->a.replica.files, NULL, &adding, &err), CHARLE_OK);
+    assert_int_equal(ch_files_append(&adding, charle_bytes("file", 4), &err), CHARLE_OK);
+    assert_int_equal(ch_files_finish(&adding, name, &file, &err), CHARLE_OK);
+    call(f, "n0007", name);
+    call(f, "n0009", name);
+    int64_t now = f->a.env.now_wall_us(f->a.env.ctx);
+    const int64_t parked[] = {now + 1, now + 3600000}; // before and after what waits for a file
+    for (int i = 0; i < 2; i++) {
+        struct charle_arena arena = {0};
+        struct ch_outbox_batch batch;
+        script(f, "update charle_outbox set due_at = %lld, attempts = 1 where position = 1", (long long)parked[i]);
+        keep(f);
+        assert_int_equal(ch_outbox_take_batch(&f->a.replica, 0, 0, &arena, &batch, &err), CHARLE_OK);
+        assert_true(batch.waits_for_file && batch.due_at_us > now && batch.due_at_us <= parked[i]);
+        charle_arena_deinit(&arena);
+        go_back(f);
+    }
+    script(f, "update charle_outbox set due_at = 0, attempts = 0");
+    sweep(f, "a batch with a file", take_batch, false);
 }
 
 static enum charle_err renew(struct fixture *f, struct charle_error *err)
@@ -505,6 +565,33 @@ static void what_may_not_go_is_said(void **state)
     assert_int_equal(evict(f, &err), CHARLE_OK); // it is gone already
 }
 
+static void clear_column(struct charle_column_set *set, size_t column)
+{
+    set->bits[column / 64] &= ~((uint64_t)1 << (column % 64));
+}
+
+// A reference counts only where the replica has both of its ends.
+static void references_that_are_not_here_hold_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct ch_table *reader = ch_table_by_name(&f->a.replica.tables, "note_reader"), *note = ch_table_by_name(&f->a.replica.tables, "note");
+    script(f, "delete from charle_touch; delete from charle_base; delete from charle_outbox; "
+              "insert or ignore into charle_cursor(scope, stamp, lineage, state) values ('reader:p1', 1, 1, 1); "
+              "update charle_cursor set state = 5 where scope = 'team'; insert into note_reader(note_id, person_id) values ('n0002', 'p1')");
+    keep(f);
+    assert_refused(ch_scope_evict(&f->a.replica, CHARLE_STR("room:r1"), &err), CHARLE_FAILED_PRECONDITION, &err, "rows of note_reader that stay refer to");
+    const struct charle_column_set reader_columns = reader->columns, note_columns = note->columns;
+    clear_column(&reader->columns, 0);
+    assert_int_equal(evict(f, &err), CHARLE_OK);
+    reader->columns = reader_columns;
+    go_back(f);
+    clear_column(&note->columns, 0);
+    assert_int_equal(evict(f, &err), CHARLE_OK);
+    note->columns = note_columns;
+    go_back(f);
+}
+
 // --- audiences ----------------------------------------------------------------------------------------------------------------
 
 static enum charle_err check_audiences(struct fixture *f, struct charle_error *err)
@@ -528,14 +615,19 @@ static void a_failure_says_nothing_about_audiences(void **state)
     assert_true(rc && strlen(err.text) > 10);
     assert_int_equal(check_audiences(f, &err), CHARLE_OK);
     assert_false(team->is_member);
-    // Conditions on what the audience does not show, on what is no column of the schema, and on what is not there at all.
-    static const char *const conditions[] = {"r.body is not null", "r.rowid > 0", "r.nowhere > 0"};
+    static const struct {
+        const char *sql;
+        bool is_outside; // of what the audience shows
+    } conditions[] = {{"r.body is not null", true},  {"r.extra > 0", true}, // no column of the schema
+                      {"r.nowhere > 0", true},       {"1 = 1", false},
+                      {"r.votes > 0", false},        {"exists (select 1 from room where id = r.room_id)", false}};
+    script(f, "alter table note add column extra integer");
     for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
         struct charle_audience other = *real;
-        other.where_sqlite = conditions[i];
+        other.where_sqlite = conditions[i].sql;
         team->audience = &other;
         assert_int_equal(check_audiences(f, &err), CHARLE_OK);
-        assert_true(team->is_member);
+        assert_int_equal(team->is_member, conditions[i].is_outside);
     }
     team->audience = real;
     assert_int_equal(check_audiences(f, &err), CHARLE_OK);
@@ -553,11 +645,11 @@ static struct ch_table_audience *audience(struct ch_table *table, const char *sc
 
 static enum charle_err leave(struct fixture *f, struct charle_error *err)
 {
-    const struct charle_str team[] = {CHARLE_STR("team"), CHARLE_STR("stranger:x"), CHARLE_STR("room:r2")};
+    const struct charle_str team[] = {CHARLE_STR("team"), CHARLE_STR("stranger:x"), CHARLE_STR("room:r2"), CHARLE_STR("room:r3")};
     struct ch_tables *tables = &f->a.replica.tables;
     struct ch_table *note = ch_table_by_name(tables, "note");
     struct ch_table_audience *room = audience(note, "room:r1"), *reader = audience(note, "reader:p1");
-    enum charle_err rc = ch_table_leave(tables, note, room, CHARLE_STR("room:r1"), CHARLE_STR("n0002"), team, 3, err);
+    enum charle_err rc = ch_table_leave(tables, note, room, CHARLE_STR("room:r1"), CHARLE_STR("n0002"), team, 4, err);
     if (!rc)
         rc = ch_table_leave(tables, note, reader, CHARLE_STR("reader:p1"), CHARLE_STR("n0004"), team, 1, err);
     if (!rc)
@@ -613,12 +705,18 @@ static enum charle_err compare(struct fixture *f, struct charle_error *err)
 static void rows_leave_with_words(void **state)
 {
     struct fixture *f = *state;
-    script(f, "insert or ignore into charle_cursor(scope, stamp, lineage, state) values ('reader:p1', 1, 1, 1), ('room:r2', 1, 1, 2); "
+    script(f, "insert or ignore into charle_cursor(scope, stamp, lineage, state) values ('reader:p1', 1, 1, 1), ('room:r2', 1, 1, 2), ('room:r3', null, null, 5); "
               "insert or ignore into charle_member(tab, key, scope) values (3, 'n0004', 'reader:p1')");
     sweep(f, "rows that leave a scope", leave, true);
     sweep(f, "a scope that is lost", leave_scope, true);
     sweep(f, "rows that the server denies", deny, true);
     sweep(f, "comparing rows", compare, true);
+    // A table of which the replica has not every column.
+    struct ch_table *note = ch_table_by_name(&f->a.replica.tables, "note");
+    const struct charle_column_set columns = note->columns;
+    clear_column(&note->columns, 4);
+    sweep(f, "rows with a column less that the server denies", deny, true);
+    note->columns = columns;
     sweep(f, "looking at the audiences", check_audiences, true);
     struct charle_error err = {0};
     assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, &err), CHARLE_OK);
@@ -631,6 +729,8 @@ int main(int argc, char **argv)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_batch_is_numbered_as_a_whole),
+        CASE(a_batch_without_room_says_so),
+        CASE(calls_wait_for_their_files),
         CASE(numbers_are_taken_back_as_a_whole),
         CASE(numbers_that_are_gone_cannot_be_taken_back),
         CASE(verdicts_are_taken_as_a_whole),
@@ -641,6 +741,7 @@ int main(int argc, char **argv)
         CASE(rebases_fail_with_words),
         CASE(scopes_go_as_a_whole),
         CASE(what_may_not_go_is_said),
+        CASE(references_that_are_not_here_hold_nothing),
         CASE(a_failure_says_nothing_about_audiences),
         CASE(rows_leave_with_words),
     };

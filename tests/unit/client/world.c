@@ -338,7 +338,8 @@ void world_settle(struct world *world, int steps)
 
 void world_remove_files(const char *file)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".sync", "-journal", ".key", ".key.new", ".rekey", ".rekey-wal", ".rekey-shm"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock", ".sync", "-journal", ".key", ".key.new", ".files", ".files-wal", ".files-shm", ".rekey",
+                                           ".rekey-wal", ".rekey-shm"};
     char path[200];
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         snprintf(path, sizeof(path), "%s%s", file, suffixes[i]);

@@ -34,6 +34,8 @@ static void chain_hash_covers_every_part(void **state)
     assert_true(ch_chain_hash(7, &other) != hash);
     other = base, other.request = charle_bytes("abd", 3);
     assert_true(ch_chain_hash(7, &other) != hash);
+    other = base, other.request = charle_bytes(NULL, 0);
+    assert_true(ch_chain_hash(7, &other) != hash);
     other = base, other.at_us++;
     assert_true(ch_chain_hash(7, &other) != hash);
     other = base, other.seed++;
