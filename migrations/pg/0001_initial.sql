@@ -1258,7 +1258,7 @@ create index "quote_requirement_assignee_user_id_idx" on "quote_requirement_assi
 create index "task_client_id_status_idx" on "task" ("client_id", "status");
 create index "task_pm_id_status_idx" on "task" ("pm_id", "status");
 create index "task_status_updated_at_idx" on "task" ("status", "updated_at");
-create index "task_project_id_idx" on "task" ("project_id");
+create index "task_project_id_idx" on "task" ("project_id") where project_id is not null;
 create index "roadmap_item_client_id_month_position_idx" on "roadmap_item" ("client_id", "month", "position");
 create index "requirement_efficiency_client_id_type_completed_at_idx" on "requirement_efficiency" ("client_id", "type", "completed_at");
 create index "help_desk_ticket_status_priority_idx" on "help_desk_ticket" ("status", "priority");
