@@ -4,7 +4,8 @@
 //   charle_cursor   the scopes it holds: state (enum ch_scope_state), true up to `stamp` of `lineage`; next_*: of the page being applied;
 //                   seen_*: the newest stamp that rows were copied at, until a moment shows that it still is on the server's history
 //   charle_copy     a copy in progress: one row for each scope and table, with the last key that arrived
-//   charle_outbox   calls: waiting ones (state below 4) and confirmed ones; position orders them for ever
+//   charle_outbox   calls: waiting ones (state below 4) and confirmed ones; position orders them for ever; origin: the device under whose name it was
+//                   made, if this replica had to take another name since, with the last number of that one whose verdict it knows
 //   charle_touch    which waiting call touched which row
 //   charle_base     the confirmed image of each row that waiting calls touched; NULL: there was none
 //   charle_inbox    verdicts for people
@@ -41,7 +42,7 @@ static const char platform_tables[] =
     "create table charle_outbox (position integer primary key autoincrement, ticket integer, sequence integer, hash integer,"
     "  method text not null, request blob not null, at integer not null, seed integer not null, state integer not null,"
     "  attempts integer not null, due_at integer not null, reads_all integer not null, local_error text,"
-    "  kind integer, code integer, text text) strict;"
+    "  kind integer, code integer, text text, origin text, origin_after integer) strict;"
     "create unique index charle_outbox_sequence on charle_outbox (sequence) where sequence is not null;"
     "create index charle_outbox_ticket on charle_outbox (ticket) where ticket is not null;"
     "create index charle_outbox_state on charle_outbox (state, position) where state < 5;"
@@ -99,6 +100,9 @@ enum charle_err ch_layout_upgrade(struct ch_replica *replica, int64_t layout, st
                            "alter table charle_cursor add column seen_lineage integer", "bringing an older replica up to date", err);
     if (!rc && layout < 4)
         rc = ch_lite_script(&replica->sql, REPLY_TABLE UPGRADE_TABLES, "bringing an older replica up to date", err);
+    if (!rc && layout < 5)
+        rc = ch_lite_script(&replica->sql, "alter table charle_outbox add column origin text; alter table charle_outbox add column origin_after integer",
+                            "bringing an older replica up to date", err);
     snprintf(mark, sizeof(mark), "pragma user_version = %d", CH_REPLICA_LAYOUT);
     return rc ? rc : ch_lite_script(&replica->sql, mark, "bringing an older replica up to date", err);
 }

@@ -81,9 +81,9 @@
                         "or (sequence is null and state = 3)) order by position")                                      \
     X(OUTBOX_CONTAIN, "update charle_outbox set state = case state when 2 then 4 else 5 end where state < 5 and state in (2, 3) "  \
                       "and state >= ?2 and (sequence <= ?1 or (sequence is null and state = 3))")                       \
-    X(OUTBOX_UNSENT, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "    \
+    X(OUTBOX_UNSENT, "select position, sequence, method, request, at, seed, state, hash, due_at, origin, origin_after from charle_outbox "  \
                      "where state < 5 and state = 1 order by position")                                \
-    X(OUTBOX_UNJUDGED, "select position, sequence, method, request, at, seed, state, hash, due_at from charle_outbox "  \
+    X(OUTBOX_UNJUDGED, "select position, sequence, method, request, at, seed, state, hash, due_at, origin, origin_after from charle_outbox "  \
                        "where state in (2, 4) and sequence > ?1 order by sequence")                             \
     X(OUTBOX_BEHIND_HELD, "select exists(select 1 from charle_touch t join charle_touch o on o.tab = t.tab and o.key = t.key "  \
                           "and o.position < t.position join charle_outbox c on c.position = o.position "                \
@@ -105,6 +105,10 @@
                      "kind = case when state = 5 and kind = 4 then 4 end, code = case when state = 5 and kind = 4 then code end, "  \
                      "text = case when state = 5 and kind = 4 then text end where sequence > ?1")                     \
     X(OUTBOX_RECALL_UNJUDGED, "update charle_outbox set state = 1, sequence = null, hash = null where state in (2, 4)") \
+    X(OUTBOX_DOUBT, "update charle_outbox set origin = ?1, origin_after = coalesce((select max(sequence) from charle_outbox "  \
+                    "where sequence is not null and state in (3, 5)), 0) where state < 5 and origin is null")          \
+    X(OUTBOX_INHERIT, "update charle_outbox set (origin, origin_after) = (select origin, origin_after from charle_outbox where position = ?1) "  \
+                      "where position = ?2")                                                                           \
     X(OUTBOX_UNNUMBER, "update charle_outbox set sequence = null, hash = null where sequence is not null")             \
     X(OUTBOX_UNNUMBER_FROM, "update charle_outbox set sequence = null, hash = null, state = case state when 2 then 1 else state end "  \
                             "where sequence >= ?1")                                                                    \

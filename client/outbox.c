@@ -67,9 +67,10 @@ enum charle_err ch_outbox_queue_parked(struct ch_replica *replica, int64_t posit
                         ch_lite_bytes(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)(attempts + 1),
                         env->now_wall_us(env->ctx) + delay, (int64_t)1, (struct charle_str){0});
     ch_lite_end(row);
-    if (!rc && delay >= 0)
-        *out_position = sqlite3_last_insert_rowid(replica->sql.db);
-    return rc;
+    if (rc || delay < 0)
+        return rc;
+    *out_position = sqlite3_last_insert_rowid(replica->sql.db);
+    return ch_lite_run(&replica->sql, CH_LITE_OUTBOX_INHERIT, err, "ii", position, *out_position);
 }
 
 // --- when numbers stop fitting ----------------------------------------------------------------------------------------------
@@ -120,10 +121,15 @@ enum charle_err ch_outbox_recall(struct ch_replica *replica, int64_t after, stru
 
 static enum charle_err renew(struct ch_replica *replica, void *ctx, struct charle_error *err)
 {
-    char id[CH_ID_LEN + 1];
+    char id[CH_ID_LEN + 1], old[CH_ID_LEN + 1];
     (void)ctx;
     ch_replica_new_device_id(replica->env, id);
-    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL_UNJUDGED, err, "");
+    enum charle_err rc = ch_meta_text(&replica->sql, "device_id", old, sizeof(old), err);
+    // Whoever goes on under the old name may have them too: from now on they say where they come from, so that the server takes each of them once.
+    if (!rc)
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_DOUBT, err, "s", charle_str(old));
+    if (!rc)
+        rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL_UNJUDGED, err, "");
     if (!rc)
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_UNNUMBER, err, "");
     if (!rc) // those that are done have no number any more by which others of them are trimmed
@@ -197,7 +203,11 @@ static enum charle_err take_call(struct batch_walk *walk, sqlite3_stmt *row, str
     call->at = (struct charle_ts){sqlite3_column_int64(row, 4)};
     call->seed = (uint64_t)sqlite3_column_int64(row, 5);
     call->hash = (uint64_t)sqlite3_column_int64(row, 7);
-    if (!call->method.ptr || !call->request.ptr)
+    if (sqlite3_column_type(row, 9) != SQLITE_NULL) {
+        call->origin = (struct charle_opt_text){charle_arena_str(walk->arena, ch_lite_text(row, 9)), true};
+        call->origin_after = (struct charle_opt_int8){sqlite3_column_int64(row, 10), true};
+    }
+    if (!call->method.ptr || !call->request.ptr || (call->origin.has && !call->origin.value.ptr))
         goto no_memory;
     size_t at = walk->out->request.call.count++;
     walk->calls[at] = call;

@@ -24,7 +24,7 @@
 #include "client/table.h"
 
 #define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
-#define CH_REPLICA_LAYOUT 4
+#define CH_REPLICA_LAYOUT 5
 
 enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp

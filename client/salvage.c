@@ -114,11 +114,22 @@ done:
 #define CALL_COLUMNS "position, ticket, sequence, hash, method, request, at, seed, state, attempts, due_at, reads_all, local_error, kind, code, text"
 #define VERDICT_COLUMNS "id, ticket, kind, code, at, call_at, text, method, request, tab, key, row"
 
+// Files that an older release made do not say under whose name calls were made.
+static bool has_origins(struct rescue *r)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(r->from, "select origin, origin_after from charle_outbox", -1, &stmt, NULL);
+    sqlite3_finalize(stmt);
+    return code == SQLITE_OK;
+}
+
 static enum charle_err keep_calls(struct rescue *r, struct charle_error *err)
 {
     struct walk calls = {.table = "charle_outbox",
-                         .get = "select " CALL_COLUMNS " from charle_outbox where position > ?1 order by position limit 1",
-                         .put = "insert or ignore into charle_outbox(" CALL_COLUMNS ") values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"};
+                         .get = has_origins(r) ? "select " CALL_COLUMNS ", origin, origin_after from charle_outbox where position > ?1 order by position limit 1"
+                                               : "select " CALL_COLUMNS " from charle_outbox where position > ?1 order by position limit 1",
+                         .put = "insert or ignore into charle_outbox(" CALL_COLUMNS ", origin, origin_after) "
+                                "values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"};
     enum charle_err rc = walk_rows(r, &calls, err);
     r->report.calls_skipped = calls.skipped;
     return rc;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "db/pg/pipeline.h"
 
@@ -11,6 +12,7 @@
 
 enum {
     FILES_A_STEP = 20,   // that are forgotten together; a gigabyte of pieces takes seconds
+    DEVICES_A_STEP = 20, // whose pushes wait meanwhile
     SCOPES_A_STEP = 100, // heads that are locked together; some milliseconds for their writers
     POOL_WAIT_MS = 5000,
 };
@@ -65,6 +67,16 @@ static enum charle_err forget(struct ch_upkeep *upkeep, struct charle_db *db, in
     return rc;
 }
 
+static enum charle_err forget_calls(struct ch_upkeep *upkeep, struct charle_db *db, struct charle_error *err)
+{
+    const struct charle_value params[] = {charle_int8(CH_CALLS_REMEMBERED_MAX), charle_int8(DEVICES_A_STEP)};
+    int64_t devices = 1;
+    enum charle_err rc = CHARLE_OK;
+    while (rc == CHARLE_OK && devices && !is_stopping(upkeep))
+        rc = run_step(db, "select charle.forget_calls($1, $2::int8::int4)", params, 2, &devices, err);
+    return rc;
+}
+
 // A file that is looked at is looked at again only after its time has passed once more, so this ends.
 static enum charle_err forget_files(struct ch_upkeep *upkeep, struct charle_db *db, struct charle_error *err)
 {
@@ -86,6 +98,8 @@ static enum charle_err run_locked(struct ch_upkeep *upkeep, struct charle_db *db
         rc = run_step(db, "select charle.thin()", NULL, 0, &entries, err);
     if (rc == CHARLE_OK && !is_stopping(upkeep))
         rc = forget_files(upkeep, db, err);
+    if (rc == CHARLE_OK && !is_stopping(upkeep))
+        rc = forget_calls(upkeep, db, err);
     if (rc == CHARLE_OK)
         ch_log(CH_LOG_INFO, "upkeep", "the change log was thinned out entries_removed=%" PRId64 " scopes_forgotten=%" PRId64 " ms=%" PRId64,
                entries, scopes, (ch_clock_mono_us() - started_us) / 1000);

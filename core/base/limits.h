@@ -123,6 +123,10 @@ extern size_t ch_page_size; // the simulation's: small ones too, so that its sma
 #define CH_CALL_REQUEST_SIZE_MAX ((size_t)1 << 20) // a queued call must fit a message with room to spare
 #define CH_REPLIES_KEPT_MAX 1000                   // server's replies of calls that made provisional numbers; a list on a screen asks for fewer
 #define CH_OUTBOX_KEPT_MAX 10000                   // confirmed calls kept in case the server's database goes back in time
+// Calls of one device of which the server remembers what became of them, after the replica has the verdicts: for copies of the replica. A laptop that
+// is used alone makes some hundred a day. 16 bytes a call in runs, 150 for each that came alone.
+#define CH_CALLS_REMEMBERED_MAX 20000
+#define CH_COPIED_CALLS_MAX 100000 // made under one device's name and brought by others: as many as a whole outbox of a week
 #define CH_INBOX_ENTRIES_MAX 100000                // verdicts nobody looks at; the oldest go first
 #define CH_REDIAL_MAX_US 5000000                   // after a partition everyone is back within this
 #define CH_CAPTURE_ROWS_MAX 100000                 // rows one offline call may touch

@@ -118,6 +118,12 @@ create table if not exists charle.device (
 alter table charle.device add column if not exists key_hash bytea, add column if not exists wipe_at timestamptz,
     add column if not exists wipe_pushes bool not null default false, add column if not exists wipe_by text,
     add column if not exists told_at timestamptz, add column if not exists wiped_at timestamptz, add column if not exists wiped_calls int8;
+-- How far the server remembers a device's calls, and who else brings them (docs/decisions/0020-copied-laptops.md). "forgotten" of devices that are older
+-- than the column is set by charle.forget_calls(); until then nothing is said to be known of them.
+alter table charle.device add column if not exists acknowledged int8 not null default 0, -- the replica has the verdicts up to this number
+    add column if not exists copied_calls int8 not null default 0,                        -- calls made under this name that other devices brought
+    add column if not exists forgotten int8 not null default 9223372036854775807;         -- nothing is known of numbers up to this one
+alter table charle.device alter column forgotten set default 0;
 create index if not exists device_principal_idx on charle.device (principal, principal_id);
 
 -- Schemas of replicas that were built with another version than the server's, by the hash of their shape (sync/shape.h).
@@ -127,8 +133,8 @@ create table if not exists charle.shape (
     met_at      timestamptz not null default now()
 );
 
--- Verdicts until the replica says that it has them. Calls that were simply applied stand together, many in a row: those from "first" to "sequence",
--- with the hash of each.
+-- Verdicts. When the replica says that it has them they lose their replies and rows, and are kept for copies of the replica that ask for the same calls
+-- (charle.forget_calls()). Calls that were simply applied stand together, many in a row: those from "first" to "sequence", with hash and seed of each.
 create table if not exists charle.verdict (
     device_id   text collate "C" not null references charle.device on delete cascade,
     sequence    int8 not null,
@@ -146,6 +152,19 @@ create table if not exists charle.verdict (
 alter table charle.verdict add column if not exists first int8;
 alter table charle.verdict add column if not exists hashes int8[];
 alter table charle.verdict alter column hashes set storage external; -- they do not get smaller
+alter table charle.verdict add column if not exists seed int8, add column if not exists seeds int8[];
+alter table charle.verdict alter column seeds set storage external;
+
+-- Calls that another device brought than the one under whose name they were made: a copy of that one's replica. A call keeps its seed wherever it goes.
+create table if not exists charle.taken (
+    origin      text collate "C" not null references charle.device on delete cascade,
+    seed        int8 not null,
+    kind        int4 not null,
+    code        int4,
+    text        text,
+    at          timestamptz not null default now(),
+    primary key (origin, seed)
+);
 
 -- Files that rows refer to (docs/decisions/0015-attachments.md). Columns with `attachment: true` have foreign keys to charle.file.
 -- Bytes on their way are one person's: what others send under the same name, true or not, is not mixed with them.
@@ -658,6 +677,26 @@ begin
             where h.scope = r.scope and h.floor < r.v;
         delete from charle.change c where c.scope = r.scope and c.v <= r.v;
         delete from charle.mark m where m.scope = r.scope and m.v < r.v;
+        total := total + 1;
+    end loop;
+    return total;
+end $$;
+
+-- Forgets the calls of at most `a_limit` devices that the replica has verdicts of, but for the newest `a_keep`. Returns how many devices had any; 0: done.
+create or replace function charle.forget_calls(a_keep int8, a_limit int4) returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    total int8 := 0;
+    r record;
+begin
+    update charle.device d set forgotten = d.last_sequence where d.forgotten > d.last_sequence;
+    -- Not before there are some more, so that each round does not delete a few of everybody.
+    for r in
+        select d.id, least(d.acknowledged, d.last_sequence - a_keep) as upto from charle.device d
+        where least(d.acknowledged, d.last_sequence - a_keep) > d.forgotten + a_keep / 8 order by d.id limit a_limit
+    loop
+        update charle.device d set forgotten = r.upto where d.id = r.id;
+        delete from charle.verdict v where v.device_id = r.id and v.sequence <= r.upto;
         total := total + 1;
     end loop;
     return total;

@@ -3,7 +3,8 @@
 // One batch is one transaction. The device's row is locked first, so two batches of one device cannot mix. Number n+1 is taken only after n;
 // a repeat of a number that was dealt with gets its stored verdict; a number whose chain hash is not the stored one comes from a copy of the
 // replica that went its own way, and the whole batch is refused. So is one that was made under another epoch of the database: after a restore it
-// may be a late one from the past that was lost, which speaks of verdicts that nobody has had.
+// may be a late one from the past that was lost, which speaks of verdicts that nobody has had. What a copy has in common with its original is run
+// once all the same (push_copies.c).
 //
 //   first try      no savepoints: nearly every batch is fine, and a savepoint costs two round trips and a transaction id for each call. A
 //                  generated method that refuses a call before it has changed anything leaves nothing to undo
@@ -33,7 +34,8 @@ const struct charle_call *ch_push_call(const struct ch_push *push, size_t index)
 
 // --- the device ---------------------------------------------------------------------------------------------------------
 
-#define DEVICE_SQL "select principal, principal_id, last_sequence, last_hash, " CH_LINEAGE_SQL " from charle.device where id = $1"
+#define DEVICE_COLUMNS "last_hash, " CH_LINEAGE_SQL ", acknowledged, copied_calls"
+#define DEVICE_SQL "select principal, principal_id, last_sequence, " DEVICE_COLUMNS " from charle.device where id = $1"
 #define PUSH_LOCK  "1128792062, 0" // beside the keys of platform.sql
 
 // The lock comes before the device's row and in one round trip with it: the condition is looked at before any row is locked. Waiting in line for
@@ -46,14 +48,14 @@ static const char *const device_sql[] = {
     [PUSH_FOLDED] = DEVICE_SQL " and (select count(*) from pg_advisory_xact_lock_shared(" PUSH_LOCK ")) = 1 for update",
 };
 
-static const char planted_device_sql[] = "select principal, principal_id, (select max(last_sequence) from charle.device), last_hash, " CH_LINEAGE_SQL
+static const char planted_device_sql[] = "select principal, principal_id, (select max(last_sequence) from charle.device), " DEVICE_COLUMNS
                                          " from charle.device where id = $1 for update";
 
 static enum charle_err lock_device(struct ch_push *push, struct charle_error *err)
 {
     const struct charle_value param = charle_text(push->request->device_id);
     struct charle_rows *rows = NULL;
-    struct charle_value principal, id, sequence, hash, lineage;
+    struct charle_value principal, id, sequence, hash, lineage, acknowledged, copied;
     const char *sql = CH_PLANTED(NUMBERS_WITHOUT_DEVICE) ? planted_device_sql : device_sql[push->manner];
     enum charle_err rc = charle_query(push->db, sql, &param, 1, &rows, err);
     if (rc == CHARLE_OK)
@@ -73,6 +75,10 @@ static enum charle_err lock_device(struct ch_push *push, struct charle_error *er
         rc = charle_fail(err, CHARLE_PERMISSION_DENIED, "device %.*s belongs to another person", CHARLE_FMT(push->request->device_id));
     if (rc == CHARLE_OK)
         rc = charle_rows_value(rows, 4, CHARLE_TYPE_INT8, false, &lineage, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 5, CHARLE_TYPE_INT8, false, &acknowledged, err);
+    if (rc == CHARLE_OK)
+        rc = charle_rows_value(rows, 6, CHARLE_TYPE_INT8, false, &copied, err);
     const struct charle_opt_uint8 *given = &push->request->lineage;
     if (rc == CHARLE_OK && given->has && !CH_PLANTED(LATE_PUSH_TAKEN) && (lineage.is_null || given->value != (uint64_t)lineage.int8))
         rc = charle_fail(err, CHARLE_FAILED_PRECONDITION, "the database has started anew since device %.*s opened its session; it has to open another one",
@@ -80,6 +86,8 @@ static enum charle_err lock_device(struct ch_push *push, struct charle_error *er
     if (rc == CHARLE_OK) {
         push->last_sequence = sequence.int8;
         push->last_hash = (uint64_t)hash.int8;
+        push->acknowledged = acknowledged.int8;
+        push->copied_calls = copied.int8;
     }
     charle_rows_close(rows);
     return rc;
@@ -88,8 +96,8 @@ static enum charle_err lock_device(struct ch_push *push, struct charle_error *er
 static enum charle_err save_device(struct ch_push *push, struct charle_error *err)
 {
     const struct charle_value params[] = {charle_text(push->request->device_id), charle_int8(push->last_sequence),
-                                          charle_int8((int64_t)push->last_hash)};
-    return charle_exec(push->db, "update charle.device set last_sequence = $2, last_hash = $3 where id = $1", params, 3, NULL, err);
+                                          charle_int8((int64_t)push->last_hash), charle_int8(push->acknowledged)};
+    return charle_exec(push->db, "update charle.device set last_sequence = $2, last_hash = $3, acknowledged = $4 where id = $1", params, 4, NULL, err);
 }
 
 // --- which calls are new ------------------------------------------------------------------------------------------------
@@ -187,11 +195,15 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
         rc = check_calls(push, err);
     if (rc || push->first_new == push->request->call.count)
         return rc; // nothing new: only repeats were answered
-    rc = ch_push_run(push, err);
+    rc = ch_push_find_copied(push, err);
+    if (rc == CHARLE_OK)
+        rc = ch_push_run(push, err);
     if (rc == CHARLE_OK)
         rc = save_device(push, err);
     if (rc == CHARLE_OK)
         rc = ch_push_store(push, err);
+    if (rc == CHARLE_OK)
+        rc = ch_push_store_copied(push, err);
     if (rc == CHARLE_OK && push->manner != PUSH_FOLDED)
         rc = read_made(push, err);
     return rc ? rc : charle_arena_check(push->arena, "the verdicts of a push", err);

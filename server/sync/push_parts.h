@@ -3,6 +3,7 @@
 //   push.c          the batch: one transaction, the device's row, which calls are new
 //   push_run.c      running new calls, in sets or one by one, and judging them
 //   push_verdict.c  verdicts as they are stored
+//   push_copies.c   calls that copies of a replica have as well
 #ifndef CHARLE_SERVER_SYNC_PUSH_PARTS_H
 #define CHARLE_SERVER_SYNC_PUSH_PARTS_H
 
@@ -20,8 +21,11 @@ struct ch_push {
     struct charle_identity identity;
     int64_t last_sequence; // of the device
     uint64_t last_hash;
+    int64_t acknowledged; // the replica has the verdicts up to this number
+    int64_t copied_calls; // calls made under the device's name that others brought
     size_t first_new;                // the calls before it were dealt with by an earlier batch
     struct charle_verdict *verdicts; // one a call
+    bool *settled;                   // one a call: its verdict is known without running it; NULL: no call's is
     enum ch_push_manner manner;
     int tries; // of the present transaction
     bool has_savepoints;
@@ -40,9 +44,14 @@ CHARLE_MUST_CHECK enum charle_err ch_push_run(struct ch_push *push, struct charl
 // Fills in the verdicts of the calls before first_new from those that are stored. CONFLICT when a call is not the one
 // that the server has under its number.
 CHARLE_MUST_CHECK enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err);
+// Settles those of the new calls that were brought by a copy of the replica before, and those of which that cannot be told.
+CHARLE_MUST_CHECK enum charle_err ch_push_find_copied(struct ch_push *push, struct charle_error *err);
+bool ch_push_is_settled(const struct ch_push *push, size_t index);
+// Remembers what became of those that ran here and were made under another device's name.
+CHARLE_MUST_CHECK enum charle_err ch_push_store_copied(struct ch_push *push, struct charle_error *err);
 // Stores the verdicts of the new calls.
 CHARLE_MUST_CHECK enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err);
-// Forgets those that the replica says it has.
+// Gives up the replies and rows of those that the replica says it has.
 CHARLE_MUST_CHECK enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err);
 // Finds the calls that refer to files which the person neither holds nor may read (file_access.c).
 CHARLE_MUST_CHECK enum charle_err ch_push_check_files(struct ch_push *push, struct charle_error *err);

@@ -306,5 +306,11 @@ static enum charle_err take_range(struct ch_push *push, size_t first, size_t end
 
 enum charle_err ch_push_run(struct ch_push *push, struct charle_error *err)
 {
-    return take_range(push, push->first_new, push->request->call.count, err);
+    enum charle_err rc = CHARLE_OK;
+    for (size_t end, first = push->first_new; rc == CHARLE_OK && first < push->request->call.count; first = end + 1) {
+        for (end = first; end < push->request->call.count && !ch_push_is_settled(push, end);)
+            end++;
+        rc = take_range(push, first, end, err);
+    }
+    return rc;
 }

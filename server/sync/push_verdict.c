@@ -1,19 +1,27 @@
-// Verdicts as they are stored in charle.verdict, until the replica says that it has them.
+// Verdicts as they are stored in charle.verdict. When the replica says that it has them what is large goes; numbers, hashes and seeds stay for a
+// long while, by which a copy of the replica is told from the original and its calls are found (push_copies.c).
 //
 // A row for each call would cost as much as a small edit itself, so calls that were simply applied and whose replies nobody wants, nearly all, are
-// a row together: the numbers from `first` to `sequence`, with the chain hash of each, by which a repeat is told from a copy's call.
+// a row together: the numbers from `first` to `sequence`, with the chain hash and the seed of each.
 #include "server/sync/push_parts.h"
 
 #include "base/plant.h"
 
 enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err)
 {
-    const struct charle_value params[] = {charle_text(push->request->device_id), charle_int8(push->request->acknowledged.value)};
+    int64_t upto = push->request->acknowledged.has ? push->request->acknowledged.value : 0;
+    if (upto > push->last_sequence)
+        upto = push->last_sequence;
+    const struct charle_value params[] = {charle_text(push->request->device_id), charle_int8(upto), charle_int8(push->acknowledged)};
     if (CH_PLANTED(VERDICT_FORGOTTEN))
         return charle_exec(push->db, "delete from charle.verdict where device_id = $1", params, 1, NULL, err);
-    if (!push->request->acknowledged.has || push->request->acknowledged.value <= 0)
+    if (upto <= push->acknowledged)
         return CHARLE_OK;
-    return charle_exec(push->db, "delete from charle.verdict where device_id = $1 and sequence <= $2", params, 2, NULL, err);
+    push->acknowledged = upto;
+    return charle_exec(push->db,
+                       "update charle.verdict set reply = null, row = null where device_id = $1 and sequence > $3 and sequence <= $2 "
+                       "and (reply is not null or row is not null)",
+                       params, 3, NULL, err);
 }
 
 // --- reading ------------------------------------------------------------------------------------------------------------
@@ -98,6 +106,18 @@ static enum charle_err take_stored(struct ch_push *push, struct charle_rows *row
     return rc;
 }
 
+// One of which no verdict is stored any more. The replica has said long ago that it has the verdict, so it does not ask: this is an old copy of its
+// file, and whether this is the call that had the number nobody knows. Only the newest number's hash is at hand without a verdict.
+static enum charle_err take_forgotten(struct ch_push *push, size_t index, struct charle_error *err)
+{
+    const struct charle_call *call = ch_push_call(push, index);
+    bool is_same = call->sequence == push->last_sequence && call->hash == push->last_hash;
+    if (!is_same && !CH_PLANTED(CHAIN_UNCHECKED))
+        return ch_push_refuse_copy(call, err);
+    push->verdicts[index] = (struct charle_verdict){.sequence = call->sequence, .kind = CHARLE_APPLIED};
+    return CHARLE_OK;
+}
+
 enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
 {
     if (!push->first_new)
@@ -106,9 +126,8 @@ enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
     const struct charle_value params[] = {charle_text(push->request->device_id), charle_int8(ch_push_call(push, 0)->sequence),
                                           charle_int8(last->sequence)};
     struct charle_rows *rows = NULL;
-    // Where none is stored the replica had said that it has the verdict. The call took effect or not long ago; that is all there is to know.
     for (size_t i = 0; i < push->first_new; i++)
-        push->verdicts[i] = (struct charle_verdict){.sequence = ch_push_call(push, i)->sequence, .kind = CHARLE_APPLIED};
+        push->verdicts[i] = (struct charle_verdict){.sequence = ch_push_call(push, i)->sequence};
     enum charle_err rc = charle_query(push->db,
                                       "select kind, code, text, reply, tab, key, row, coalesce(h.hash, v.hash), coalesce(v.first + h.n - 1, v.sequence) "
                                       "from charle.verdict v left join lateral unnest(v.hashes) with ordinality h (hash, n) on true "
@@ -117,8 +136,11 @@ enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK)
         rc = take_stored(push, rows, err);
     charle_rows_close(rows);
-    if (rc == CHARLE_DONE)
-        rc = last->sequence == push->last_sequence && last->hash != push->last_hash && !CH_PLANTED(CHAIN_UNCHECKED) ? ch_push_refuse_copy(last, err) : CHARLE_OK;
+    rc = rc == CHARLE_DONE ? CHARLE_OK : rc;
+    for (size_t i = 0; rc == CHARLE_OK && i < push->first_new; i++) {
+        if (!push->verdicts[i].kind)
+            rc = take_forgotten(push, i, err);
+    }
     return rc;
 }
 
@@ -126,12 +148,14 @@ enum { BARE_RUN_MIN = 2 };
 
 // --- writing ------------------------------------------------------------------------------------------------------------
 
-static enum charle_err store_judged(struct ch_push *push, const struct charle_verdict *verdict, uint64_t hash, struct charle_error *err)
+static enum charle_err store_judged(struct ch_push *push, const struct charle_verdict *verdict, const struct charle_call *call,
+                                    struct charle_error *err)
 {
     const struct charle_value params[] = {
         charle_text(push->request->device_id),
         charle_int8(verdict->sequence),
-        charle_int8((int64_t)hash),
+        charle_int8((int64_t)call->hash),
+        charle_int8((int64_t)call->seed),
         charle_int4(verdict->kind),
         verdict->code.has ? charle_int4(verdict->code.value) : charle_null(CHARLE_TYPE_INT4),
         verdict->text.has ? charle_text(verdict->text.value) : charle_null(CHARLE_TYPE_TEXT),
@@ -140,9 +164,9 @@ static enum charle_err store_judged(struct ch_push *push, const struct charle_ve
         verdict->key.has ? charle_text(verdict->key.value) : charle_null(CHARLE_TYPE_TEXT),
         verdict->row.has ? charle_blob(verdict->row.value) : charle_null(CHARLE_TYPE_BYTES)};
     return charle_exec(push->db,
-                       "insert into charle.verdict (device_id, sequence, hash, kind, code, text, reply, tab, key, row) "
-                       "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                       params, 10, NULL, err);
+                       "insert into charle.verdict (device_id, sequence, hash, seed, kind, code, text, reply, tab, key, row) "
+                       "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                       params, 11, NULL, err);
 }
 
 // A verdict that says no more than that the call was applied.
@@ -166,23 +190,26 @@ static enum charle_err no_room(const struct ch_push *push, struct charle_error *
 
 static enum charle_err store_bare(struct ch_push *push, size_t first, size_t count, struct charle_error *err)
 {
-    int64_t *hashes = charle_arena_array(push->arena, count, sizeof(*hashes));
-    if (!hashes)
+    int64_t *hashes = charle_arena_array(push->arena, count, sizeof(*hashes)), *seeds = charle_arena_array(push->arena, count, sizeof(*seeds));
+    if (!hashes || !seeds)
         return no_room(push, err);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         hashes[i] = (int64_t)ch_push_call(push, first + i)->hash;
+        seeds[i] = (int64_t)ch_push_call(push, first + i)->seed;
+    }
     const struct charle_value params[] = {
         charle_text(push->request->device_id), charle_int8(ch_push_call(push, first)->sequence),
-        charle_int8(ch_push_call(push, first + count - 1)->sequence), ch_push_array(CHARLE_TYPE_INT8, hashes, count), charle_int4(CHARLE_APPLIED)};
+        charle_int8(ch_push_call(push, first + count - 1)->sequence), ch_push_array(CHARLE_TYPE_INT8, hashes, count), charle_int4(CHARLE_APPLIED),
+        ch_push_array(CHARLE_TYPE_INT8, seeds, count)};
     return charle_exec(push->db,
-                       "insert into charle.verdict (device_id, first, sequence, hash, hashes, kind) "
-                       "values ($1, $2, $3, ($4::bigint[])[cardinality($4::bigint[])], $4, $5)",
-                       params, 5, NULL, err);
+                       "insert into charle.verdict (device_id, first, sequence, hash, hashes, kind, seeds) "
+                       "values ($1, $2, $3, ($4::bigint[])[cardinality($4::bigint[])], $4, $5, $6)",
+                       params, 6, NULL, err);
 }
 
 // Those that were applied and have replies, or stand alone, gathered for one statement.
 struct applied {
-    int64_t *sequences, *hashes;
+    int64_t *sequences, *hashes, *seeds;
     struct charle_bytes *replies;
     size_t count;
 };
@@ -194,11 +221,13 @@ static enum charle_err store_applied(struct ch_push *push, const struct applied 
         return CHARLE_OK;
     const struct charle_value params[] = {charle_text(push->request->device_id), ch_push_array(CHARLE_TYPE_INT8, applied->sequences, count),
                                           ch_push_array(CHARLE_TYPE_INT8, applied->hashes, count),
-                                          ch_push_array(CHARLE_TYPE_BYTES, applied->replies, count), charle_int4(CHARLE_APPLIED)};
+                                          ch_push_array(CHARLE_TYPE_BYTES, applied->replies, count), charle_int4(CHARLE_APPLIED),
+                                          ch_push_array(CHARLE_TYPE_INT8, applied->seeds, count)};
     return charle_exec(push->db,
-                       "insert into charle.verdict (device_id, sequence, hash, kind, reply) "
-                       "select $1, u.sequence, u.hash, $5, u.reply from unnest($2::bigint[], $3::bigint[], $4::bytea[]) as u(sequence, hash, reply)",
-                       params, 5, NULL, err);
+                       "insert into charle.verdict (device_id, sequence, hash, kind, reply, seed) "
+                       "select $1, u.sequence, u.hash, $5, u.reply, u.seed "
+                       "from unnest($2::bigint[], $3::bigint[], $4::bytea[], $6::bigint[]) as u(sequence, hash, reply, seed)",
+                       params, 6, NULL, err);
 }
 
 // The verdicts of this batch's own calls.
@@ -206,11 +235,12 @@ enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
 {
     size_t count = push->request->call.count;
     struct applied applied = {charle_arena_array(push->arena, count, sizeof(int64_t)), charle_arena_array(push->arena, count, sizeof(int64_t)),
+                              charle_arena_array(push->arena, count, sizeof(int64_t)),
                               charle_arena_array(push->arena, count, sizeof(struct charle_bytes)), 0};
     enum charle_err rc = CHARLE_OK;
     if (CH_PLANTED(VERDICT_NOT_STORED))
         return CHARLE_OK;
-    if (!applied.sequences || !applied.hashes || !applied.replies)
+    if (!applied.sequences || !applied.hashes || !applied.seeds || !applied.replies)
         return no_room(push, err);
     for (size_t i = push->first_new, taken; rc == CHARLE_OK && i < count; i += taken) {
         const struct charle_verdict *verdict = &push->verdicts[i];
@@ -221,11 +251,12 @@ enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
         }
         taken = 1;
         if (verdict->kind != CHARLE_APPLIED || !verdict->reply.has) {
-            rc = store_judged(push, verdict, ch_push_call(push, i)->hash, err);
+            rc = store_judged(push, verdict, ch_push_call(push, i), err);
             continue;
         }
         applied.sequences[applied.count] = verdict->sequence;
         applied.hashes[applied.count] = (int64_t)ch_push_call(push, i)->hash;
+        applied.seeds[applied.count] = (int64_t)ch_push_call(push, i)->seed;
         applied.replies[applied.count++] = verdict->reply.value;
     }
     return rc ? rc : store_applied(push, &applied, err);

@@ -50,23 +50,24 @@ static void count_effect(struct oracle *oracle, const struct charle_call *call)
     charle_arena_deinit(&arena);
 }
 
-// Exactly once.
-static bool was_parked(const struct oracle *oracle, uint64_t seed)
+static bool had_effect(const struct oracle *oracle, uint64_t seed)
 {
-    for (size_t i = 0; i < oracle->parked_count && i < PARKED_MAX; i++) {
-        if (oracle->parked[i] == seed)
+    for (size_t i = 0; i < oracle->effect_count; i++) {
+        if (oracle->effects[i] == seed)
             return true;
     }
     return false;
 }
 
-static void note_effect(struct oracle *oracle, const struct device *device, const struct charle_call *call)
+// Exactly once. A repeat is what a copy of the laptop had brought before; whoever brought it may never have heard.
+static void note_effect(struct oracle *oracle, const struct device *device, const struct charle_call *call,
+                        bool is_repeat)
 {
-    for (size_t i = 0; i < oracle->effect_count; i++) {
-        // A known limit (docs/reliability.md): a call that was parked when a laptop was copied is tried again by both.
-        if (oracle->effects[i] == call->seed && !(oracle->world->has_copies && was_parked(oracle, call->seed)))
+    if (had_effect(oracle, call->seed)) {
+        if (!is_repeat)
             world_fail(oracle->world, "call %" PRId64 " of device %s, %.*s, took effect for the second time",
                        call->sequence, device->id, CHARLE_FMT(call->method));
+        return;
     }
     if (oracle->effect_count == oracle->effect_capacity) {
         oracle->effect_capacity = oracle->effect_capacity ? oracle->effect_capacity * 2 : 128;
@@ -83,7 +84,7 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
     struct world *world = oracle->world;
     const struct charle_call *const *calls = request->call.items;
     if (verdict->sequence <= (int64_t)device->count) {
-        if (device->kinds[verdict->sequence - 1] != verdict->kind && verdict->sequence > device->acknowledged)
+        if (device->kinds[verdict->sequence - 1] != verdict->kind)
             world_fail(world, "the verdict of call %" PRId64 " of device %s was %d and is %d now", verdict->sequence,
                        device->id, device->kinds[verdict->sequence - 1], verdict->kind);
         return;
@@ -105,14 +106,14 @@ static void note_verdict(struct oracle *oracle, struct device *device, const str
     for (size_t i = 0; i < request->call.count; i++) {
         if (calls[i]->sequence != verdict->sequence)
             continue;
-        world_trace(world, "judged %.*s %" PRId64 " %.*s: %d %d", 4, device->id, verdict->sequence,
-                    CHARLE_FMT(calls[i]->method), verdict->kind, verdict->code.value);
+        world_trace(world, "judged %.*s %" PRId64 " %.*s: %d %d%s", 4, device->id, verdict->sequence,
+                    CHARLE_FMT(calls[i]->method), verdict->kind, verdict->code.value,
+                    verdict->is_repeat.has ? " as before" : "");
         if (world->options.is_traced && verdict->text.has)
             printf("                          %.*s\n", CHARLE_FMT(verdict->text.value));
-        if (verdict->kind == CHARLE_PARKED)
-            oracle->parked[oracle->parked_count++ % PARKED_MAX] = calls[i]->seed;
+        world->result.calls_repeated += verdict->is_repeat.has;
         if (verdict->kind == CHARLE_APPLIED || verdict->kind == CHARLE_MERGED)
-            note_effect(oracle, device, calls[i]);
+            note_effect(oracle, device, calls[i], verdict->is_repeat.has);
     }
 }
 
@@ -121,8 +122,6 @@ void oracle_judged(struct oracle *oracle, const struct charle_push_request *requ
 {
     struct device *device = oracle_device(oracle, request->device_id);
     const struct charle_verdict *const *verdicts = reply->verdict.items;
-    if (request->acknowledged.has && request->acknowledged.value > device->acknowledged)
-        device->acknowledged = request->acknowledged.value;
     for (size_t i = 0; i < reply->verdict.count; i++) {
         note_verdict(oracle, device, request, verdicts[i]);
         oracle_note_answer(oracle, device, request, verdicts[i]->sequence);
@@ -185,9 +184,8 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
             world_fail(oracle->world, "%s: call %" PRId64 " has number %" PRId64 ", of which the server knows nothing",
                        laptop->name, position, sequence);
         // A copy may have sent calls again that a restored database had lost, before the original came: that one keeps
-        // the verdict of the past that was lost. And one that asks for a verdict which the other has acknowledged is told that all is well.
-        else if (device->kinds[sequence - 1] != kind &&
-                 !(oracle->world->has_copies && (oracle->world->result.restores || sequence <= device->acknowledged)))
+        // the verdict of the past that was lost.
+        else if (device->kinds[sequence - 1] != kind && !(oracle->world->has_copies && oracle->world->result.restores))
             world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d",
                        laptop->name, position, device->kinds[sequence - 1], kind);
     }

@@ -166,7 +166,7 @@ static void compact(struct world *world)
 {
     static const char sql[] =
         "update charle.mark set taken_at = taken_at - interval '2 days'; select charle.note_heads(); "
-        "select charle.forget('1 day', 1000); select charle.thin()";
+        "select charle.forget('1 day', 1000); select charle.thin(); select charle.forget_calls(20, 1000)";
     struct charle_error err = {0};
     world_trace(world, "the log is compacted");
     if (charle_exec_script(server_db(world->server), sql, &err) && err.code != CHARLE_BUSY)

@@ -9,7 +9,6 @@
 #include "sim/world.h"
 
 enum {
-    PARKED_MAX = 256,
     COLUMNS_MAX = 15,
     SCOPES_MAX = 24,
     SCOPE_SIZE = 80,
@@ -86,8 +85,6 @@ struct device {
     char id[CH_ID_LEN + 1];
     uint8_t *kinds; // by number - 1
     size_t count, capacity, saved_count;
-    int64_t acknowledged; // verdicts up to this number may be forgotten: an old request that arrives late is told that
-                          // all is well
 };
 
 struct tally {
@@ -141,8 +138,6 @@ struct oracle {
     uint64_t
         *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
     size_t effect_count, effect_capacity, saved_effect_count;
-    uint64_t parked[PARKED_MAX]; // seeds of calls that were told to come again; the newest of them
-    size_t parked_count;
     struct answered *answered;
     size_t answered_count, answered_capacity;
     struct tally tallies[TALLIES_MAX];

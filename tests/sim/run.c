@@ -20,7 +20,7 @@ static const char usage[] =
     "the same way\n";
 
 struct totals {
-    int64_t runs, failures, steps, moments, rebases, calls, rejected, merged, crashes, power_cuts, partitions, drops,
+    int64_t runs, failures, steps, moments, rebases, calls, rejected, merged, repeated, crashes, power_cuts, partitions, drops,
         duplicates, server_restarts, postgres_restarts, restores;
 };
 
@@ -37,9 +37,9 @@ static void print_result(uint64_t seed, const struct world_result *r)
            " (+%" PRId64 " in repair), rebases %" PRId64,
            seed, r->has_failed ? "FAILED" : "ok", r->trace_hash, r->steps, r->commits, r->moments_checked,
            r->moments_skipped, r->rebases_checked);
-    printf(", calls %" PRId64 "/%" PRId64 " (%" PRId64 " rejected, %" PRId64 " merged), crashes %" PRId64 " (%" PRId64
+    printf(", calls %" PRId64 "/%" PRId64 " (%" PRId64 " rejected, %" PRId64 " merged, %" PRId64 " of copies), crashes %" PRId64 " (%" PRId64
            " power), cuts %" PRId64,
-           r->calls_judged, r->calls_made, r->calls_rejected, r->calls_merged, r->crashes, r->power_cuts,
+           r->calls_judged, r->calls_made, r->calls_rejected, r->calls_merged, r->calls_repeated, r->crashes, r->power_cuts,
            r->partitions);
     printf(", drops %" PRId64 ", twice %" PRId64 ", server %" PRId64 ", postgres %" PRId64 ", restores %" PRId64 "\n",
            r->drops, r->duplicates, r->server_restarts, r->postgres_restarts, r->restores);
@@ -78,6 +78,7 @@ static void add(struct totals *totals, const struct world_result *r)
     totals->calls += r->calls_judged;
     totals->rejected += r->calls_rejected;
     totals->merged += r->calls_merged;
+    totals->repeated += r->calls_repeated;
     totals->crashes += r->crashes;
     totals->power_cuts += r->power_cuts;
     totals->partitions += r->partitions;
@@ -91,9 +92,9 @@ static void add(struct totals *totals, const struct world_result *r)
 static void print_totals(const struct totals *t, double seconds)
 {
     printf("ALL %" PRId64 " runs, %" PRId64 " steps, %" PRId64 " failures, %.0f steps a second; %" PRId64
-           " moments, %" PRId64 " rebases, %" PRId64 " calls (%" PRId64 " rejected, %" PRId64 " merged)",
+           " moments, %" PRId64 " rebases, %" PRId64 " calls (%" PRId64 " rejected, %" PRId64 " merged, %" PRId64 " of copies)",
            t->runs, t->steps, t->failures, (double)t->steps / seconds, t->moments, t->rebases, t->calls, t->rejected,
-           t->merged);
+           t->merged, t->repeated);
     printf(", %" PRId64 " crashes, %" PRId64 " power cuts, %" PRId64 " partitions, %" PRId64 " drops, %" PRId64
            " repeats, %" PRId64 " server restarts, %" PRId64 " stops of PostgreSQL, %" PRId64 " restores\n",
            t->crashes, t->power_cuts, t->partitions, t->drops, t->duplicates, t->server_restarts, t->postgres_restarts,

@@ -119,7 +119,7 @@ struct world_result {
     uint64_t trace_hash;
     // Figures.
     int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected,
-        calls_merged;
+        calls_merged, calls_repeated;
     int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs;
 };
 

@@ -83,6 +83,8 @@ void twin_exec(struct twin *twin, const char *sql)
 
 static struct charle_str device_of(const struct twin *twin)
 {
+    if (twin->device)
+        return charle_str(twin->device);
     return charle_str(strcmp(twin->person, "ann") == 0 ? "DEVICEANNDEVICEANNDEVICEAN" : "DEVICEBOBDEVICEBOBDEVICEBO");
 }
 
@@ -204,9 +206,10 @@ static const char *const dumps[] = {
     "select coalesce(string_agg(t::text, e'\\n' order by job_id, person_id), '') from member t",
     "select coalesce(string_agg(e, e'\\n' order by e), '') from (select distinct scope || ' ' || (v & 1023) || ' ' || tab || ' ' || key as e "
     "from charle.entry) q",
-    "select coalesce(string_agg(concat_ws(' ', device_id, sequence, hash, kind, code, text, tab, key, first, hashes), e'\\n' order by device_id, sequence), "
+    "select coalesce(string_agg(concat_ws(' ', device_id, sequence, hash, kind, code, text, tab, key, first, hashes, seed, seeds), e'\\n' order by device_id, sequence), "
     "'') from charle.verdict",
-    "select string_agg(concat_ws(' ', id, last_sequence, last_hash), e'\\n' order by id) from charle.device",
+    "select string_agg(concat_ws(' ', id, last_sequence, last_hash, acknowledged, copied_calls, forgotten), e'\\n' order by id) from charle.device",
+    "select coalesce(string_agg(concat_ws(' ', origin, seed, kind, code, text), e'\\n' order by origin, seed), '') from charle.taken",
 };
 
 static const char *show(struct charle_arena *arena, struct twin *twin, const struct charle_call *call, const struct charle_verdict *verdict)

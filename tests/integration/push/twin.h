@@ -36,6 +36,7 @@ struct twin {
     const struct charle_call *list[TWIN_CALLS_MAX];
     size_t count;          // calls collected for the next push
     const char *person;    // who pushes
+    const char *device;    // by this name; NULL: by the person's own
     int64_t sequence;      // of the last call made
     uint64_t hash, seed;
     int64_t now_us;

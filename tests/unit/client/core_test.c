@@ -290,6 +290,75 @@ static void copied_file_goes_on_as_a_new_device(void **state)
     world_remove_files(b.file);
 }
 
+static void vote_in(struct world *world, const char *note)
+{
+    const struct notes_note_key key = {charle_str(note)};
+    const struct notes_note_patch set = {.votes = {1, true}}, base = {.votes = {0, true}};
+    const struct notes_note_update request = {.key = &key, .set = &set, .base = &base};
+    struct charle_error err = {0};
+    assert_int_equal(world_call(world, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err), CHARLE_OK);
+}
+
+static void copy_laptop(struct fixture *f, struct world *copy, const char *name)
+{
+    char command[300];
+    snprintf(command, sizeof(command), "cp %s /dev/shm/charle_%d_%s.db", f->a.file, (int)getpid(), name);
+    assert_int_equal(system(command), 0);
+    world_open(copy, &f->server, name, false);
+}
+
+static void go_to_work(struct world *world)
+{
+    ch_client_core_start(world->core);
+    world_connect(world, true);
+    world_settle(world, 20000);
+    for (int i = 0; i < 400; i++)
+        world_step(world); // what was parked is tried again
+    world_settle(world, 20000);
+}
+
+// Three laptops have the same calls, and number them differently: one of the calls was parked when the file was copied, another one was made before
+// anything of it was sent. Each says where its calls come from, and again when it is tried again.
+static void copies_share_their_waiting_calls(void **state)
+{
+    struct fixture *f = *state;
+    struct world b = {.random = 99}, c = {.random = 98};
+    start(f);
+    f->server.parks = true;
+    must_vote(f, "n0001", 0, 1);
+    world_deliver(&f->a, 200);
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_outbox where state = 1 and attempts = 1"), 1);
+    world_connect(&f->a, false);
+    must_vote(f, "n0002", 0, 1);
+    int64_t votes = fake_server_number(&f->server, "select sum(votes) from note");
+    world_close(&f->a);
+    copy_laptop(f, &b, "b");
+    copy_laptop(f, &c, "c");
+    world_open(&f->a, &f->server, "a", false);
+    f->server.parks = false;
+    vote_in(&b, "n0003"); // overtakes the parked one, and the original does not know of it
+    go_to_work(&b);
+    vote_in(&c, "n0010");
+    f->server.parks = true; // once more, so that the attempt behind it has to say it too
+    ch_client_core_start(c.core);
+    world_connect(&c, true);
+    world_deliver(&c, 2000);
+    f->server.parks = false;
+    go_to_work(&c);
+    go_to_work(&f->a);
+    go_to_work(&b);
+    assert_int_equal(fake_server_number(&f->server, "select sum(votes) from note"), votes + 4);
+    assert_int_equal(fake_server_number(&f->server, "select count(distinct id) from fs_device"), 3);
+    assert_int_equal(world_number(&c, "select count(*) from charle_outbox where state < 5"), 0);
+    fake_server_check(&f->server, &f->a.replica);
+    fake_server_check(&f->server, &b.replica);
+    fake_server_check(&f->server, &c.replica);
+    world_close(&b);
+    world_close(&c);
+    world_remove_files(b.file);
+    world_remove_files(c.file);
+}
+
 static void other_server_is_refused(void **state)
 {
     struct scene *f = *state;
@@ -432,6 +501,7 @@ int main(void)
         CASE(server_that_went_back_gets_its_calls_again),
         CASE(forgotten_log_means_repair),
         CASE(copied_file_goes_on_as_a_new_device),
+        CASE(copies_share_their_waiting_calls),
         CASE(other_server_is_refused),
         CASE(stale_token_blocks_until_there_is_a_new_one),
         CASE(blocked_replica_without_a_connection_sleeps),

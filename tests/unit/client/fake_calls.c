@@ -146,6 +146,42 @@ static void stored_verdict(struct fake_server *server, struct charle_str device,
     sqlite3_finalize(stmt);
 }
 
+// What became of a call that came before, from whichever copy of the laptop it was made on: by the name of that one and its seed.
+static int64_t known_kind(struct fake_server *server, struct charle_str origin, const struct charle_call *call)
+{
+    sqlite3_stmt *stmt = fake_prepare(server, "select kind from fs_call where origin = ?1 and seed = ?2");
+    fake_bind_str(stmt, 1, origin);
+    sqlite3_bind_int64(stmt, 2, (int64_t)call->seed);
+    int64_t kind = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_finalize(stmt);
+    return kind;
+}
+
+static void remember_call(struct fake_server *server, struct charle_str origin, const struct charle_call *call, int32_t kind)
+{
+    if (kind == CHARLE_PARKED)
+        return;
+    sqlite3_stmt *stmt = fake_prepare(server, "insert or replace into fs_call values (?1, ?2, ?3)");
+    fake_bind_str(stmt, 1, origin);
+    sqlite3_bind_int64(stmt, 2, (int64_t)call->seed);
+    sqlite3_bind_int(stmt, 3, kind);
+    fake_must(server, sqlite3_step(stmt), "insert into fs_call");
+    sqlite3_finalize(stmt);
+}
+
+static void take_new_call(struct fake_server *server, struct charle_str device, const struct charle_call *call, struct charle_verdict *verdict)
+{
+    struct charle_error err = {0};
+    struct charle_str origin = call->origin.has ? call->origin.value : device;
+    verdict->kind = (int32_t)known_kind(server, origin, call);
+    if (!verdict->kind && run_call(server, call, verdict, &err)) {
+        verdict->code = (struct charle_opt_int4){(int32_t)err.code, true};
+        verdict->text = (struct charle_opt_text){fake_keep_str(server, charle_str(err.text)), true};
+    }
+    remember_call(server, origin, call, verdict->kind);
+    store_verdict(server, device, call, verdict);
+}
+
 static enum charle_err do_push(struct fake_server *server, const struct charle_push_request *request, struct fake_reply *reply)
 {
     const struct charle_call *const *calls = request->call.items;
@@ -160,7 +196,6 @@ static enum charle_err do_push(struct fake_server *server, const struct charle_p
     fake_must_be_ok(charle_begin(server->db, NULL, NULL));
     for (size_t i = 0; i < request->call.count; i++) {
         struct charle_verdict *verdict = fake_new(server, sizeof(*verdict));
-        struct charle_error err = {0};
         bool known;
         verdict->sequence = calls[i]->sequence;
         if (calls[i]->sequence <= last) {
@@ -179,12 +214,7 @@ static enum charle_err do_push(struct fake_server *server, const struct charle_p
                 snprintf(reply->text, sizeof(reply->text), "the chain of this device's calls is broken");
                 return CHARLE_CONFLICT;
             }
-            enum charle_err rc = run_call(server, calls[i], verdict, &err);
-            if (rc) {
-                verdict->code = (struct charle_opt_int4){rc, true};
-                verdict->text = (struct charle_opt_text){fake_keep_str(server, charle_str(err.text)), true};
-            }
-            store_verdict(server, request->device_id, calls[i], verdict);
+            take_new_call(server, request->device_id, calls[i], verdict);
             last = calls[i]->sequence;
             last_hash = calls[i]->hash;
         }
