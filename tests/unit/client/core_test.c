@@ -299,10 +299,10 @@ static void vote_in(struct world *world, const char *note)
     assert_int_equal(world_call(world, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err), CHARLE_OK);
 }
 
-static void copy_laptop(struct fixture *f, struct world *copy, const char *name)
+static void copy_laptop(struct fixture *f, const struct world *original, struct world *copy, const char *name)
 {
     char command[300];
-    snprintf(command, sizeof(command), "cp %s /dev/shm/charle_%d_%s.db", f->a.file, (int)getpid(), name);
+    snprintf(command, sizeof(command), "cp %s /dev/shm/charle_%d_%s.db", original->file, (int)getpid(), name);
     assert_int_equal(system(command), 0);
     world_open(copy, &f->server, name, false);
 }
@@ -317,12 +317,12 @@ static void go_to_work(struct world *world)
     world_settle(world, 20000);
 }
 
-// Three laptops have the same calls, and number them differently: one of the calls was parked when the file was copied, another one was made before
+// Four laptops have the same calls, and number them differently: one of the calls was parked when the file was copied, another one was made before
 // anything of it was sent. Each says where its calls come from, and again when it is tried again.
 static void copies_share_their_waiting_calls(void **state)
 {
     struct fixture *f = *state;
-    struct world b = {.random = 99}, c = {.random = 98};
+    struct world b = {.random = 99}, c = {.random = 98}, d = {.random = 97};
     start(f);
     f->server.parks = true;
     must_vote(f, "n0001", 0, 1);
@@ -332,31 +332,38 @@ static void copies_share_their_waiting_calls(void **state)
     must_vote(f, "n0002", 0, 1);
     int64_t votes = fake_server_number(&f->server, "select sum(votes) from note");
     world_close(&f->a);
-    copy_laptop(f, &b, "b");
-    copy_laptop(f, &c, "c");
+    copy_laptop(f, &f->a, &b, "b");
+    copy_laptop(f, &f->a, &c, "c");
     world_open(&f->a, &f->server, "a", false);
     f->server.parks = false;
     vote_in(&b, "n0003"); // overtakes the parked one, and the original does not know of it
     go_to_work(&b);
     vote_in(&c, "n0010");
+    world_close(&c);
+    copy_laptop(f, &c, &d, "d");
+    world_open(&c, &f->server, "c", false);
     f->server.parks = true; // once more, so that the attempt behind it has to say it too
     ch_client_core_start(c.core);
     world_connect(&c, true);
-    world_deliver(&c, 2000);
+    for (int i = 0; i < 2000 && world_number(&c, "select count(*) from charle_outbox where kind = 4 and state = 5 and origin is not null") == 0; i++)
+        world_step(&c);
     f->server.parks = false;
     go_to_work(&c);
     go_to_work(&f->a);
+    go_to_work(&d);
     go_to_work(&b);
     assert_int_equal(fake_server_number(&f->server, "select sum(votes) from note"), votes + 4);
-    assert_int_equal(fake_server_number(&f->server, "select count(distinct id) from fs_device"), 3);
+    assert_int_equal(fake_server_number(&f->server, "select count(distinct id) from fs_device"), 4);
     assert_int_equal(world_number(&c, "select count(*) from charle_outbox where state < 5"), 0);
     fake_server_check(&f->server, &f->a.replica);
     fake_server_check(&f->server, &b.replica);
     fake_server_check(&f->server, &c.replica);
-    world_close(&b);
-    world_close(&c);
-    world_remove_files(b.file);
-    world_remove_files(c.file);
+    fake_server_check(&f->server, &d.replica);
+    struct world *const copies[] = {&b, &c, &d};
+    for (size_t i = 0; i < 3; i++) {
+        world_close(copies[i]);
+        world_remove_files(copies[i]->file);
+    }
 }
 
 static void other_server_is_refused(void **state)
