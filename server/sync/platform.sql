@@ -118,7 +118,7 @@ create table if not exists charle.device (
 alter table charle.device add column if not exists key_hash bytea, add column if not exists wipe_at timestamptz,
     add column if not exists wipe_pushes bool not null default false, add column if not exists wipe_by text,
     add column if not exists told_at timestamptz, add column if not exists wiped_at timestamptz, add column if not exists wiped_calls int8;
--- How far the server remembers a device's calls, and who else brings them (docs/decisions/0020-copied-laptops.md). "forgotten" of devices that are older
+-- How far the server remembers a device's calls, and who else brings them (docs/decisions/0021-copied-laptops.md). "forgotten" of devices that are older
 -- than the column is set by charle.forget_calls(); until then nothing is said to be known of them.
 alter table charle.device add column if not exists acknowledged int8 not null default 0, -- the replica has the verdicts up to this number
     add column if not exists copied_calls int8 not null default 0,                        -- calls made under this name that other devices brought
