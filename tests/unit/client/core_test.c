@@ -299,7 +299,7 @@ static void vote_in(struct world *world, const char *note)
     assert_int_equal(world_call(world, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err), CHARLE_OK);
 }
 
-static void copy_laptop(struct fixture *f, const struct world *original, struct world *copy, const char *name)
+static void copy_laptop(struct scene *f, const struct world *original, struct world *copy, const char *name)
 {
     char command[300];
     snprintf(command, sizeof(command), "cp %s /dev/shm/charle_%d_%s.db", original->file, (int)getpid(), name);
@@ -321,15 +321,15 @@ static void go_to_work(struct world *world)
 // anything of it was sent. Each says where its calls come from, and again when it is tried again.
 static void copies_share_their_waiting_calls(void **state)
 {
-    struct fixture *f = *state;
+    struct scene *f = *state;
     struct world b = {.random = 99}, c = {.random = 98}, d = {.random = 97};
-    start(f);
+    scene_start(f);
     f->server.parks = true;
-    must_vote(f, "n0001", 0, 1);
+    scene_must_vote(f, "n0001", 0, 1);
     world_deliver(&f->a, 200);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_outbox where state = 1 and attempts = 1"), 1);
     world_connect(&f->a, false);
-    must_vote(f, "n0002", 0, 1);
+    scene_must_vote(f, "n0002", 0, 1);
     int64_t votes = fake_server_number(&f->server, "select sum(votes) from note");
     world_close(&f->a);
     copy_laptop(f, &f->a, &b, "b");
