@@ -202,14 +202,11 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
     pull->out->items = charle_arena_array(pull->arena, pull->scope_count, sizeof(*pull->out->items));
     if (!pull->out->items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors of a replica");
-    rc = charle_arena_check(pull->arena, "the scopes of a pull", err);
-    if (rc)
-        return rc;
     add_lost(pull);
     add_held(pull);
     for (size_t i = 0; rc == CHARLE_OK && i < pull->scope_count; i++)
         rc = add_scope(pull, &pull->heads[i], err);
-    if (rc == CHARLE_OK) // pages count only when the last one comes
+    if (rc == CHARLE_OK) // pages count only when the last one comes, so it is early enough to ask here whether memory was short
         rc = charle_arena_check(pull->arena, "a pull", err);
     return rc ? rc : ch_page_finish(&pull->page, sequence, err);
 }

@@ -203,6 +203,25 @@ static void a_batch_is_numbered_as_a_whole(void **state)
     sweep(f, "a batch that is taken again", take_batch, false);
 }
 
+// Of several calls that are held back the earliest says when to look again, in whatever order they were made.
+static void the_earliest_call_that_is_held_back_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    int64_t now = f->a.env.now_wall_us(f->a.env.ctx);
+    for (int i = 0; i < 2; i++) {
+        struct charle_arena arena = {0};
+        struct ch_outbox_batch batch;
+        script(f, "update charle_outbox set due_at = %lld where position = 3; update charle_outbox set due_at = %lld where position = 4",
+               (long long)now + (i ? 5000000 : 9000000), (long long)now + (i ? 9000000 : 5000000));
+        keep(f);
+        assert_int_equal(ch_outbox_take_batch(&f->a.replica, 0, 0, &arena, &batch, &err), CHARLE_OK);
+        assert_true(batch.due_at_us == now + 5000000);
+        charle_arena_deinit(&arena);
+        go_back(f);
+    }
+}
+
 // Memory that is counted out: each piece of a batch is once the one that does not fit.
 static void a_batch_without_room_says_so(void **state)
 {
@@ -645,11 +664,12 @@ static struct ch_table_audience *audience(struct ch_table *table, const char *sc
 
 static enum charle_err leave(struct fixture *f, struct charle_error *err)
 {
-    const struct charle_str team[] = {CHARLE_STR("team"), CHARLE_STR("stranger:x"), CHARLE_STR("room:r2"), CHARLE_STR("room:r3")};
+    const struct charle_str team[] = {CHARLE_STR("team"), CHARLE_STR("stranger:x"), CHARLE_STR("room:r2"), CHARLE_STR("room:r3"),
+                                      CHARLE_STR("room:nowhere")};
     struct ch_tables *tables = &f->a.replica.tables;
     struct ch_table *note = ch_table_by_name(tables, "note");
     struct ch_table_audience *room = audience(note, "room:r1"), *reader = audience(note, "reader:p1");
-    enum charle_err rc = ch_table_leave(tables, note, room, CHARLE_STR("room:r1"), CHARLE_STR("n0002"), team, 4, err);
+    enum charle_err rc = ch_table_leave(tables, note, room, CHARLE_STR("room:r1"), CHARLE_STR("n0002"), team, 5, err);
     if (!rc)
         rc = ch_table_leave(tables, note, reader, CHARLE_STR("reader:p1"), CHARLE_STR("n0004"), team, 1, err);
     if (!rc)
@@ -680,6 +700,16 @@ static enum charle_err deny(struct fixture *f, struct charle_error *err)
     if (!rc)
         rc = ch_table_leave_unshown(tables, reader, true, err);
     return rc;
+}
+
+static enum charle_err leave_keys(struct fixture *f, struct charle_error *err)
+{
+    struct ch_tables *tables = &f->a.replica.tables;
+    struct ch_table *reader = ch_table_by_name(tables, "note_reader");
+    enum charle_err rc = ch_table_leave_scope(tables, reader, audience(reader, "reader:p1"), CHARLE_STR("reader:p1"), err);
+    if (!rc)
+        rc = ch_tables_begin_denials(tables, err);
+    return rc ? rc : ch_table_leave_unshown(tables, reader, true, err);
 }
 
 static enum charle_err nothing(void *ctx, struct charle_bytes row, struct charle_error *err)
@@ -718,6 +748,15 @@ static void rows_leave_with_words(void **state)
     sweep(f, "rows with a column less that the server denies", deny, true);
     note->columns = columns;
     sweep(f, "looking at the audiences", check_audiences, true);
+    // A table of which the replica has the key and nothing else.
+    struct ch_table *reader = ch_table_by_name(&f->a.replica.tables, "note_reader");
+    struct ch_table_audience *of_reader = audience(reader, "reader:p1");
+    const struct charle_column_set all = reader->columns, shown = of_reader->columns;
+    clear_column(&reader->columns, 2);
+    clear_column(&of_reader->columns, 2);
+    sweep(f, "rows that are keys", leave_keys, true);
+    reader->columns = all;
+    of_reader->columns = shown;
     struct charle_error err = {0};
     assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, &err), CHARLE_OK);
     assert_int_equal(leave(f, &err), CHARLE_OK);
@@ -729,6 +768,7 @@ int main(int argc, char **argv)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_batch_is_numbered_as_a_whole),
+        CASE(the_earliest_call_that_is_held_back_counts),
         CASE(a_batch_without_room_says_so),
         CASE(calls_wait_for_their_files),
         CASE(numbers_are_taken_back_as_a_whole),
