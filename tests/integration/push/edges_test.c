@@ -200,6 +200,15 @@ static enum charle_err pull(struct twin *twin, const struct ch_standby *standby,
     return ch_pull(sync_of(twin), db_of(twin), &peer, request, arena, ignore_page, NULL, &positions, err);
 }
 
+// As pull, asked again as long as a transaction of somebody else is open, such as PostgreSQL's own.
+static enum charle_err pull_again(struct twin *twin, const struct charle_pull_request *request, struct charle_arena *arena, struct charle_error *err)
+{
+    enum charle_err rc = CHARLE_UNAVAILABLE;
+    for (int i = 0; rc == CHARLE_UNAVAILABLE && i < 60; i++)
+        rc = pull(twin, NULL, request, arena, err);
+    return rc;
+}
+
 static void run(struct twin *twin, const char *sql)
 {
     struct charle_error err = {0};
@@ -273,17 +282,17 @@ static void stamps_that_are_ahead_are_waited_for_or_lost(void **state)
         enum charle_err rc = pull(&twin, NULL, &request, &arena, &err);
         has_failed = ch_db_fault_count() >= n;
         ch_db_fault_at(0, false, CHARLE_OK);
-        assert_true(!rc || (rc == CHARLE_IO && has_failed));
+        assert_true(!rc || rc == CHARLE_UNAVAILABLE || (rc == CHARLE_IO && has_failed));
         failures += rc != CHARLE_OK;
     }
     assert_true(failures > 10);
     list[0] = &other_line;
-    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_OK);
+    assert_int_equal(pull_again(&twin, &request, &arena, &err), CHARLE_OK);
     list[0] = &ahead;
     run(&twin, "insert into charle.epoch (epoch, lineage, started_at) select max(epoch) + 1, 4711, now() from charle.epoch");
-    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_OK);
+    assert_int_equal(pull_again(&twin, &request, &arena, &err), CHARLE_OK);
     run(&twin, "delete from charle.epoch");
-    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_OK);
+    assert_int_equal(pull_again(&twin, &request, &arena, &err), CHARLE_OK);
     charle_arena_deinit(&arena);
     twin_close(&twin);
 }
