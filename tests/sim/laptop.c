@@ -131,7 +131,7 @@ void laptop_clone(struct laptop *laptop, struct world *world, int index, const s
     CHARLE_ASSERT(laptop->seen);
     if (original->seen_count)
         memcpy(laptop->seen, original->seen, original->seen_count * sizeof(*laptop->seen));
-    struct event *boot = world_schedule(world, 1 + world_below(world, 3000000), EVENT_BOOT);
+    struct event *boot = world_schedule(world, 1 + world_below(world, world->swarm.has_many_copies ? 100000 : 3000000), EVENT_BOOT);
     boot->laptop = index;
     boot->token = laptop->boot_token;
 }

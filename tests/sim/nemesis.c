@@ -108,7 +108,7 @@ static void clone_somebody(struct world *world)
     int index = world->laptop_count, laptops = 0;
     for (int i = 0; i < index; i++)
         laptops += !world->laptops[i].host;
-    if (laptops == WORLD_COPIES || index == WORLD_LAPTOPS || !original->is_on || !world_chance(world, 40))
+    if (laptops == WORLD_COPIES || index == WORLD_LAPTOPS || !original->is_on || !world_chance(world, world->swarm.has_many_copies ? 100 : 40))
         return;
     world_trace(world, "%s is copied", original->name);
     laptop_clone(&world->laptops[index], world, index, original);
@@ -226,7 +226,8 @@ const char *nemesis_name(int deed)
 
 static int weight_of(const struct world *world, int deed)
 {
-    return deeds[deed].exists && !deeds[deed].exists(world) ? 0 : deeds[deed].weight;
+    bool is_often = deeds[deed].act == clone_somebody && world->swarm.has_many_copies;
+    return deeds[deed].exists && !deeds[deed].exists(world) ? 0 : deeds[deed].weight * (is_often ? 6 : 1);
 }
 
 int nemesis_choose(struct world *world)

@@ -162,6 +162,7 @@ static void draw_swarm(struct world *world)
         .die_percent = draw_some(&dice, 10),
         .has_programs = draw_some(&dice, 1),
         .revokes = draw_some(&dice, 1),
+        .has_many_copies = draw_some(&dice, 1),
     };
 }
 

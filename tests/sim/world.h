@@ -353,6 +353,7 @@ struct world {
         int die_percent;       // a laptop dies in the middle of a page
         bool has_programs;     // several on one replica
         bool revokes;          // tokens
+        bool has_many_copies;  // of laptops, which start at once
         int early_percent;     // the core gets the next message of a stream before its turn
     } swarm;
 };
