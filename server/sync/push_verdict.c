@@ -112,7 +112,8 @@ static enum charle_err take_forgotten(struct ch_push *push, size_t index, struct
 {
     const struct charle_call *call = ch_push_call(push, index);
     bool is_same = call->sequence == push->last_sequence && call->hash == push->last_hash;
-    if (!is_same && !CH_PLANTED(CHAIN_UNCHECKED))
+    bool is_blind = CH_PLANTED(CHAIN_UNCHECKED) || CH_PLANTED(NUMBERS_WITHOUT_DEVICE) || CH_PLANTED(VERDICT_FORGOTTEN);
+    if (!is_same && !is_blind)
         return ch_push_refuse_copy(call, err);
     push->verdicts[index] = (struct charle_verdict){.sequence = call->sequence, .kind = CHARLE_APPLIED};
     return CHARLE_OK;
