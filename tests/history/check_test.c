@@ -494,6 +494,12 @@ static void test_file_keeps_records(void **state)
     FILE *file = fopen(path, "ab");
     assert_int_equal(fwrite("\1\0\3\0\4", 1, 5, file), 5);
     fclose(file);
+    // The next one writes behind the last whole record.
+    assert_int_equal(history_writer_open(path, &writer, &err), CHARLE_OK);
+    story.records[story.count] = story.records[0];
+    story.records[story.count].at_us = story.count;
+    assert_int_equal(history_write(writer, &story.records[story.count++], &err), CHARLE_OK);
+    history_writer_close(writer);
     assert_int_equal(history_reader_open(path, &reader, &err), CHARLE_OK);
     for (int i = 0; i < story.count; i++) {
         assert_int_equal(history_read(reader, &record, &err), CHARLE_OK);

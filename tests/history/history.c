@@ -25,6 +25,22 @@ struct history_reader {
 // Little-endian machines only, as everything we build for; __BYTE_ORDER__ guards it.
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "history files are little-endian");
 
+// A process that is killed in the middle of a write leaves a part of a record: the next one would write behind it.
+static bool drop_torn_record(int fd)
+{
+    uint8_t head[HEAD_SIZE];
+    uint32_t count;
+    off_t size = lseek(fd, 0, SEEK_END), at = FILE_HEAD_SIZE;
+    while (pread(fd, head, sizeof(head), at) == sizeof(head)) {
+        memcpy(&count, head + 4, 4);
+        off_t next = at + HEAD_SIZE + 8 * (off_t)count;
+        if (next > size)
+            break;
+        at = next;
+    }
+    return size == 0 || ftruncate(fd, size < FILE_HEAD_SIZE ? 0 : at) == 0;
+}
+
 enum charle_err history_writer_open(const char *path, struct history_writer **out, struct charle_error *err)
 {
     uint8_t head[FILE_HEAD_SIZE] = {0};
@@ -32,9 +48,9 @@ enum charle_err history_writer_open(const char *path, struct history_writer **ou
     if (!writer)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a history");
     snprintf(writer->path, sizeof(writer->path), "%s", path);
-    writer->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    writer->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     memcpy(head, magic, sizeof(magic));
-    if (writer->fd < 0 || (lseek(writer->fd, 0, SEEK_END) == 0 && write(writer->fd, head, sizeof(head)) != sizeof(head))) {
+    if (writer->fd < 0 || !drop_torn_record(writer->fd) || (lseek(writer->fd, 0, SEEK_END) == 0 && write(writer->fd, head, sizeof(head)) != sizeof(head))) {
         history_writer_close(writer);
         return charle_fail_foreign(err, CHARLE_IO, CHARLE_DOMAIN_POSIX, errno, "%s: %s", path, strerror(errno));
     }

@@ -71,7 +71,7 @@ struct history_record {
 
 // --- writing: one process, one file -----------------------------------------------------------------------------------------
 
-struct history_writer; // appends; each record is one write(), so a kill leaves whole records
+struct history_writer; // appends; each record is one write(), and what a kill leaves of one is dropped when its file is opened again
 
 CHARLE_MUST_CHECK enum charle_err history_writer_open(const char *path, struct history_writer **out, struct charle_error *err);
 void history_writer_close(struct history_writer *writer); // NULL is fine

@@ -240,6 +240,15 @@ void puller_deinit(struct puller *puller)
     charle_db_close(puller->standby_db);
 }
 
+// Replay ends sessions that hold it up for long.
+static void renew_standby(struct puller *puller)
+{
+    if (puller->standby_db && !ch_pg_is_alive(puller->standby_db)) {
+        charle_db_close(puller->standby_db);
+        puller->standby_db = oracle_connect_standby(puller->oracle);
+    }
+}
+
 // One pull and its comparison, in one snapshot. False: the standby leaves it to the primary.
 static bool pull_and_check(struct puller *puller)
 {
@@ -254,14 +263,15 @@ static bool pull_and_check(struct puller *puller)
         check(puller);
     enum charle_err end = charle_rollback(db, rc ? NULL : &err);
     // BUSY: replay holds a lock.
-    bool is_passed_on = puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED || rc == CHARLE_BUSY) && puller->is_at_start;
+    bool is_lost = puller->rule && !ch_pg_is_alive(db);
+    bool is_passed_on = is_lost || (puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED || rc == CHARLE_BUSY) && puller->is_at_start);
     // Here the snapshot is the outer transaction's, so to begin anew does not help when a table was emptied, or when the standby has shown a commit
     // that the primary does not show yet.
     bool is_emptied = !puller->rule && rc == CHARLE_ABORTED;
     bool is_ahead = !puller->rule && puller->standby_db && rc == CHARLE_UNAVAILABLE;
     atomic_fetch_add(&puller->oracle->ahead, is_ahead);
     atomic_fetch_add(&puller->oracle->begun_anew, is_emptied);
-    if ((rc && !is_passed_on && !is_emptied && !is_ahead) || end)
+    if ((rc && !is_passed_on && !is_emptied && !is_ahead) || (end && !is_lost))
         oracle_fail(puller->oracle, "a pull failed: %s", err.text);
     atomic_fetch_add(&puller->oracle->passed_on, is_passed_on);
     return rc == CHARLE_OK;
@@ -276,11 +286,13 @@ void *puller_run(void *ctx)
         // Every third pull is the primary's, so that what the replica knows is ahead of the standby again and again.
         puller->rule = puller->standby_db && round % 3 ? &puller->oracle->rule : NULL;
         if (!pull_and_check(puller) && puller->rule) {
+            renew_standby(puller);
             puller->rule = NULL;
             (void)pull_and_check(puller);
         }
         puller->rule = NULL;
         puller_copy(puller);
+        renew_standby(puller);
         charle_arena_reset(&puller->arena);
     }
     puller_deinit(puller);
