@@ -23,7 +23,7 @@ static bool is_quick(enum ch_plant plant)
 {
     return plant == CH_PLANT_GRANTS_UNWATCHED || plant == CH_PLANT_HEADS_BY_ORDER ||
            plant == CH_PLANT_SCOPES_FROM_REQUEST || plant == CH_PLANT_EXIT_NOT_SENT ||
-           plant == CH_PLANT_NUMBERS_WITHOUT_DEVICE || plant == CH_PLANT_CURSOR_BEFORE_ROWS ||
+           plant == CH_PLANT_CURSOR_BEFORE_ROWS ||
            plant == CH_PLANT_SENT_IS_DONE || plant == CH_PLANT_NEWEST_FIRST || plant == CH_PLANT_REBASE_SKIPS_ONE ||
            plant == CH_PLANT_CLOCK_ORDERS;
 }
