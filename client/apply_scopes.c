@@ -3,10 +3,25 @@
 
 #include "sync/cursor.h"
 
+// Rows of a scope in doubt are of another moment. Whether another scope shows one of them too is told from the row as it is here, so that is in doubt then
+// as well.
+static enum charle_err pass_doubt_on(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
+{
+    sqlite3_stmt *row;
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_GET, &row, err, "s", scope);
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc;
+    bool is_doubtful = sqlite3_column_int(row, 2) == CH_SCOPE_REPAIR;
+    ch_lite_end(row);
+    return is_doubtful ? ch_lite_run(&replica->sql, CH_LITE_CURSOR_DOUBT_ALL, err, "") : CHARLE_OK;
+}
+
 static enum charle_err lose_scope(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
     struct ch_tables *tables = &replica->tables;
-    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_DELETE, err, "s", scope);
+    enum charle_err rc = pass_doubt_on(replica, scope, err);
+    if (!rc)
+        rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_DELETE, err, "s", scope);
     for (size_t i = 0; !rc && i < tables->count; i++) {
         struct ch_table_audience *audience = ch_table_audience_of(&tables->items[i], scope);
         if (audience)
