@@ -248,7 +248,7 @@ static enum charle_err keep_file(struct rescue *r, sqlite3 *from, sqlite3_stmt *
     return rc == CHARLE_CONFLICT ? CHARLE_OK : rc;
 }
 
-// A store that cannot be opened or listed is lost: calls that need its files say so when they are sent.
+// What cannot be opened, or listed any further, is lost: calls that need those files say so when they are sent.
 static enum charle_err keep_files(struct rescue *r, const struct charle_client_key *key, struct ch_files *to, struct charle_error *err)
 {
     static const char sql[] = "select id, hash, media_type from charle_file not indexed where state = 2 and sent_at = 0 and hash is not null";
@@ -262,9 +262,11 @@ static enum charle_err keep_files(struct rescue *r, const struct charle_client_k
     if (open_damaged(r, path, key, &cipher, &from, NULL) || sqlite3_prepare_v2(from, sql, -1, &row, NULL)) {
         r->report.files_skipped = -1;
     } else {
-        int code;
+        int code = SQLITE_ROW;
         while (!rc && (code = sqlite3_step(row)) == SQLITE_ROW)
             rc = keep_file(r, from, row, to, err);
+        if (!rc && code != SQLITE_DONE)
+            r->report.files_skipped = -1;
     }
     sqlite3_finalize(row);
     sqlite3_close(from);

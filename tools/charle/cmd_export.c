@@ -41,10 +41,10 @@ static int rescue(struct cli *cli, const char *file, const struct charle_client_
 {
     struct charle_error err = {0};
     struct charle_rescue_report report;
-    char files_skipped[24];
+    char files_skipped[32];
     if (charle_replica_rescue(file, options, &report, &err))
         return cli_fail(cli, &err);
-    snprintf(files_skipped, sizeof(files_skipped), report.files_skipped < 0 ? "all" : "%lld", (long long)report.files_skipped);
+    snprintf(files_skipped, sizeof(files_skipped), report.files_skipped < 0 ? "nobody knows how many" : "%lld", (long long)report.files_skipped);
     if (cli->json)
         printf("{\"calls\":%lld,\"calls_skipped\":%lld,\"verdicts\":%lld,\"files\":%lld,\"files_skipped\":%lld,\"has_identity\":%s}\n",
                (long long)report.calls, (long long)report.calls_skipped, (long long)report.verdicts, (long long)report.files,

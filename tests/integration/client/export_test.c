@@ -488,6 +488,28 @@ static void unsent_files_are_rescued(void **state)
     charle_client_close(client);
 }
 
+static void a_store_that_cannot_be_listed_to_its_end_is_told_so(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    struct charle_attachment_ref ref;
+    char store[220];
+    struct charle_client *client = open_client(f);
+    for (uint32_t i = 0; i < 250; i++) { // on several pages
+        const struct charle_attachment_source source = {.bytes = &i, .size = sizeof(i), .media_type = "image/png"};
+        must(charle_attachment_put(client, &source, &ref, &err), &err);
+    }
+    charle_client_close(client);
+    snprintf(store, sizeof(store), "%s.files", f->file);
+    damage_table(store, "charle_file", 1, 1);
+    const struct charle_client_options options = options_for(f, place.other);
+    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    assert_true(report.files > 0 && report.files < 250);
+    assert_int_equal(report.files_skipped, -1);
+}
+
 static void hopeless_files_are_told_so(void **state)
 {
     struct fixture *f = *state;
@@ -514,6 +536,7 @@ int main(void)
         CASE(existing_files_are_kept),           CASE(encrypted_replica_stays_encrypted), CASE(export_is_one_moment),
         CASE(unsent_calls_are_rescued),          CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
         CASE(attachments_are_taken_along),       CASE(exports_of_the_first_form_are_read), CASE(unsent_files_are_rescued),
+        CASE(a_store_that_cannot_be_listed_to_its_end_is_told_so),
     };
 #undef CASE
     cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
