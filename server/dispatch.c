@@ -4,6 +4,7 @@
 // queues the call. What is refused here is refused at once: an unknown method, a full lane.
 #include "charle/admin.charle.h"
 #include "charle/devices.charle.h"
+#include "charle/sync.charle.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -186,6 +187,13 @@ static bool is_by_device(const struct charle_method *method)
     return charle_str_equal(method->name, charle_devices_order_method.name) || charle_str_equal(method->name, charle_devices_wiped_method.name);
 }
 
+// Does a person wait for it, so that long pushes have to make room? Not for a stream, which lasts, nor for the first call of a replica that comes back
+// (charle.Sync/Open): counted, each replica would be in the way of its own long push.
+static bool is_waited_for(const struct ch_call *call)
+{
+    return !call->is_bulk && call->route->kind != CH_ROUTE_STREAM && !charle_str_equal(call->route->method->name, charle_sync_open_method.name);
+}
+
 void ch_dispatch(void *ctx, struct charle_server_call *rpc)
 {
     struct ch_engine *engine = ctx;
@@ -212,7 +220,7 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
     if (call->token.ptr)
         call->session = ch_sessions_find(engine->sessions, call->token);
     call->is_bulk = is_bulk(call);
-    if (!call->is_bulk && call->route->kind != CH_ROUTE_STREAM)
+    if (is_waited_for(call))
         ch_bulk_note(engine->bulk, call->received_us);
     struct ch_lane *lane = lane_of(engine, call);
     if (is_for_folding(call)) {

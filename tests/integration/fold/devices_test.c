@@ -6,11 +6,12 @@
 #include "msg/wire.h"
 #include "sync/hash.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { HELD = 2, CALLS_MAX = 3 };
+enum { HELD = 2, CALLS_MAX = 300 };
 
 static struct round round_;
 
@@ -153,6 +154,28 @@ static void a_repeat_gets_the_stored_verdicts(void **state)
     assert_int_equal(round_number(&round_, "select count(*) from safe"), CALLERS - HELD);
 }
 
+// Opening is what every replica does before it pushes: it is nobody for whom a long push would have to make room. What is stored for a transaction
+// whose calls were all applied is one row.
+static void a_long_push_behind_an_open_is_one_transaction(void **state)
+{
+    struct device *device = &devices[1];
+    (void)state;
+    for (int number = 1; number <= CALLS_MAX; number++)
+        add_create(device, number, "long", number);
+    poll(NULL, 0, 500); // whoever called before is forgotten
+    const struct charle_open_request open = {.device_id = charle_str(device->id), .schema_hash = fold_schema.hash};
+    const struct charle_push_request push = {.device_id = charle_str(device->id), .schema_hash = fold_schema.hash, .without_replies = {true, true},
+                                             .call = {.items = device->list, .count = CALLS_MAX, .has = true}};
+    caller_start(&round_.callers[1], "charle.Sync/Open", &charle_open_request_message, &open);
+    caller_wait(&round_.callers[1]);
+    caller_start(&round_.callers[1], "charle.Sync/Push", &charle_push_request_message, &push);
+    caller_wait(&round_.callers[1]);
+    assert_int_equal(round_.callers[1].rc, CHARLE_OK);
+    char sql[160];
+    snprintf(sql, sizeof(sql), "select count(*) from charle.verdict where device_id = '%s'", device->id);
+    assert_int_equal(round_number(&round_, sql), 1);
+}
+
 // The server is killed while pushes wait, run and commit. They come again until they are answered, and took effect once.
 static void a_killed_server_neither_loses_nor_repeats(void **state)
 {
@@ -189,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pushes_of_many_devices_share_transactions),
         cmocka_unit_test(a_repeat_gets_the_stored_verdicts),
+        cmocka_unit_test(a_long_push_behind_an_open_is_one_transaction),
         cmocka_unit_test(a_killed_server_neither_loses_nor_repeats),
     };
     return cmocka_run_group_tests(tests, start, stop);
