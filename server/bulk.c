@@ -2,15 +2,15 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "server/pace.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
-static const int64_t shared_us = 200000; // so long after a call of somebody else the next one is expected
-static const int64_t part_us = 10000;    // what a part should take: below what a person notices, above what a commit costs
-static const int64_t pause_max_us = 100000;
+static const int64_t shared_us = 1000000; // so long after a call of somebody else the next one is expected: people pause between two clicks
+static const int64_t part_us = 4000;     // what a part should take: as long as another call may wait, above what a commit costs
 
 enum {
     PART_FIRST = 100, // calls
@@ -23,7 +23,9 @@ struct ch_bulk {
     pthread_mutex_t mutex; // guards what follows
     pthread_cond_t moved;
     uint64_t next, serving; // tickets
-    int64_t free_at_us;     // the pause behind the last part ends
+    int64_t free_at_us;     // the rest behind the last part ends
+    size_t size;            // calls of the next part
+    struct ch_pace pace;
 };
 
 struct ch_bulk *ch_bulk_new(void)
@@ -32,6 +34,8 @@ struct ch_bulk *ch_bulk_new(void)
     if (!bulk)
         return NULL;
     atomic_store(&bulk->noted_us, -shared_us);
+    bulk->size = PART_FIRST;
+    ch_pace_init(&bulk->pace);
     pthread_mutex_init(&bulk->mutex, NULL);
     pthread_cond_init(&bulk->moved, NULL);
     return bulk;
@@ -51,6 +55,15 @@ void ch_bulk_note(struct ch_bulk *bulk, int64_t now_us)
     atomic_store_explicit(&bulk->noted_us, now_us, memory_order_relaxed);
 }
 
+// A sample that meets somebody else's look at the figures is left out.
+void ch_bulk_took(struct ch_bulk *bulk, int64_t began_us, int64_t ended_us)
+{
+    if (pthread_mutex_trylock(&bulk->mutex))
+        return;
+    ch_pace_call(&bulk->pace, began_us, ended_us);
+    pthread_mutex_unlock(&bulk->mutex);
+}
+
 void ch_bulk_stop(struct ch_bulk *bulk)
 {
     atomic_store(&bulk->is_stopping, true);
@@ -63,8 +76,8 @@ static bool is_shared(struct ch_bulk *bulk)
 
 // --- turns --------------------------------------------------------------------------------------------------------------
 
-// Waits until all that came before have had their turn, and for the pause behind the last one.
-static int64_t begin_turn(struct ch_bulk *bulk)
+// Waits until all that came before have had their turn, and for the rest behind the last one. Returns how many calls the part may have.
+static size_t begin_turn(struct ch_bulk *bulk)
 {
     pthread_mutex_lock(&bulk->mutex);
     uint64_t ticket = bulk->next++;
@@ -74,19 +87,32 @@ static int64_t begin_turn(struct ch_bulk *bulk)
     pthread_mutex_unlock(&bulk->mutex);
     if (wait_us > 0 && is_shared(bulk))
         nanosleep(&(struct timespec){.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000}, NULL);
-    return ch_clock_mono_us();
+    pthread_mutex_lock(&bulk->mutex);
+    size_t size = bulk->size;
+    ch_pace_begin(&bulk->pace, ch_clock_mono_us());
+    pthread_mutex_unlock(&bulk->mutex);
+    return size;
 }
 
-// Returns what the part took.
-static int64_t end_turn(struct ch_bulk *bulk, int64_t began_us)
+// The next part aims at part_us. It grows at most twofold, and not by what a small end of a push took.
+static size_t next_size(size_t size, size_t count, int64_t took_us)
+{
+    size_t fits = (size_t)((int64_t)count * part_us / (took_us > 1 ? took_us : 1)), most = count < PART_MIN ? size : count * 2;
+    if (most < size)
+        most = size;
+    fits = fits < most ? fits : most;
+    return fits > PART_MIN ? fits : PART_MIN;
+}
+
+static void end_turn(struct ch_bulk *bulk, size_t count)
 {
     pthread_mutex_lock(&bulk->mutex);
-    int64_t now_us = ch_clock_mono_us(), took_us = now_us - began_us;
-    bulk->free_at_us = now_us + (took_us < pause_max_us ? took_us : pause_max_us);
+    int64_t now_us = ch_clock_mono_us();
+    bulk->size = next_size(bulk->size, count, now_us - bulk->pace.part_began_us);
+    bulk->free_at_us = now_us + ch_pace_end(&bulk->pace, now_us);
     bulk->serving++;
     pthread_cond_broadcast(&bulk->moved);
     pthread_mutex_unlock(&bulk->mutex);
-    return took_us;
 }
 
 // --- parts --------------------------------------------------------------------------------------------------------------
@@ -97,7 +123,6 @@ struct parts {
     ch_bulk_run run;
     void *ctx;
     struct charle_arena *arena;
-    size_t size; // of the next
     size_t done; // calls
 };
 
@@ -109,24 +134,15 @@ static struct charle_push_request take_part(const struct parts *parts, size_t co
     return part;
 }
 
-// The next part aims at part_us, and is at most twice as large.
-static void adapt(struct parts *parts, size_t count, int64_t took_us)
-{
-    int64_t fits = (int64_t)count * part_us / (took_us > 1 ? took_us : 1), most = (int64_t)count * 2;
-    fits = fits < most ? fits : most;
-    parts->size = fits > PART_MIN ? (size_t)fits : PART_MIN;
-}
-
 static enum charle_err run_part(struct parts *parts, struct charle_push_reply *out, struct charle_error *err)
 {
     size_t left = parts->request->call.count - parts->done;
     bool shared = is_shared(parts->bulk);
-    size_t count = shared && parts->size < left ? parts->size : left;
+    size_t size = shared ? begin_turn(parts->bulk) : left, count = size < left ? size : left;
     const struct charle_push_request part = take_part(parts, count);
-    int64_t began_us = shared ? begin_turn(parts->bulk) : 0;
     enum charle_err rc = parts->run(parts->ctx, &part, out, err);
     if (shared)
-        adapt(parts, count, end_turn(parts->bulk, began_us));
+        end_turn(parts->bulk, count);
     return rc;
 }
 
@@ -154,7 +170,7 @@ static enum charle_err join_made(struct charle_arena *arena, const struct charle
 enum charle_err ch_bulk_push(struct ch_bulk *bulk, const struct charle_push_request *request, int64_t until_us, ch_bulk_run run, void *ctx,
                              struct charle_arena *arena, struct charle_push_reply *out, struct charle_error *err)
 {
-    struct parts parts = {bulk, request, run, ctx, arena, PART_FIRST, 0};
+    struct parts parts = {bulk, request, run, ctx, arena, 0};
     const void **verdicts = NULL;
     enum charle_err rc = run_part(&parts, out, err);
     if (rc || out->verdict.count >= request->call.count)

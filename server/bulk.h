@@ -3,7 +3,7 @@
 // A push of a thousand calls is one transaction: it holds the heads of its scopes until its write-ahead log is on the disk, and it takes a
 // core for as long as it runs. While other calls come in, a long push is therefore run in parts: each a transaction of its own, as if the
 // replica had sent less, small enough that nobody waits long behind it; one part at a time on this server, and after each a
-// pause as long as the part took. Alone, a push runs as it came.
+// rest that is as long as others need to hardly feel it (server/pace.h). Alone, a push runs as it came.
 //
 // What comes of the calls is the same: parts are in order, and each checks the device's count and chain. When a part fails, the verdicts of the
 // parts before it are the answer, and the replica sends the rest again.
@@ -25,7 +25,9 @@ void ch_bulk_free(struct ch_bulk *bulk); // when nobody uses it any more; NULL i
 
 // Somebody waits for a call that is no long push. Never waits.
 void ch_bulk_note(struct ch_bulk *bulk, int64_t now_us);
-// From now on pushes run as they came, and no pause is begun: the server stops.
+// What ch_bulk_note was told of is over; when it began and ended (monotonic). Never waits.
+void ch_bulk_took(struct ch_bulk *bulk, int64_t began_us, int64_t ended_us);
+// From now on pushes run as they came, and no rest is begun: the server stops.
 void ch_bulk_stop(struct ch_bulk *bulk);
 
 // Runs a push or a part of one; `request` and its calls are the caller's of ch_bulk_push, `out` lives as long as its arena.

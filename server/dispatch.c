@@ -68,6 +68,8 @@ void ch_call_finish(struct ch_call *call, enum charle_err rc, const struct charl
     } else if (call->route && call->route->method->streaming == CHARLE_UNARY && !reply.ptr) {
         reply.ptr = (const uint8_t *)""; // an empty message is a message
     }
+    if (call->is_waited_for && !rc) // those that are refused take no time
+        ch_bulk_took(call->engine->bulk, call->received_us, ch_clock_mono_us());
     charle_server_call_finish(call->rpc, rc, text, reply); // no callback of the call runs afterwards
     ch_live_stream_free(call->live);
     ch_session_release(call->session);
@@ -220,7 +222,8 @@ void ch_dispatch(void *ctx, struct charle_server_call *rpc)
     if (call->token.ptr)
         call->session = ch_sessions_find(engine->sessions, call->token);
     call->is_bulk = is_bulk(call);
-    if (is_waited_for(call))
+    call->is_waited_for = is_waited_for(call);
+    if (call->is_waited_for)
         ch_bulk_note(engine->bulk, call->received_us);
     struct ch_lane *lane = lane_of(engine, call);
     if (is_for_folding(call)) {

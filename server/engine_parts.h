@@ -62,6 +62,7 @@ struct ch_call {
     struct ch_session *session; // NULL: nobody, or not looked up yet
     struct charle_str token;    // points into the call's metadata; ptr NULL: none was given
     bool is_bulk;               // a long push
+    bool is_waited_for;         // by somebody, so that long pushes make room
     int64_t received_us;
     int64_t deadline_us;         // monotonic; INT64_MAX: none (streams only)
     struct ch_live_stream *live; // of a pull that has gone live once; NULL: none

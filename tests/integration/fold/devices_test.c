@@ -162,7 +162,7 @@ static void a_long_push_behind_an_open_is_one_transaction(void **state)
     (void)state;
     for (int number = 1; number <= CALLS_MAX; number++)
         add_create(device, number, "long", number);
-    poll(NULL, 0, 500); // whoever called before is forgotten
+    poll(NULL, 0, 2500); // whoever called before is forgotten by then
     const struct charle_open_request open = {.device_id = charle_str(device->id), .schema_hash = fold_schema.hash};
     const struct charle_push_request push = {.device_id = charle_str(device->id), .schema_hash = fold_schema.hash, .without_replies = {true, true},
                                              .call = {.items = device->list, .count = CALLS_MAX, .has = true}};
