@@ -165,7 +165,7 @@ static enum charle_err pull_standing_still(const struct pull *first, const struc
     wait_fresh(pull->live, ch_clock_mono_us()); // after a start the follower may not have looked yet
     pthread_mutex_lock(&pull->live->ticks_mutex);
     pull->generation = ch_ticks_grants_generation(pull->live->ticks);
-    pull->from_standby = false;
+    pull->peer.never_waits = true;
     rc = pull_once(pull, collect, &pages, &positions, err);
     if (rc == CHARLE_OK)
         rc = join(pull, &positions, out, err);
@@ -174,6 +174,20 @@ static enum charle_err pull_standing_still(const struct pull *first, const struc
         rc = send_collected(&pages, pull->stream, err);
     charle_buf_deinit(&pages);
     return rc;
+}
+
+// What a standby showed the primary may not show yet. It is waited for here, where nobody stands still for it, so that the positions which are
+// gone on from are the primary's.
+static enum charle_err catch_up(struct pull *pull, struct ch_positions *positions, struct charle_error *err)
+{
+    struct charle_pull_request behind;
+    enum charle_err rc = ask_behind(pull, positions, &behind, err);
+    if (rc)
+        return rc;
+    struct pull next = *pull;
+    next.request = &behind;
+    pull->from_standby = false;
+    return pull_once(&next, pull->stream->send, pull->stream->ctx, positions, err);
 }
 
 static enum charle_err pull_and_join(struct pull *pull, struct ch_tick_stream **out, struct charle_error *err)
@@ -193,7 +207,10 @@ static enum charle_err pull_and_join(struct pull *pull, struct ch_tick_stream **
     pthread_mutex_lock(&pull->live->ticks_mutex);
     rc = join(pull, &positions, out, err);
     pthread_mutex_unlock(&pull->live->ticks_mutex);
-    return rc == CHARLE_ABORTED ? pull_standing_still(pull, &positions, out, err) : rc;
+    if (rc != CHARLE_ABORTED)
+        return rc;
+    rc = pull->from_standby ? catch_up(pull, &positions, err) : CHARLE_OK;
+    return rc ? rc : pull_standing_still(pull, &positions, out, err);
 }
 
 static enum charle_err make_stream(struct ch_live *live, struct ch_call *call, struct charle_error *err)

@@ -126,6 +126,14 @@ static enum charle_err check_ahead(struct pull *pull, struct charle_error *err)
     return rc;
 }
 
+// The replica has seen what this snapshot does not show, so a newer one is needed.
+static enum charle_err wait_ahead(struct ch_ahead *ahead, const struct ch_sync_peer *peer, struct charle_db *db, struct charle_error *err)
+{
+    if (peer->never_waits)
+        return charle_fail(err, CHARLE_ABORTED, "a change that a standby has shown is still being committed at the primary: pull again");
+    return ch_ahead_wait(ahead, db, err);
+}
+
 static void add_lost(struct pull *pull)
 {
     const struct charle_array *cursors = &pull->request->cursor;
@@ -247,7 +255,7 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
     do {
         rc = pull_once(&pull, peer, send, ctx, err);
         if (rc == CHARLE_OK && pull.is_void) {
-            rc = ch_ahead_wait(&ahead, db, err);
+            rc = wait_ahead(&ahead, peer, db, err);
             goes_on = rc == CHARLE_OK;
         } else {
             // A standby leaves to the primary what it cannot answer.

@@ -43,6 +43,9 @@ struct ch_sync_peer {
     // NULL: the handle is the primary's. Otherwise reads may end as UNAVAILABLE (not there yet) or ABORTED (ask the primary), and then
     // nothing was sent. A failure of another kind may come after pages were sent.
     const struct ch_standby *standby;
+    // The caller holds what others wait for: a cursor that is ahead of the primary's snapshot ends a pull as ABORTED, before anything was sent,
+    // instead of being waited for (ahead.c).
+    bool never_waits;
 };
 
 // The scopes a person holds now, sorted, in the arena: what charle_schema.grants say. Runs in the handle's transaction when one is open.

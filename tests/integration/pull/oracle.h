@@ -88,6 +88,7 @@ struct puller {
     const char *person;
     struct charle_db *db, *standby_db; // NULL: there is no standby
     const struct ch_standby *rule;     // of the pull or copy at hand; NULL: at the primary
+    bool never_waits;
     struct replica replica;
     struct charle_buf pages; // of the pull under way
     struct charle_arena arena; // of one pull

@@ -279,6 +279,9 @@ static void a_commit_that_a_standby_shows_first_is_not_lost(void **state)
     puller.rule = NULL;
     assert_int_equal(puller_pull(&puller, &positions, &err), CHARLE_UNAVAILABLE);
     assert_non_null(strstr(err.text, "still being committed"));
+    puller.never_waits = true; // it says so at once
+    assert_int_equal(puller_pull(&puller, &positions, &err), CHARLE_ABORTED);
+    puller.never_waits = false;
 
     hold_commits(conn, false);
     for (PGresult *result; (result = PQgetResult(writer));)

@@ -15,7 +15,7 @@
 
 static struct ch_sync_peer peer_of(const struct puller *puller)
 {
-    return (struct ch_sync_peer){CHARLE_STR("person"), charle_str(puller->person), puller->rule};
+    return (struct ch_sync_peer){CHARLE_STR("person"), charle_str(puller->person), puller->rule, puller->never_waits};
 }
 
 static void take_rows(struct puller *puller, struct replica_scope *scope, uint32_t table,
