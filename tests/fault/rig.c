@@ -1,6 +1,7 @@
 #include "fault/rig.h"
 
 #include "base/err.h"
+#include "support/hard_kill.h"
 #include "support/scratch.h"
 
 #include <arpa/inet.h>
@@ -95,7 +96,7 @@ void rig_start_server(struct rig *rig)
 
 void rig_kill_server(struct rig *rig, int number)
 {
-    kill(rig->charled, number);
+    ch_kill(rig->charled, number);
     waitpid(rig->charled, NULL, 0);
     rig->charled = live_charled = 0;
 }

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "base/clock.h"
+#include "support/hard_kill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,7 +136,7 @@ void server_wait_ready(struct server *server)
 
 void server_signal(const struct server *server, int number)
 {
-    assert_int_equal(kill(server->pid, number), 0);
+    assert_int_equal(ch_kill(server->pid, number), 0);
 }
 
 int server_wait_exit(struct server *server)
