@@ -81,12 +81,40 @@ static void test_every_allocation_may_fail(void **state)
     assert_true(n > 2);
 }
 
+// What is written of a bound value behind the statement, for people who look for a mistake.
+static void assert_shown(struct charle_expr condition, const char *words)
+{
+    struct charle_buf buf = {0};
+    struct charle_error err = {0};
+    assert_ok(charle_query_text(CHARLE_PG, charle_select(task_id, from(task), where(condition)), &buf, &err), &err);
+    if (!strstr(charle_buf_text(&buf), words))
+        fail_msg("\"%s\" does not say \"%s\"", charle_buf_text(&buf), words);
+    charle_buf_deinit(&buf);
+}
+
+static void test_values_are_shown(void **state)
+{
+    const struct charle_uuid uuid = {{1}};
+    (void)state;
+    assert_shown(eq(task.title, "it's"), "$1 = 'it's'");
+    assert_shown(eq(task.is_urgent, true), "$1 = true");
+    assert_shown(eq(task.is_urgent, false), "$1 = false");
+    assert_shown(eq(task.priority, 7), "$1 = 7");
+    assert_shown(eq(task.points, (int64_t)1 << 40), "$1 = 1099511627776");
+    assert_shown(gt(task.ratio, 0.5), "$1 = 0.5");
+    assert_shown(eq(task.day, ((struct charle_date){0})), "$1 = '1970-01-01'");
+    assert_shown(lt(task.created_at, ((struct charle_ts){0})), "$1 = '1970-01-01T00:00:00Z'");
+    assert_shown(eq(task.data, charle_bytes("ab", 2)), "$1 = 2 bytes");
+    assert_shown(eq(task.ref, uuid), "$1 = a uuid");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depth_and_lists_have_bounds),
         cmocka_unit_test(test_joins_have_bounds),
         cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_values_are_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

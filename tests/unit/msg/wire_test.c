@@ -562,8 +562,26 @@ static void lookups(void **state)
     assert_null(charle_enum_by_number(&color_enum, 3));
     assert_int_equal(charle_enum_by_name(&color_enum, CHARLE_STR("red"))->number, 1);
     assert_null(charle_enum_by_name(&color_enum, CHARLE_STR("RED")));
-    assert_string_equal(charle_type_name(CHARLE_TYPE_TIMESTAMPTZ), "timestamptz");
-    assert_int_equal(charle_type_size(CHARLE_TYPE_UUID), 16);
+}
+
+static void types_have_names_and_sizes(void **state)
+{
+    static const struct {
+        enum charle_type type;
+        const char *name;
+        size_t size;
+    } types[] = {
+        {CHARLE_TYPE_BOOL, "bool", 1},         {CHARLE_TYPE_INT4, "int4", 4},    {CHARLE_TYPE_INT8, "int8", 8},
+        {CHARLE_TYPE_FLOAT8, "float8", 8},     {CHARLE_TYPE_TEXT, "text", 16},   {CHARLE_TYPE_BYTES, "bytes", 16},
+        {CHARLE_TYPE_ENUM, "enum", 4},         {CHARLE_TYPE_DATE, "date", 4},    {CHARLE_TYPE_TIMESTAMPTZ, "timestamptz", 8},
+        {CHARLE_TYPE_NUMERIC, "numeric", 16},  {CHARLE_TYPE_UUID, "uuid", 16},   {CHARLE_TYPE_JSONB, "jsonb", 16},
+        {CHARLE_TYPE_MESSAGE, "message", 8},   {CHARLE_TYPE_UINT4, "uint4", 4},  {CHARLE_TYPE_UINT8, "uint8", 8},
+        {CHARLE_TYPE_FLOAT4, "float4", 4},     {(enum charle_type)99, "unknown", 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        assert_string_equal(charle_type_name(types[i].type), types[i].name);
+        assert_int_equal(charle_type_size(types[i].type), types[i].size);
+    }
 }
 
 static void raw_pieces(void **state)
@@ -615,6 +633,7 @@ int main(void)
         cmocka_unit_test(a_full_heap_is_reported),
         cmocka_unit_test(a_full_buffer_is_remembered),
         cmocka_unit_test(lookups),
+        cmocka_unit_test(types_have_names_and_sizes),
         cmocka_unit_test(raw_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
