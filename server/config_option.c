@@ -4,6 +4,7 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,42 +118,6 @@ static enum charle_err apply_read_from(struct ch_config *config, const char *val
     return rc;
 }
 
-static enum charle_err apply_operators(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->operators_scope, err);
-}
-
-static enum charle_err apply_hints_secret(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->hints_secret_file, err);
-}
-
-static enum charle_err apply_hints_ca(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->hints_ca_file, err);
-}
-
-static enum charle_err apply_data_dir(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->data_dir, err);
-}
-
-static enum charle_err apply_database_url(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    config->database_url = ch_config_copy_text(config, value, err);
-    return config->database_url ? CHARLE_OK : CHARLE_NO_MEMORY;
-}
-
-static enum charle_err apply_postgres_bin(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->postgres_bin, err);
-}
-
-static enum charle_err apply_log_file(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->log_file, err);
-}
-
 static enum charle_err apply_log_format(struct ch_config *config, const char *value, struct charle_error *err)
 {
     if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
@@ -180,191 +145,105 @@ static enum charle_err read_count(const char *name, const char *value, long min,
     return CHARLE_OK;
 }
 
-static enum charle_err apply_read_lag(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("read-lag", value, 1, 20000, &config->read_lag_ms, err);
-}
-
-static enum charle_err apply_pool_size(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("pool-size", value, 1, POOL_SIZE_MAX, &config->pool_size, err);
-}
-
-static enum charle_err apply_upkeep_every(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("upkeep-every", value, 0, 7 * 86400, &config->upkeep_every_s, err);
-}
-
-static enum charle_err apply_keep_files(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("keep-files", value, 1, 3650, &config->keep_files_days, err);
-}
-
-static enum charle_err apply_file_max(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("file-max", value, 1, (uint32_t)(CH_FILE_SIZE_LIMIT >> 20), &config->file_max_mib, err);
-}
-
-static enum charle_err apply_files_max(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("files-max", value, 1, 1u << 30, &config->files_max_mib, err);
-}
-
-static enum charle_err apply_keep_log(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("keep-log", value, 1, 3650, &config->keep_log_days, err);
-}
-
-static enum charle_err apply_seed_files(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_switch("seed-files", value, &config->makes_seeds, err);
-}
-
-static enum charle_err apply_seed_rows(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("seed-rows", value, 1, 1000000000, &config->seed_rows, err);
-}
-
-static enum charle_err apply_seed_size(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("seed-size", value, 1, 1 << 24, &config->seed_size_mib, err);
-}
-
-static enum charle_err apply_seed_every(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_count("seed-every", value, 0, 365 * 86400, &config->seed_every_s, err);
-}
-
-static enum charle_err apply_tls_cert(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->tls_cert_file, err);
-}
-
-static enum charle_err apply_tls_key(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return ch_config_copy(config, value, &config->tls_key_file, err);
-}
-
-static enum charle_err apply_development(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_switch("development", value, &config->is_development, err);
-}
-
-static enum charle_err apply_migrate(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_switch("migrate", value, &config->may_migrate, err);
-}
-
-static enum charle_err apply_allow_plaintext(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_switch("allow-plaintext", value, &config->allow_plaintext, err);
-}
-
-static enum charle_err apply_database_only(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    return read_switch("database-only", value, &config->database_only, err);
-}
-
 static enum charle_err apply_config(struct ch_config *config, const char *value, struct charle_error *err)
 {
     (void)config, (void)value, (void)err; // found before the others, by find_config_file
     return CHARLE_OK;
 }
 
-static enum charle_err apply_check(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    (void)value, (void)err;
-    config->action = CH_CONFIG_CHECK;
-    return CHARLE_OK;
-}
+// What the table below says of each. A wrong type of member does not compile.
+#define AT(member, type) offsetof(struct ch_config, member) + 0 * sizeof(1 ? &((struct ch_config *)NULL)->member : (type *)NULL)
+#define BY(function)            {.kind = CH_CONFIG_BY, .apply = (function)}
+#define TEXT(member)            {.kind = CH_CONFIG_TEXT, .at = offsetof(struct ch_config, member)}
+#define COUNT(member, low, top) {.kind = CH_CONFIG_COUNT, .at = AT(member, uint32_t), .min = (low), .max = (top)}
+#define SWITCH(member)          {.kind = CH_CONFIG_SWITCH, .at = AT(member, bool)}
+#define ACTION(action)          {.kind = CH_CONFIG_ACTION, .min = (action)}
 
-static enum charle_err apply_help(struct ch_config *config, const char *value, struct charle_error *err)
+enum charle_err ch_config_option_take(const struct ch_config_option *option, struct ch_config *config, const char *value, struct charle_error *err)
 {
-    (void)value, (void)err;
-    config->action = CH_CONFIG_HELP;
-    return CHARLE_OK;
-}
-
-static enum charle_err apply_version(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    (void)value, (void)err;
-    config->action = CH_CONFIG_VERSION;
-    return CHARLE_OK;
-}
-
-static enum charle_err apply_schema(struct ch_config *config, const char *value, struct charle_error *err)
-{
-    (void)value, (void)err;
-    config->action = CH_CONFIG_SCHEMA;
+    void *place = (char *)config + option->take.at;
+    switch (option->take.kind) {
+    case CH_CONFIG_BY:
+        return option->take.apply(config, value, err);
+    case CH_CONFIG_TEXT:
+        return ch_config_copy(config, value, place, err);
+    case CH_CONFIG_COUNT:
+        return read_count(option->name, value, option->take.min, option->take.max, place, err);
+    case CH_CONFIG_SWITCH:
+        return read_switch(option->name, value, place, err);
+    case CH_CONFIG_ACTION:
+        config->action = (enum ch_config_action)option->take.min;
+        break;
+    }
     return CHARLE_OK;
 }
 
 // --- the table -----------------------------------------------------------------------------------------------------
 
 const struct ch_config_option ch_config_options[] = {
-    {"listen", "CHARLE_LISTEN", "ADDRESS", CH_CONFIG_FLAG | CH_CONFIG_FILE | CH_CONFIG_LIST, ch_config_listen_add,
+    {"listen", "CHARLE_LISTEN", "ADDRESS", CH_CONFIG_FLAG | CH_CONFIG_FILE | CH_CONFIG_LIST, BY(ch_config_listen_add),
      "where to answer; may be given several times (environment: separated by commas)\n"
      "tcp://127.0.0.1:4317 (the default), tls+tcp://0.0.0.0:4317, ipc:///run/charled.sock"},
-    {"data-dir", "CHARLE_DATA_DIR", "FOLDER", CH_CONFIG_FLAG, apply_data_dir,
+    {"data-dir", "CHARLE_DATA_DIR", "FOLDER", CH_CONFIG_FLAG, TEXT(data_dir),
      "what the server keeps: its lock, its settings, the private PostgreSQL\n"
      "default: /var/lib/charle for root, else ~/.local/share/charle"},
-    {"database-url", "DATABASE_URL", "URL", CH_CONFIG_FILE | CH_CONFIG_SECRET, apply_database_url,
+    {"database-url", "DATABASE_URL", "URL", CH_CONFIG_FILE | CH_CONFIG_SECRET, TEXT(database_url),
      "any libpq URL: postgresql://user:password@host/name?sslmode=verify-full\n"
      "without one the server runs a private PostgreSQL in its data folder"},
-    {"pool-size", "CHARLE_POOL_SIZE", "N", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_pool_size,
+    {"pool-size", "CHARLE_POOL_SIZE", "N", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(pool_size, 1, POOL_SIZE_MAX),
      "connections to PostgreSQL that run calls (default 8)"},
-    {"file-max", "CHARLE_FILE_MAX", "MIB", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_file_max, "the largest file that may be attached (1024)"},
-    {"files-max", "CHARLE_FILES_MAX", "MIB", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_files_max, "room for all attached files together (65536)"},
-    {"keep-files", "CHARLE_KEEP_FILES", "DAYS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_keep_files,
+    {"file-max", "CHARLE_FILE_MAX", "MIB", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(file_max_mib, 1, (long)(CH_FILE_SIZE_LIMIT >> 20)), "the largest file that may be attached (1024)"},
+    {"files-max", "CHARLE_FILES_MAX", "MIB", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(files_max_mib, 1, 1L << 30), "room for all attached files together (65536)"},
+    {"keep-files", "CHARLE_KEEP_FILES", "DAYS", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(keep_files_days, 1, 3650),
      "how long to keep files that nothing refers to (7)"},
-    {"keep-log", "CHARLE_KEEP_LOG", "DAYS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_keep_log,
+    {"keep-log", "CHARLE_KEEP_LOG", "DAYS", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(keep_log_days, 1, 3650),
      "how long changes are kept (default 400); a replica that was away for longer is compared and repaired"},
-    {"upkeep-every", "CHARLE_UPKEEP_EVERY", "SECONDS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_upkeep_every,
+    {"upkeep-every", "CHARLE_UPKEEP_EVERY", "SECONDS", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(upkeep_every_s, 0, 7 * 86400),
      "time between two rounds of thinning out the change log (default 3600, 0: never)"},
-    {"seed-files", "CHARLE_SEED_FILES", "on|off", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_seed_files,
+    {"seed-files", "CHARLE_SEED_FILES", "on|off", CH_CONFIG_FLAG | CH_CONFIG_FILE, SWITCH(makes_seeds),
      "make files of large scopes, which new replicas fetch instead of copying row by row (default on)"},
-    {"seed-rows", "CHARLE_SEED_ROWS", "ROWS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_seed_rows, "from how many rows on a scope gets a seed file (default 50000)"},
-    {"seed-size", "CHARLE_SEED_SIZE", "MIB", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_seed_size,
+    {"seed-rows", "CHARLE_SEED_ROWS", "ROWS", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(seed_rows, 1, 1000000000), "from how many rows on a scope gets a seed file (default 50000)"},
+    {"seed-size", "CHARLE_SEED_SIZE", "MIB", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(seed_size_mib, 1, 1 << 24),
      "disk that seed files may take in all, in the data folder; the one being made comes on top (default 8192)"},
-    {"seed-every", "CHARLE_SEED_EVERY", "SECONDS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_seed_every,
+    {"seed-every", "CHARLE_SEED_EVERY", "SECONDS", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(seed_every_s, 0, 365 * 86400),
      "make seed files anew that are older (default 86400, 0: only when replicas could not go on from them)"},
-    {"tls-cert", "CHARLE_TLS_CERT", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_tls_cert, "certificate chain for tls+tcp:// (PEM)"},
-    {"tls-key", "CHARLE_TLS_KEY", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_tls_key, "its private key (PEM)"},
-    {"allow-plaintext", "CHARLE_ALLOW_PLAINTEXT", NULL, CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_allow_plaintext,
+    {"tls-cert", "CHARLE_TLS_CERT", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(tls_cert_file), "certificate chain for tls+tcp:// (PEM)"},
+    {"tls-key", "CHARLE_TLS_KEY", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(tls_key_file), "its private key (PEM)"},
+    {"allow-plaintext", "CHARLE_ALLOW_PLAINTEXT", NULL, CH_CONFIG_FLAG | CH_CONFIG_FILE, SWITCH(allow_plaintext),
      "let tcp:// answer other machines without encryption (behind a TLS proxy)"},
-    {"hints-listen", "CHARLE_HINTS_LISTEN", "ADDRESS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_hints_listen,
+    {"hints-listen", "CHARLE_HINTS_LISTEN", "ADDRESS", CH_CONFIG_FLAG | CH_CONFIG_FILE, BY(apply_hints_listen),
      "where other servers of the same database tell this one of their commits\n"
      "tcp://10.0.0.1:4318, tls+tcp://…, ipc:///run/charle/hints.sock"},
-    {"peer", "CHARLE_PEERS", "ADDRESS", CH_CONFIG_FLAG | CH_CONFIG_FILE | CH_CONFIG_LIST, apply_peer,
+    {"peer", "CHARLE_PEERS", "ADDRESS", CH_CONFIG_FLAG | CH_CONFIG_FILE | CH_CONFIG_LIST, BY(apply_peer),
      "hints-listen of another server; may be given several times (environment: separated by commas)"},
-    {"hints-secret", "CHARLE_HINTS_SECRET", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_hints_secret,
+    {"hints-secret", "CHARLE_HINTS_SECRET", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(hints_secret_file),
      "what all servers of the database share, at least 16 bytes: `openssl rand -hex 32 > FILE; chmod 600 FILE`"},
-    {"hints-ca", "CHARLE_HINTS_CA", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_hints_ca,
+    {"hints-ca", "CHARLE_HINTS_CA", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(hints_ca_file),
      "who signed the certificates of tls+tcp peers (PEM); then both sides show theirs"},
-    {"read-from", "CHARLE_READ_FROM", "URLS", CH_CONFIG_FILE | CH_CONFIG_SECRET, apply_read_from,
+    {"read-from", "CHARLE_READ_FROM", "URLS", CH_CONFIG_FILE | CH_CONFIG_SECRET, BY(apply_read_from),
      "hot standbys of the database, separated by spaces: pulls, first copies and comparisons are read there"},
-    {"read-lag", "CHARLE_READ_LAG", "MS", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_read_lag,
+    {"read-lag", "CHARLE_READ_LAG", "MS", CH_CONFIG_FLAG | CH_CONFIG_FILE, COUNT(read_lag_ms, 1, 20000),
      "a standby that is further behind is left out (default 1000)"},
-    {"operators", "CHARLE_OPERATORS", "SCOPE", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_operators,
+    {"operators", "CHARLE_OPERATORS", "SCOPE", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(operators_scope),
      "people who hold this scope may see who is connected: `charle status --remote` (default admins)"},
-    {"migrate", "CHARLE_MIGRATE", NULL, CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_migrate,
+    {"migrate", "CHARLE_MIGRATE", NULL, CH_CONFIG_FLAG | CH_CONFIG_FILE, SWITCH(may_migrate),
      "apply missing migrations at start (always done on a private PostgreSQL)"},
-    {"development", "CHARLE_DEVELOPMENT", NULL, CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_development, "for local work: implies --migrate"},
-    {"log-format", "CHARLE_LOG_FORMAT", "text|json", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_log_format,
+    {"development", "CHARLE_DEVELOPMENT", NULL, CH_CONFIG_FLAG | CH_CONFIG_FILE, SWITCH(is_development), "for local work: implies --migrate"},
+    {"log-format", "CHARLE_LOG_FORMAT", "text|json", CH_CONFIG_FLAG | CH_CONFIG_FILE, BY(apply_log_format),
      "form of the log lines (default text)"},
-    {"log-level", "CHARLE_LOG_LEVEL", "LEVEL", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_log_level, "error, warn, info (default) or debug"},
-    {"log-file", "CHARLE_LOG_FILE", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_log_file,
+    {"log-level", "CHARLE_LOG_LEVEL", "LEVEL", CH_CONFIG_FLAG | CH_CONFIG_FILE, BY(apply_log_level), "error, warn, info (default) or debug"},
+    {"log-file", "CHARLE_LOG_FILE", "FILE", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(log_file),
      "append the log here instead of standard error; SIGHUP opens it anew"},
-    {"postgres-bin", "CHARLE_POSTGRES_BIN", "FOLDER", CH_CONFIG_FLAG | CH_CONFIG_FILE, apply_postgres_bin,
+    {"postgres-bin", "CHARLE_POSTGRES_BIN", "FOLDER", CH_CONFIG_FLAG | CH_CONFIG_FILE, TEXT(postgres_bin),
      "PostgreSQL's programs, when they are in an unusual place"},
-    {"config", "CHARLE_CONFIG", "FILE", CH_CONFIG_FLAG, apply_config,
+    {"config", "CHARLE_CONFIG", "FILE", CH_CONFIG_FLAG, BY(apply_config),
      "settings file, `name = value` a line (default <data-dir>/charled.conf)"},
-    {"database-only", NULL, NULL, CH_CONFIG_FLAG, apply_database_only,
+    {"database-only", NULL, NULL, CH_CONFIG_FLAG, SWITCH(database_only),
      "run and migrate the private PostgreSQL, but answer no calls: for work on the data"},
-    {"check", NULL, NULL, CH_CONFIG_FLAG, apply_check, "check the settings and reach the database, then leave"},
-    {"print-schema", NULL, NULL, CH_CONFIG_FLAG, apply_schema, "print the tables as SQL: the first migration, or what the next one leads to"},
-    {"help", NULL, NULL, CH_CONFIG_FLAG, apply_help, "this text"},
-    {"version", NULL, NULL, CH_CONFIG_FLAG, apply_version, "version and schema"},
+    {"check", NULL, NULL, CH_CONFIG_FLAG, ACTION(CH_CONFIG_CHECK), "check the settings and reach the database, then leave"},
+    {"print-schema", NULL, NULL, CH_CONFIG_FLAG, ACTION(CH_CONFIG_SCHEMA), "print the tables as SQL: the first migration, or what the next one leads to"},
+    {"help", NULL, NULL, CH_CONFIG_FLAG, ACTION(CH_CONFIG_HELP), "this text"},
+    {"version", NULL, NULL, CH_CONFIG_FLAG, ACTION(CH_CONFIG_VERSION), "version and schema"},
 };
 const size_t ch_config_option_count = sizeof(ch_config_options) / sizeof(ch_config_options[0]);
 _Static_assert(sizeof(ch_config_options) / sizeof(ch_config_options[0]) <= CH_CONFIG_OPTIONS_MAX, "more settings than a reader has places for");

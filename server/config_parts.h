@@ -17,15 +17,29 @@ enum ch_config_where {
     CH_CONFIG_SECRET = 8, // may hold a password, so others may not read the file that it is in
 };
 
-// Takes a setting's text; `value` is in the config's arena. Flags without a value get "true".
+// Takes a setting's text. Flags without a value get "true".
 typedef enum charle_err (*ch_config_apply_fn)(struct ch_config *config, const char *value, struct charle_error *err);
+
+// What becomes of a setting's text.
+enum ch_config_kind {
+    CH_CONFIG_BY,     // `apply` takes it
+    CH_CONFIG_TEXT,   // a text, copied
+    CH_CONFIG_COUNT,  // a number of `min` to `max`, uint32_t
+    CH_CONFIG_SWITCH, // bool
+    CH_CONFIG_ACTION, // no value: what the program does instead of serving, `min`
+};
 
 struct ch_config_option {
     const char *name;        // "data-dir": the flag without dashes, also the key in the file
     const char *environment; // NULL: none
     const char *value;       // its name in the help; NULL: a switch
     unsigned where;          // enum ch_config_where
-    ch_config_apply_fn apply;
+    struct {
+        enum ch_config_kind kind;
+        ch_config_apply_fn apply;
+        size_t at; // where in the settings it is kept
+        long min, max;
+    } take;
     const char *help;
 };
 
@@ -35,6 +49,10 @@ extern const size_t ch_config_option_count;
 const struct ch_config_option *ch_config_option_find(const char *name); // NULL: there is none
 // The one a person may have meant; NULL: none is near.
 const struct ch_config_option *ch_config_option_nearest(const char *name, unsigned where);
+
+// Keeps what the text says; INVALID_ARGUMENT when it says nothing, NO_MEMORY.
+CHARLE_MUST_CHECK enum charle_err ch_config_option_take(const struct ch_config_option *option, struct ch_config *config, const char *value,
+                                                        struct charle_error *err);
 
 // A copy in the config's arena; NULL or NO_MEMORY when there is no room.
 char *ch_config_copy_text(struct ch_config *config, const char *value, struct charle_error *err);

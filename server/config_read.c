@@ -22,7 +22,7 @@ static enum charle_err put(struct ch_config_reader *reader, const struct ch_conf
     if (*have > source)
         return CHARLE_OK;
     *have = (uint8_t)source;
-    return option->apply(reader->config, value, err);
+    return ch_config_option_take(option, reader->config, value, err);
 }
 
 // --- flags ---------------------------------------------------------------------------------------------------------

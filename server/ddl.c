@@ -33,39 +33,14 @@ PICK(pg_create)
 PICK(pg_foreign_keys)
 PICK(pg_indexes)
 PICK(pg_triggers)
-PICK(sqlite_create)
-PICK(sqlite_indexes)
 #undef PICK
 
-static const char *pick_replica_create(const struct charle_table *table)
-{
-    return table->is_replicated ? table->replica_create : NULL;
-}
-
-static const char *pick_replica_indexes(const struct charle_table *table)
-{
-    return table->is_replicated ? table->replica_indexes : NULL;
-}
-
-void ch_ddl_write(const struct charle_schema *schema, enum ch_ddl_kind kind, struct charle_buf *buf)
+void ch_ddl_write(const struct charle_schema *schema, struct charle_buf *buf)
 {
     charle_buf_printf(buf, "-- schema %.*s %016" PRIx64 "\n", CHARLE_FMT(schema->name), schema->hash);
-    switch (kind) {
-    case CH_DDL_PG:
-        add_all(schema, buf, pick_pg_create);
-        add_all(schema, buf, pick_pg_foreign_keys);
-        add_all(schema, buf, pick_pg_indexes);
-        add_all(schema, buf, pick_pg_triggers);
-        add_extra(buf, schema->pg_extra);
-        break;
-    case CH_DDL_SQLITE:
-        add_all(schema, buf, pick_sqlite_create);
-        add_all(schema, buf, pick_sqlite_indexes);
-        add_extra(buf, schema->sqlite_extra);
-        break;
-    case CH_DDL_REPLICA:
-        add_all(schema, buf, pick_replica_create);
-        add_all(schema, buf, pick_replica_indexes);
-        break;
-    }
+    add_all(schema, buf, pick_pg_create);
+    add_all(schema, buf, pick_pg_foreign_keys);
+    add_all(schema, buf, pick_pg_indexes);
+    add_all(schema, buf, pick_pg_triggers);
+    add_extra(buf, schema->pg_extra);
 }

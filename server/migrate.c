@@ -370,7 +370,7 @@ static enum charle_err bring_schema(struct run *run, struct charle_error *err)
     struct charle_buf sql;
     charle_buf_init(&sql, DDL_SIZE_MAX);
     if (rc == CHARLE_OK) {
-        ch_ddl_write(schema, CH_DDL_PG, &sql);
+        ch_ddl_write(schema, &sql);
         const char *text = charle_buf_text(&sql);
         rc = text ? apply(run, WHOLE_SCHEMA, NULL, text, schema->hash, err)
                   : charle_fail(err, sql.failed, "the schema's tables do not fit in memory");

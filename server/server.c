@@ -326,7 +326,7 @@ static enum ch_exit print_schema(const struct charle_schema *schema)
 {
     struct charle_buf sql;
     charle_buf_init(&sql, SCHEMA_SQL_SIZE_MAX);
-    ch_ddl_write(schema, CH_DDL_PG, &sql);
+    ch_ddl_write(schema, &sql);
     bool is_written = !sql.failed && fwrite(sql.data, 1, sql.size, stdout) == sql.size && fflush(stdout) == 0;
     charle_buf_deinit(&sql);
     if (!is_written)

@@ -168,7 +168,7 @@ static bool fill_template(struct charle_db *db, const char *argument)
 {
     struct charle_buf ddl = {0};
     (void)argument;
-    ch_ddl_write(&sim_schema_tables, CH_DDL_PG, &ddl);
+    ch_ddl_write(&sim_schema_tables, &ddl);
     const char *text = charle_buf_text(&ddl);
     bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, order_sql) && exec(db, patience_sql) &&
                    exec(db, bomb_sql) && exec(db, "set sim.seconds = 0") && text && exec(db, text) &&

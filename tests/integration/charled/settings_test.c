@@ -21,7 +21,7 @@
 // --- settings ------------------------------------------------------------------------------------------------------
 
 struct setting_case {
-    const char *argv[8];
+    const char *argv[32];
     const char *environment[6];
 };
 
@@ -140,6 +140,102 @@ static void standbys_are_urls_and_no_flag(void **state)
     ch_config_deinit(&config);
 }
 
+static void every_setting_is_kept(void **state)
+{
+    (void)state;
+    struct setting_case c = {{"charled", "--data-dir=/tmp/none/x", "--file-max=7", "--files-max=8", "--keep-files=9", "--keep-log=10", "--upkeep-every=11",
+                              "--seed-files=off", "--seed-rows=12", "--seed-size=13", "--seed-every=14", "--operators=bosses", "--postgres-bin=/opt/pg",
+                              "--log-file=/tmp/none/log", "--log-format=text", "--log-level=warn", "--tls-cert=/dev/null", "--tls-key=/dev/null",
+                              "--allow-plaintext=yes", "--migrate=no", "--database-only", "--development=0", NULL},
+                             {NULL}};
+    struct ch_config config;
+    struct charle_error err = {0};
+    assert_ok(read_settings(&c, &config, &err), &err);
+    assert_int_equal(config.file_max_mib, 7);
+    assert_int_equal(config.files_max_mib, 8);
+    assert_int_equal(config.keep_files_days, 9);
+    assert_int_equal(config.keep_log_days, 10);
+    assert_int_equal(config.upkeep_every_s, 11);
+    assert_false(config.makes_seeds);
+    assert_int_equal(config.seed_rows, 12);
+    assert_int_equal(config.seed_size_mib, 13);
+    assert_int_equal(config.seed_every_s, 14);
+    assert_string_equal(config.operators_scope, "bosses");
+    assert_string_equal(config.postgres_bin, "/opt/pg");
+    assert_string_equal(config.log_file, "/tmp/none/log");
+    assert_int_equal(config.log_format, CH_LOG_TEXT);
+    assert_int_equal(config.log_level, CH_LOG_WARN);
+    assert_string_equal(config.tls_cert_file, "/dev/null");
+    assert_string_equal(config.tls_key_file, "/dev/null");
+    assert_true(config.allow_plaintext && config.database_only && config.may_migrate); // a private cluster always migrates
+    ch_config_deinit(&config);
+    static const struct {
+        const char *flag;
+        enum ch_config_action action;
+    } actions[] = {{"--check", CH_CONFIG_CHECK}, {"--help", CH_CONFIG_HELP}, {"--version", CH_CONFIG_VERSION}, {"--print-schema", CH_CONFIG_SCHEMA}};
+    for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
+        c = (struct setting_case){{"charled", "--data-dir=/tmp/none/x", actions[i].flag, NULL}, {NULL}};
+        assert_ok(read_settings(&c, &config, &err), &err);
+        assert_int_equal(config.action, actions[i].action);
+        ch_config_deinit(&config);
+    }
+}
+
+static void numbers_and_lists_have_bounds(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"--file-max=0", "--files-max=x", "--keep-files=week", "--keep-log=4000", "--upkeep-every=-1", "--seed-rows=1.5",
+                                        "--seed-size=99999999999999999999", "--seed-every=40000000"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        char words[60];
+        snprintf(words, sizeof(words), "%.*s is a number from", (int)strcspn(wrong[i] + 2, "="), wrong[i] + 2);
+        refuse(&(struct setting_case){{"charled", wrong[i], NULL}, {"HOME=/x", NULL}}, words);
+    }
+    refuse(&(struct setting_case){{"charled", "--seed-files=perhaps", NULL}, {"HOME=/x", NULL}}, "takes true or false");
+    refuse(&(struct setting_case){{"charled", "--log-level=loud", NULL}, {"HOME=/x", NULL}}, "error, warn, info or debug");
+    refuse(&(struct setting_case){{"charled", NULL}, {"HOME=/x", "CHARLE_LISTEN=ipc://1,ipc://2,ipc://3,ipc://4,ipc://5,ipc://6,ipc://7,ipc://8,ipc://9", NULL}},
+           "at most 8 addresses");
+    refuse(&(struct setting_case){{"charled", NULL},
+                                  {"HOME=/x", "CHARLE_PEERS=ipc://1,ipc://2,ipc://3,ipc://4,ipc://5,ipc://6,ipc://7,ipc://8,ipc://9,ipc://a,ipc://b,ipc://c,"
+                                              "ipc://d,ipc://e,ipc://f,ipc://g", NULL}},
+           "at most 15 peers");
+    refuse(&(struct setting_case){{"charled", "--database-only", NULL}, {"HOME=/x", "DATABASE_URL=postgresql://u:p@h/d", NULL}}, "leave one of them out");
+}
+
+static void data_of_one_person(const struct setting_case *c, const char *wanted)
+{
+    struct ch_config config;
+    struct charle_error err = {0};
+    assert_ok(read_settings(c, &config, &err), &err);
+    assert_string_equal(config.data_dir, wanted);
+    ch_config_deinit(&config);
+}
+
+static void data_is_kept_in_the_home_of_who_is_not_root(void **state)
+{
+    (void)state;
+    bool is_root = geteuid() == 0;
+    assert_true(!is_root || seteuid(65534) == 0);
+    data_of_one_person(&(struct setting_case){{"charled", NULL}, {"HOME=/home/nobody-here", NULL}}, "/home/nobody-here/.local/share/charle");
+    data_of_one_person(&(struct setting_case){{"charled", NULL}, {"HOME=/home/nobody-here", "XDG_DATA_HOME=/data", NULL}}, "/data/charle");
+    refuse(&(struct setting_case){{"charled", NULL}, {NULL}}, "there is no HOME");
+    assert_true(!is_root || seteuid(0) == 0);
+}
+
+static void relative_folders_are_of_the_present_one(void **state)
+{
+    (void)state;
+    char before[4096], folder[] = "/tmp/charle-settings-XXXXXX", wanted[80];
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    snprintf(wanted, sizeof(wanted), "%s/data", folder);
+    data_of_one_person(&(struct setting_case){{"charled", "--data-dir", "././data", NULL}, {NULL}}, wanted);
+    rmdir(folder);
+    refuse(&(struct setting_case){{"charled", "--data-dir", "data", NULL}, {NULL}}, "the present folder is unknown");
+    assert_int_equal(chdir(before), 0);
+}
+
 static void the_password_is_never_a_flag(void **state)
 {
     (void)state;
@@ -202,6 +298,11 @@ static void the_file_is_read_last(void **state)
     refuse(&c, "line 2: unknown setting \"log-lvl\": did you mean log-level?");
     write_file(path, "nonsense\n", 0600);
     refuse(&c, "expected `name = value`");
+    assert_int_equal(truncate(path, 1 << 20), 0);
+    struct setting_case large = c;
+    assert_int_equal(read_settings(&large, &config, &err), CHARLE_TOO_LARGE);
+    assert_contains(err.text, "is this the right file?");
+    ch_config_deinit(&config);
     unlink(path);
     rmdir(folder);
 }
@@ -397,6 +498,10 @@ int main(void)
         cmocka_unit_test(mistakes_are_explained),
         cmocka_unit_test(hints_need_an_address_and_a_secret),
         cmocka_unit_test(standbys_are_urls_and_no_flag),
+        cmocka_unit_test(every_setting_is_kept),
+        cmocka_unit_test(numbers_and_lists_have_bounds),
+        cmocka_unit_test(data_is_kept_in_the_home_of_who_is_not_root),
+        cmocka_unit_test(relative_folders_are_of_the_present_one),
         cmocka_unit_test(the_password_is_never_a_flag),
         cmocka_unit_test(certificates_must_be_readable),
         cmocka_unit_test(clear_text_stays_on_the_machine),
