@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILES_MAX = 16, NAME_SIZE = 128, SHM_REGIONS_MAX = 64, SECTOR = 512 };
+enum { FILES_MAX = 16, NAME_SIZE = 128, SHM_REGIONS_MAX = 64, SECTOR = 512, REGION_SIZE = 32768 /* of a log's shared index */ };
 
 struct content {
     uint8_t *data;
@@ -38,13 +38,23 @@ struct file {
 struct handle {
     sqlite3_file base;
     struct file *file;
+    struct sim_program *program;
     int level;
     bool has_shm;
     unsigned shm_held_shared, shm_held_exclusive; // bits
 };
 
-struct sim_disk {
+// Somebody who uses the disk by a VFS of his own, and may die alone.
+struct sim_program {
     sqlite3_vfs vfs;
+    struct sim_disk *disk;
+    int writes_left; // until it dies; -1: it does not
+    bool is_dead;
+    void *index[FILES_MAX]; // the shared index of each file as the dead program left it; it does nothing to it any more
+};
+
+struct sim_disk {
+    struct sim_program own; // of whoever opens by the disk's own name
     sim_disk_random random;
     sim_disk_wall wall;
     void *ctx;
@@ -143,18 +153,26 @@ static struct handle *handle_of(sqlite3_file *base)
     return (struct handle *)base;
 }
 
-// Counts a write; false once the disk is dead.
-static bool may_write(struct sim_disk *disk)
+static bool is_dead(const struct sim_program *program)
 {
+    return program->is_dead || program->disk->is_dead;
+}
+
+// Counts a write; false once the program or the disk is dead.
+static bool may_write(struct sim_program *program)
+{
+    struct sim_disk *disk = program->disk;
     if (disk->writes_left > 0 && --disk->writes_left == 0)
         disk->is_dead = true;
-    return !disk->is_dead;
+    if (program->writes_left > 0 && --program->writes_left == 0)
+        sim_program_die_after(program, 0);
+    return !is_dead(program);
 }
 
 static int file_read(sqlite3_file *base, void *out, int size, sqlite3_int64 at)
 {
     const struct file *file = handle_of(base)->file;
-    if (file->disk->is_dead)
+    if (is_dead(handle_of(base)->program))
         return SQLITE_IOERR_READ;
     size_t from = (size_t)at, wanted = (size_t)size, there = from < file->now.size ? file->now.size - from : 0;
     if (there >= wanted) {
@@ -170,7 +188,7 @@ static int file_read(sqlite3_file *base, void *out, int size, sqlite3_int64 at)
 static int file_write(sqlite3_file *base, const void *data, int size, sqlite3_int64 at)
 {
     struct file *file = handle_of(base)->file;
-    if (!may_write(file->disk))
+    if (!may_write(handle_of(base)->program))
         return SQLITE_IOERR_WRITE;
     if (file->disk->is_full && (size_t)at + (size_t)size > file->now.size)
         return SQLITE_FULL;
@@ -182,7 +200,7 @@ static int file_write(sqlite3_file *base, const void *data, int size, sqlite3_in
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct file *file = handle_of(base)->file;
-    if (!may_write(file->disk))
+    if (!may_write(handle_of(base)->program))
         return SQLITE_IOERR_TRUNCATE;
     resize(&file->now, (size_t)size);
     remember(file, (size_t)size, NULL, 0);
@@ -193,7 +211,7 @@ static int file_sync(sqlite3_file *base, int flags)
 {
     struct file *file = handle_of(base)->file;
     (void)flags;
-    if (!may_write(file->disk))
+    if (!may_write(handle_of(base)->program))
         return SQLITE_IOERR_FSYNC;
     for (size_t i = 0; i < file->pending_count; i++)
         apply(&file->safe, &file->pending[i], file->pending[i].size);
@@ -204,7 +222,7 @@ static int file_sync(sqlite3_file *base, int flags)
 static int file_size(sqlite3_file *base, sqlite3_int64 *out)
 {
     *out = (sqlite3_int64)handle_of(base)->file->now.size;
-    return handle_of(base)->file->disk->is_dead ? SQLITE_IOERR_FSTAT : SQLITE_OK;
+    return is_dead(handle_of(base)->program) ? SQLITE_IOERR_FSTAT : SQLITE_OK;
 }
 
 static int file_lock(sqlite3_file *base, int level)
@@ -277,7 +295,7 @@ static int shm_map(sqlite3_file *base, int region, int size, int extend, void vo
     struct handle *handle = handle_of(base);
     struct file *file = handle->file;
     *out = NULL;
-    if (file->disk->is_dead || region >= SHM_REGIONS_MAX)
+    if (is_dead(handle->program) || region >= SHM_REGIONS_MAX)
         return SQLITE_IOERR_SHMMAP;
     if (!handle->has_shm) {
         handle->has_shm = true;
@@ -286,6 +304,7 @@ static int shm_map(sqlite3_file *base, int region, int size, int extend, void vo
     if (region >= file->shm_count && !extend)
         return SQLITE_OK;
     while (file->shm_count <= region) {
+        CHARLE_ASSERT(size == REGION_SIZE);
         file->shm[file->shm_count] = calloc(1, (size_t)size);
         CHARLE_ASSERT(file->shm[file->shm_count]);
         file->shm_count++;
@@ -315,7 +334,7 @@ static int shm_lock(sqlite3_file *base, int offset, int n, int flags)
             shm_release(handle, i);
         return SQLITE_OK;
     }
-    if (file->disk->is_dead)
+    if (is_dead(handle->program))
         return SQLITE_IOERR_SHMLOCK;
     for (int i = offset; i < offset + n; i++) {
         unsigned bit = 1u << i;
@@ -389,9 +408,14 @@ static const sqlite3_io_methods methods = {
 
 // --- the disk's methods ----------------------------------------------------------------------------------------------
 
-static struct sim_disk *disk_of(sqlite3_vfs *vfs)
+static struct sim_program *program_of(sqlite3_vfs *vfs)
 {
     return vfs->pAppData;
+}
+
+static struct sim_disk *disk_of(sqlite3_vfs *vfs)
+{
+    return program_of(vfs)->disk;
 }
 
 static struct file *find_file(struct sim_disk *disk, const char *name)
@@ -424,7 +448,7 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
     struct sim_disk *disk = disk_of(vfs);
     struct handle *handle = handle_of(base);
     *handle = (struct handle){0};
-    if (disk->is_dead)
+    if (is_dead(program_of(vfs)))
         return SQLITE_CANTOPEN;
     struct file *file = name ? find_file(disk, name) : NULL;
     if ((!file || !file->exists) && name && !(flags & SQLITE_OPEN_CREATE))
@@ -434,6 +458,7 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
     file->exists = true;
     file->handles++;
     handle->file = file;
+    handle->program = program_of(vfs);
     handle->base.pMethods = &methods;
     if (out_flags)
         *out_flags = flags;
@@ -445,7 +470,7 @@ static int disk_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
     struct sim_disk *disk = disk_of(vfs);
     struct file *file = find_file(disk, name);
     (void)sync_folder;
-    if (disk->is_dead)
+    if (is_dead(program_of(vfs)))
         return SQLITE_IOERR_DELETE;
     if (!file || !file->exists)
         return SQLITE_IOERR_DELETE_NOENT;
@@ -461,7 +486,7 @@ static int disk_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
     const struct file *file = find_file(disk_of(vfs), name);
     (void)flags;
     *out = file && file->exists;
-    return disk_of(vfs)->is_dead ? SQLITE_IOERR_ACCESS : SQLITE_OK;
+    return is_dead(program_of(vfs)) ? SQLITE_IOERR_ACCESS : SQLITE_OK;
 }
 
 static int disk_path(sqlite3_vfs *vfs, const char *name, int size, char *out)
@@ -499,17 +524,15 @@ static int disk_last_error(sqlite3_vfs *vfs, int size, char *out)
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
-struct sim_disk *sim_disk_new(const char *name, sim_disk_random random, sim_disk_wall wall, void *ctx)
+static void init_program(struct sim_program *program, struct sim_disk *disk, const char *name)
 {
-    struct sim_disk *disk = calloc(1, sizeof(*disk));
-    CHARLE_ASSERT(disk);
-    *disk = (struct sim_disk){.random = random, .wall = wall, .ctx = ctx, .writes_left = -1};
-    disk->vfs = (sqlite3_vfs){
+    *program = (struct sim_program){.disk = disk, .writes_left = -1};
+    program->vfs = (sqlite3_vfs){
         .iVersion = 2,
         .szOsFile = sizeof(struct handle),
         .mxPathname = NAME_SIZE - 16,
         .zName = name,
-        .pAppData = disk,
+        .pAppData = program,
         .xOpen = disk_open,
         .xDelete = disk_delete,
         .xAccess = disk_access,
@@ -519,7 +542,15 @@ struct sim_disk *sim_disk_new(const char *name, sim_disk_random random, sim_disk
         .xGetLastError = disk_last_error,
         .xCurrentTimeInt64 = disk_time,
     };
-    sqlite3_vfs_register(&disk->vfs, 0);
+    sqlite3_vfs_register(&program->vfs, 0);
+}
+
+struct sim_disk *sim_disk_new(const char *name, sim_disk_random random, sim_disk_wall wall, void *ctx)
+{
+    struct sim_disk *disk = calloc(1, sizeof(*disk));
+    CHARLE_ASSERT(disk);
+    *disk = (struct sim_disk){.random = random, .wall = wall, .ctx = ctx, .writes_left = -1};
+    init_program(&disk->own, disk, name);
     return disk;
 }
 
@@ -527,7 +558,7 @@ void sim_disk_free(struct sim_disk *disk)
 {
     if (!disk)
         return;
-    sqlite3_vfs_unregister(&disk->vfs);
+    sqlite3_vfs_unregister(&disk->own.vfs);
     for (int i = 0; i < FILES_MAX; i++) {
         CHARLE_ASSERT(!disk->files[i] || disk->files[i]->handles == 0);
         if (disk->files[i])
@@ -535,6 +566,82 @@ void sim_disk_free(struct sim_disk *disk)
     }
     free(disk);
 }
+
+// --- programs that die alone -----------------------------------------------------------------------------------------
+
+struct sim_program *sim_disk_program(struct sim_disk *disk)
+{
+    return &disk->own;
+}
+
+struct sim_program *sim_program_new(struct sim_disk *disk, const char *name)
+{
+    struct sim_program *program = malloc(sizeof(*program));
+    CHARLE_ASSERT(program);
+    init_program(program, disk, name);
+    return program;
+}
+
+static void forget_index(struct sim_program *program)
+{
+    for (int i = 0; i < FILES_MAX; i++) {
+        free(program->index[i]);
+        program->index[i] = NULL;
+    }
+}
+
+void sim_program_free(struct sim_program *program)
+{
+    if (!program)
+        return;
+    forget_index(program);
+    sqlite3_vfs_unregister(&program->vfs);
+    free(program);
+}
+
+static void copy_index(struct file *file, uint8_t *saved, bool is_back)
+{
+    for (int i = 0; i < file->shm_count; i++) {
+        uint8_t *at = saved + (size_t)i * REGION_SIZE;
+        memcpy(is_back ? file->shm[i] : at, is_back ? at : file->shm[i], REGION_SIZE);
+    }
+}
+
+void sim_program_die_after(struct sim_program *program, int writes)
+{
+    struct sim_disk *disk = program->disk;
+    program->writes_left = writes ? writes : -1;
+    if (writes || is_dead(program))
+        return;
+    program->is_dead = true;
+    for (int i = 0; i < FILES_MAX; i++) {
+        struct file *file = disk->files[i];
+        if (!file || !file->shm_count)
+            continue;
+        program->index[i] = malloc((size_t)file->shm_count * REGION_SIZE);
+        CHARLE_ASSERT(program->index[i]);
+        copy_index(file, program->index[i], false);
+    }
+}
+
+bool sim_program_is_dead(const struct sim_program *program)
+{
+    return is_dead(program);
+}
+
+void sim_program_bury(struct sim_program *program)
+{
+    struct sim_disk *disk = program->disk;
+    for (int i = 0; i < FILES_MAX; i++) {
+        if (program->index[i] && disk->files[i] && disk->files[i]->shm_count)
+            copy_index(disk->files[i], program->index[i], true);
+    }
+    forget_index(program);
+    program->is_dead = false;
+    program->writes_left = -1;
+}
+
+// --- death and revival -----------------------------------------------------------------------------------------------
 
 void sim_disk_die_after(struct sim_disk *disk, int writes)
 {
@@ -592,6 +699,7 @@ void sim_disk_calm(struct sim_disk *disk)
 {
     disk->is_full = false;
     disk->writes_left = -1;
+    disk->own.writes_left = -1;
 }
 
 void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from)

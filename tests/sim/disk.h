@@ -26,6 +26,19 @@ void sim_disk_revive(struct sim_disk *disk, bool is_power_cut);
 void sim_disk_set_full(struct sim_disk *disk, bool is_full);
 // The files of one as they are now become those of another, which has none yet: somebody copies a folder while the program runs.
 void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from);
+
+// Another program on the same disk, with a VFS of its own, that can be killed while the others live on. The disk's first program is the one that
+// opens by the disk's name. The name must outlive the program, and the program must be freed before the disk.
+struct sim_program;
+struct sim_program *sim_disk_program(struct sim_disk *disk); // the first one; lives as long as the disk
+struct sim_program *sim_program_new(struct sim_disk *disk, const char *name);
+void sim_program_free(struct sim_program *program); // its files must be closed; NULL is fine; not of the first one
+void sim_program_die_after(struct sim_program *program, int writes); // 0: now. From then on all that it does fails
+bool sim_program_is_dead(const struct sim_program *program);         // it, or the whole disk
+// Its files are closed, as the system does for the dead: the locks are gone, the log's shared index is as it was when the program died.
+// It may start again. Nobody else may have used the disk since it died.
+void sim_program_bury(struct sim_program *program);
+
 void sim_disk_calm(struct sim_disk *disk); // not full, and it does not die any more
 
 #endif

@@ -82,8 +82,11 @@ static void run_until_settled(struct world *world, bool is_verify)
             return;
     }
     struct charle_buf words = {0};
-    for (int i = 0; i < world->laptop_count; i++)
+    for (int i = 0; i < world->laptop_count; i++) {
         laptop_describe(&world->laptops[i], &words);
+        if (world->laptops[i].is_on && !oracle_is_newest(world->oracle, &world->laptops[i]))
+            charle_buf_add_text(&words, " not at the newest moment;");
+    }
     world_fail(world, "not settled %d steps after everything healed (%s):%s", END_STEPS_MAX,
                is_verify ? "verify" : "sync", charle_buf_text(&words));
     charle_buf_deinit(&words);

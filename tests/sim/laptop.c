@@ -67,7 +67,7 @@ struct laptop *laptop_host(struct laptop *laptop)
 static bool env_lead_take(void *ctx)
 {
     struct laptop *laptop = ctx, *host = laptop_host(laptop);
-    if (!host->leader)
+    if (!host->leader && !host->is_lead_lost)
         host->leader = laptop;
     return host->leader == laptop;
 }
@@ -106,6 +106,7 @@ void laptop_init(struct laptop *laptop, struct world *world, int index, const ch
     init(laptop, world, index, name, person);
     snprintf(laptop->vfs, sizeof(laptop->vfs), "sim-%s", name);
     laptop->disk = sim_disk_new(laptop->vfs, disk_random, env_wall, laptop);
+    laptop->program = sim_disk_program(laptop->disk);
 }
 
 void laptop_add_program(struct laptop *program, struct world *world, int index, struct laptop *host)
@@ -114,9 +115,10 @@ void laptop_add_program(struct laptop *program, struct world *world, int index, 
     snprintf(name, sizeof(name), "p%d", index);
     init(program, world, index, name, host->person);
     dice_seed(&program->dice, world_random(world));
-    snprintf(program->vfs, sizeof(program->vfs), "%s", host->vfs);
+    snprintf(program->vfs, sizeof(program->vfs), "sim-%s", name);
     program->host = host;
     program->disk = host->disk;
+    program->program = sim_program_new(host->disk, program->vfs);
 }
 
 void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original)
@@ -154,7 +156,9 @@ static void shut(struct laptop *laptop)
 void laptop_deinit(struct laptop *laptop)
 {
     shut(laptop);
-    if (!laptop->host)
+    if (laptop->host)
+        sim_program_free(laptop->program);
+    else
         sim_disk_free(laptop->disk);
     free(laptop->seen);
     free(laptop->early);
@@ -220,11 +224,52 @@ void laptop_crash(struct laptop *laptop, bool is_power_cut)
         if (laptop_host(&world->laptops[i]) != host)
             continue;
         shut(&world->laptops[i]);
+        sim_program_bury(world->laptops[i].program);
         if (is_power_cut)
             world->laptops[i].moment = 0; // the last pages may be gone, cursors with them
     }
     sim_disk_revive(host->disk, is_power_cut);
+    host->is_lead_lost = false;
     laptop_start_soon(host, 1 + world_below(world, 600000));
+}
+
+bool laptop_has_company(const struct laptop *laptop)
+{
+    const struct world *world = laptop->world;
+    bool has_company = false;
+    for (int i = 0; i < world->laptop_count; i++)
+        has_company = has_company || (world->laptops[i].disk == laptop->disk && &world->laptops[i] != laptop && world->laptops[i].is_on);
+    return has_company;
+}
+
+// What the others on the replica find: nothing of a call or a page that was under way, and everything that anybody was told.
+static void look_around(struct laptop *dead)
+{
+    struct world *world = dead->world;
+    for (int i = 0; i < world->laptop_count; i++) {
+        struct laptop *laptop = &world->laptops[i];
+        if (!laptop->is_on || laptop->disk != dead->disk)
+            continue;
+        oracle_check_seen(world->oracle, laptop);
+        oracle_check_laptop(world->oracle, laptop, false);
+        oracle_check_rebase(world->oracle, laptop);
+        laptop_after(laptop);
+    }
+}
+
+void laptop_kill(struct laptop *laptop)
+{
+    struct world *world = laptop->world;
+    if (world->options.plant == PLANT_LEAD_KEPT && laptop_host(laptop)->leader == laptop)
+        laptop_host(laptop)->is_lead_lost = true;
+    world_trace(world, "%s is killed, alone", laptop->name);
+    world->result.kills++;
+    sim_program_die_after(laptop->program, 0);
+    shut(laptop);
+    sim_program_bury(laptop->program);
+    if (!laptop->host || world_chance(world, 60))
+        laptop_start_soon(laptop, 1 + world_below(world, 3000000));
+    look_around(laptop);
 }
 
 void laptop_stop(struct laptop *laptop)
@@ -233,6 +278,7 @@ void laptop_stop(struct laptop *laptop)
         world_trace(laptop->world, "%s ends", laptop->name);
     laptop->boot_token = ++laptop->world->next_token;
     shut(laptop);
+    sim_program_bury(laptop->program); // it may have been killed while it ended
 }
 
 void laptop_after(struct laptop *laptop)
@@ -240,6 +286,10 @@ void laptop_after(struct laptop *laptop)
     struct world *world = laptop->world;
     if (laptop->is_on && sim_disk_is_dead(laptop->disk)) {
         laptop_crash(laptop, world_chance(world, 60));
+        return;
+    }
+    if (laptop->is_on && sim_program_is_dead(laptop->program)) {
+        laptop_kill(laptop);
         return;
     }
     if (!laptop->is_on || !laptop->events)
@@ -254,6 +304,8 @@ void laptop_after(struct laptop *laptop)
         oracle_check_rebase(world->oracle, laptop);
     if (sim_disk_is_dead(laptop->disk))
         laptop_crash(laptop, world_chance(world, 60));
+    else if (sim_program_is_dead(laptop->program))
+        laptop_kill(laptop);
 }
 
 // --- the end ---------------------------------------------------------------------------------------------------------
@@ -284,7 +336,8 @@ void laptop_describe(struct laptop *laptop, struct charle_buf *out)
 {
     struct charle_client_status status = {0};
     if (!laptop->is_on) {
-        charle_buf_printf(out, " %s is off;", laptop->name);
+        if (!laptop->host)
+            charle_buf_printf(out, " %s is off;", laptop->name);
         return;
     }
     ch_client_core_status(laptop->core, &status);

@@ -144,6 +144,20 @@ static void start_or_end_program(struct world *world)
     laptop_start_soon(program, world_below(world, 300000));
 }
 
+// One of several programs on a replica is killed: at once, or in the middle of some write to come.
+static void kill_program(struct world *world)
+{
+    struct laptop *laptop = some_laptop(world);
+    for (int i = 0; i < world->laptop_count && !(laptop->is_on && laptop_has_company(laptop)); i++)
+        laptop = &world->laptops[i];
+    if (!laptop->is_on || !laptop_has_company(laptop))
+        start_or_end_program(world);
+    else if (world_chance(world, 30))
+        laptop_kill(laptop);
+    else
+        sim_program_die_after(laptop->program, 1 + (int)world_below(world, 60));
+}
+
 // Somebody's token is revoked, and some time later he signs in again.
 static void revoke_token(struct world *world)
 {
@@ -188,6 +202,11 @@ static bool has_programs(const struct world *world)
     return world->swarm.has_programs;
 }
 
+static bool kills_programs(const struct world *world)
+{
+    return world->swarm.kills_programs;
+}
+
 static bool revokes(const struct world *world)
 {
     return world->swarm.revokes;
@@ -216,6 +235,7 @@ static const struct deed deeds[] = {
     {"sudden", stop_behind_writer, 2, may_restart_postgres},
     {"program", start_or_end_program, 3, has_programs},
     {"token", revoke_token, 3, revokes},
+    {"kill", kill_program, 5, kills_programs},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
 

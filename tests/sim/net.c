@@ -245,6 +245,14 @@ static bool reaches_client(const struct net_call *call, const struct event *even
     return event->flag || (call->link == laptop->link && laptop->is_linked && !laptop->is_dead_end);
 }
 
+static void die_soon(struct laptop *laptop, int writes)
+{
+    if (laptop->world->swarm.kills_programs && laptop_has_company(laptop))
+        sim_program_die_after(laptop->program, writes);
+    else
+        sim_disk_die_after(laptop->disk, writes);
+}
+
 static void to_client(struct world *world, struct event *event)
 {
     static const char text[] = "said by the network";
@@ -252,7 +260,7 @@ static void to_client(struct world *world, struct event *event)
     struct laptop *laptop = call->laptop;
     if (event->kind == EVENT_MESSAGE) {
         if (!world->is_healing && world_chance(world, world->fragile_percent + world->swarm.die_percent))
-            sim_disk_die_after(laptop->disk, (int)world_below(world, 25));
+            die_soon(laptop, (int)world_below(world, 25));
         world_trace(world, "%s #%llu message", laptop->name, (unsigned long long)call->id);
         ch_client_core_on_message(laptop->core, call->id, charle_bytes(event->bytes, event->size));
     } else {

@@ -47,7 +47,7 @@ static void remember(struct laptop *program, int64_t ticket)
         CHARLE_ASSERT(laptop->seen);
     }
     uint64_t hash = 0; // of a call that the disk's last breath took: it must be there, whatever it is
-    if (oracle_hash_call(program, ticket, &hash) || sim_disk_is_dead(laptop->disk))
+    if (oracle_hash_call(program, ticket, &hash) || sim_program_is_dead(program->program))
         laptop->seen[laptop->seen_count++] = (struct seen_call){ticket, hash};
     else
         world_fail(laptop->world, "%s: call %lld succeeded and is not in the outbox", laptop->name, (long long)ticket);

@@ -173,13 +173,13 @@ bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out)
 
 void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
 {
-    for (size_t i = 0; i < laptop->seen_count; i++) {
+    const struct laptop *host = laptop_host(laptop); // the programs of one replica keep what their user saw together
+    for (size_t i = 0; i < host->seen_count; i++) {
+        const struct seen_call *seen = &host->seen[i];
         uint64_t hash;
-        if (!oracle_hash_call(laptop, laptop->seen[i].ticket, &hash))
-            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name,
-                       laptop->seen[i].ticket);
-        else if (laptop->seen[i].hash && hash != laptop->seen[i].hash)
-            world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name,
-                       laptop->seen[i].ticket);
+        if (!oracle_hash_call(laptop, seen->ticket, &hash))
+            world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name, seen->ticket);
+        else if (seen->hash && hash != seen->hash)
+            world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name, seen->ticket);
     }
 }

@@ -7,6 +7,7 @@
 
 enum { QUEUE_MAX = 200000 };
 #define SWARM_SALT 0x5eed0f5ce11e5u
+#define MORE_SALT 0xfa117c0de5u
 
 // --- the queue -------------------------------------------------------------------------------------------------------
 
@@ -166,6 +167,15 @@ static void draw_swarm(struct world *world)
     };
 }
 
+// As above, by other dice: what came later leaves the older ones as they were.
+static void draw_more(struct world *world)
+{
+    struct dice dice;
+    dice_seed(&dice, world->options.seed ^ MORE_SALT);
+    world->swarm.kills_programs = draw_some(&dice, 1);
+    world->swarm.has_programs = world->swarm.has_programs || world->swarm.kills_programs;
+}
+
 static void destroy(struct world *world)
 {
     for (int i = world->laptop_count; i-- > 0;) // second programs before their disks
@@ -220,6 +230,7 @@ void world_run(const struct world_options *options, struct world_result *out)
     world->current = &world->dice;
     draw_temper(world);
     draw_swarm(world);
+    draw_more(world);
     product_limits(world);
     if (!world_make_database(world))
         goto done;

@@ -64,6 +64,7 @@ enum world_plant {
     PLANT_TRUNCATE_UNSTAMPED,
     PLANT_FLOOR_NOT_MOVED,
     PLANT_ASYNC_COMMIT,
+    PLANT_LEAD_KEPT,
     PLANT_COUNT,
     PLANT_PRODUCT = 100,
 };
@@ -120,7 +121,7 @@ struct world_result {
     // Figures.
     int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected,
         calls_merged, calls_repeated;
-    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs;
+    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills;
 };
 
 enum event_kind {
@@ -162,6 +163,7 @@ struct laptop {
     char person[WORLD_NAME_SIZE]; // id of the person
     struct dice dice;
     struct sim_disk *disk;
+    struct sim_program *program; // what it is for the disk
     char vfs[WORLD_NAME_SIZE];
     struct ch_client_env env;
     struct ch_replica replica;
@@ -184,6 +186,7 @@ struct laptop {
     // A second program on the replica of another laptop: it has that one's disk, and its calls lie in the same outbox. NULL: it is none.
     struct laptop *host;
     struct laptop *leader; // of a host: the program that synchronises; NULL: none does
+    bool is_lead_lost;     // of a host, planted: a dead program has the lead
     bool is_signed_out;    // its token was revoked
 };
 
@@ -195,7 +198,9 @@ void laptop_stop(struct laptop *laptop);           // the program ends, as its u
 void laptop_start_soon(struct laptop *laptop, int64_t delay_us);
 void laptop_deinit(struct laptop *laptop);
 void laptop_boot(struct laptop *laptop); // opens the replica and starts the core
-void laptop_crash(struct laptop *laptop, bool is_power_cut);
+void laptop_crash(struct laptop *laptop, bool is_power_cut); // with all programs on its replica
+void laptop_kill(struct laptop *laptop);                     // alone: others on its replica live on
+bool laptop_has_company(const struct laptop *laptop);        // another program runs on its replica
 int64_t laptop_number(struct laptop *laptop, const char *sql); // from its replica; -1: it cannot be read
 void laptop_after(struct laptop *laptop);                      // after each event that its core got
 bool laptop_is_idle(struct laptop *laptop);                    // live, nothing waits, nothing is being fetched
@@ -355,6 +360,7 @@ struct world {
         bool revokes;          // tokens
         bool has_many_copies;  // of laptops, which start at once
         int early_percent;     // the core gets the next message of a stream before its turn
+        bool kills_programs;   // one of several on a replica is killed, and the others are not
     } swarm;
 };
 
