@@ -112,7 +112,7 @@ enum charle_err ch_outbox_recall(struct ch_replica *replica, int64_t after, stru
     enum charle_err rc = hash_at(replica, after, &hash, &known, err);
     if (!rc)
         rc = ch_reply_recall(replica, after, err);
-    if (!rc)
+    if (!rc && !CH_PLANTED(LOST_NOT_SENT))
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_RECALL, err, "i", after);
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "last_sequence", after, err);

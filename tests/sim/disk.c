@@ -162,6 +162,8 @@ static bool is_dead(const struct sim_program *program)
 static bool may_write(struct sim_program *program)
 {
     struct sim_disk *disk = program->disk;
+    if (is_dead(program))
+        return false;
     if (disk->writes_left > 0 && --disk->writes_left == 0)
         disk->is_dead = true;
     if (program->writes_left > 0 && --program->writes_left == 0)

@@ -185,7 +185,7 @@ void oracle_check_outbox(struct oracle *oracle, struct laptop *laptop)
                        laptop->name, position, sequence);
         // A copy may have sent calls again that a restored database had lost, before the original came: that one keeps
         // the verdict of the past that was lost.
-        else if (device->kinds[sequence - 1] != kind && !(oracle->world->has_copies && oracle->world->result.restores))
+        else if (device->kinds[sequence - 1] != kind && !(oracle->world->has_copies && oracle->world->result.restores + oracle->world->result.failovers))
             world_fail(oracle->world, "%s: call %" PRId64 ": the server's verdict was %d, the laptop has %d",
                        laptop->name, position, device->kinds[sequence - 1], kind);
     }

@@ -225,8 +225,10 @@ void laptop_crash(struct laptop *laptop, bool is_power_cut)
             continue;
         shut(&world->laptops[i]);
         sim_program_bury(world->laptops[i].program);
-        if (is_power_cut)
-            world->laptops[i].moment = 0; // the last pages may be gone, cursors with them
+        if (is_power_cut) { // the last pages may be gone, cursors with them
+            world->laptops[i].moment = 0;
+            failover_forget(world, &world->laptops[i]);
+        }
     }
     sim_disk_revive(host->disk, is_power_cut);
     host->is_lead_lost = false;
@@ -279,6 +281,8 @@ void laptop_stop(struct laptop *laptop)
     laptop->boot_token = ++laptop->world->next_token;
     shut(laptop);
     sim_program_bury(laptop->program); // it may have been killed while it ended
+    if (sim_disk_is_dead(laptop->disk))
+        laptop_crash(laptop, world_chance(laptop->world, 60));
 }
 
 void laptop_after(struct laptop *laptop)

@@ -197,6 +197,21 @@ static bool may_restart_postgres(const struct world *world)
     return world->options.may_restart_postgres;
 }
 
+static bool may_begin_standby(const struct world *world)
+{
+    return failover_is_due(world, FAILOVER_NONE);
+}
+
+static bool may_break_line(const struct world *world)
+{
+    return failover_is_due(world, FAILOVER_FOLLOWS);
+}
+
+static bool may_fail_over(const struct world *world)
+{
+    return failover_is_due(world, FAILOVER_LAGS);
+}
+
 static bool has_programs(const struct world *world)
 {
     return world->swarm.has_programs;
@@ -218,10 +233,13 @@ struct deed {
     int weight;
     bool (*exists)(const struct world *world); // NULL: everywhere
 };
-enum { DEED_SAVE, DEED_RESTORE }; // once each, and the copy not too late
+enum { DEED_SAVE, DEED_RESTORE, DEED_STANDBY, DEED_LINE, DEED_FAILOVER }; // once each, and not too late
 static const struct deed deeds[] = {
     [DEED_SAVE] = {"save", save_copy, 2},
     [DEED_RESTORE] = {"restore", put_copy_back, 1},
+    [DEED_STANDBY] = {"standby", failover_begin_standby, 1, may_begin_standby},
+    [DEED_LINE] = {"line", failover_break_line, 2, may_break_line},
+    [DEED_FAILOVER] = {"failover", failover_happen, 2, may_fail_over},
     {"cut", cut_somebody, 3},
     {"cut-all", cut_all, 1},
     {"crash", crash_somebody, 3},
@@ -258,6 +276,10 @@ int nemesis_choose(struct world *world)
         return DEED_SAVE;
     if (world->is_copied && !world->result.restores && quarter == 3)
         return DEED_RESTORE;
+    for (int i = 0; i < 3; i++) {
+        if (quarter >= i + 1 && deeds[DEED_STANDBY + i].exists(world))
+            return DEED_STANDBY + i;
+    }
     for (int i = 0; i < DEEDS; i++)
         total += weight_of(world, i);
     int64_t at = world_below(world, total);

@@ -96,6 +96,8 @@ void net_start(void *ctx, uint64_t id, struct charle_str method, struct charle_b
     world_trace(world, "%s #%llu %.*s", laptop->name, (unsigned long long)id, CHARLE_FMT(method));
     if (call->method == NET_PUSH)
         oracle_check_numbers(world->oracle, laptop, request);
+    if (call->method == NET_COPY)
+        failover_check_copy(laptop, request);
     if (!laptop->is_linked) {
         struct event *done = to_call(call, 1, EVENT_DONE);
         done->code = CHARLE_UNAVAILABLE;

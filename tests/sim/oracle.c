@@ -28,7 +28,7 @@ static bool is_at(const struct version *version, const struct view *view)
 }
 
 // Who may see what, once more by hand.
-static bool holds(const struct version *version, const char *person, const char *scope)
+bool oracle_holds(const struct version *version, const char *person, const char *scope)
 {
     bool is_active = false, is_lead = false, keeps = false;
     const char *key = strchr(scope, ':') ? strchr(scope, ':') + 1 : "";
@@ -70,7 +70,7 @@ static bool grants_fit(const struct version *version, const struct laptop *lapto
     }
     size_t held = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!holds(version, laptop->person, possible[i]))
+        if (!oracle_holds(version, laptop->person, possible[i]))
             continue;
         bool is_there = false;
         for (size_t j = 0; j < view->cursor_count; j++)

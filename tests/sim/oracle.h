@@ -50,6 +50,11 @@ void oracle_project(const struct row *row, uint32_t bits, struct charle_buf *out
 // Goes through the scopes of a row; they are between blanks. NULL: there is none any more.
 const char *oracle_next_scope(const char *at, char out[SCOPE_SIZE]);
 
+// --- oracle.c --------------------------------------------------------------------------------------------------------
+
+struct version;
+bool oracle_holds(const struct version *version, const char *person, const char *scope); // who may see what, once more by hand
+
 // --- history.c -------------------------------------------------------------------------------------------------------
 
 struct row { // one of its kind: equal rows are the same

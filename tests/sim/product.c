@@ -45,7 +45,8 @@ const struct plant_spec *product_plant_at(int index)
     if (index >= (int)(sizeof(specs) / sizeof(specs[0])))
         return NULL;
     struct plant_spec *spec = &specs[index];
-    spec->needs_restart = spec->needs_restore = needs_restore((enum ch_plant)(spec->plant - PLANT_PRODUCT));
+    spec->needs_restore = needs_restore((enum ch_plant)(spec->plant - PLANT_PRODUCT));
+    spec->needs_restart = spec->needs_restore || spec->plant == PLANT_PRODUCT + CH_PLANT_LOST_NOT_SENT; // a failover loses them
     spec->is_quick = is_quick((enum ch_plant)(spec->plant - PLANT_PRODUCT));
     return spec;
 }

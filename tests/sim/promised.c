@@ -118,7 +118,7 @@ void oracle_check_effects(struct oracle *oracle, struct laptop *laptop)
 {
     sqlite3_stmt *stmt = NULL;
     // A known limit (docs/reliability.md): what a copy sent again after the restore may be taken for calls of the original.
-    if (oracle->world->has_copies && oracle->world->result.restores)
+    if (oracle->world->has_copies && oracle->world->result.restores + oracle->world->result.failovers)
         return;
     int code = sqlite3_prepare_v2(laptop->replica.look.db,
                                   "select position, seed, kind, method from charle_outbox where kind in (1, 2)", -1,

@@ -565,17 +565,17 @@ void server_restart(struct server *server)
     (void)start(server);
 }
 
-bool server_restart_postgres(struct server *server, bool restore)
+bool server_lose_postgres(struct server *server, const char *what, bool (*come_back)(struct ch_pg_cluster *cluster))
 {
     struct world *world = server->world;
     struct ch_pg_cluster *cluster = world_cluster(world);
-    world_trace(world, "postgres stops at once%s", restore ? ", an old copy is put back" : "");
+    bool is_older = come_back != ch_pg_cluster_resume;
+    world_trace(world, "%s", what);
     // The server's own connections learn of it the hard way; the follower keeps what it knows, or not.
     bool keeps_ticks = world_chance(world, 50);
     if (!keeps_ticks)
         server_restart(server);
-    if (!ch_pg_cluster_halt(cluster, true) || (restore && !ch_pg_cluster_restore(cluster)) ||
-        !ch_pg_cluster_resume(cluster)) {
+    if (!ch_pg_cluster_halt(cluster, true) || !come_back(cluster)) {
         world_fail(world, "PostgreSQL does not come back");
         return false;
     }
@@ -586,8 +586,19 @@ bool server_restart_postgres(struct server *server, bool restore)
     }
     disconnect_all(server);
     // An old copy may begin an epoch in the very second in which the past that was lost began one.
-    server->seconds += restore && world_chance(world, 50) ? 0 : 1 + (int)world_below(world, 5);
+    server->seconds += is_older && world_chance(world, 50) ? 0 : 1 + (int)world_below(world, 5);
     return connect_all(server);
+}
+
+static bool come_back_older(struct ch_pg_cluster *cluster)
+{
+    return ch_pg_cluster_restore(cluster) && ch_pg_cluster_resume(cluster);
+}
+
+bool server_restart_postgres(struct server *server, bool restore)
+{
+    return restore ? server_lose_postgres(server, "postgres stops at once, an old copy is put back", come_back_older)
+                   : server_lose_postgres(server, "postgres stops at once", ch_pg_cluster_resume);
 }
 
 bool server_load(struct server *server)
@@ -611,15 +622,19 @@ bool server_load(struct server *server)
 
 bool server_save(struct server *server, bool is_dump)
 {
+    if (!is_dump)
+        return server_copy(server, "the database is copied", ch_pg_cluster_save);
+    world_trace(server->world, "the database is dumped");
+    return ch_pg_cluster_dump(world_cluster(server->world), "sim");
+}
+
+bool server_copy(struct server *server, const char *what, bool (*make)(struct ch_pg_cluster *cluster))
+{
     struct ch_pg_cluster *cluster = world_cluster(server->world);
-    if (is_dump) {
-        world_trace(server->world, "the database is dumped");
-        return ch_pg_cluster_dump(cluster, "sim");
-    }
-    world_trace(server->world, "the database is copied");
+    world_trace(server->world, "%s", what);
     server_restart(server);
     disconnect_all(server);
-    if (!ch_pg_cluster_halt(cluster, false) || !ch_pg_cluster_save(cluster) || !ch_pg_cluster_resume(cluster)) {
+    if (!ch_pg_cluster_halt(cluster, false) || !make(cluster) || !ch_pg_cluster_resume(cluster)) {
         world_fail(server->world, "the database cannot be copied");
         return false;
     }

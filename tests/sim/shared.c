@@ -187,7 +187,9 @@ struct world_shared *world_shared_new(void)
                                            // Commits that nobody waits for stay in memory until somebody else's are written.
                                            "wal_writer_delay=10s",
                                            // A checkpoint in the middle changes how far a sequence jumps in a crash.
-                                           "checkpoint_timeout=1d", "max_wal_size=4GB", NULL};
+                                           "checkpoint_timeout=1d", "max_wal_size=4GB",
+                                           // A standby gets what was written since it began (failover.c).
+                                           "wal_keep_size=128MB", NULL};
     const struct ch_pg_cluster_options options = {.settings = settings};
     char url[CH_PG_CLUSTER_URL_SIZE];
     struct world_shared *shared = ch_alloc_zeroed(1, sizeof(*shared));

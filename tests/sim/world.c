@@ -173,6 +173,7 @@ static void draw_more(struct world *world)
     struct dice dice;
     dice_seed(&dice, world->options.seed ^ MORE_SALT);
     world->swarm.kills_programs = draw_some(&dice, 1);
+    world->swarm.fails_over = draw_some(&dice, 1);
     world->swarm.has_programs = world->swarm.has_programs || world->swarm.kills_programs;
 }
 
@@ -189,6 +190,7 @@ static void destroy(struct world *world)
     }
     free(world->calls);
     free(world->queue);
+    failover_free(world);
     oracle_free(world->oracle);
 }
 

@@ -121,7 +121,7 @@ struct world_result {
     // Figures.
     int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected,
         calls_merged, calls_repeated;
-    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills;
+    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills, failovers;
 };
 
 enum event_kind {
@@ -243,12 +243,17 @@ void net_forget_all(struct laptop *laptop); // the program is gone
 // --- serve.c ---------------------------------------------------------------------------------------------------------
 
 struct server;
+struct ch_pg_cluster;
 struct server *server_new(struct world *world);
 void server_free(struct server *server);
 void server_handle(struct server *server, struct net_call *call);
 void server_pump(struct server *server);
 void server_restart(struct server *server);                        // everything in memory is lost
 bool server_restart_postgres(struct server *server, bool restore); // stop -m immediate, maybe an old copy, start
+// PostgreSQL stops at once, and comes back by `come_back`, maybe with an older database; the connections with it.
+bool server_lose_postgres(struct server *server, const char *what, bool (*come_back)(struct ch_pg_cluster *cluster));
+// PostgreSQL is stopped in peace, `copy` is made, and it starts again.
+bool server_copy(struct server *server, const char *what, bool (*copy)(struct ch_pg_cluster *cluster));
 bool server_save(struct server *server, bool is_dump);
 bool server_load(struct server *server);            // a dump is put back while PostgreSQL goes on
 void server_arm(struct server *server);             // its connection breaks soon, at any place
@@ -279,6 +284,18 @@ int nemesis_choose(struct world *world); // a deed
 void nemesis_act(struct world *world, int deed);
 const char *nemesis_name(int deed); // NULL: there is none of that number
 void world_finish(struct world *world);
+
+// --- failover.c ------------------------------------------------------------------------------------------------------
+
+enum failover_stage { FAILOVER_NONE, FAILOVER_FOLLOWS, FAILOVER_LAGS, FAILOVER_OVER };
+bool failover_is_due(const struct world *world, enum failover_stage stage); // in a world that has one
+void failover_begin_standby(struct world *world);
+void failover_break_line(struct world *world);
+void failover_happen(struct world *world);
+// A laptop asks for a copy: nobody copies what he had before and was allowed to keep.
+void failover_check_copy(struct laptop *laptop, struct charle_bytes request);
+void failover_forget(struct world *world, const struct laptop *laptop); // what it had is gone by a fault of its own
+void failover_free(struct world *world);
 
 // --- actions.c -------------------------------------------------------------------------------------------------------
 
@@ -346,6 +363,8 @@ struct world {
     bool has_copies; // of laptops
     bool is_dump;    // and it is a dump
     bool is_copied;  // a cold copy of the database was taken
+    enum failover_stage failover_stage;
+    struct failover *failover; // owned; NULL: there was none yet
     // How bad this world is; drawn once.
     int drop_percent, duplicate_percent, slow_percent, fragile_percent, user_us, writer_us, nemesis_us;
     // What only some worlds have, drawn from dice of its own: the others are what they would be without. 0: it does not happen.
@@ -360,6 +379,7 @@ struct world {
         bool revokes;          // tokens
         bool has_many_copies;  // of laptops, which start at once
         int early_percent;     // the core gets the next message of a stream before its turn
+        bool fails_over;       // to a standby that lacks commits, when PostgreSQL may be restarted
         bool kills_programs;   // one of several on a replica is killed, and the others are not
     } swarm;
 };

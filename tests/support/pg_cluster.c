@@ -413,7 +413,8 @@ bool ch_pg_cluster_halt(struct ch_pg_cluster *cluster, bool is_crash)
     return fail("the server did not stop within %d s and was killed", STOP_WAIT_MS / 1000);
 }
 
-bool ch_pg_cluster_resume(struct ch_pg_cluster *cluster)
+// With settings of this start only, NULL-terminated.
+static bool resume_with(struct ch_pg_cluster *cluster, const char *const *more)
 {
     char program[PATH_SIZE], data[PATH_SIZE];
     const char *args[ARGS_MAX] = {program, "-D", data};
@@ -423,6 +424,10 @@ bool ch_pg_cluster_resume(struct ch_pg_cluster *cluster)
     for (size_t i = 0; cluster->settings[i]; i++) {
         args[count++] = "-c";
         args[count++] = cluster->settings[i];
+    }
+    for (; *more && count + 2 < ARGS_MAX; more++) {
+        args[count++] = "-c";
+        args[count++] = *more;
     }
     pid_t pid = spawn(cluster, args, SIGQUIT);
     if (pid < 0)
@@ -437,6 +442,12 @@ bool ch_pg_cluster_resume(struct ch_pg_cluster *cluster)
         }
     }
     return fail("the server did not start within %d s", START_WAIT_MS / 1000);
+}
+
+bool ch_pg_cluster_resume(struct ch_pg_cluster *cluster)
+{
+    static const char *const none[] = {NULL};
+    return resume_with(cluster, none);
 }
 
 static bool copy_tree(const struct ch_pg_cluster *cluster, const char *from_name, const char *to_name)
@@ -458,6 +469,75 @@ bool ch_pg_cluster_save(struct ch_pg_cluster *cluster)
 bool ch_pg_cluster_restore(struct ch_pg_cluster *cluster)
 {
     return copy_tree(cluster, "saved", "data");
+}
+
+// The log is not copied: there may be much of it, and a standby gets it from its primary.
+bool ch_pg_cluster_base(struct ch_pg_cluster *cluster)
+{
+    char log[PATH_SIZE], aside[PATH_SIZE];
+    path_of(cluster, "data/pg_wal", log);
+    path_of(cluster, "aside", aside);
+    if (rename(log, aside))
+        return fail("cannot put %s aside: %s", log, strerror(errno));
+    bool is_copied = copy_tree(cluster, "data", "standby");
+    if (rename(aside, log))
+        return fail("cannot put %s back: %s", log, strerror(errno));
+    return is_copied;
+}
+
+static bool query(struct ch_pg_cluster *cluster, const char *sql, char out[80])
+{
+    PGconn *connection = PQconnectdb(cluster->url);
+    PGresult *result = PQexec(connection, sql);
+    bool is_done = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+    snprintf(out, 80, "%s", is_done ? PQgetvalue(result, 0, 0) : "");
+    if (!is_done)
+        fail("%s: %s", sql, PQerrorMessage(connection));
+    PQclear(result);
+    PQfinish(connection);
+    return is_done;
+}
+
+bool ch_pg_cluster_point(struct ch_pg_cluster *cluster, const char *name)
+{
+    char sql[200], out[80];
+    snprintf(sql, sizeof(sql), "select pg_create_restore_point('%.60s')", name);
+    // The message's commit is waited for, and the log is written in order.
+    return query(cluster, sql, out) && query(cluster, "select pg_logical_emit_message(true, 'point', '')", out);
+}
+
+// The file that tells a server to recover; the server writes to it.
+static bool signal_recovery(const struct ch_pg_cluster *cluster)
+{
+    char path[PATH_SIZE];
+    path_of(cluster, "data/recovery.signal", path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool is_done = fd >= 0 && (geteuid() != 0 || fchown(fd, cluster->uid, cluster->gid) == 0);
+    if (fd >= 0)
+        close(fd);
+    return is_done || fail("cannot make %s: %s", path, strerror(errno));
+}
+
+bool ch_pg_cluster_fail_over(struct ch_pg_cluster *cluster, const char *point)
+{
+    char log[PATH_SIZE], aside[PATH_SIZE], target[100], out[80] = "t";
+    const char *const settings[] = {target, "recovery_target_action=promote", "restore_command=/bin/false", NULL};
+    snprintf(target, sizeof(target), "recovery_target_name=%.60s", point);
+    path_of(cluster, "data/pg_wal", log);
+    path_of(cluster, "aside", aside);
+    if (rename(log, aside))
+        return fail("cannot put %s aside: %s", log, strerror(errno));
+    if (!copy_tree(cluster, "standby", "data"))
+        return false;
+    if (rename(aside, log))
+        return fail("cannot put %s back: %s", log, strerror(errno));
+    if (!signal_recovery(cluster) || !resume_with(cluster, settings))
+        return false;
+    for (int waited = 0; waited < START_WAIT_MS && strcmp(out, "t") == 0; waited += POLL_MS, sleep_ms(POLL_MS)) {
+        if (!query(cluster, "select pg_is_in_recovery()", out))
+            return false;
+    }
+    return strcmp(out, "f") == 0 || fail("the standby was not promoted");
 }
 
 bool ch_pg_cluster_dump(struct ch_pg_cluster *cluster, const char *name)

@@ -57,6 +57,14 @@ bool ch_pg_cluster_restore(struct ch_pg_cluster *cluster);
 bool ch_pg_cluster_dump(struct ch_pg_cluster *cluster, const char *name);
 bool ch_pg_cluster_load(struct ch_pg_cluster *cluster, const char *name);
 
+// A standby's way of losing commits, in one cluster. The base is a cold copy; it wants the server halted. A point is a place in the log of the
+// running server, safe when this returns. To fail over, the halted server's data become what a standby that began with the base had replayed at
+// the newest point: recovered up to there and promoted, on a new timeline. One base is kept at a time; everything since must still be in the
+// log (wal_keep_size).
+bool ch_pg_cluster_base(struct ch_pg_cluster *cluster);
+bool ch_pg_cluster_point(struct ch_pg_cluster *cluster, const char *name);
+bool ch_pg_cluster_fail_over(struct ch_pg_cluster *cluster, const char *point);
+
 // A new cluster with the data of a halted one, by pg_upgrade, as at a change of the major version.
 struct ch_pg_cluster *ch_pg_cluster_upgrade(const struct ch_pg_cluster *old);
 
