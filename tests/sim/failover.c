@@ -55,6 +55,12 @@ static bool promote(struct ch_pg_cluster *cluster)
     return ch_pg_cluster_fail_over(cluster, point);
 }
 
+// A first copy that is not complete may have to begin again when the rights move.
+static bool is_complete(struct laptop *laptop)
+{
+    return laptop_number(laptop, "select count(*) from charle_meta where key = 'ready' and value = 1") == 1;
+}
+
 // What each laptop has that runs. A replica that was not looked at may copy what it likes.
 static void note_scopes(struct world *world)
 {
@@ -64,7 +70,7 @@ static void note_scopes(struct world *world)
     for (int i = 0; i < world->laptop_count; i++) {
         struct laptop *laptop = &world->laptops[i];
         struct view view = {0};
-        bool is_known = laptop->is_on && !laptop->host && view_read_cursors(laptop, &view);
+        bool is_known = laptop->is_on && !laptop->host && is_complete(laptop) && view_read_cursors(laptop, &view);
         for (size_t n = 0; is_known && n < view.cursor_count; n++) {
             if (view.cursors[n].state != CH_SCOPE_READY && view.cursors[n].state != CH_SCOPE_REPAIR)
                 continue;
