@@ -16,8 +16,14 @@
 static struct ch_pg_cluster *cluster;
 static bool is_writing;
 
-static const char *const specs[] = {"one_scope", "sorted_heads", "snapshot", "prepared", "paths",
-                                    "upkeep",    "epoch",        "deadlock", "truncate"};
+static const char *const specs[] = {
+    "one_scope", "free_scopes", "new_head", "sorted_heads", "early_raises", "deadlock", "snapshot", "one_snapshot",
+    "late_commit", "serializable", "savepoints", "async_commit", "reset", "replicated_role", "prepared",
+    "prepared_upkeep", "prepared_epoch", "epoch", "epoch_servers", "paths", "path_parents", "moved_rows",
+    "deleted_under", "grants", "truncate", "truncate_pull", "copy_pull", "upkeep", "upkeep_push", "forget_twice",
+    "thin_twice", "open_twice", "push_twice", "push_manners", "push_copies", "fold_timeout", "verdicts_acknowledged",
+    "device_gone", "files", "upload_twice",
+};
 
 static int set_up(void **state)
 {
