@@ -30,7 +30,7 @@ static void skip_space(struct ch_cursor *c)
     for (;;) {
         while (isspace((unsigned char)*c->at) || *c->at == ',' || *c->at == ';')
             step(c);
-        if (*c->at == '#' || (c->at[0] == '/' && c->at[1] == '/')) {
+        if (c->at[0] == '/' && c->at[1] == '/') {
             while (*c->at && *c->at != '\n')
                 step(c);
         } else if (c->at[0] == '/' && c->at[1] == '*') {

@@ -553,6 +553,11 @@ CHARLE_SHAPE(mixed, MIXED);
 #define DOUBLE_SUM(FIELD, OUTER) FIELD(sum, sum_of(sum_of(task.points)))
 CHARLE_SHAPE(double_sum, DOUBLE_SUM);
 
+#define WITH_META(FIELD, OUTER) FIELD(meta, task.meta)
+CHARLE_SHAPE(with_meta, WITH_META);
+#define META_COUNT(FIELD, OUTER) FIELD(count, count_distinct(task.meta))
+CHARLE_SHAPE(meta_count, META_COUNT);
+
 static void refused(enum charle_err rc, const struct charle_error *err, const char *words)
 {
     assert_fails(rc, CHARLE_INVALID_ARGUMENT, err, words);
@@ -566,6 +571,10 @@ static void test_wrong_statements_never_reach_the_database(struct charle_db *db)
     struct one_client *clients;
     struct mixed *mixed;
     struct double_sum *sums;
+    static const struct task_columns no_table;
+    const struct task_columns other = task_alias(2);
+    struct with_meta *metas;
+    struct meta_count *counts;
     struct task_page *pages;
     struct task_id *id;
     size_t n;
@@ -608,6 +617,13 @@ static void test_wrong_statements_never_reach_the_database(struct charle_db *db)
         charle_run(d, charle_update(task, eq(task.id, "x"), set(task.title, "y"), set(task.title, "z")), NULL, &err),
         &err, "set twice");
     refused(charle_run(d, charle_delete(task, eq(client.id, "x")), NULL, &err), &err, "client.id");
+    refused(charle_run(d, charle_delete(other, eq(other.id, "x")), NULL, &err), &err, "without an alias");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(no_table)), &id, &n, &err), &err, "as in from(task)");
+    refused(charle_fetch_all(d, a, charle_select(task_id, cross_join(task)), &id, &n, &err), &err, "needs a from()");
+    refused(charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(no_table.id, "x"))), &id, &n, &err), &err,
+            "handle is empty");
+    refused(charle_fetch_all(d, a, charle_select(with_meta, from(task), distinct()), &metas, &n, &err), &err, "cannot hold JSON");
+    refused(charle_fetch_all(d, a, charle_select(meta_count, from(task)), &counts, &n, &err), &err, "cannot be counted");
     assert_fails(
         charle_fetch_all(d, a, charle_select(task_id, from(task), where(eq(task.priority, 5000000000))), &id, &n, &err),
         CHARLE_OUT_OF_RANGE, &err, "int4");

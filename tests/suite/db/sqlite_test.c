@@ -271,6 +271,38 @@ static enum charle_err do_all(const char *path, struct charle_error *err)
     return rc;
 }
 
+// Arrays are kept as JSON, which a person may have written by hand.
+static void assert_no_array(struct charle_db *db, const char *text, enum charle_type type, const char *words)
+{
+    struct charle_error err = {0};
+    struct charle_rows *rows = NULL;
+    struct charle_value value;
+    const struct charle_value param = charle_text(charle_str(text));
+    assert_ok(charle_query(db, "select $1", &param, 1, &rows, &err), &err);
+    assert_ok(charle_rows_next(rows, &err), &err);
+    assert_fails(charle_rows_value(rows, 0, type, true, &value, &err), CHARLE_INVALID_ARGUMENT, &err, words);
+    charle_rows_close(rows);
+}
+
+static void test_arrays_written_by_hand(void **state)
+{
+    static const struct {
+        const char *text;
+        enum charle_type type;
+    } wrong[] = {{"[2]", CHARLE_TYPE_BOOL},           {"[1.5]", CHARLE_TYPE_INT4},      {"[3000000000]", CHARLE_TYPE_INT4},
+                 {"[9223372036854775808]", CHARLE_TYPE_INT8}, {"[\"x\"]", CHARLE_TYPE_INT8}, {"[\"x\"]", CHARLE_TYPE_FLOAT8},
+                 {"[\"0g\"]", CHARLE_TYPE_BYTES},     {"[\"abc\"]", CHARLE_TYPE_BYTES},  {"[\"x\"]", CHARLE_TYPE_DATE},
+                 {"[\"x\"]", CHARLE_TYPE_TIMESTAMPTZ}, {"[\"x\"]", CHARLE_TYPE_UUID},    {"[\"x\"]", CHARLE_TYPE_NUMERIC}};
+    struct place *place = *state;
+    struct charle_db *db = open_file(place->file);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        assert_no_array(db, wrong[i].text, wrong[i].type, "item 1 of an array column is not");
+    static const char *const broken[] = {"", "{}", "1", "[1", "[1,]", "[1] 2", "[] 2", "[nul]"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
+        assert_no_array(db, broken[i], CHARLE_TYPE_INT8, "is not a JSON array");
+    charle_db_close(db);
+}
+
 static void test_every_allocation_may_fail(void **state)
 {
     struct place *place = *state;
@@ -300,6 +332,7 @@ int main(void)
         AT_A_PLACE(test_two_writers),
         cmocka_unit_test(test_like_minds_capitals),
         cmocka_unit_test(test_decimals),
+        AT_A_PLACE(test_arrays_written_by_hand),
         AT_A_PLACE(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

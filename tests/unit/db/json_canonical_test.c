@@ -1,5 +1,6 @@
 // JSON as PostgreSQL's jsonb spells it. That PostgreSQL agrees is tested in tests/suite/db/rows_test.c on random texts.
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "db/json_canonical.h"
 #include "suite/db/fixture.h"
 
@@ -79,6 +80,9 @@ static void test_what_is_no_json(void **state)
     memset(deep + 2000, ']', 2000);
     deep[4000] = '\0';
     assert_refused(deep, "not valid JSON");
+    static const char *const broken[] = {"{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"a", "[1 2]", "[", "\"\\x\"", "-", "1.", "1e"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
+        assert_refused(broken[i], "not valid JSON");
 }
 
 static void test_every_allocation_may_fail(void **state)
@@ -98,6 +102,31 @@ static void test_every_allocation_may_fail(void **state)
     }
 }
 
+static void test_large_objects(void **state)
+{
+    enum { COUNT = 300 };
+    struct charle_buf text = {0}, sorted = {0};
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        charle_buf_printf(&text, "%s\"k%03d\" : %d", i ? " , " : "{", COUNT - 1 - i, i);
+        charle_buf_printf(&sorted, "%s\"k%03d\": %d", i ? ", " : "{", i, COUNT - 1 - i);
+    }
+    charle_buf_add_text(&text, "}");
+    charle_buf_add_text(&sorted, "}");
+    struct charle_arena arena = {0};
+    struct charle_error err = {0};
+    struct charle_str out;
+    assert_int_equal(ch_json_canonical(charle_buf_str(&text), &arena, &out, &err), CHARLE_OK);
+    assert_int_equal(out.len, sorted.size);
+    assert_memory_equal(out.ptr, sorted.data, out.len);
+    charle_arena_deinit(&arena);
+    arena = (struct charle_arena){.size_max = 4096};
+    assert_int_equal(ch_json_canonical(charle_buf_str(&text), &arena, &out, &err), CHARLE_NO_MEMORY);
+    charle_arena_deinit(&arena);
+    charle_buf_deinit(&text);
+    charle_buf_deinit(&sorted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +135,7 @@ int main(void)
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_what_is_no_json),
         cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_large_objects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
