@@ -183,6 +183,68 @@ static void cancelling_and_reopening(struct charle_db *db)
     assert_string_equal(agency_ask(db, "select case when cancelled_at is null then 'yes' end from task where id = 't'"), "yes");
 }
 
+static enum charle_err reopen_as(struct charle_db *db, const char *who, const char *task, int32_t *out_count, struct charle_error *err)
+{
+    struct agency_call call;
+    struct charleos_reopen_task_request request = {.task_id = charle_str(task)};
+    struct charleos_reopen_task_reply reply = {0};
+    enum charle_err rc = charleos_task_flow_reopen_task(agency_call(&call, db, who, &charleos_task_flow_reopen_task_method), &request, &reply, err);
+
+    *out_count = reply.reopened_subtasks;
+    agency_end(&call);
+    return rc;
+}
+
+static void only_cancelled_tasks_are_reopened(struct charle_db *db)
+{
+    struct charle_error err = {0};
+    int32_t count;
+
+    agency_make(db);
+    assert_ok(reopen_as(db, "pia", "t", &count, &err), &err); // it is open: nothing to do
+    assert_int_equal(count, 0);
+    assert_string_equal(agency_ask(db, "select count(*) from activity_log"), "0");
+    must_exec(db, "update task set status = 'complete' where id = 't'");
+    assert_fails(reopen_as(db, "pia", "t", &count, &err), CHARLE_FAILED_PRECONDITION, &err, "only cancelled tasks can be reopened");
+    assert_fails(reopen_as(db, "pia", "nothing", &count, &err), CHARLE_NOT_FOUND, &err, "nothing");
+}
+
+// Nothing of it has begun: by the month's plan when there is one.
+static void reopened_work_goes_back_to_its_plan(struct charle_db *db)
+{
+    struct charle_error err = {0};
+    int32_t count;
+
+    agency_make(db);
+    must_exec(db, "update subtask set status = 'unscheduled'");
+    assert_ok(cancel_as(db, "pia", &count, &err), &err);
+    assert_ok(reopen_as(db, "pia", "t", &count, &err), &err);
+    assert_string_equal(state(db, "s2"), "unscheduled backlog");
+    assert_ok(cancel_as(db, "pia", &count, &err), &err);
+    must_exec(db, charle_db_dialect(db) == CHARLE_PG
+                      ? "insert into roadmap_item (id, client_id, month, task_id, planned_minutes, created_at, updated_at)"
+                        " values ('r', 'north', '2026-11', 't', 60, now(), now())"
+                      : "insert into roadmap_item (id, client_id, month, task_id, planned_minutes, created_at, updated_at)"
+                        " values ('r', 'north', '2026-11', 't', 60, 0, 0)");
+    assert_ok(reopen_as(db, "pia", "t", &count, &err), &err);
+    assert_string_equal(state(db, "s2"), "unscheduled planned");
+}
+
+// Reviews are phases of their own.
+static void reviews_are_phases(struct charle_db *db)
+{
+    struct charle_error err = {0};
+
+    agency_make(db);
+    must_exec(db, "update subtask set type = 'internal_qa_review' where id = 's1'");
+    must_exec(db, "update subtask set status = 'cancelled' where id <> 's1'");
+    assert_ok(start_as(db, "dee", "s1", &err), &err);
+    assert_string_equal(state(db, "s1"), "in_progress internal_qa");
+    must_exec(db, "update subtask set type = 'external_qa_review', status = 'scheduled' where id = 's1'");
+    assert_ok(start_as(db, "dee", "s1", &err), &err);
+    assert_string_equal(state(db, "s1"), "in_progress external_qa");
+}
+
 static void complete_tasks_are_not_cancelled(struct charle_db *db)
 {
     struct charle_error err = {0};
@@ -270,6 +332,9 @@ int main(void)
         SUITE_ITEM(reassigned_work_keeps_the_time_only),
         SUITE_ITEM(a_refused_entry_refuses_the_step),
         SUITE_ITEM(cancelling_and_reopening),
+        SUITE_ITEM(only_cancelled_tasks_are_reopened),
+        SUITE_ITEM(reopened_work_goes_back_to_its_plan),
+        SUITE_ITEM(reviews_are_phases),
         SUITE_ITEM(complete_tasks_are_not_cancelled),
         SUITE_ITEM(priorities_are_one_to_five),
         SUITE_ITEM(laptop_and_server_make_the_same_rows),
