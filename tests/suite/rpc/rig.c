@@ -203,7 +203,7 @@ static void hold(struct rig *rig, struct charle_server_call *call)
     while (rig->held_calls[place].call)
         place++;
     CHARLE_ASSERT(place < HELD_MAX);
-    rig->held_calls[place] = (struct rig_held){rig, call};
+    rig->held_calls[place].call = call;
     pthread_mutex_unlock(&rig->lock);
     charle_server_call_on_over(call, held_is_over, &rig->held_calls[place]);
     atomic_fetch_add(&rig->held, 1);
@@ -212,7 +212,7 @@ static void hold(struct rig *rig, struct charle_server_call *call)
 void rig_release_held(struct rig *rig)
 {
     for (size_t i = 0; i < HELD_MAX; i++) {
-        struct charle_server_call *call = rig->held_calls[i].rig ? take_held(&rig->held_calls[i]) : NULL;
+        struct charle_server_call *call = take_held(&rig->held_calls[i]);
         if (call)
             charle_server_call_finish(call, CHARLE_OK, charle_str(""), charle_bytes("released", 8));
     }
@@ -310,6 +310,8 @@ void rig_init(struct rig *rig, enum rig_kind kind)
     static atomic_int count;
     *rig = (struct rig){.kind = kind};
     pthread_mutex_init(&rig->lock, NULL);
+    for (size_t i = 0; i < HELD_MAX; i++)
+        rig->held_calls[i].rig = rig;
     pthread_cond_init(&rig->wake, NULL);
     assert_true(ch_scratch_folder("rpc", rig->folder, sizeof(rig->folder)));
     switch (kind) {
