@@ -3,6 +3,7 @@
 // Both databases name the constraint, or the columns, in their message: PostgreSQL says `… unique constraint
 // "job_number_key"`, SQLite `UNIQUE constraint failed: job.number`. Constraints are named by rule
 // (<table>_<column>_fkey, …_check, …_length), so the columns follow from the names.
+#include "base/limits.h"
 #include "services/crud_parts.h"
 
 #include <stdarg.h>
@@ -119,6 +120,29 @@ static void explain_reference(const struct ch_crud *crud, const char *text)
              CHARLE_FMT(crud->table->name));
 }
 
+// What laptops cannot keep is refused by checks that every table has (ddl_pg.c of protoc-gen-charle).
+static bool explain_keepable(const struct ch_crud *crud, const char *text)
+{
+    const struct charle_table *table = crud->table;
+    if (mentions_name(text, "row_%d_mib", (int)(CH_ROW_SIZE_MAX >> 20))) {
+        snprintf(crud->err->text, sizeof(crud->err->text), "this %.*s is larger than %d MiB, which laptops do not take; attach what is large as a file",
+                 CHARLE_FMT(table->name), (int)(CH_ROW_SIZE_MAX >> 20));
+        return true;
+    }
+    for (size_t i = 0; i < table->column_count; i++) {
+        struct charle_str name = table->columns[i].name;
+        int len = name.len < 30 ? (int)name.len : 30;
+        bool is_date = mentions_name(text, "%.*s_%u_years_1_to_9999", len, name.ptr, (unsigned)table->columns[i].field->number);
+        if (!is_date && !mentions_name(text, "%.*s_%u_%d_digits", len, name.ptr, (unsigned)table->columns[i].field->number, CH_NUMERIC_LEN_MAX))
+            continue;
+        snprintf(crud->err->text, sizeof(crud->err->text), is_date ? "%.*s of this %.*s is not between 0001-01-01 and 9999-12-31"
+                                                                   : "%.*s of this %.*s has more digits than laptops keep",
+                 CHARLE_FMT(name), CHARLE_FMT(table->name));
+        return true;
+    }
+    return false;
+}
+
 static void explain_check(const struct ch_crud *crud, const char *text)
 {
     static const char *const suffixes[] = {"check", "enum", "length", "array", "form"};
@@ -133,6 +157,8 @@ static void explain_check(const struct ch_crud *crud, const char *text)
             return;
         }
     }
+    if (explain_keepable(crud, text))
+        return;
     // A check about several columns has a name of its own; it is the last word of both databases' messages.
     char name[CH_IDENTIFIER_LEN_MAX + 1] = "";
     struct charle_str prefix = table->name;

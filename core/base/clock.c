@@ -3,7 +3,11 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { US_PER_SECOND = 1000000 };
+enum {
+    US_PER_SECOND = 1000000,
+    FIRST_DAY = -719162, // 0001-01-01
+    LAST_DAY = 2932896,  // 9999-12-31
+};
 #define US_PER_DAY ((int64_t)86400 * US_PER_SECOND)
 
 struct charle_ts ch_clock_wall(void)
@@ -55,15 +59,32 @@ struct charle_date charle_ts_date(struct charle_ts ts)
     return (struct charle_date){(int32_t)floor_div(ts.us, US_PER_DAY)};
 }
 
+// The names of the two ends; NULL for all others. As texts they order as they should: '-' before the digits, 'i' behind them.
+static const char *infinity(bool is_least, bool is_largest)
+{
+    return is_least ? "-infinity" : is_largest ? "infinity" : NULL;
+}
+
+bool charle_date_is_text(struct charle_date date)
+{
+    return date.days == INT32_MIN || date.days == INT32_MAX || (date.days >= FIRST_DAY && date.days <= LAST_DAY);
+}
+
 size_t charle_date_write(struct charle_date date, char out[CHARLE_DATE_TEXT_SIZE])
 {
     int year, month, day;
+    const char *end = infinity(date.days == INT32_MIN, date.days == INT32_MAX);
+    if (end)
+        return (size_t)snprintf(out, CHARLE_DATE_TEXT_SIZE, "%s", end);
     charle_date_parts(date, &year, &month, &day);
     return (size_t)snprintf(out, CHARLE_DATE_TEXT_SIZE, "%04d-%02d-%02d", year, month, day);
 }
 
 size_t charle_ts_write(struct charle_ts ts, char out[CHARLE_TS_TEXT_SIZE])
 {
+    const char *end = infinity(ts.us == INT64_MIN, ts.us == INT64_MAX);
+    if (end)
+        return (size_t)snprintf(out, CHARLE_TS_TEXT_SIZE, "%s", end);
     struct charle_date date = charle_ts_date(ts);
     int64_t us = ts.us - (int64_t)date.days * US_PER_DAY;
     int year, month, day;
@@ -118,11 +139,20 @@ static bool read_date(const char **p, const char *end, struct charle_date *out)
     return true;
 }
 
+static bool read_infinity(struct charle_str text, bool *out_is_largest)
+{
+    *out_is_largest = charle_str_equal(text, CHARLE_STR("infinity"));
+    return *out_is_largest || charle_str_equal(text, CHARLE_STR("-infinity"));
+}
+
 bool charle_date_read(struct charle_str text, struct charle_date *out)
 {
     const char *p = text.ptr, *end = text.ptr + text.len;
     struct charle_date date;
-    if (!text.len || !read_date(&p, end, &date) || p != end)
+    bool is_largest, is_infinite = read_infinity(text, &is_largest);
+    if (is_infinite)
+        date.days = is_largest ? INT32_MAX : INT32_MIN;
+    else if (!text.len || !read_date(&p, end, &date) || p != end)
         return false;
     *out = date;
     return true;
@@ -174,6 +204,11 @@ bool charle_ts_read(struct charle_str text, struct charle_ts *out)
     const char *p = text.ptr, *end = text.ptr + text.len;
     struct charle_date date;
     int64_t time_us, zone_us;
+    bool is_largest;
+    if (read_infinity(text, &is_largest)) {
+        out->us = is_largest ? INT64_MAX : INT64_MIN;
+        return true;
+    }
     if (!text.len || !read_date(&p, end, &date) || !literal(&p, end, 'T') || !read_time(&p, end, &time_us) ||
         !read_zone(&p, end, &zone_us) || p != end)
         return false;

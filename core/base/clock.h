@@ -4,12 +4,12 @@
 
 #include "base/str.h"
 
-// A moment: microseconds since 1970-01-01 00:00:00 UTC, as PostgreSQL's timestamptz keeps it.
+// A moment: microseconds since 1970-01-01 00:00:00 UTC, as PostgreSQL's timestamptz keeps it; -infinity and infinity as for dates.
 struct charle_ts {
     int64_t us;
 };
 
-// A calendar date: days since 1970-01-01.
+// A calendar date: days since 1970-01-01. The least and the largest number are PostgreSQL's -infinity and infinity.
 struct charle_date {
     int32_t days;
 };
@@ -22,13 +22,15 @@ void charle_date_parts(struct charle_date date, int *out_year, int *out_month, i
 struct charle_date charle_ts_date(struct charle_ts ts); // in UTC
 
 // Text forms: "2026-11-22" and "2026-11-22T12:41:00.123456Z". The writers return the length without the NUL.
-// The readers accept exactly these forms (the fraction may have 0 to 6 digits; "Z" or an offset "+hh:mm") and return
-// false for anything else, a 30th of February among it.
+// The readers accept exactly these forms (the fraction may have 0 to 6 digits; "Z" or an offset "+hh:mm"), "infinity" and "-infinity",
+// and return false for anything else, a 30th of February among it.
 #define CHARLE_DATE_TEXT_SIZE 16
 #define CHARLE_TS_TEXT_SIZE 40
 size_t charle_date_write(struct charle_date date, char out[CHARLE_DATE_TEXT_SIZE]);
 size_t charle_ts_write(struct charle_ts ts, char out[CHARLE_TS_TEXT_SIZE]);
 bool charle_date_read(struct charle_str text, struct charle_date *out);
+// Can the date be read back from its text, and does the text order as the date does? Years of four digits, and infinity.
+bool charle_date_is_text(struct charle_date date);
 bool charle_ts_read(struct charle_str text, struct charle_ts *out);
 
 #endif

@@ -13,6 +13,7 @@
 // Wire. Deep nesting is an attack (protobuf runtimes stop at 100); our schemas nest less than 10.
 #define CH_MESSAGE_DEPTH_MAX 32
 #define CH_MESSAGE_SIZE_MAX ((size_t)4 << 20) // one RPC message; pages and batches stay under 1 MiB
+#define CH_ROW_SIZE_MAX ((size_t)3 << 20)     // a row that laptops hold, as text: with its frame it fits a message
 #define CH_MESSAGE_AMPLIFY_MAX 32             // decoded bytes per encoded byte, against tiny sub-messages
 #define CH_MESSAGE_AMPLIFY_FREE_SIZE ((size_t)256 << 10) // on top: a sparse patch is a large struct of few bytes
 #define CH_NUMERIC_LEN_MAX 1000 // characters of a decimal; money and ratios need 20

@@ -70,9 +70,18 @@ static char digit_at(const struct decimal *d, long index)
     return i < d->fraction.len ? d->fraction.ptr[i] : '0';
 }
 
+// PostgreSQL has these beside the numbers.
+static bool is_special(struct charle_str text)
+{
+    return charle_str_equal(text, CHARLE_STR("NaN")) || charle_str_equal(text, CHARLE_STR("Infinity")) ||
+           charle_str_equal(text, CHARLE_STR("-Infinity"));
+}
+
 bool charle_numeric_is_canonical(struct charle_str text)
 {
     struct decimal d;
+    if (is_special(text))
+        return true;
     if (!text.len || text.len > CH_NUMERIC_LEN_MAX || text.ptr[0] == '+' || !split(text, &d))
         return false;
     bool has_point = memchr(text.ptr, '.', text.len) != NULL;

@@ -20,6 +20,8 @@ create table "tshirt_size" (
     "updated_at" timestamptz not null default now(),
     constraint "tshirt_size_pkey" primary key ("size"),
     constraint "tshirt_size_size_enum" check ("size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
+    constraint "valid_from_6_years_1_to_9999" check ("valid_from" between date '0001-01-01' and date '9999-12-31' or not isfinite("valid_from")),
+    constraint "row_3_mib" check (coalesce(octet_length("label"), 0) <= 3145728),
     constraint "tshirt_size_order" check (min_minutes >= 0 and min_minutes <= avg_minutes and avg_minutes <= max_minutes)
 ) with (fillfactor = 90);
 comment on table "tshirt_size" is 'What a size means in minutes. Copied onto requirements, so that a change never rewrites history.';
@@ -47,7 +49,10 @@ create table "bank_holiday" (
     "date" date not null,
     "name" text collate "C" not null,
     "region" text collate "C" not null default 'england-and-wales',
-    constraint "bank_holiday_pkey" primary key ("date")
+    constraint "bank_holiday_pkey" primary key ("date"),
+    constraint "date_1_years_1_to_9999" check ("date" between date '0001-01-01' and date '9999-12-31' or not isfinite("date")),
+    constraint "row_3_mib" check (coalesce(octet_length("name"), 0) +
+        coalesce(octet_length("region"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "bank_holiday" is 'Days on which nobody works.';
 create table "user" (
@@ -80,6 +85,10 @@ create table "user" (
     constraint "user_access_level_enum" check ("access_level" in ('admin', 'manager', 'staff')),
     constraint "user_engagement_type_enum" check ("engagement_type" in ('retainer', 'project')),
     constraint "user_birthday_form" check (birthday is null or birthday ~ '^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'),
+    constraint "row_3_mib" check (coalesce(octet_length("image"), 0) +
+        coalesce(octet_length("job_title"), 0) +
+        coalesce(octet_length("slack_user_id"), 0) +
+        coalesce(octet_length("birthday"), 0) <= 3145728),
     constraint "user_reports_to_other" check (reports_to_id is null or reports_to_id <> id)
 ) with (fillfactor = 90);
 comment on table "user" is 'Team members. Invited, never self-registered; deactivated people keep their history and lose every scope.';
@@ -172,9 +181,13 @@ create table "client" (
     constraint "client_slug_length" check (char_length("slug") <= 100),
     constraint "client_slug_form" check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     constraint "client_status_enum" check ("status" in ('active', 'archived')),
+    constraint "start_date_7_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
     constraint "client_hours_override_minutes_check" check (hours_override_minutes >= 0),
     constraint "client_cost_override_pence_check" check (cost_override_pence >= 0),
-    constraint "client_rag_status_enum" check ("rag_status" in ('red', 'amber', 'green'))
+    constraint "client_rag_status_enum" check ("rag_status" in ('red', 'amber', 'green')),
+    constraint "row_3_mib" check (coalesce(octet_length("notes"), 0) +
+        coalesce(octet_length("rag_note"), 0) +
+        coalesce(octet_length("slack_channel_id"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "client" is 'Client companies. With a plan a client is a retainer, without one it has projects only.';
 comment on column "client"."slug" is 'The name in addresses of pages.';
@@ -203,7 +216,8 @@ create table "client_user" (
     constraint "client_user_name_length" check (char_length("name") <= 200),
     constraint "client_user_email_length" check (char_length("email") <= 254),
     constraint "client_user_email_form" check (email = lower(email) and email like '_%@_%'),
-    constraint "client_user_status_enum" check ("status" in ('invited', 'active', 'deactivated'))
+    constraint "client_user_status_enum" check ("status" in ('invited', 'active', 'deactivated')),
+    constraint "row_3_mib" check (coalesce(octet_length("image"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "client_user" is 'Portal people of a client company: another population than the team, seeing one company only.';
 create table "client_session" (
@@ -278,9 +292,12 @@ create table "project" (
     constraint "project_pkey" primary key ("id"),
     constraint "project_display_id_key" unique ("display_id"),
     constraint "project_title_length" check (char_length("title") <= 200),
+    constraint "pm_allocated_days_6_1000_digits" check (length("pm_allocated_days"::text) <= 1000),
     constraint "project_pm_allocated_days_check" check (pm_allocated_days >= 0),
+    constraint "target_completion_date_7_years_1_to_9999" check ("target_completion_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("target_completion_date")),
     constraint "project_status_enum" check ("status" in ('active', 'on_hold', 'completed', 'archived')),
-    constraint "project_progress_bps_check" check (progress_bps between 0 and 10000)
+    constraint "project_progress_bps_check" check (progress_bps between 0 and 10000),
+    constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728)
 ) with (fillfactor = 90);
 alter sequence "project_display_id_seq" owned by "project"."display_id";
 comment on table "project" is 'Work that is sold as a whole, in phases, beside or instead of a retainer.';
@@ -301,7 +318,9 @@ create table "project_phase" (
     constraint "project_phase_pkey" primary key ("id"),
     constraint "project_phase_name_length" check (char_length("name") <= 200),
     constraint "project_phase_kind_enum" check ("kind" in ('design', 'development', 'custom')),
+    constraint "allocated_days_6_1000_digits" check (length("allocated_days"::text) <= 1000),
     constraint "project_phase_allocated_days_check" check (allocated_days >= 0),
+    constraint "qa_days_7_1000_digits" check (length("qa_days"::text) <= 1000),
     constraint "project_phase_qa_days_check" check (qa_days >= 0),
     constraint "project_phase_budget_iff_budgeted" check (is_budgeted = (allocated_days is not null)),
     constraint "project_phase_qa_needs_budget" check (is_budgeted or qa_days is null)
@@ -329,7 +348,10 @@ create table "project_task" (
     constraint "project_task_pkey" primary key ("id"),
     constraint "project_task_title_length" check (char_length("title") <= 200),
     constraint "project_task_status_enum" check ("status" in ('todo', 'in_progress', 'in_review', 'uat', 'done')),
+    constraint "start_date_8_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
+    constraint "end_date_9_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "project_task_estimate_minutes_check" check (estimate_minutes >= 0),
+    constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728),
     constraint "project_task_dates" check (end_date >= start_date)
 ) with (fillfactor = 90);
 comment on table "project_task" is 'A task inside a project''s phase. Shown on calendars, never taking daily capacity.';
@@ -351,6 +373,7 @@ create table "project_sign_off" (
     "updated_at" timestamptz not null default now(),
     constraint "project_sign_off_pkey" primary key ("id"),
     constraint "project_sign_off_status_enum" check ("status" in ('requested', 'approved', 'rejected')),
+    constraint "row_3_mib" check (coalesce(octet_length("note"), 0) <= 3145728),
     constraint "project_sign_off_decided" check ((status = 'requested') = (decided_at is null) and (decided_at is null) = (decided_by_client_user_id is null))
 ) with (fillfactor = 90);
 comment on table "project_sign_off" is 'Acceptance by the client of a project, a phase or a task. A new round is a new row.';
@@ -372,6 +395,8 @@ create table "comment" (
     constraint "comment_subject_type_enum" check ("subject_type" in ('quote', 'task', 'subtask', 'project', 'project_task', 'help_desk_ticket')),
     constraint "comment_visibility_enum" check ("visibility" in ('internal', 'client')),
     constraint "comment_body_length" check (char_length("body") <= 20000),
+    constraint "row_3_mib" check (coalesce(octet_length("subject_id"), 0) +
+        coalesce(octet_length("mentions"::text), 0) <= 3145728),
     constraint "comment_one_author" check ((author_user_id is null) <> (author_client_user_id is null)),
     constraint "comment_portal_is_client_visible" check (author_client_user_id is null or visibility = 'client')
 ) with (fillfactor = 90);
@@ -404,6 +429,9 @@ create table "attachment" (
     constraint "attachment_size_bytes_check" check (size_bytes >= 0),
     constraint "attachment_sha256_form" check (length(sha256) = 64),
     constraint "attachment_content_form" check ("content" ~ '^[0-9a-f]{64}$'),
+    constraint "row_3_mib" check (coalesce(octet_length("subject_id"), 0) +
+        coalesce(octet_length("storage_key"), 0) +
+        coalesce(octet_length("sha256"), 0) <= 3145728),
     constraint "attachment_one_uploader" check ((uploaded_by_user_id is null) <> (uploaded_by_client_user_id is null)),
     constraint "attachment_portal_is_client_visible" check (uploaded_by_client_user_id is null or visibility = 'client')
 ) with (fillfactor = 90);
@@ -433,7 +461,10 @@ create table "block" (
     constraint "block_type_enum" check ("type" in ('design', 'development', 'deployment', 'internal_qa_review', 'internal_qa_fixes', 'external_qa_fixes')),
     constraint "block_round_check" check (round >= 1),
     constraint "block_allocated_minutes_check" check (allocated_minutes >= 0),
+    constraint "start_date_8_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
+    constraint "end_date_9_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "block_status_enum" check ("status" in ('not_scheduled', 'scheduled', 'in_progress', 'completed', 'late')),
+    constraint "row_3_mib" check (coalesce(octet_length("month"), 0) <= 3145728),
     constraint "block_core_once" check (round = 1 or type not in ('design', 'development', 'deployment')),
     constraint "block_start_in_month" check (start_date is null or month = lpad(extract(year from start_date)::text, 4, '0') || '-' || lpad(extract(month from start_date)::text, 2, '0')),
     constraint "block_dates" check (end_date >= start_date)
@@ -455,6 +486,8 @@ create table "capacity_rule" (
     constraint "capacity_rule_scope_enum" check ("scope" in ('role', 'user')),
     constraint "capacity_rule_role_key_enum" check ("role_key" in ('developer', 'designer', 'qa', 'pm_csm', 'manager', 'leadership')),
     constraint "capacity_rule_daily_minutes_check" check (daily_minutes between 0 and 600),
+    constraint "effective_from_6_years_1_to_9999" check ("effective_from" between date '0001-01-01' and date '9999-12-31' or not isfinite("effective_from")),
+    constraint "effective_to_7_years_1_to_9999" check ("effective_to" between date '0001-01-01' and date '9999-12-31' or not isfinite("effective_to")),
     constraint "capacity_rule_scope" check ((scope = 'role') = (role_key is not null) and (scope = 'user') = (user_id is not null)),
     constraint "capacity_rule_range" check (effective_to >= effective_from)
 ) with (fillfactor = 90);
@@ -477,7 +510,9 @@ create table "client_plan_change" (
     constraint "client_plan_change_kind_enum" check ("kind" in ('start', 'upgrade', 'downgrade', 'override', 'churn')),
     constraint "client_plan_change_hours_override_minutes_check" check (hours_override_minutes >= 0),
     constraint "client_plan_change_cost_override_pence_check" check (cost_override_pence >= 0),
-    constraint "client_plan_change_month_form" check (effective_month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$')
+    constraint "client_plan_change_month_form" check (effective_month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
+    constraint "row_3_mib" check (coalesce(octet_length("effective_month"), 0) +
+        coalesce(octet_length("note"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "client_plan_change" is 'History of a client''s plan and overrides; feeds the figures of growth and churn.';
 comment on column "client_plan_change"."cost_override_pence" is 'Money.';
@@ -510,6 +545,7 @@ create table "client_period" (
     constraint "client_period_gross_minutes_check" check (gross_minutes >= 0),
     constraint "client_period_pm_deduction_minutes_check" check (pm_deduction_minutes >= 0),
     constraint "client_period_status_enum" check ("status" in ('open', 'closed')),
+    constraint "row_3_mib" check (coalesce(octet_length("month"), 0) <= 3145728),
     constraint "client_period_allocation" check (allocated_minutes = gross_minutes - pm_deduction_minutes),
     constraint "client_period_closed" check ((status = 'closed') = (closed_at is not null))
 ) with (fillfactor = 90);
@@ -531,6 +567,7 @@ create table "period_adjustment" (
     "updated_at" timestamptz not null default now(),
     constraint "period_adjustment_pkey" primary key ("id"),
     constraint "period_adjustment_kind_enum" check ("kind" in ('rollover_in', 'manual_credit', 'manual_debit', 'correction')),
+    constraint "row_3_mib" check (coalesce(octet_length("reason"), 0) <= 3145728),
     constraint "period_adjustment_rollover_source" check (kind <> 'rollover_in' or source_period_id is not null)
 ) with (fillfactor = 90);
 comment on table "period_adjustment" is 'Minutes added to or taken from a month. Undone by the opposite row.';
@@ -622,8 +659,12 @@ create table "leave_request" (
     constraint "leave_request_pkey" primary key ("id"),
     constraint "leave_request_type_enum" check ("type" in ('annual', 'birthday', 'unpaid', 'sick', 'compassionate')),
     constraint "leave_request_day_type_enum" check ("day_type" in ('full_day', 'half_day_am', 'half_day_pm')),
+    constraint "start_date_5_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
+    constraint "end_date_6_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "leave_request_half_days_check" check (half_days >= 0),
     constraint "leave_request_status_enum" check ("status" in ('pending', 'approved', 'declined', 'cancelled')),
+    constraint "row_3_mib" check (coalesce(octet_length("reason"), 0) +
+        coalesce(octet_length("decision_note"), 0) <= 3145728),
     constraint "leave_request_dates" check (end_date >= start_date),
     constraint "leave_request_half_is_one_day" check (day_type = 'full_day' or end_date = start_date),
     constraint "leave_request_not_own_decision" check (decided_by_id is null or decided_by_id <> user_id)
@@ -666,6 +707,12 @@ create table "notification" (
     "created_at" timestamptz not null default now(),
     "updated_at" timestamptz not null default now(),
     constraint "notification_pkey" primary key ("id"),
+    constraint "row_3_mib" check (coalesce(octet_length("type"), 0) +
+        coalesce(octet_length("title"), 0) +
+        coalesce(octet_length("body"), 0) +
+        coalesce(octet_length("subject_type"), 0) +
+        coalesce(octet_length("subject_id"), 0) +
+        coalesce(octet_length("url"), 0) <= 3145728),
     constraint "notification_one_recipient" check ((recipient_user_id is null) <> (recipient_client_user_id is null))
 ) with (fillfactor = 90);
 comment on table "notification" is 'Messages of the system to one person. Made by the server; a laptop may say that they were read.';
@@ -686,6 +733,11 @@ create table "activity_log" (
     "client_visible" boolean not null default false,
     constraint "activity_log_pkey" primary key ("id"),
     constraint "activity_log_verb_length" check (char_length("verb") <= 100),
+    constraint "row_3_mib" check (coalesce(octet_length("subject_type"), 0) +
+        coalesce(octet_length("subject_id"), 0) +
+        coalesce(octet_length("before"::text), 0) +
+        coalesce(octet_length("after"::text), 0) +
+        coalesce(octet_length("device_id"), 0) <= 3145728),
     constraint "activity_log_one_actor" check (actor_user_id is null or actor_client_user_id is null)
 ) with (fillfactor = 90);
 comment on table "activity_log" is 'What happened, written in the transaction that did it; never changed or deleted. No secrets, no reasons of leave.';
@@ -722,6 +774,8 @@ create table "quote" (
     constraint "quote_status_enum" check ("status" in ('awaiting_quote', 'in_progress', 'awaiting_csm_review', 'awaiting_client_approval', 'approved', 'cancelled')),
     constraint "quote_previous_status_enum" check ("previous_status" in ('awaiting_quote', 'in_progress', 'awaiting_csm_review', 'awaiting_client_approval', 'approved', 'cancelled')),
     constraint "quote_origin_enum" check ("origin" in ('internal', 'client_request')),
+    constraint "row_3_mib" check (coalesce(octet_length("description"), 0) +
+        coalesce(octet_length("cancel_reason"), 0) <= 3145728),
     constraint "quote_one_creator" check ((created_by_user_id is null) <> (created_by_client_user_id is null)),
     constraint "quote_task_needs_approval" check (task_id is null or status = 'approved'),
     constraint "quote_cancel_keeps_status" check (status <> 'cancelled' or previous_status is not null)
@@ -771,6 +825,16 @@ create table "quote_requirement" (
     constraint "quote_requirement_size_enum" check ("size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
     constraint "quote_requirement_suggested_size_enum" check ("suggested_size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
     constraint "quote_requirement_suggestion_confidence_enum" check ("suggestion_confidence" in ('low', 'medium', 'high')),
+    constraint "row_3_mib" check (coalesce(octet_length("goal"), 0) +
+        coalesce(octet_length("design_types"::text), 0) +
+        coalesce(octet_length("target_audience"), 0) +
+        coalesce(octet_length("current_behavior"), 0) +
+        coalesce(octet_length("expected_outcome"), 0) +
+        coalesce(octet_length("technical_constraints"), 0) +
+        coalesce(octet_length("links"::text), 0) +
+        coalesce(octet_length("scope"), 0) +
+        coalesce(octet_length("scope_draft"), 0) +
+        coalesce(octet_length("suggestion_reasoning"), 0) <= 3145728),
     constraint "quote_requirement_design_brief" check (type <> 'design' or (goal <> '' and coalesce(cardinality(design_types), 0) > 0 and timeline is not null)),
     constraint "quote_requirement_development_brief" check (type <> 'development' or (goal <> '' and dev_work_type is not null and expected_outcome is not null and timeline is not null)),
     constraint "quote_requirement_complete_is_sized" check (status <> 'complete' or (scope is not null and size is not null)),
@@ -811,7 +875,8 @@ create table "task" (
     constraint "task_quote_id_key" unique ("quote_id"),
     constraint "task_title_length" check (char_length("title") <= 200),
     constraint "task_priority_check" check (priority between 1 and 5),
-    constraint "task_status_enum" check ("status" in ('backlog', 'planned', 'design', 'development', 'internal_qa', 'external_qa', 'deployment', 'complete', 'cancelled'))
+    constraint "task_status_enum" check ("status" in ('backlog', 'planned', 'design', 'development', 'internal_qa', 'external_qa', 'deployment', 'complete', 'cancelled')),
+    constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728)
 ) with (fillfactor = 90);
 alter sequence "task_display_id_seq" owned by "task"."display_id";
 comment on table "task" is 'A piece of work for a client. Its status follows its subtasks.';
@@ -843,6 +908,8 @@ create table "task_requirement" (
     constraint "task_requirement_type_enum" check ("type" in ('design', 'development', 'seo', 'retainer')),
     constraint "task_requirement_size_enum" check ("size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
     constraint "task_requirement_status_enum" check ("status" in ('pending', 'in_progress', 'complete')),
+    constraint "row_3_mib" check (coalesce(octet_length("scope"), 0) +
+        coalesce(octet_length("brief"), 0) <= 3145728),
     constraint "task_requirement_figures" check (quoted_max_minutes >= quoted_minutes and quoted_minutes >= feedback_budget_minutes and feedback_budget_minutes >= 0),
     constraint "task_requirement_counters" check (actual_minutes >= 0 and billable_minutes >= 0 and banked_minutes >= 0 and overage_minutes >= 0),
     constraint "task_requirement_banked_or_over" check (banked_minutes = 0 or overage_minutes = 0)
@@ -865,7 +932,8 @@ create table "roadmap_item" (
     constraint "roadmap_item_pkey" primary key ("id"),
     constraint "roadmap_item_task_id_key" unique ("task_id"),
     constraint "roadmap_item_month_form" check (month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
-    constraint "roadmap_item_planned_minutes_check" check (planned_minutes >= 0)
+    constraint "roadmap_item_planned_minutes_check" check (planned_minutes >= 0),
+    constraint "row_3_mib" check (coalesce(octet_length("month"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "roadmap_item" is 'A task planned into a client''s month. A task sits in one month; moving it changes the month.';
 comment on column "roadmap_item"."planned_minutes" is 'Sum of the quoted averages.';
@@ -923,6 +991,9 @@ create table "help_desk_ticket" (
     constraint "help_desk_ticket_work_type_enum" check ("work_type" in ('development', 'design', 'pm', 'csm', 'qa', 'sdr')),
     constraint "help_desk_ticket_estimated_minutes_check" check (estimated_minutes >= 0),
     constraint "help_desk_ticket_actual_minutes_check" check (actual_minutes >= 0),
+    constraint "start_date_14_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
+    constraint "end_date_15_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
+    constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728),
     constraint "help_desk_ticket_one_creator" check ((created_by_user_id is null) <> (created_by_client_user_id is null)),
     constraint "help_desk_ticket_dates" check (end_date >= start_date)
 ) with (fillfactor = 90);
@@ -974,6 +1045,8 @@ create table "subtask" (
     constraint "subtask_iteration_check" check (iteration >= 1),
     constraint "subtask_title_length" check (char_length("title") <= 200),
     constraint "subtask_estimated_minutes_check" check (estimated_minutes >= 0),
+    constraint "start_date_13_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
+    constraint "end_date_14_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "subtask_handoff_url_length" check (char_length("handoff_url") <= 2000),
     constraint "subtask_dates" check (end_date >= start_date),
     constraint "subtask_design_needs_handoff" check (type <> 'design' or status not in ('awaiting_review', 'complete') or handoff_url is not null)
@@ -1003,6 +1076,7 @@ create table "subtask_review" (
     constraint "subtask_review_round_check" check (round >= 1),
     constraint "subtask_review_reviewer_kind_enum" check ("reviewer_kind" in ('client', 'internal')),
     constraint "subtask_review_outcome_enum" check ("outcome" in ('approved', 'changes_requested', 'passed', 'failed', 'signed_off')),
+    constraint "row_3_mib" check (coalesce(octet_length("feedback"), 0) <= 3145728),
     constraint "subtask_review_reviewer" check ((reviewer_kind = 'client') = (reviewer_client_user_id is not null) and (reviewer_kind = 'internal') = (reviewer_user_id is not null)),
     constraint "subtask_review_decided" check ((outcome is null) = (decided_at is null))
 ) with (fillfactor = 90);
@@ -1027,6 +1101,8 @@ create table "schedule_item" (
     "updated_at" timestamptz not null default now(),
     constraint "schedule_item_pkey" primary key ("id"),
     constraint "schedule_item_kind_enum" check ("kind" in ('subtask', 'help_desk_ticket', 'project_task', 'block')),
+    constraint "start_date_8_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
+    constraint "end_date_9_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "schedule_item_minutes_check" check (minutes >= 0),
     constraint "schedule_item_remaining_minutes_check" check (remaining_minutes >= 0),
     constraint "schedule_item_priority_check" check (priority >= 1),
@@ -1047,6 +1123,7 @@ create table "schedule_allocation" (
     "state" text collate "C" not null,
     "computed_at" timestamptz not null default now(),
     constraint "schedule_allocation_pkey" primary key ("user_id", "date", "schedule_item_id"),
+    constraint "date_2_years_1_to_9999" check ("date" between date '0001-01-01' and date '9999-12-31' or not isfinite("date")),
     constraint "schedule_allocation_minutes_check" check (minutes >= 0),
     constraint "schedule_allocation_state_enum" check ("state" in ('allocated', 'queued'))
 ) with (fillfactor = 90);
@@ -1072,6 +1149,7 @@ create table "time_entry" (
     "created_at" timestamptz not null default now(),
     "updated_at" timestamptz not null default now(),
     constraint "time_entry_pkey" primary key ("id"),
+    constraint "date_3_years_1_to_9999" check ("date" between date '0001-01-01' and date '9999-12-31' or not isfinite("date")),
     constraint "time_entry_minutes_range" check (minutes between 1 and 720),
     constraint "time_entry_activity_type_enum" check ("activity_type" in ('task', 'help_desk', 'client_call', 'internal_meeting', 'support', 'admin')),
     constraint "time_entry_work_type_enum" check ("work_type" in ('development', 'design', 'pm', 'csm', 'qa', 'sdr')),

@@ -149,7 +149,11 @@ static enum charle_err read_grant(struct charle_db *db, const struct charle_gran
 {
     const struct charle_value param = charle_text(id);
     struct charle_rows *rows = NULL;
-    enum charle_err rc = charle_query(db, grant->sql, &param, 1, &rows, err);
+    // A key may be of any type: a scope's name has its text. The statement may end with a comment.
+    struct charle_str sql = charle_arena_printf(list->arena, "select g.key::text from (%s\n) as g(key)", grant->sql);
+    if (!sql.ptr)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes of a person");
+    enum charle_err rc = charle_query(db, sql.ptr, &param, 1, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
         struct charle_value key;
         rc = charle_rows_value(rows, 0, CHARLE_TYPE_TEXT, false, &key, err);

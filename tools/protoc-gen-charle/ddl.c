@@ -76,6 +76,15 @@ void ch_ddl_sqlite_type(struct charle_buf *out, const struct ch_model_column *co
     charle_buf_add_text(out, column->is_array ? "text" : names[column->type]);
 }
 
+void ch_ddl_sqlite_end(struct charle_buf *out, const struct ch_model_table *table)
+{
+    bool is_strict = true, has_rowid = ch_ddl_has_rowid(table);
+
+    for (size_t i = 0; i < table->column_count; i++)
+        is_strict = is_strict && (table->columns[i].type != CHARLE_TYPE_FLOAT8 || table->columns[i].is_array);
+    charle_buf_printf(out, "\n)%s%s%s;\n", is_strict ? " strict" : "", is_strict && !has_rowid ? "," : "", has_rowid ? "" : " without rowid");
+}
+
 bool ch_ddl_has_rowid(const struct ch_model_table *table)
 {
     const struct ch_model_column *key = table->key_columns[0];

@@ -1,5 +1,6 @@
 // DDL for PostgreSQL: the table with its sequences, checks and comments; foreign keys and indexes apart, so that tables
 // can be made in any order and filled before they are indexed.
+#include "base/limits.h"
 #include "ddl.h"
 
 #define CH_FILLFACTOR 90 // of replicated tables: room for HOT updates on the page, which stamping leaves possible
@@ -43,6 +44,56 @@ static void enum_check(struct charle_buf *out, const struct ch_model_column *c)
     charle_buf_add_text(out, c->is_array ? "]::text[])" : "))");
 }
 
+static bool is_on_laptops(const struct ch_model_column *c)
+{
+    return c->table->is_replicated && charle_column_set_has(&c->table->replica_columns, c->index);
+}
+
+// PostgreSQL keeps values that a laptop cannot, and a row that cannot arrive would stop every laptop that sees it. So whoever writes one is
+// told. The names carry the column's number, which makes them unique within the table, and a part of its name, which may be long.
+static void keepable_check(struct charle_buf *out, const struct ch_model_column *c)
+{
+    if (c->type == CHARLE_TYPE_DATE) {
+        charle_buf_printf(out, ",\n    constraint \"%.30s_%u_years_1_to_9999\" check (", c->name, c->number);
+        if (c->is_array)
+            charle_buf_printf(out, "date '0001-01-01' <= all (array_remove(\"%s\", date '-infinity')) and "
+                                   "date '9999-12-31' >= all (array_remove(\"%s\", date 'infinity')))", c->name, c->name);
+        else
+            charle_buf_printf(out, "\"%s\" between date '0001-01-01' and date '9999-12-31' or not isfinite(\"%s\"))", c->name, c->name);
+    } else if (c->type == CHARLE_TYPE_NUMERIC) {
+        charle_buf_printf(out, ",\n    constraint \"%.30s_%u_%d_digits\" check (", c->name, c->number, CH_NUMERIC_LEN_MAX);
+        if (c->is_array) // a run of as many digits; a repetition counts to 255 at most
+            charle_buf_printf(out, "\"%s\"::text !~ '([0-9.]{%d}){4}')", c->name, CH_NUMERIC_LEN_MAX / 4);
+        else
+            charle_buf_printf(out, "length(\"%s\"::text) <= %d)", c->name, CH_NUMERIC_LEN_MAX);
+    }
+}
+
+// Columns whose size nothing else bounds. What has an index is bounded by PostgreSQL, to a third of a page.
+static bool is_unbounded(const struct ch_model_column *c)
+{
+    bool is_large = c->is_array || c->type == CHARLE_TYPE_TEXT || c->type == CHARLE_TYPE_BYTES || c->type == CHARLE_TYPE_JSONB;
+
+    return is_on_laptops(c) && is_large && !c->is_key && !c->is_unique && !c->references && !c->is_attachment && !c->max_length;
+}
+
+// A row travels in one message.
+static void row_size_check(struct charle_buf *out, const struct ch_model_table *table)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct ch_model_column *c = &table->columns[i];
+        bool is_text = c->is_array || c->type == CHARLE_TYPE_JSONB;
+        if (!is_unbounded(c))
+            continue;
+        charle_buf_printf(out, count++ ? " +\n        " : ",\n    constraint \"row_%d_mib\" check (", (int)(CH_ROW_SIZE_MAX >> 20));
+        charle_buf_printf(out, "coalesce(octet_length(\"%s\"%s), 0)", c->name, is_text ? "::text" : "");
+    }
+    if (count)
+        charle_buf_printf(out, " <= %d)", (int)CH_ROW_SIZE_MAX);
+}
+
 static void column_checks(struct charle_buf *out, const struct ch_model_column *c)
 {
     if (c->enumeration)
@@ -52,6 +103,8 @@ static void column_checks(struct charle_buf *out, const struct ch_model_column *
                           c->name, c->name, c->max_length);
     if (c->is_attachment)
         charle_buf_printf(out, ",\n    constraint \"%s_%s_form\" check (\"%s\" ~ '^[0-9a-f]{64}$')", c->table->name, c->name, c->name);
+    if (is_on_laptops(c))
+        keepable_check(out, c);
     for (size_t i = 0; i < c->check_count; i++)
         charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", c->checks[i].name, c->checks[i].pg);
 }
@@ -91,6 +144,7 @@ void ch_ddl_pg_create(struct charle_buf *out, const struct ch_model_table *table
     }
     for (size_t i = 0; i < table->column_count; i++)
         column_checks(out, &table->columns[i]);
+    row_size_check(out, table);
     for (size_t i = 0; i < table->check_count; i++)
         charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", table->checks[i].name, table->checks[i].pg);
     charle_buf_add_text(out, "\n)");

@@ -27,7 +27,8 @@ void ch_ddl_replica_create(struct charle_buf *out, const struct ch_model_table *
             column(out, &table->columns[i]);
     charle_buf_add_text(out, "    primary key (");
     ch_ddl_key(out, table);
-    charle_buf_printf(out, ")\n) strict%s;\n", ch_ddl_has_rowid(table) ? "" : ", without rowid");
+    charle_buf_add_text(out, ")");
+    ch_ddl_sqlite_end(out, table);
 }
 
 static bool is_visible(const struct ch_model_table *table, const struct ch_model_index *index)

@@ -1,4 +1,4 @@
-// DDL for a plain SQLite database with everything the server has. Tables are STRICT: a value of the wrong type is an
+// DDL for a plain SQLite database with everything the server has. Tables are STRICT where they can be: a value of the wrong type is an
 // error in both databases. A table whose key is not one whole number has no rowid, so that rows lie in the order of
 // their key.
 #include "ddl.h"
@@ -81,7 +81,7 @@ void ch_ddl_sqlite_create(struct charle_buf *out, const struct ch_model_table *t
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].references)
             foreign_key(out, &table->columns[i]);
-    charle_buf_printf(out, "\n) strict%s;\n", ch_ddl_has_rowid(table) ? "" : ", without rowid");
+    ch_ddl_sqlite_end(out, table);
 }
 
 // "nulls first" and "nulls last" are not allowed in an index of SQLite; the rest of an order is.

@@ -68,6 +68,8 @@ static void write_item(enum charle_type type, const void *item, struct charle_ar
         write_hex(buf, *(const struct charle_bytes *)item);
         return;
     case CHARLE_TYPE_DATE:
+        if (!charle_date_is_text(*(const struct charle_date *)item))
+            buf->failed = CHARLE_OUT_OF_RANGE;
         charle_date_write(*(const struct charle_date *)item, text);
         charle_json_write_str(buf, charle_str(text));
         return;

@@ -49,11 +49,6 @@ static int compare(struct charle_str a, struct charle_str b)
 static bool canonical(struct charle_str text, struct charle_arena *arena, struct charle_str *out)
 {
     struct charle_numeric numeric;
-    enum rank rank = rank_of(text);
-    if (charle_numeric_is_canonical(text) || rank == RANK_NAN || rank == RANK_INFINITY || rank == RANK_MINUS_INFINITY) {
-        *out = text;
-        return true;
-    }
     if (!charle_numeric_read(text, arena, &numeric))
         return false;
     *out = numeric.text;

@@ -34,7 +34,7 @@ static int bind_uuid(sqlite3_stmt *statement, int parameter, const struct charle
 static int bind_date(sqlite3_stmt *statement, int parameter, int64_t days, struct charle_arena *arena)
 {
     char text[CHARLE_DATE_TEXT_SIZE];
-    if (days < -719162 || days > 2932896) // 0001-01-01 and 9999-12-31
+    if (!charle_date_is_text((struct charle_date){(int32_t)days}))
         return SQLITE_RANGE;
     charle_date_write((struct charle_date){(int32_t)days}, text);
     return bind_copied(statement, parameter, text, arena);

@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-enum { YEAR_MAX = 9999 }; // text dates order rightly only with four digits
-
 static int bind_text(sqlite3_stmt *statement, int number, struct charle_str text)
 {
     return sqlite3_bind_text64(statement, number, text.ptr ? text.ptr : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -19,12 +17,6 @@ static int bind_float(sqlite3_stmt *statement, int number, double value)
     if (isnan(value))
         return bind_text(statement, number, CHARLE_STR("NaN"));
     return sqlite3_bind_double(statement, number, value == 0 ? 0 : value);
-}
-
-static bool is_special_numeric(struct charle_str text)
-{
-    return charle_str_equal(text, CHARLE_STR("NaN")) || charle_str_equal(text, CHARLE_STR("Infinity")) ||
-           charle_str_equal(text, CHARLE_STR("-Infinity"));
 }
 
 static enum charle_err check_text(struct charle_str text, struct charle_error *err)
@@ -39,13 +31,11 @@ static enum charle_err text_form(const struct charle_value *value, struct charle
 {
     char text[CHARLE_UUID_TEXT_LEN + 1];
     struct charle_numeric numeric;
-    int year, month, day;
     switch ((enum charle_type)value->type) {
     case CHARLE_TYPE_DATE:
-        charle_date_parts(value->date, &year, &month, &day);
-        if (year < 1 || year > YEAR_MAX)
-            return charle_fail(err, CHARLE_OUT_OF_RANGE, "a date is in the year %d; SQLite keeps 1 to %d", year,
-                               YEAR_MAX);
+        if (!charle_date_is_text(value->date))
+            return charle_fail(err, CHARLE_OUT_OF_RANGE, "the date %.*s cannot be kept: laptops keep 0001-01-01 to 9999-12-31, and infinity",
+                               (int)charle_date_write(value->date, text), text);
         charle_date_write(value->date, text);
         *out = charle_arena_str(arena, charle_str(text));
         break;
@@ -54,10 +44,6 @@ static enum charle_err text_form(const struct charle_value *value, struct charle
         *out = charle_arena_str(arena, charle_str(text));
         break;
     case CHARLE_TYPE_NUMERIC:
-        if (is_special_numeric(value->text)) {
-            *out = value->text;
-            break;
-        }
         if (!charle_numeric_read(value->text, arena, &numeric))
             return charle_fail(err, CHARLE_INVALID_ARGUMENT, "\"%.*s\" is not a decimal number",
                                CHARLE_FMT(value->text));
@@ -198,10 +184,6 @@ static bool read_text_form(sqlite3_stmt *statement, int column, enum charle_type
     case CHARLE_TYPE_UUID:
         return charle_uuid_read(text, &out->uuid);
     case CHARLE_TYPE_NUMERIC:
-        if (is_special_numeric(text)) {
-            out->text = text;
-            return true;
-        }
         if (!charle_numeric_read(text, arena, &numeric))
             return false;
         out->text = numeric.text;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "call/method.h"
 #include "charle/charle.h"
+#include "extremes.h"
 #include "msg/json.h"
 #include "msg/wire.h"
 #include "schemas.h"
@@ -402,6 +403,39 @@ static void start(struct chain *chain)
     open_laptop(chain, "first");
 }
 
+// Whatever another program may write to PostgreSQL arrives, or is refused there: no row may stop a laptop.
+static void write_extremes(struct chain *chain)
+{
+    for (size_t i = 0; extremes_kept[i]; i++) {
+        run_sql(chain->url, extremes_kept[i]);
+        sync_up(chain);
+        assert_equal_to_server(chain, extremes_kept[i]);
+    }
+    for (size_t i = 0; extremes_refused[i]; i++)
+        if (extremes_try(chain->url, extremes_refused[i]))
+            fail_msg("not refused: %s", extremes_refused[i]);
+    compare_rows(chain);
+}
+
+// A row that is too large is refused with a reason, wherever the call is made, and stops nobody.
+static void write_too_much(struct chain *chain)
+{
+    const struct charle_table *table = charle_schema_table_named(chain->schema, CHARLE_STR("optional"));
+    const struct charle_method *update = method_of(chain, table, CHARLE_CRUD_UPDATE);
+    struct charle_error err = {0};
+    struct charle_buf json = {0};
+    charle_buf_printf(&json, "{\"key\":%s,\"set\":{\"a_text\":\"", key_of(chain, table, 0));
+    for (size_t i = 0; i < (3 << 20) + 1; i++)
+        charle_buf_add_byte(&json, 'x');
+    charle_buf_add_text(&json, "\"}}");
+    const char *request = text_of(chain, &json);
+    assert_null(try_call(chain, update, request, true, NULL, &err));
+    assert_contains(err.text, "this optional is larger than 3 MiB");
+    assert_null(try_call(chain, update, request, false, NULL, &err));
+    assert_contains(err.text, "a queued call may have");
+    assert_equal_to_server(chain, "after a row that is too large");
+}
+
 static void test_schema(void **state)
 {
     struct chain *chain = calloc(1, sizeof(*chain));
@@ -423,6 +457,8 @@ static void test_schema(void **state)
     sync_up(chain);
     compare_rows(chain);
     assert_equal_to_server(chain, "after the updates");
+    if (charle_str_equal(chain->schema->name, CHARLE_STR("types")))
+        write_extremes(chain), write_too_much(chain);
     charle_client_close(chain->client); // a second laptop takes all of it in one copy
     open_laptop(chain, "second");
     compare_rows(chain);

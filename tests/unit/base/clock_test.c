@@ -71,6 +71,41 @@ static void moments_have_one_text(void **state)
     assert_int_equal(charle_ts_date((struct charle_ts){86399999999}).days, 0);
 }
 
+// The ends of PostgreSQL's dates and moments have names, which order as texts as they do as dates.
+static void infinity_has_a_name(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t days;
+        const char *text;
+        bool is_text;
+    } cases[] = {
+        {INT32_MIN, "-infinity", true}, {-719163, "0000-12-31", false}, {-719162, "0001-01-01", true},
+        {2932896, "9999-12-31", true},  {2932897, "10000-01-01", false}, {INT32_MAX, "infinity", true},
+    };
+    const char *last = NULL;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[CHARLE_DATE_TEXT_SIZE];
+        struct charle_date date = {cases[i].days}, back;
+        assert_int_equal(charle_date_write(date, text), strlen(cases[i].text));
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(charle_date_is_text(date), cases[i].is_text);
+        if (!cases[i].is_text)
+            continue;
+        assert_true(charle_date_read(charle_str(text), &back));
+        assert_int_equal(back.days, cases[i].days);
+        assert_true(!last || strcmp(last, cases[i].text) < 0);
+        last = cases[i].text;
+    }
+    struct charle_ts ts;
+    char text[CHARLE_TS_TEXT_SIZE];
+    assert_true(charle_ts_read(CHARLE_STR("-infinity"), &ts) && ts.us == INT64_MIN);
+    assert_int_equal(charle_ts_write(ts, text), strlen("-infinity"));
+    assert_true(charle_ts_read(CHARLE_STR("infinity"), &ts) && ts.us == INT64_MAX);
+    charle_ts_write(ts, text);
+    assert_string_equal(text, "infinity");
+}
+
 static void offsets_and_fractions_are_read(void **state)
 {
     (void)state;
@@ -129,7 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates_agree_with_libc),   cmocka_unit_test(moments_survive_their_text),
         cmocka_unit_test(moments_have_one_text),   cmocka_unit_test(offsets_and_fractions_are_read),
-        cmocka_unit_test(other_forms_are_refused), cmocka_unit_test(clocks_move_on),
+        cmocka_unit_test(other_forms_are_refused), cmocka_unit_test(infinity_has_a_name), cmocka_unit_test(clocks_move_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -376,7 +376,9 @@ static void numerics_arrive_in_canonical_form(void **state)
         {"", NULL},         {"-", NULL},
         {".", NULL},        {"1e", NULL},
         {"1e9999", NULL},   {"1e123456", NULL},
-        {"NaN", NULL},      {"1 ", NULL},
+        {"NaN", "NaN"},     {"1 ", NULL},
+        {"-Infinity", "-Infinity"}, {"Infinity", "Infinity"},
+        {"nan", NULL},      {"+Infinity", NULL},
         {"1,5", NULL},      {"0x1", NULL},
         {"--1", NULL},      {"1e-2000", NULL},
     };
