@@ -767,9 +767,9 @@ create table "quote" (
     "task_id" text collate "C",
     "created_at" timestamptz not null default now(),
     "updated_at" timestamptz not null default now(),
-    constraint "quote_pkey" primary key ("id"),
-    constraint "quote_display_id_key" unique ("display_id"),
-    constraint "quote_task_id_key" unique ("task_id"),
+    constraint "quote_pkey" primary key ("id") with (deduplicate_items = off),
+    constraint "quote_display_id_key" unique ("display_id") with (deduplicate_items = off),
+    constraint "quote_task_id_key" unique ("task_id") with (deduplicate_items = off),
     constraint "quote_title_length" check (char_length("title") <= 200),
     constraint "quote_status_enum" check ("status" in ('awaiting_quote', 'in_progress', 'awaiting_csm_review', 'awaiting_client_approval', 'approved', 'cancelled')),
     constraint "quote_previous_status_enum" check ("previous_status" in ('awaiting_quote', 'in_progress', 'awaiting_csm_review', 'awaiting_client_approval', 'approved', 'cancelled')),
@@ -870,9 +870,9 @@ create table "task" (
     "cancelled_at" timestamptz,
     "created_at" timestamptz not null default now(),
     "updated_at" timestamptz not null default now(),
-    constraint "task_pkey" primary key ("id"),
-    constraint "task_display_id_key" unique ("display_id"),
-    constraint "task_quote_id_key" unique ("quote_id"),
+    constraint "task_pkey" primary key ("id") with (deduplicate_items = off),
+    constraint "task_display_id_key" unique ("display_id") with (deduplicate_items = off),
+    constraint "task_quote_id_key" unique ("quote_id") with (deduplicate_items = off),
     constraint "task_title_length" check (char_length("title") <= 200),
     constraint "task_priority_check" check (priority between 1 and 5),
     constraint "task_status_enum" check ("status" in ('backlog', 'planned', 'design', 'development', 'internal_qa', 'external_qa', 'deployment', 'complete', 'cancelled')),
@@ -1330,13 +1330,13 @@ create index "notification_recipient_client_user_id_read_at_created_at_idx" on "
 create index "activity_log_subject_type_subject_id_at_idx" on "activity_log" ("subject_type", "subject_id", "at");
 create index "activity_log_client_id_at_idx" on "activity_log" ("client_id", "at");
 create index "activity_log_actor_user_id_at_idx" on "activity_log" ("actor_user_id", "at");
-create index "quote_client_id_status_idx" on "quote" ("client_id", "status");
-create index "quote_status_updated_at_idx" on "quote" ("status", "updated_at");
+create index "quote_client_id_status_idx" on "quote" ("client_id", "status") with (deduplicate_items = off);
+create index "quote_status_updated_at_idx" on "quote" ("status", "updated_at") with (deduplicate_items = off);
 create index "quote_requirement_assignee_user_id_idx" on "quote_requirement_assignee" ("user_id");
-create index "task_client_id_status_idx" on "task" ("client_id", "status");
-create index "task_pm_id_status_idx" on "task" ("pm_id", "status");
-create index "task_status_updated_at_idx" on "task" ("status", "updated_at");
-create index "task_project_id_idx" on "task" ("project_id") where project_id is not null;
+create index "task_client_id_status_idx" on "task" ("client_id", "status") with (deduplicate_items = off);
+create index "task_pm_id_status_idx" on "task" ("pm_id", "status") with (deduplicate_items = off);
+create index "task_status_updated_at_idx" on "task" ("status", "updated_at") with (deduplicate_items = off);
+create index "task_project_id_idx" on "task" ("project_id") with (deduplicate_items = off) where project_id is not null;
 create index "roadmap_item_client_id_month_position_idx" on "roadmap_item" ("client_id", "month", "position");
 create index "requirement_efficiency_client_id_type_completed_at_idx" on "requirement_efficiency" ("client_id", "type", "completed_at");
 create index "help_desk_ticket_status_priority_idx" on "help_desk_ticket" ("status", "priority");

@@ -124,6 +124,24 @@ static void comments(struct charle_buf *out, const struct ch_model_table *table)
         }
 }
 
+// Is the time of a row's last change in an index? Then every update puts a new entry into every index of the table, also those whose columns it leaves
+// alone. PostgreSQL gathers equal entries in lists, which is for entries that stay: taking dead ones out of a list, one by one, costs more than
+// all else about an index does, so such a table's indexes have none (docs/decisions/0022-edited-tables.md).
+static bool is_rewritten_by_updates(const struct ch_model_table *table)
+{
+    for (size_t i = 0; i < table->index_count; i++)
+        for (size_t c = 0; c < table->column_count; c++)
+            if (table->columns[c].generate == CHARLE_GENERATE_UPDATED && charle_column_set_has(&table->indexes[i].used_columns, table->columns[c].index))
+                return true;
+    return false;
+}
+
+static void index_storage(struct charle_buf *out, const struct ch_model_table *table)
+{
+    if (is_rewritten_by_updates(table))
+        charle_buf_add_text(out, " with (deduplicate_items = off)");
+}
+
 void ch_ddl_pg_create(struct charle_buf *out, const struct ch_model_table *table)
 {
     sequences(out, table, false);
@@ -136,11 +154,13 @@ void ch_ddl_pg_create(struct charle_buf *out, const struct ch_model_table *table
     charle_buf_printf(out, ",\n    constraint \"%s_pkey\" primary key (", table->name);
     ch_ddl_key(out, table);
     charle_buf_add_byte(out, ')');
+    index_storage(out, table);
     for (size_t i = 0; i < table->unique_count; i++) {
         charle_buf_printf(out, ",\n    constraint \"%s\" unique (", table->uniques[i].name);
         ch_ddl_columns(out, (const struct ch_model_column *const *)table->uniques[i].columns,
                        table->uniques[i].column_count);
         charle_buf_add_byte(out, ')');
+        index_storage(out, table);
     }
     for (size_t i = 0; i < table->column_count; i++)
         column_checks(out, &table->columns[i]);
@@ -209,6 +229,8 @@ void ch_ddl_pg_indexes(struct charle_buf *out, const struct ch_model_table *tabl
             ch_ddl_columns(out, (const struct ch_model_column *const *)index->include, index->include_count);
             charle_buf_add_byte(out, ')');
         }
+        if (!index->method || strcmp(index->method, "btree") == 0)
+            index_storage(out, table);
         if (index->where_pg)
             charle_buf_printf(out, " where %s", index->where_pg);
         charle_buf_add_text(out, ";\n");

@@ -103,6 +103,25 @@ static void check_column_in_pg(PGconn *pg, const struct charle_table *table, con
         place, expected);
 }
 
+// Is the time of a row's last change in an index?
+static bool is_rewritten_by_updates(const struct charle_table *table)
+{
+    for (size_t i = 0; i < table->index_count; i++)
+        for (size_t c = 0; c < table->indexes[i].column_count; c++)
+            if (table->columns[table->indexes[i].columns[c]].generate == CHARLE_GENERATE_UPDATED)
+                return true;
+    return false;
+}
+
+// All B-trees of such a table keep equal entries apart, and those of no other one do.
+static void check_indexes_in_pg(PGconn *pg, const struct charle_table *table)
+{
+    assert_pg(pg,
+              "select coalesce(string_agg(distinct coalesce(array_to_string(c.reloptions, ','), ''), ' '), '') from pg_index i join pg_class c on c.oid = "
+              "i.indexrelid join pg_am m on m.oid = c.relam and m.amname = 'btree' where i.indrelid = ('\"' || $1 || '\"')::regclass",
+              table->name.ptr, is_rewritten_by_updates(table) ? "deduplicate_items=off" : "");
+}
+
 static void check_pg(const struct charle_schema *schema)
 {
     PGconn *pg = pg_load(schema);
@@ -125,6 +144,7 @@ static void check_pg(const struct charle_schema *schema)
             pg,
             "select coalesce(array_to_string(reloptions, ','), '') from pg_class where relkind = 'r' and relname = $1",
             table->name.ptr, table->is_replicated ? "fillfactor=90" : "");
+        check_indexes_in_pg(pg, table);
     }
     PQfinish(pg);
 }
