@@ -112,7 +112,7 @@ enum charle_err ch_call_keep(struct ch_replica *replica, const struct ch_call *c
                              bool *out_is_wide, struct charle_error *err)
 {
     struct charle_buf key = {0};
-    bool narrow = call->method && is_narrow(replica, call, ran, &key);
+    bool narrow = call->method && is_narrow(replica, call, ran, &key) && key.size; // no row has an empty key
     enum charle_err rc = CHARLE_OK;
     if (!ran)
         rc = ch_capture_keep(&replica->capture, position, err);

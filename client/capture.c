@@ -165,6 +165,8 @@ enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, st
         if (!row->had_row)
             image = (struct charle_bytes){0};
         int64_t tab = row->table->schema->id;
+        if (!row->key_len) // the server's check would say no
+            return charle_fail(err, CHARLE_CHECK_VIOLATION, "the key of a %.*s must not be empty", CHARLE_FMT(row->table->schema->name));
         if (!CH_PLANTED(BASE_NOT_KEPT))
             rc = ch_lite_run(sql, CH_LITE_BASE_ADD, err, "isb", tab, key_of(capture, row), image);
         if (!rc)

@@ -129,6 +129,10 @@ static bool explain_keepable(const struct ch_crud *crud, const char *text)
                  CHARLE_FMT(table->name), (int)(CH_ROW_SIZE_MAX >> 20));
         return true;
     }
+    if (mentions(text, CHARLE_STR("key_not_empty"))) {
+        snprintf(crud->err->text, sizeof(crud->err->text), "the key of a %.*s must not be empty", CHARLE_FMT(table->name));
+        return true;
+    }
     for (size_t i = 0; i < table->column_count; i++) {
         struct charle_str name = table->columns[i].name;
         int len = name.len < 30 ? (int)name.len : 30;

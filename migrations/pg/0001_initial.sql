@@ -40,7 +40,8 @@ create table "plan" (
     constraint "plan_name_length" check (char_length("name") <= 100),
     constraint "plan_monthly_minutes_check" check (monthly_minutes >= 0),
     constraint "plan_monthly_cost_pence_check" check (monthly_cost_pence >= 0),
-    constraint "plan_pm_deduction_bps_check" check (pm_deduction_bps between 0 and 10000)
+    constraint "plan_pm_deduction_bps_check" check (pm_deduction_bps between 0 and 10000),
+    constraint "key_not_empty" check ("id" <> '')
 ) with (fillfactor = 90);
 comment on table "plan" is 'Retainers on sale: hours and cost a month. The sold day rate is computed, not stored.';
 comment on column "plan"."monthly_cost_pence" is 'Money.';
@@ -85,6 +86,7 @@ create table "user" (
     constraint "user_access_level_enum" check ("access_level" in ('admin', 'manager', 'staff')),
     constraint "user_engagement_type_enum" check ("engagement_type" in ('retainer', 'project')),
     constraint "user_birthday_form" check (birthday is null or birthday ~ '^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("image"), 0) +
         coalesce(octet_length("job_title"), 0) +
         coalesce(octet_length("slack_user_id"), 0) +
@@ -154,7 +156,8 @@ create table "department" (
     "updated_at" timestamptz not null default now(),
     constraint "department_pkey" primary key ("id"),
     constraint "department_name_key" unique ("name"),
-    constraint "department_name_length" check (char_length("name") <= 100)
+    constraint "department_name_length" check (char_length("name") <= 100),
+    constraint "key_not_empty" check ("id" <> '')
 ) with (fillfactor = 90);
 comment on table "department" is 'Departments of the agency.';
 create table "client" (
@@ -185,6 +188,7 @@ create table "client" (
     constraint "client_hours_override_minutes_check" check (hours_override_minutes >= 0),
     constraint "client_cost_override_pence_check" check (cost_override_pence >= 0),
     constraint "client_rag_status_enum" check ("rag_status" in ('red', 'amber', 'green')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("notes"), 0) +
         coalesce(octet_length("rag_note"), 0) +
         coalesce(octet_length("slack_channel_id"), 0) <= 3145728)
@@ -217,6 +221,7 @@ create table "client_user" (
     constraint "client_user_email_length" check (char_length("email") <= 254),
     constraint "client_user_email_form" check (email = lower(email) and email like '_%@_%'),
     constraint "client_user_status_enum" check ("status" in ('invited', 'active', 'deactivated')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("image"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "client_user" is 'Portal people of a client company: another population than the team, seeing one company only.';
@@ -297,6 +302,7 @@ create table "project" (
     constraint "target_completion_date_7_years_1_to_9999" check ("target_completion_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("target_completion_date")),
     constraint "project_status_enum" check ("status" in ('active', 'on_hold', 'completed', 'archived')),
     constraint "project_progress_bps_check" check (progress_bps between 0 and 10000),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728)
 ) with (fillfactor = 90);
 alter sequence "project_display_id_seq" owned by "project"."display_id";
@@ -322,6 +328,7 @@ create table "project_phase" (
     constraint "project_phase_allocated_days_check" check (allocated_days >= 0),
     constraint "qa_days_7_1000_digits" check (length("qa_days"::text) <= 1000),
     constraint "project_phase_qa_days_check" check (qa_days >= 0),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "project_phase_budget_iff_budgeted" check (is_budgeted = (allocated_days is not null)),
     constraint "project_phase_qa_needs_budget" check (is_budgeted or qa_days is null)
 ) with (fillfactor = 90);
@@ -351,6 +358,7 @@ create table "project_task" (
     constraint "start_date_8_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
     constraint "end_date_9_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "project_task_estimate_minutes_check" check (estimate_minutes >= 0),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728),
     constraint "project_task_dates" check (end_date >= start_date)
 ) with (fillfactor = 90);
@@ -373,6 +381,7 @@ create table "project_sign_off" (
     "updated_at" timestamptz not null default now(),
     constraint "project_sign_off_pkey" primary key ("id"),
     constraint "project_sign_off_status_enum" check ("status" in ('requested', 'approved', 'rejected')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("note"), 0) <= 3145728),
     constraint "project_sign_off_decided" check ((status = 'requested') = (decided_at is null) and (decided_at is null) = (decided_by_client_user_id is null))
 ) with (fillfactor = 90);
@@ -395,6 +404,7 @@ create table "comment" (
     constraint "comment_subject_type_enum" check ("subject_type" in ('quote', 'task', 'subtask', 'project', 'project_task', 'help_desk_ticket')),
     constraint "comment_visibility_enum" check ("visibility" in ('internal', 'client')),
     constraint "comment_body_length" check (char_length("body") <= 20000),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("subject_id"), 0) +
         coalesce(octet_length("mentions"::text), 0) <= 3145728),
     constraint "comment_one_author" check ((author_user_id is null) <> (author_client_user_id is null)),
@@ -429,6 +439,7 @@ create table "attachment" (
     constraint "attachment_size_bytes_check" check (size_bytes >= 0),
     constraint "attachment_sha256_form" check (length(sha256) = 64),
     constraint "attachment_content_form" check ("content" ~ '^[0-9a-f]{64}$'),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("subject_id"), 0) +
         coalesce(octet_length("storage_key"), 0) +
         coalesce(octet_length("sha256"), 0) <= 3145728),
@@ -464,6 +475,7 @@ create table "block" (
     constraint "start_date_8_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
     constraint "end_date_9_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "block_status_enum" check ("status" in ('not_scheduled', 'scheduled', 'in_progress', 'completed', 'late')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("month"), 0) <= 3145728),
     constraint "block_core_once" check (round = 1 or type not in ('design', 'development', 'deployment')),
     constraint "block_start_in_month" check (start_date is null or month = lpad(extract(year from start_date)::text, 4, '0') || '-' || lpad(extract(month from start_date)::text, 2, '0')),
@@ -488,6 +500,7 @@ create table "capacity_rule" (
     constraint "capacity_rule_daily_minutes_check" check (daily_minutes between 0 and 600),
     constraint "effective_from_6_years_1_to_9999" check ("effective_from" between date '0001-01-01' and date '9999-12-31' or not isfinite("effective_from")),
     constraint "effective_to_7_years_1_to_9999" check ("effective_to" between date '0001-01-01' and date '9999-12-31' or not isfinite("effective_to")),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "capacity_rule_scope" check ((scope = 'role') = (role_key is not null) and (scope = 'user') = (user_id is not null)),
     constraint "capacity_rule_range" check (effective_to >= effective_from)
 ) with (fillfactor = 90);
@@ -511,6 +524,7 @@ create table "client_plan_change" (
     constraint "client_plan_change_hours_override_minutes_check" check (hours_override_minutes >= 0),
     constraint "client_plan_change_cost_override_pence_check" check (cost_override_pence >= 0),
     constraint "client_plan_change_month_form" check (effective_month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("effective_month"), 0) +
         coalesce(octet_length("note"), 0) <= 3145728)
 ) with (fillfactor = 90);
@@ -545,6 +559,7 @@ create table "client_period" (
     constraint "client_period_gross_minutes_check" check (gross_minutes >= 0),
     constraint "client_period_pm_deduction_minutes_check" check (pm_deduction_minutes >= 0),
     constraint "client_period_status_enum" check ("status" in ('open', 'closed')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("month"), 0) <= 3145728),
     constraint "client_period_allocation" check (allocated_minutes = gross_minutes - pm_deduction_minutes),
     constraint "client_period_closed" check ((status = 'closed') = (closed_at is not null))
@@ -567,6 +582,7 @@ create table "period_adjustment" (
     "updated_at" timestamptz not null default now(),
     constraint "period_adjustment_pkey" primary key ("id"),
     constraint "period_adjustment_kind_enum" check ("kind" in ('rollover_in', 'manual_credit', 'manual_debit', 'correction')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("reason"), 0) <= 3145728),
     constraint "period_adjustment_rollover_source" check (kind <> 'rollover_in' or source_period_id is not null)
 ) with (fillfactor = 90);
@@ -663,6 +679,7 @@ create table "leave_request" (
     constraint "end_date_6_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "leave_request_half_days_check" check (half_days >= 0),
     constraint "leave_request_status_enum" check ("status" in ('pending', 'approved', 'declined', 'cancelled')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("reason"), 0) +
         coalesce(octet_length("decision_note"), 0) <= 3145728),
     constraint "leave_request_dates" check (end_date >= start_date),
@@ -707,6 +724,7 @@ create table "notification" (
     "created_at" timestamptz not null default now(),
     "updated_at" timestamptz not null default now(),
     constraint "notification_pkey" primary key ("id"),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("type"), 0) +
         coalesce(octet_length("title"), 0) +
         coalesce(octet_length("body"), 0) +
@@ -733,6 +751,7 @@ create table "activity_log" (
     "client_visible" boolean not null default false,
     constraint "activity_log_pkey" primary key ("id"),
     constraint "activity_log_verb_length" check (char_length("verb") <= 100),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("subject_type"), 0) +
         coalesce(octet_length("subject_id"), 0) +
         coalesce(octet_length("before"::text), 0) +
@@ -774,6 +793,7 @@ create table "quote" (
     constraint "quote_status_enum" check ("status" in ('awaiting_quote', 'in_progress', 'awaiting_csm_review', 'awaiting_client_approval', 'approved', 'cancelled')),
     constraint "quote_previous_status_enum" check ("previous_status" in ('awaiting_quote', 'in_progress', 'awaiting_csm_review', 'awaiting_client_approval', 'approved', 'cancelled')),
     constraint "quote_origin_enum" check ("origin" in ('internal', 'client_request')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("description"), 0) +
         coalesce(octet_length("cancel_reason"), 0) <= 3145728),
     constraint "quote_one_creator" check ((created_by_user_id is null) <> (created_by_client_user_id is null)),
@@ -825,6 +845,7 @@ create table "quote_requirement" (
     constraint "quote_requirement_size_enum" check ("size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
     constraint "quote_requirement_suggested_size_enum" check ("suggested_size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
     constraint "quote_requirement_suggestion_confidence_enum" check ("suggestion_confidence" in ('low', 'medium', 'high')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("goal"), 0) +
         coalesce(octet_length("design_types"::text), 0) +
         coalesce(octet_length("target_audience"), 0) +
@@ -876,6 +897,7 @@ create table "task" (
     constraint "task_title_length" check (char_length("title") <= 200),
     constraint "task_priority_check" check (priority between 1 and 5),
     constraint "task_status_enum" check ("status" in ('backlog', 'planned', 'design', 'development', 'internal_qa', 'external_qa', 'deployment', 'complete', 'cancelled')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728)
 ) with (fillfactor = 90);
 alter sequence "task_display_id_seq" owned by "task"."display_id";
@@ -908,6 +930,7 @@ create table "task_requirement" (
     constraint "task_requirement_type_enum" check ("type" in ('design', 'development', 'seo', 'retainer')),
     constraint "task_requirement_size_enum" check ("size" in ('XS', 'S', 'M', 'L', 'XL', 'XXL', 'not_required')),
     constraint "task_requirement_status_enum" check ("status" in ('pending', 'in_progress', 'complete')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("scope"), 0) +
         coalesce(octet_length("brief"), 0) <= 3145728),
     constraint "task_requirement_figures" check (quoted_max_minutes >= quoted_minutes and quoted_minutes >= feedback_budget_minutes and feedback_budget_minutes >= 0),
@@ -933,6 +956,7 @@ create table "roadmap_item" (
     constraint "roadmap_item_task_id_key" unique ("task_id"),
     constraint "roadmap_item_month_form" check (month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
     constraint "roadmap_item_planned_minutes_check" check (planned_minutes >= 0),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("month"), 0) <= 3145728)
 ) with (fillfactor = 90);
 comment on table "roadmap_item" is 'A task planned into a client''s month. A task sits in one month; moving it changes the month.';
@@ -956,7 +980,8 @@ create table "requirement_efficiency" (
     "updated_at" timestamptz not null default now(),
     constraint "requirement_efficiency_pkey" primary key ("id"),
     constraint "requirement_efficiency_task_requirement_id_key" unique ("task_requirement_id"),
-    constraint "requirement_efficiency_type_enum" check ("type" in ('design', 'development', 'seo', 'retainer'))
+    constraint "requirement_efficiency_type_enum" check ("type" in ('design', 'development', 'seo', 'retainer')),
+    constraint "key_not_empty" check ("id" <> '')
 ) with (fillfactor = 90);
 comment on table "requirement_efficiency" is 'One row for each finished requirement: what was quoted and what it took. Input of client_score.';
 comment on column "requirement_efficiency"."efficiency_bps" is 'Quoted by actual; null when nothing was logged.';
@@ -993,6 +1018,7 @@ create table "help_desk_ticket" (
     constraint "help_desk_ticket_actual_minutes_check" check (actual_minutes >= 0),
     constraint "start_date_14_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
     constraint "end_date_15_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("description"), 0) <= 3145728),
     constraint "help_desk_ticket_one_creator" check ((created_by_user_id is null) <> (created_by_client_user_id is null)),
     constraint "help_desk_ticket_dates" check (end_date >= start_date)
@@ -1013,6 +1039,7 @@ create table "help_desk_message" (
     constraint "help_desk_message_pkey" primary key ("id"),
     constraint "help_desk_message_visibility_enum" check ("visibility" in ('internal', 'client')),
     constraint "help_desk_message_body_length" check (char_length("body") <= 20000),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "help_desk_message_one_author" check ((author_user_id is null) <> (author_client_user_id is null)),
     constraint "help_desk_message_portal_is_client_visible" check (author_client_user_id is null or visibility = 'client')
 ) with (fillfactor = 90);
@@ -1048,6 +1075,7 @@ create table "subtask" (
     constraint "start_date_13_years_1_to_9999" check ("start_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("start_date")),
     constraint "end_date_14_years_1_to_9999" check ("end_date" between date '0001-01-01' and date '9999-12-31' or not isfinite("end_date")),
     constraint "subtask_handoff_url_length" check (char_length("handoff_url") <= 2000),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "subtask_dates" check (end_date >= start_date),
     constraint "subtask_design_needs_handoff" check (type <> 'design' or status not in ('awaiting_review', 'complete') or handoff_url is not null)
 ) with (fillfactor = 90);
@@ -1076,6 +1104,7 @@ create table "subtask_review" (
     constraint "subtask_review_round_check" check (round >= 1),
     constraint "subtask_review_reviewer_kind_enum" check ("reviewer_kind" in ('client', 'internal')),
     constraint "subtask_review_outcome_enum" check ("outcome" in ('approved', 'changes_requested', 'passed', 'failed', 'signed_off')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "row_3_mib" check (coalesce(octet_length("feedback"), 0) <= 3145728),
     constraint "subtask_review_reviewer" check ((reviewer_kind = 'client') = (reviewer_client_user_id is not null) and (reviewer_kind = 'internal') = (reviewer_user_id is not null)),
     constraint "subtask_review_decided" check ((outcome is null) = (decided_at is null))
@@ -1106,6 +1135,7 @@ create table "schedule_item" (
     constraint "schedule_item_minutes_check" check (minutes >= 0),
     constraint "schedule_item_remaining_minutes_check" check (remaining_minutes >= 0),
     constraint "schedule_item_priority_check" check (priority >= 1),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "schedule_item_one_subject" check ((kind = 'subtask') = (subtask_id is not null) and (kind = 'help_desk_ticket') = (help_desk_ticket_id is not null) and (kind = 'project_task') = (project_task_id is not null) and (kind = 'block') = (block_id is not null)),
     constraint "schedule_item_dates" check (end_date >= start_date),
     constraint "schedule_item_minutes" check ((kind = 'project_task') = (minutes is null))
@@ -1155,6 +1185,7 @@ create table "time_entry" (
     constraint "time_entry_work_type_enum" check ("work_type" in ('development', 'design', 'pm', 'csm', 'qa', 'sdr')),
     constraint "time_entry_notes_length" check (char_length("notes") <= 5000),
     constraint "time_entry_source_enum" check ("source" in ('wizard', 'context', 'completion', 'timer', 'import')),
+    constraint "key_not_empty" check ("id" <> ''),
     constraint "time_entry_client_or_internal" check (is_internal = (client_id is null)),
     constraint "time_entry_internal_has_no_links" check (not is_internal or (task_id is null and subtask_id is null and task_requirement_id is null and help_desk_ticket_id is null and project_task_id is null)),
     constraint "time_entry_help_desk_needs_ticket" check (activity_type <> 'help_desk' or help_desk_ticket_id is not null),

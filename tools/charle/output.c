@@ -4,6 +4,9 @@
 #include "msg/json.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TABLE_ROWS_MAX = 10000, CELL_WIDTH_MAX = 60 };
@@ -18,6 +21,22 @@ bool output_format_read(const char *name, enum output_format *out)
         }
     }
     return false;
+}
+
+// With as many digits as tell it from its neighbours. JSON has no words for the other three, so they are strings.
+static void write_float(double value, struct charle_buf *out)
+{
+    char text[40];
+    if (!isfinite(value)) {
+        charle_buf_add_text(out, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (digits == 17 || memcmp(&(double){strtod(text, NULL)}, &value, sizeof(value)) == 0)
+            break;
+    }
+    charle_buf_add_text(out, text);
 }
 
 // A value as people read it; numbers and booleans are bare in JSON, all else is a string.
@@ -38,7 +57,8 @@ static void write_text(const struct charle_value *value, struct charle_buf *out,
         charle_buf_printf(out, "%" PRId64, value->int8);
         return;
     case CHARLE_TYPE_FLOAT8:
-        charle_buf_printf(out, "%.15g", value->float8);
+        write_float(value->float8, out);
+        *out_is_bare = isfinite(value->float8);
         return;
     case CHARLE_TYPE_TIMESTAMPTZ:
         charle_buf_add(out, text, charle_ts_write(value->ts, text));

@@ -69,6 +69,15 @@ static void keepable_check(struct charle_buf *out, const struct ch_model_column 
     }
 }
 
+// A key of one text is a key's text as it is, and none is how the wire and the log say that there is none.
+static void key_check(struct charle_buf *out, const struct ch_model_table *table)
+{
+    const struct ch_model_column *key = table->key_columns[0];
+
+    if (table->is_replicated && table->key_count == 1 && key->type == CHARLE_TYPE_TEXT)
+        charle_buf_printf(out, ",\n    constraint \"key_not_empty\" check (\"%s\" <> '')", key->name);
+}
+
 // Columns whose size nothing else bounds. What has an index is bounded by PostgreSQL, to a third of a page.
 static bool is_unbounded(const struct ch_model_column *c)
 {
@@ -164,6 +173,7 @@ void ch_ddl_pg_create(struct charle_buf *out, const struct ch_model_table *table
     }
     for (size_t i = 0; i < table->column_count; i++)
         column_checks(out, &table->columns[i]);
+    key_check(out, table);
     row_size_check(out, table);
     for (size_t i = 0; i < table->check_count; i++)
         charle_buf_printf(out, ",\n    constraint \"%s\" check (%s)", table->checks[i].name, table->checks[i].pg);

@@ -417,6 +417,23 @@ static void write_extremes(struct chain *chain)
     compare_rows(chain);
 }
 
+// An empty key is refused with a reason here and there, and asking for it finds nothing.
+static void write_empty_key(struct chain *chain)
+{
+    const struct charle_table *table = charle_schema_table_named(chain->schema, CHARLE_STR("person"));
+    struct charle_error err = {0};
+    for (int is_online = 0; is_online < 2; is_online++) {
+        assert_null(try_call(chain, method_of(chain, table, CHARLE_CRUD_CREATE), "{\"id\":\"\",\"email\":\"e@test\"}", is_online, NULL, &err));
+        assert_contains(err.text, "the key of a person must not be empty");
+        assert_null(try_call(chain, method_of(chain, table, CHARLE_CRUD_UPDATE), "{\"key\":{\"id\":\"\"},\"set\":{\"email\":\"f@test\"}}", is_online, NULL, &err));
+        assert_contains(err.text, "there is no such person");
+        assert_null(try_call(chain, method_of(chain, table, CHARLE_CRUD_DELETE), "{\"key\":{\"id\":\"\"}}", is_online, NULL, &err));
+        assert_contains(err.text, "there is no such person");
+    }
+    sync_up(chain);
+    assert_equal_to_server(chain, "after empty keys");
+}
+
 // A row that is too large is refused with a reason, wherever the call is made, and stops nobody.
 static void write_too_much(struct chain *chain)
 {
@@ -458,7 +475,7 @@ static void test_schema(void **state)
     compare_rows(chain);
     assert_equal_to_server(chain, "after the updates");
     if (charle_str_equal(chain->schema->name, CHARLE_STR("types")))
-        write_extremes(chain), write_too_much(chain);
+        write_extremes(chain), write_empty_key(chain), write_too_much(chain);
     charle_client_close(chain->client); // a second laptop takes all of it in one copy
     open_laptop(chain, "second");
     compare_rows(chain);

@@ -58,6 +58,8 @@ const char *const extremes_refused[] = {
     "update repeated set a_numeric = array[1, repeat('9', 1000)::numeric]",
     "update repeated set a_text = array_fill(repeat('x', 1000), array[4000])",
     "insert into key_date values ('10000-01-01')",
+    "insert into required select '', a_bool, a_int4, a_int8, a_float8, a_text, a_bytes, a_enum, a_ts, a_date, a_numeric, a_uuid, b_uuid, a_json, s_int4, s_int8, f_int8 from required limit 1",
+    "update person set id = '' where id <> 'ada'",
     NULL,
 };
 
