@@ -1,4 +1,4 @@
-// What acquire.c, acquire_range.c, acquire_stage.c and acquire_compare.c share; acquire.c says what it is about.
+// What acquire.c, acquire_scopes.c, acquire_range.c, acquire_stage.c and acquire_compare.c share; acquire.c says what it is about.
 #ifndef CHARLE_CLIENT_ACQUIRE_PARTS_H
 #define CHARLE_CLIENT_ACQUIRE_PARTS_H
 
@@ -6,11 +6,16 @@
 
 enum { CH_ACQUIRE_TIMEOUT_MS = 120000 }; // of a question: a server counts a large range in that time
 
-// --- acquire.c ----------------------------------------------------------------------------------------------------------
+// --- acquire_scopes.c ---------------------------------------------------------------------------------------------------
 
+// Adds those of the replica that are in a state to the list of those to do. *out_any becomes true when there is one.
+CHARLE_MUST_CHECK enum charle_err ch_acquire_add_scopes(struct ch_client_core *core, enum ch_scope_state state, bool *out_any, struct charle_error *err);
 // What charle_cursor says of the scope now. *out_state 0: it is not held.
 CHARLE_MUST_CHECK enum charle_err ch_acquire_state_of(struct ch_client_core *core, struct charle_str scope, int *out_state, int64_t *out_stamp,
                                                       struct charle_error *err);
+// Begins the scope that is next; none is left: nothing is to be done. Ends the present one and begins the next.
+CHARLE_MUST_CHECK enum charle_err ch_acquire_begin_scope(struct ch_client_core *core, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_acquire_end_scope(struct ch_client_core *core, struct charle_error *err);
 
 // --- acquire_range.c ----------------------------------------------------------------------------------------------------
 
