@@ -1,19 +1,15 @@
 #include "support/db_fault.h"
 
 #include "db/pg/pipeline.h"
+#include "support/fault_count.h"
 
-static struct {
-    long at, count;
-    int is_sticky;
-    enum charle_err code;
-} fault;
+static struct ch_fault_count fault;
+static enum charle_err fault_code;
 
 void ch_db_fault_at(long n, int is_sticky, enum charle_err code)
 {
-    fault.at = n;
-    fault.is_sticky = is_sticky;
-    fault.count = 0;
-    fault.code = code;
+    fault = ch_fault_count_from(n, is_sticky);
+    fault_code = code;
 }
 
 long ch_db_fault_count(void)
@@ -21,20 +17,12 @@ long ch_db_fault_count(void)
     return fault.count;
 }
 
-static bool fails(void)
-{
-    if (!fault.at)
-        return false;
-    fault.count++;
-    return fault.count == fault.at || (fault.is_sticky && fault.count > fault.at);
-}
-
 // True: the call is not to be made, and *rc is its answer.
 static bool takes(enum charle_err *rc, struct charle_error *err)
 {
-    if (fault.code == CHARLE_DONE || !fails())
+    if (fault_code == CHARLE_DONE || !ch_fault_count_hits(&fault))
         return false;
-    *rc = charle_fail(err, fault.code, "call %ld of the database did not come back", fault.count);
+    *rc = charle_fail(err, fault_code, "call %ld of the database did not come back", fault.count);
     return true;
 }
 
@@ -79,7 +67,7 @@ enum charle_err __wrap_charle_rows_next(struct charle_rows *rows, struct charle_
 enum charle_err __wrap_charle_rows_next(struct charle_rows *rows, struct charle_error *err)
 {
     enum charle_err rc;
-    if (fault.code == CHARLE_DONE && fails())
+    if (fault_code == CHARLE_DONE && ch_fault_count_hits(&fault))
         return CHARLE_DONE;
     return takes(&rc, err) ? rc : __real_charle_rows_next(rows, err);
 }

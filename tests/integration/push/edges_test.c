@@ -192,20 +192,49 @@ static enum charle_err ignore_page(void *ctx, struct charle_bytes message, struc
     return CHARLE_OK;
 }
 
-static enum charle_err pull(struct twin *twin, const struct ch_standby *standby, const struct charle_pull_request *request,
-                            struct charle_arena *arena, struct charle_error *err)
+// Ann's replica, which asks for the changes of what it holds.
+struct asking {
+    struct twin twin;
+    struct charle_arena arena;
+    struct charle_error err;
+    struct charle_pull_request request;
+};
+
+static int open_asking(void **state)
+{
+    static struct asking asking;
+    asking = (struct asking){.request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash}};
+    twin_open(&asking.twin);
+    *state = &asking;
+    return 0;
+}
+
+static int close_asking(void **state)
+{
+    struct asking *asking = *state;
+    charle_arena_deinit(&asking->arena);
+    twin_close(&asking->twin);
+    return 0;
+}
+
+static enum charle_err pull_within(struct asking *asking, const struct ch_standby *standby, struct charle_arena *arena)
 {
     const struct ch_sync_peer peer = {.principal = CHARLE_STR("person"), .id = CHARLE_STR("ann"), .standby = standby};
     struct ch_positions positions;
-    return ch_pull(sync_of(twin), db_of(twin), &peer, request, arena, ignore_page, NULL, &positions, err);
+    return ch_pull(sync_of(&asking->twin), db_of(&asking->twin), &peer, &asking->request, arena, ignore_page, NULL, &positions, &asking->err);
+}
+
+static enum charle_err pull(struct asking *asking, const struct ch_standby *standby)
+{
+    return pull_within(asking, standby, &asking->arena);
 }
 
 // As pull, asked again as long as a transaction of somebody else is open, such as PostgreSQL's own.
-static enum charle_err pull_again(struct twin *twin, const struct charle_pull_request *request, struct charle_arena *arena, struct charle_error *err)
+static enum charle_err pull_again(struct asking *asking)
 {
     enum charle_err rc = CHARLE_UNAVAILABLE;
     for (int i = 0; rc == CHARLE_UNAVAILABLE && i < 60; i++)
-        rc = pull(twin, NULL, request, arena, err);
+        rc = pull(asking, NULL);
     return rc;
 }
 
@@ -218,68 +247,50 @@ static void run(struct twin *twin, const char *sql)
 
 static void pulls_that_cannot_be_answered_are_refused(void **state)
 {
-    (void)state;
-    static struct twin twin;
+    struct asking *asking = *state;
     static struct charle_cursor many[CH_SCOPES_PER_SESSION_MAX + 1];
     static const struct charle_cursor *list[CH_SCOPES_PER_SESSION_MAX + 1];
-    struct charle_arena arena = {0};
-    struct charle_error err = {0};
     for (size_t i = 0; i <= CH_SCOPES_PER_SESSION_MAX; i++) {
         many[i] = (struct charle_cursor){CHARLE_STR("team"), 1, 1};
         list[i] = &many[i];
     }
-    twin_open(&twin);
-    struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash + 1};
-    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_SCHEMA_MISMATCH);
-    request.schema_hash = push_schema.hash;
-    request.cursor = (struct charle_array){list, CH_SCOPES_PER_SESSION_MAX + 1, true};
-    assert_int_equal(pull(&twin, NULL, &request, &arena, &err), CHARLE_INVALID_ARGUMENT);
-    assert_words(&err, "cursors");
-    charle_arena_deinit(&arena);
-    twin_close(&twin);
+    asking->request.schema_hash++;
+    assert_int_equal(pull(asking, NULL), CHARLE_SCHEMA_MISMATCH);
+    asking->request.schema_hash = push_schema.hash;
+    asking->request.cursor = (struct charle_array){list, CH_SCOPES_PER_SESSION_MAX + 1, true};
+    assert_int_equal(pull(asking, NULL), CHARLE_INVALID_ARGUMENT);
+    assert_words(&asking->err, "cursors");
 }
 
 // What a standby is asked, on a database that says it is one.
 static void standbys_leave_to_the_primary_what_they_cannot_know(void **state)
 {
-    (void)state;
-    static struct twin twin;
-    struct charle_arena arena = {0};
-    struct charle_error err = {0};
-    twin_open(&twin);
-    struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
+    struct asking *asking = *state;
+    const struct ch_head head = head_of(&asking->twin, CHARLE_STR("team"), &asking->arena);
     const struct ch_standby standby = {.lineage = head.lineage};
-    struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash};
-    assert_true(pull(&twin, &standby, &request, &arena, &err) != CHARLE_OK); // it is none
-    run(&twin, "create schema fake; create function fake.pg_is_in_recovery() returns bool language sql as 'select true'; "
+    assert_true(pull(asking, &standby) != CHARLE_OK); // it is none
+    run(&asking->twin, "create schema fake; create function fake.pg_is_in_recovery() returns bool language sql as 'select true'; "
                "set search_path = fake, pg_catalog, public");
-    assert_int_equal(pull(&twin, &standby, &request, &arena, &err), CHARLE_ABORTED); // all its scopes are gained
-    request.last_sequence = (struct charle_opt_int8){5, true};
-    assert_int_equal(pull(&twin, &standby, &request, &arena, &err), CHARLE_UNAVAILABLE); // it has seen more of its own calls
-    request.last_sequence = (struct charle_opt_int8){0, true};
-    assert_int_equal(pull(&twin, &standby, &request, &arena, &err), CHARLE_ABORTED);
-    charle_arena_deinit(&arena);
-    twin_close(&twin);
+    assert_int_equal(pull(asking, &standby), CHARLE_ABORTED); // all its scopes are gained
+    asking->request.last_sequence = (struct charle_opt_int8){5, true};
+    assert_int_equal(pull(asking, &standby), CHARLE_UNAVAILABLE); // it has seen more of its own calls
+    asking->request.last_sequence = (struct charle_opt_int8){0, true};
+    assert_int_equal(pull(asking, &standby), CHARLE_ABORTED);
 }
 
 // Stamps ahead of the head: of the running epoch they may be commits that are not shown yet, of others they are lost.
 static void stamps_that_are_ahead_are_waited_for_or_lost(void **state)
 {
-    (void)state;
-    static struct twin twin;
-    struct charle_arena arena = {0};
-    struct charle_error err = {0};
-    twin_open(&twin);
-    struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
+    struct asking *asking = *state;
+    const struct ch_head head = head_of(&asking->twin, CHARLE_STR("team"), &asking->arena);
     const struct charle_cursor ahead = {head.scope, head.stamp + 5, head.lineage}, other_line = {head.scope, head.stamp + 5, head.lineage + 1};
     const struct charle_cursor *list[] = {&ahead};
-    const struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash,
-                                                .cursor = {list, 1, true}};
+    asking->request.cursor = (struct charle_array){list, 1, true};
     int failures = 0;
     bool has_failed = true;
     for (long n = 1; has_failed; n++) {
         ch_db_fault_at(n, false, CHARLE_IO);
-        enum charle_err rc = pull(&twin, NULL, &request, &arena, &err);
+        enum charle_err rc = pull(asking, NULL);
         has_failed = ch_db_fault_count() >= n;
         ch_db_fault_at(0, false, CHARLE_OK);
         assert_true(!rc || rc == CHARLE_UNAVAILABLE || (rc == CHARLE_IO && has_failed));
@@ -287,44 +298,37 @@ static void stamps_that_are_ahead_are_waited_for_or_lost(void **state)
     }
     assert_true(failures > 10);
     list[0] = &other_line;
-    assert_int_equal(pull_again(&twin, &request, &arena, &err), CHARLE_OK);
+    assert_int_equal(pull_again(asking), CHARLE_OK);
     list[0] = &ahead;
-    run(&twin, "insert into charle.epoch (epoch, lineage, started_at) select max(epoch) + 1, 4711, now() from charle.epoch");
-    assert_int_equal(pull_again(&twin, &request, &arena, &err), CHARLE_OK);
-    run(&twin, "delete from charle.epoch");
-    assert_int_equal(pull_again(&twin, &request, &arena, &err), CHARLE_OK);
-    charle_arena_deinit(&arena);
-    twin_close(&twin);
+    run(&asking->twin, "insert into charle.epoch (epoch, lineage, started_at) select max(epoch) + 1, 4711, now() from charle.epoch");
+    assert_int_equal(pull_again(asking), CHARLE_OK);
+    run(&asking->twin, "delete from charle.epoch");
+    assert_int_equal(pull_again(asking), CHARLE_OK);
 }
 
 // Memory that is counted out: each piece of a pull is once the one that does not fit.
 static void a_pull_without_room_says_so(void **state)
 {
-    (void)state;
-    static struct twin twin;
-    struct charle_arena arena = {0};
-    struct charle_error err = {0};
+    struct asking *asking = *state;
     int refused = 0;
-    twin_open(&twin);
-    struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
+    const struct ch_head head = head_of(&asking->twin, CHARLE_STR("team"), &asking->arena);
     const struct charle_cursor behind = {head.scope, 0, 0};
     const struct charle_cursor *list[] = {&behind};
-    const struct charle_pull_request request = {.device_id = CHARLE_STR("DEVICEANNDEVICEANNDEVICEAN"), .schema_hash = push_schema.hash,
-                                                .cursor = {list, 1, true}};
+    asking->request.cursor = (struct charle_array){list, 1, true};
     enum charle_err rc = CHARLE_NO_MEMORY;
     for (size_t size = 8; rc; size += 8) {
         struct charle_arena small;
         assert_true(size < 100000);
         charle_arena_init(&small, size);
-        rc = pull(&twin, NULL, &request, &small, &err);
+        rc = pull_within(asking, NULL, &small);
         charle_arena_deinit(&small);
-        assert_true(!rc || ((rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE) && err.text[0]));
+        assert_true(!rc || ((rc == CHARLE_NO_MEMORY || rc == CHARLE_TOO_LARGE) && asking->err.text[0]));
         refused += rc != CHARLE_OK;
     }
     assert_true(refused > 10);
-    charle_arena_deinit(&arena);
-    twin_close(&twin);
 }
+
+#define PULLS(test) cmocka_unit_test_setup_teardown(test, open_asking, close_asking)
 
 int main(void)
 {
@@ -334,10 +338,10 @@ int main(void)
         cmocka_unit_test(a_delta_without_rows_moves_the_cursor),
         cmocka_unit_test(a_row_that_was_not_asked_for_is_not_sent),
         cmocka_unit_test(too_many_changes_are_a_repair),
-        cmocka_unit_test(pulls_that_cannot_be_answered_are_refused),
-        cmocka_unit_test(standbys_leave_to_the_primary_what_they_cannot_know),
-        cmocka_unit_test(stamps_that_are_ahead_are_waited_for_or_lost),
-        cmocka_unit_test(a_pull_without_room_says_so),
+        PULLS(pulls_that_cannot_be_answered_are_refused),
+        PULLS(standbys_leave_to_the_primary_what_they_cannot_know),
+        PULLS(stamps_that_are_ahead_are_waited_for_or_lost),
+        PULLS(a_pull_without_room_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

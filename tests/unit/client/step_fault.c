@@ -1,32 +1,21 @@
 #include "step_fault.h"
 
+#include "support/fault_count.h"
+
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <string.h>
 
-static struct {
-    long at, count;
-    int is_sticky;
-} fault;
+static struct ch_fault_count fault;
 
 void step_fault_at(long n, int is_sticky)
 {
-    fault.at = n;
-    fault.is_sticky = is_sticky;
-    fault.count = 0;
+    fault = ch_fault_count_from(n, is_sticky);
 }
 
 long step_fault_count(void)
 {
     return fault.count;
-}
-
-static bool fails(void)
-{
-    if (!fault.at)
-        return false;
-    fault.count++;
-    return fault.count == fault.at || (fault.is_sticky && fault.count > fault.at);
 }
 
 static int stop(void *ctx)
@@ -50,14 +39,14 @@ int __real_sqlite3_step(sqlite3_stmt *stmt);
 int __wrap_sqlite3_step(sqlite3_stmt *stmt);
 int __wrap_sqlite3_step(sqlite3_stmt *stmt)
 {
-    return fails() ? interrupt(sqlite3_db_handle(stmt)) : __real_sqlite3_step(stmt);
+    return ch_fault_count_hits(&fault) ? interrupt(sqlite3_db_handle(stmt)) : __real_sqlite3_step(stmt);
 }
 
 int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text);
 int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text)
 {
     bool is_rollback = strncmp(sql, "rollback", 8) == 0;
-    return !is_rollback && fails() ? interrupt(db) : __real_sqlite3_exec(db, sql, fn, ctx, text);
+    return !is_rollback && ch_fault_count_hits(&fault) ? interrupt(db) : __real_sqlite3_exec(db, sql, fn, ctx, text);
 }
 
 #define PREPARE_PARAMS_2 (sqlite3 *db, const char *sql, int size, sqlite3_stmt **out, const char **tail)
@@ -65,7 +54,7 @@ int __real_sqlite3_prepare_v2 PREPARE_PARAMS_2;
 int __wrap_sqlite3_prepare_v2 PREPARE_PARAMS_2;
 int __wrap_sqlite3_prepare_v2 PREPARE_PARAMS_2
 {
-    if (!fails())
+    if (!ch_fault_count_hits(&fault))
         return __real_sqlite3_prepare_v2(db, sql, size, out, tail);
     *out = NULL;
     return interrupt(db);
@@ -76,7 +65,7 @@ int __real_sqlite3_prepare_v3 PREPARE_PARAMS_3;
 int __wrap_sqlite3_prepare_v3 PREPARE_PARAMS_3;
 int __wrap_sqlite3_prepare_v3 PREPARE_PARAMS_3
 {
-    if (!fails())
+    if (!ch_fault_count_hits(&fault))
         return __real_sqlite3_prepare_v3(db, sql, size, flags, out, tail);
     *out = NULL;
     return interrupt(db);
