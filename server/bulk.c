@@ -109,7 +109,7 @@ static void end_turn(struct ch_bulk *bulk, size_t count)
     pthread_mutex_lock(&bulk->mutex);
     int64_t now_us = ch_clock_mono_us();
     bulk->size = next_size(bulk->size, count, now_us - bulk->pace.part_began_us);
-    bulk->free_at_us = now_us + ch_pace_end(&bulk->pace, now_us);
+    bulk->free_at_us = now_us + ch_pace_end(&bulk->pace, (int64_t)count, now_us);
     bulk->serving++;
     pthread_cond_broadcast(&bulk->moved);
     pthread_mutex_unlock(&bulk->mutex);

@@ -9,7 +9,8 @@ static const double felt = 2;                                 // times slow_us
 
 // Nothing is known at first, so a part is followed by a long rest. The shortest leaves some calls that no part is near, to learn from.
 static const double rest_first = 16, rest_least = 2, rest_most = 100;
-static const int64_t rest_most_us = 400000; // so that a backlog always gets on: 100 to 200 calls a second
+static const int64_t rest_most_us = 400000;
+static const int64_t call_most_us = 4000; // of rest for each call of the part
 
 enum { CALLS_LEAST = 100 }; // a hundredth of fewer is nobody
 
@@ -49,11 +50,13 @@ void ch_pace_begin(struct ch_pace *pace, int64_t now_us)
     pace->part_began_us = now_us > 0 ? now_us : 1;
 }
 
-int64_t ch_pace_end(struct ch_pace *pace, int64_t now_us)
+int64_t ch_pace_end(struct ch_pace *pace, int64_t calls, int64_t now_us)
 {
     int64_t took_us = now_us > pace->part_began_us ? now_us - pace->part_began_us : 1;
+    int64_t bound_us = calls < rest_most_us / call_most_us ? calls * call_most_us : rest_most_us;
     double rest_us = (double)took_us * pace->rest;
-    int64_t bound_us = rest_us < (double)rest_most_us ? (int64_t)rest_us : rest_most_us;
+    if (rest_us < (double)bound_us)
+        bound_us = (int64_t)rest_us;
     // What a part changed is read and sent to replicas, which takes about as long again.
     *pace = (struct ch_pace){.slow_us = pace->slow_us, .rest = pace->rest, .calls = pace->calls,
                              .quiet_from_us = now_us + took_us, .active_until_us = now_us + bound_us};
