@@ -83,8 +83,10 @@ static enum charle_err put_off(struct seed_world *world, struct bulk *bulk)
         "'replica' else '' end, tgname)"
         " from pg_trigger where tgrelid = 'task'::regclass and not tgisinternal and tgenabled <> 'D'"
         " union all select format('alter table task drop constraint %I', conname),"
-        " format('alter table task add constraint %I %s', conname, pg_get_constraintdef(oid))"
-        " from pg_constraint where conrelid = 'task'::regclass and contype in ('f', 'u')"
+        " format('alter table task add constraint %I %s%s', conname, pg_get_constraintdef(n.oid),"
+        " case when contype = 'u' then ' with (' || array_to_string(c.reloptions, ', ') || ')' end)" // which the definition leaves out
+        " from pg_constraint n left join pg_class c on c.oid = n.conindid"
+        " where conrelid = 'task'::regclass and contype in ('f', 'u')"
         " union all select format('drop index %s', indexrelid::regclass), pg_get_indexdef(indexrelid)"
         " from pg_index i where indrelid = 'task'::regclass"
         " and not exists (select 1 from pg_constraint c where c.conindid = i.indexrelid and c.conrelid = i.indrelid)";
