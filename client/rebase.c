@@ -188,10 +188,15 @@ static enum charle_err run_all(struct ch_rebase *rebase, struct charle_error *er
     }
 }
 
+// Calls that were rescued or imported wait for the first copy: on half of it they would leave images of rows that have yet to come, which would
+// then be taken for the confirmed ones. Whoever completes the copy puts them on.
 enum charle_err ch_rebase_finish(struct ch_rebase *rebase, struct charle_error *err)
 {
+    int64_t ready = 0;
     enum charle_err rc = ch_replica_load_identity(rebase->replica, err);
-    if (rc)
+    if (!rc)
+        rc = ch_meta_number(&rebase->replica->sql, "ready", 0, &ready, err);
+    if (rc || !ready)
         return rc;
     return rebase->is_total ? run_all(rebase, err) : run_some(rebase, err);
 }
