@@ -33,6 +33,7 @@
     X(REPAIR_DROPS_CALLS, "a repair throws away calls that were not sent")                                            \
     X(BASE_NOT_KEPT, "the confirmed image of a row is not kept under a waiting call")                                 \
     X(GAP_TAKEN, "changes are taken that do not join on")                                                             \
+    X(RESCUE_DROPS_UNSENT, "calls that were not sent are not taken out of a damaged replica")                          \
     X(LOST_NOT_SENT, "calls that were answered and that the database lost are not sent again")                         \
     X(CALL_NOT_SYNCED, "a call is said to be safe before it is")
 

@@ -716,3 +716,46 @@ void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from)
         copy_content(&copy->safe, &file->now);
     }
 }
+
+// --- by name ---------------------------------------------------------------------------------------------------------
+
+static const struct file *look_up(const struct sim_disk *disk, const char *name)
+{
+    for (int i = 0; i < FILES_MAX; i++) {
+        if (disk->files[i] && disk->files[i]->exists && strcmp(disk->files[i]->name, name) == 0)
+            return disk->files[i];
+    }
+    return NULL;
+}
+
+size_t sim_disk_size(const struct sim_disk *disk, const char *name)
+{
+    const struct file *file = look_up(disk, name);
+    return file ? file->now.size : 0;
+}
+
+void sim_disk_flip(struct sim_disk *disk, const char *name, size_t at, uint8_t bits)
+{
+    struct file *file = find_file(disk, name);
+    CHARLE_ASSERT(file && at < file->now.size);
+    file->now.data[at] ^= bits;
+    if (at < file->safe.size)
+        file->safe.data[at] ^= bits;
+    for (size_t i = 0; i < file->pending_count; i++) {
+        struct pending *pending = &file->pending[i];
+        if (pending->data && at >= pending->at && at < pending->at + pending->size)
+            pending->data[at - pending->at] ^= bits;
+    }
+}
+
+void sim_disk_remove(struct sim_disk *disk, const char *name)
+{
+    struct file *file = find_file(disk, name);
+    if (!file)
+        return;
+    CHARLE_ASSERT(file->handles == 0);
+    file->exists = false;
+    resize(&file->now, 0);
+    resize(&file->safe, 0);
+    forget_pending(file);
+}

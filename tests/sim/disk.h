@@ -39,6 +39,11 @@ bool sim_program_is_dead(const struct sim_program *program);         // it, or t
 // It may start again. Nobody else may have used the disk since it died.
 void sim_program_bury(struct sim_program *program);
 
+size_t sim_disk_size(const struct sim_disk *disk, const char *name); // 0: there is no such file
+// Turns these bits of a byte, in what is there and in what a power cut leaves. The file must reach so far.
+void sim_disk_flip(struct sim_disk *disk, const char *name, size_t at, uint8_t bits);
+void sim_disk_remove(struct sim_disk *disk, const char *name); // nobody has it open; fine when there is none
+
 void sim_disk_calm(struct sim_disk *disk); // not full, and it does not die any more
 
 #endif

@@ -19,6 +19,7 @@ static void heal(struct world *world)
             continue;
         }
         sim_disk_calm(laptop->disk);
+        rot_look(laptop);
         laptop->is_signed_out = false;
         if (!laptop->is_on)
             laptop_boot(laptop);

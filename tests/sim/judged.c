@@ -59,12 +59,33 @@ static bool had_effect(const struct oracle *oracle, uint64_t seed)
     return false;
 }
 
+void oracle_pardon(struct oracle *oracle, uint64_t seed)
+{
+    oracle->pardoned = realloc(oracle->pardoned, (oracle->pardoned_count + 1) * sizeof(*oracle->pardoned));
+    CHARLE_ASSERT(oracle->pardoned);
+    oracle->pardoned[oracle->pardoned_count++] = seed;
+}
+
+// Once for each time that it was pardoned.
+static bool take_pardon(struct oracle *oracle, uint64_t seed)
+{
+    for (size_t i = 0; i < oracle->pardoned_count; i++) {
+        if (oracle->pardoned[i] != seed)
+            continue;
+        oracle->pardoned[i] = oracle->pardoned[--oracle->pardoned_count];
+        return true;
+    }
+    return false;
+}
+
 // Exactly once. A repeat is what a copy of the laptop had brought before; whoever brought it may never have heard.
 static void note_effect(struct oracle *oracle, const struct device *device, const struct charle_call *call,
                         bool is_repeat)
 {
     if (had_effect(oracle, call->seed)) {
-        if (!is_repeat)
+        if (!is_repeat && take_pardon(oracle, call->seed))
+            count_effect(oracle, call);
+        else if (!is_repeat)
             world_fail(oracle->world, "call %" PRId64 " of device %s, %.*s, took effect for the second time",
                        call->sequence, device->id, CHARLE_FMT(call->method));
         return;

@@ -1,4 +1,5 @@
 // A laptop: the real client core and replica on a disk in memory, and somebody who works on it.
+#include "db/sqlite/cipher.h"
 #include "services/crud.h"
 #include "sim.schema.charle.h"
 #include "sim/disk.h"
@@ -107,6 +108,7 @@ void laptop_init(struct laptop *laptop, struct world *world, int index, const ch
     snprintf(laptop->vfs, sizeof(laptop->vfs), "sim-%s", name);
     laptop->disk = sim_disk_new(laptop->vfs, disk_random, env_wall, laptop);
     laptop->program = sim_disk_program(laptop->disk);
+    rot_encrypt(laptop);
 }
 
 void laptop_add_program(struct laptop *program, struct world *world, int index, struct laptop *host)
@@ -119,6 +121,7 @@ void laptop_add_program(struct laptop *program, struct world *world, int index, 
     program->host = host;
     program->disk = host->disk;
     program->program = sim_program_new(host->disk, program->vfs);
+    rot_encrypt(program);
 }
 
 void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original)
@@ -128,6 +131,8 @@ void laptop_clone(struct laptop *laptop, struct world *world, int index, const s
     laptop_init(laptop, world, index, name, original->person);
     dice_seed(&laptop->dice, world_random(world));
     sim_disk_copy(laptop->disk, original->disk);
+    laptop->file = original->file;
+    laptop->flips = original->flips;
     laptop->seen_count = laptop->seen_capacity = original->seen_count;
     laptop->seen = malloc((original->seen_count + 1) * sizeof(*laptop->seen));
     CHARLE_ASSERT(laptop->seen);
@@ -156,6 +161,7 @@ static void shut(struct laptop *laptop)
 void laptop_deinit(struct laptop *laptop)
 {
     shut(laptop);
+    ch_cipher_close(laptop->cipher);
     if (laptop->host)
         sim_program_free(laptop->program);
     else
@@ -186,7 +192,7 @@ void laptop_boot(struct laptop *laptop)
     struct world *world = laptop->world;
     struct charle_error err = {0};
     const struct ch_replica_options options = {
-        .file = "replica.db", .schema = &sim_schema, .crud = ch_crud_run, .device_name = laptop->name};
+        .file = rot_file(laptop), .schema = &sim_schema, .crud = ch_crud_run, .device_name = laptop->name};
     world_trace(world, "%s starts", laptop->name);
     if (ch_replica_open(&laptop->replica, &laptop->env, &options, &err) ||
         ch_client_core_new(&laptop->env, &laptop->replica, &laptop->core, &err)) {
@@ -194,10 +200,15 @@ void laptop_boot(struct laptop *laptop)
             laptop_start_soon(laptop, 500000); // until somebody has made room
             return;
         }
-        world_fail(world, "%s cannot start: %s", laptop->name, err.text);
+        if (rot_noticed(laptop, err.code))
+            rot_mend(laptop);
+        else
+            world_fail(world, "%s cannot start: %s", laptop->name, err.text);
         return;
     }
     laptop->is_on = true;
+    if (laptop_host(laptop)->flips) // a log may end where what was not synced is damaged
+        laptop->moment = 0;
     drop_newest_call(laptop);
     oracle_check_seen(world->oracle, laptop);
     oracle_check_laptop(world->oracle, laptop, false); // what a crash left behind is a moment, too
@@ -294,6 +305,10 @@ void laptop_after(struct laptop *laptop)
     }
     if (laptop->is_on && sim_program_is_dead(laptop->program)) {
         laptop_kill(laptop);
+        return;
+    }
+    if (rot_is_told(laptop)) {
+        rot_mend(laptop);
         return;
     }
     if (!laptop->is_on || !laptop->events)

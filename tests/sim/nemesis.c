@@ -217,6 +217,11 @@ static bool has_programs(const struct world *world)
     return world->swarm.has_programs;
 }
 
+static bool rots(const struct world *world)
+{
+    return world->swarm.rots;
+}
+
 static bool kills_programs(const struct world *world)
 {
     return world->swarm.kills_programs;
@@ -253,6 +258,7 @@ static const struct deed deeds[] = {
     {"sudden", stop_behind_writer, 2, may_restart_postgres},
     {"program", start_or_end_program, 3, has_programs},
     {"token", revoke_token, 3, revokes},
+    {"flip", rot_flip, 10, rots},
     {"kill", kill_program, 5, kills_programs},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };

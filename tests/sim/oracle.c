@@ -234,6 +234,7 @@ void oracle_free(struct oracle *oracle)
     free(oracle->versions);
     free(oracle->effects);
     free(oracle->answered);
+    free(oracle->pardoned);
     for (size_t i = 0; i < INTERN_SIZE; i++) {
         for (struct row *row = oracle->interned[i], *next; row; row = next) {
             next = row->next;

@@ -103,6 +103,8 @@ struct answered { // a call, by the number that it took on its device
     uint64_t seed;
 };
 
+// The call may take effect once more: nobody can know whether it was on its way.
+void oracle_pardon(struct oracle *oracle, uint64_t seed);
 struct tally *oracle_tally(struct oracle *oracle, const char *id);
 
 // --- promised.c ------------------------------------------------------------------------------------------------------
@@ -126,7 +128,8 @@ struct view { // of a laptop's file
     struct charle_buf rows; // "table US key columns LF" in order
 };
 
-// All are false when the disk has died: the laptop is about to crash.
+uint64_t oracle_hash_of(sqlite3_stmt *row); // of method and request of a call, its first two columns
+// All are false when the disk has died: the laptop is about to crash. Or bits turned over, which is noted.
 bool view_read_cursors(struct laptop *laptop, struct view *view);
 bool view_read_tables(struct laptop *laptop, struct charle_buf *out); // as its user sees them
 bool view_read(struct laptop *laptop, struct view *view);             // without the effects of waiting calls
@@ -143,6 +146,8 @@ struct oracle {
     uint64_t
         *effects; // seeds of the calls that took effect: a call keeps its seed whatever number and device it goes by
     size_t effect_count, effect_capacity, saved_effect_count;
+    uint64_t *pardoned; // seeds
+    size_t pardoned_count;
     struct answered *answered;
     size_t answered_count, answered_capacity;
     struct tally tallies[TALLIES_MAX];

@@ -193,6 +193,7 @@ static const struct plant_spec specs[] = {
     {PLANT_FLOOR_NOT_MOVED, "floor-not-moved", "the log is forgotten without a floor", false, false, false},
     {PLANT_ASYNC_COMMIT, "async-commit", "a stamp may be seen before it is safe", true, false, false},
     {PLANT_LEAD_KEPT, "lead-kept", "nobody takes the lead over from a program that was killed", false, false, false},
+    {PLANT_ROT_IN_CLEAR, "rot-in-clear", "bits of replicas turn over that nothing seals", false, false, false},
 };
 
 const struct plant_spec *plant_at(int index)

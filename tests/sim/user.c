@@ -47,7 +47,7 @@ static void remember(struct laptop *program, int64_t ticket)
         CHARLE_ASSERT(laptop->seen);
     }
     uint64_t hash = 0; // of a call that the disk's last breath took: it must be there, whatever it is
-    if (oracle_hash_call(program, ticket, &hash) || sim_program_is_dead(program->program))
+    if (oracle_hash_call(program, ticket, &hash) || laptop->is_damaged || sim_program_is_dead(program->program))
         laptop->seen[laptop->seen_count++] = (struct seen_call){ticket, hash};
     else
         world_fail(laptop->world, "%s: call %lld succeeded and is not in the outbox", laptop->name, (long long)ticket);
@@ -69,7 +69,8 @@ static void make_call(struct laptop *laptop, const struct charle_method *method,
         world->result.calls_made++;
         remember(laptop, ticket);
         ch_client_core_kick(laptop->core);
-    } else if (rc == CHARLE_INTERNAL || rc == CHARLE_MALFORMED || rc == CHARLE_UNKNOWN || rc == CHARLE_DATA_LOSS) {
+    } else if (rc == CHARLE_INTERNAL || rc == CHARLE_MALFORMED || rc == CHARLE_UNKNOWN ||
+               (rc == CHARLE_DATA_LOSS && !rot_noticed(laptop, rc))) {
         world_fail(world, "%s: calling %.*s failed: %s", laptop->name, CHARLE_FMT(method->name), err.text);
     }
     charle_buf_deinit(&bytes);

@@ -1,6 +1,7 @@
 // What a laptop's file shows: rows and cursors, with the effects of its waiting calls and without.
 #include "client/apply.h"
 #include "client/rebase.h"
+#include "sim/disk.h"
 #include "sim/oracle.h"
 
 #include <inttypes.h>
@@ -10,7 +11,11 @@ static bool sql_ok(struct world *world, struct laptop *laptop, int code)
 {
     if (code == SQLITE_ROW || code == SQLITE_DONE || code == SQLITE_OK)
         return true;
-    (void)world, (void)laptop; // the disk has died: the laptop is about to crash
+    // The disk has died, and the laptop is about to crash; or a bit has turned over.
+    (void)world;
+    code &= 0xff;
+    if (!sim_program_is_dead(laptop->program) && (code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_NOTADB))
+        (void)rot_noticed(laptop, CHARLE_DATA_LOSS);
     return false;
 }
 
@@ -144,7 +149,9 @@ void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop)
 {
     struct charle_buf before = {0}, after = {0};
     struct charle_error err;
-    if (!oracle->world->result.has_failed && view_read_tables(laptop, &before) &&
+    // Calls that were rescued run on top of the first copy, when that is complete.
+    bool is_ready = laptop_number(laptop, "select count(*) from charle_meta where key = 'ready' and value = 1") == 1;
+    if (is_ready && !oracle->world->result.has_failed && view_read_tables(laptop, &before) &&
         ch_apply_rebase(&laptop->replica, CH_FETCHABLE, change_nothing, NULL, &err) == CHARLE_OK &&
         view_read_tables(laptop, &after)) {
         oracle->world->result.rebases_checked++;
@@ -156,19 +163,25 @@ void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop)
     charle_buf_deinit(&after);
 }
 
+uint64_t oracle_hash_of(sqlite3_stmt *row)
+{
+    uint64_t hash = oracle_hash(0xcbf29ce484222325u, sqlite3_column_text(row, 0), (size_t)sqlite3_column_bytes(row, 0));
+    return oracle_hash(hash, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+}
+
 bool oracle_hash_call(struct laptop *laptop, int64_t ticket, uint64_t *out)
 {
     static const char sql[] = "select method, request from charle_outbox where position = ?1";
     sqlite3_stmt *stmt = NULL;
-    bool is_there = false;
-    if (sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-        sqlite3_bind_int64(stmt, 1, ticket) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        *out = oracle_hash(0xcbf29ce484222325u, sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
-        *out = oracle_hash(*out, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
-        is_there = true;
-    }
+    int code = sqlite3_prepare_v2(laptop->replica.look.db, sql, -1, &stmt, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(stmt, 1, ticket);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW)
+        *out = oracle_hash_of(stmt);
     sqlite3_finalize(stmt);
-    return is_there;
+    return sql_ok(laptop->world, laptop, code) && code == SQLITE_ROW;
 }
 
 void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
@@ -177,7 +190,10 @@ void oracle_check_seen(struct oracle *oracle, struct laptop *laptop)
     for (size_t i = 0; i < host->seen_count; i++) {
         const struct seen_call *seen = &host->seen[i];
         uint64_t hash;
-        if (!oracle_hash_call(laptop, seen->ticket, &hash))
+        bool is_there = oracle_hash_call(laptop, seen->ticket, &hash);
+        if (host->is_damaged)
+            return;
+        if (!is_there)
             world_fail(oracle->world, "%s: call %" PRId64 ", which its user saw succeed, is gone", laptop->name, seen->ticket);
         else if (seen->hash && hash != seen->hash)
             world_fail(oracle->world, "%s: call %" PRId64 " is another one than its user made", laptop->name, seen->ticket);

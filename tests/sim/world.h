@@ -65,6 +65,7 @@ enum world_plant {
     PLANT_FLOOR_NOT_MOVED,
     PLANT_ASYNC_COMMIT,
     PLANT_LEAD_KEPT,
+    PLANT_ROT_IN_CLEAR,
     PLANT_COUNT,
     PLANT_PRODUCT = 100,
 };
@@ -121,7 +122,7 @@ struct world_result {
     // Figures.
     int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected,
         calls_merged, calls_repeated;
-    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills, failovers;
+    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills, failovers, flips, rescues;
 };
 
 enum event_kind {
@@ -187,6 +188,10 @@ struct laptop {
     struct laptop *host;
     struct laptop *leader; // of a host: the program that synchronises; NULL: none does
     bool is_lead_lost;     // of a host, planted: a dead program has the lead
+    struct ch_cipher *cipher; // over its disk; NULL: in clear
+    int file;                 // of a host: which of its names the replica has now
+    int flips;                // of a host: bits that turned over since its file was last known to be whole
+    bool is_damaged;          // of a host: it was told
     bool is_signed_out;    // its token was revoked
 };
 
@@ -297,6 +302,17 @@ void failover_check_copy(struct laptop *laptop, struct charle_bytes request);
 void failover_forget(struct world *world, const struct laptop *laptop); // what it had is gone by a fault of its own
 void failover_free(struct world *world);
 
+// --- rot.c -----------------------------------------------------------------------------------------------------------
+
+void rot_encrypt(struct laptop *laptop);     // in a world in which bits turn over
+const char *rot_file(struct laptop *laptop); // the replica's name
+void rot_flip(struct world *world);
+// Somebody was told this about a laptop's file. True: it is damage, and bits did turn over.
+bool rot_noticed(struct laptop *laptop, enum charle_err code);
+bool rot_is_told(struct laptop *laptop);
+void rot_mend(struct laptop *laptop); // its user takes out what is left
+void rot_look(struct laptop *host);   // at its whole file; mends it if it is damaged
+
 // --- actions.c -------------------------------------------------------------------------------------------------------
 
 void actions_begin(struct world *world);            // schedules what will be done
@@ -379,6 +395,7 @@ struct world {
         bool revokes;          // tokens
         bool has_many_copies;  // of laptops, which start at once
         int early_percent;     // the core gets the next message of a stream before its turn
+        bool rots;             // replicas are encrypted, and bits of their files turn over
         bool fails_over;       // to a standby that lacks commits, when PostgreSQL may be restarted
         bool kills_programs;   // one of several on a replica is killed, and the others are not
     } swarm;
