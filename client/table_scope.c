@@ -200,7 +200,23 @@ static void add_range(const struct ch_table *table, bool has_after, const char *
 
 struct range {
     struct charle_str scope, key, after, before;
+    struct ch_table *table; // whose keys the bounds are, perhaps as the wire has them; NULL: there are no bounds
 };
+
+// A bound may come from the server, which writes moments as texts; the replica has numbers, and every text is larger than every number.
+static enum charle_err bind_bound(struct ch_tables *tables, sqlite3_stmt *stmt, int parameter, const struct range *range, struct charle_str key,
+                                  struct charle_error *err)
+{
+    struct charle_buf bound = {0};
+    if (!key.ptr)
+        return CHARLE_OK; // stays NULL
+    enum charle_err rc = ch_table_key_of_wire(tables, range->table, key, &bound, err);
+    struct charle_str text = charle_buf_str(&bound);
+    if (!rc && sqlite3_bind_text(stmt, parameter, text.ptr ? text.ptr : "", (int)text.len, SQLITE_TRANSIENT) != SQLITE_OK)
+        rc = charle_fail(err, CHARLE_NO_MEMORY, "no memory for the bound of a range");
+    charle_buf_deinit(&bound);
+    return rc;
+}
 
 static enum charle_err bind_range(struct ch_tables *tables, sqlite3_stmt **stmt, const struct range *range,
                                   struct charle_error *err)
@@ -213,9 +229,15 @@ static enum charle_err bind_range(struct ch_tables *tables, sqlite3_stmt **stmt,
         return rc;
     const struct charle_str values[] = {range->scope, range->key, range->after, range->before};
     int count = sqlite3_bind_parameter_count(*stmt);
-    for (int i = 0; i < 4 && i < count; i++)
-        sqlite3_bind_text(*stmt, i + 1, values[i].ptr, (int)values[i].len, SQLITE_STATIC);
-    return CHARLE_OK;
+    for (int i = 0; !rc && i < 4 && i < count; i++) {
+        if (range->table && i >= 2)
+            rc = bind_bound(tables, *stmt, i + 1, range, values[i], err);
+        else
+            sqlite3_bind_text(*stmt, i + 1, values[i].ptr, (int)values[i].len, SQLITE_STATIC);
+    }
+    if (rc)
+        ch_lite_end(*stmt);
+    return rc;
 }
 
 static enum charle_err run_range(struct ch_tables *tables, const struct range *range, int64_t *changed,
@@ -298,7 +320,7 @@ enum charle_err ch_table_has_rows(struct ch_tables *tables, struct ch_table *tab
                                   struct charle_str scope, struct charle_str after, struct charle_str until, bool *out,
                                   struct charle_error *err)
 {
-    const struct range range = {scope, ch_scope_key(scope), after, until};
+    const struct range range = {scope, ch_scope_key(scope), after, until, table};
     struct charle_buf *sql = &tables->text;
     charle_buf_reset(sql);
     charle_buf_add_text(sql, "select 1 from ");
@@ -322,7 +344,7 @@ enum charle_err ch_table_deny(struct ch_tables *tables, struct ch_table *table, 
                               struct charle_str scope, struct charle_str after, struct charle_str before, bool is_inclusive,
                               int64_t *out_rows, struct charle_error *err)
 {
-    const struct range range = {scope, ch_scope_key(scope), after, before};
+    const struct range range = {scope, ch_scope_key(scope), after, before, table};
     struct charle_buf *sql = &tables->text;
     charle_buf_reset(sql);
     charle_buf_printf(sql, "insert or ignore into temp.charle_denied(scope, tab, key) select ?1, %u, ", table->schema->id);
@@ -580,7 +602,7 @@ enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, 
         charle_buf_add_text(sql, i ? ", " : "");
         add_column(table, table->schema->key_columns[i], sql);
     }
-    struct range range = {scope, ch_scope_key(scope), after, until};
+    struct range range = {scope, ch_scope_key(scope), after, until, table};
     sqlite3_stmt *stmt;
     enum charle_err rc = bind_range(tables, &stmt, &range, err);
     if (rc)

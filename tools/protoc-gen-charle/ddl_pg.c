@@ -53,7 +53,10 @@ static bool is_on_laptops(const struct ch_model_column *c)
 // told. The names carry the column's number, which makes them unique within the table, and a part of its name, which may be long.
 static void keepable_check(struct charle_buf *out, const struct ch_model_column *c)
 {
-    if (c->type == CHARLE_TYPE_DATE) {
+    if (c->type == CHARLE_TYPE_TIMESTAMPTZ && c->is_key) { // the log has keys as texts
+        charle_buf_printf(out, ",\n    constraint \"%.30s_%u_years_1_to_9999\" check (\"%s\" >= '0001-01-01 00:00:00Z' and \"%s\" < '10000-01-01 00:00:00Z')",
+                          c->name, c->number, c->name, c->name);
+    } else if (c->type == CHARLE_TYPE_DATE) {
         charle_buf_printf(out, ",\n    constraint \"%.30s_%u_years_1_to_9999\" check (", c->name, c->number);
         if (c->is_array)
             charle_buf_printf(out, "date '0001-01-01' <= all (array_remove(\"%s\", date '-infinity')) and "
