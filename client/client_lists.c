@@ -2,6 +2,7 @@
 #include "client/edge.h"
 
 #include "client/apply.h"
+#include "client/outbox.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
 
@@ -38,8 +39,6 @@ static const void *copy_bytes(struct entry_copy *copy, sqlite3_stmt *row, int co
 static enum charle_err next_call(struct charle_client *client, struct entry_copy *copy, int64_t *position,
                                  struct charle_outbox_entry *out, struct charle_error *err)
 {
-    static const uint8_t states[] = {[CH_CALL_QUEUED] = CHARLE_CALL_QUEUED, [CH_CALL_SENT] = CHARLE_CALL_SENT,
-                                     [CH_CALL_JUDGED] = CHARLE_CALL_JUDGED, [CH_CALL_CONTAINED] = CHARLE_CALL_SENT};
     sqlite3_stmt *row;
     charle_arena_reset(&copy->arena);
     pthread_mutex_lock(&client->replica.look_mutex);
@@ -47,9 +46,10 @@ static enum charle_err next_call(struct charle_client *client, struct entry_copy
     if (!rc) {
         *position = sqlite3_column_int64(row, 0);
         *out = (struct charle_outbox_entry){
-            .ticket = sqlite3_column_int64(row, 1), .state = (enum charle_call_state)states[sqlite3_column_int(row, 2) % 5],
+            .ticket = sqlite3_column_int64(row, 1), .state = ch_outbox_shown(sqlite3_column_int(row, 2)),
             .at_us = sqlite3_column_int64(row, 3), .method = copy_text(copy, row, 4), .local_error = copy_text(copy, row, 6)};
         out->request = copy_bytes(copy, row, 5, &out->request_size);
+        out->method = out->method ? out->method : ""; // of a damaged file
         ch_lite_end(row);
     }
     pthread_mutex_unlock(&client->replica.look_mutex);
@@ -120,6 +120,7 @@ static enum charle_err next_verdict(struct charle_client *client, struct entry_c
         out->request = copy_bytes(copy, row, 8, &out->request_size);
         out->row = copy_bytes(copy, row, 11, &out->row_size);
         out->text = out->text ? out->text : "";
+        out->method = out->method ? out->method : "";
         ch_lite_end(row);
     }
     pthread_mutex_unlock(&client->replica.look_mutex);

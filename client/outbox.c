@@ -9,6 +9,13 @@
 
 #include <stdio.h>
 
+enum charle_call_state ch_outbox_shown(int state)
+{
+    static const uint8_t states[] = {[CH_CALL_QUEUED] = CHARLE_CALL_QUEUED, [CH_CALL_SENT] = CHARLE_CALL_SENT,
+                                     [CH_CALL_JUDGED] = CHARLE_CALL_JUDGED, [CH_CALL_CONTAINED] = CHARLE_CALL_SENT};
+    return state > 0 && (size_t)state < sizeof(states) ? (enum charle_call_state)states[state] : CHARLE_CALL_QUEUED;
+}
+
 // --- contained ------------------------------------------------------------------------------------------------------------
 
 static enum charle_err push_back(struct ch_contained **list, size_t *count, struct ch_contained item, struct charle_error *err)

@@ -6,6 +6,9 @@
 #include "charle/sync.charle.h"
 #include "client/rebase.h"
 
+// What people are told about a call in this state, which may be any number when the file is damaged.
+enum charle_call_state ch_outbox_shown(int state);
+
 struct ch_contained {
     int64_t position;
     bool is_parked; // the server set it aside: it is made again

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "client/key.h"
 #include "client/lock.h"
+#include "client/outbox.h"
 #include "db/sqlite/sqlite.h"
 #include "sync/outbox.h"
 
@@ -32,13 +33,10 @@ struct rescue {
 
 static void hand_over(struct rescue *rescue, sqlite3_stmt *row)
 {
-    static const uint8_t states[] = {[CH_CALL_QUEUED] = CHARLE_CALL_QUEUED, [CH_CALL_SENT] = CHARLE_CALL_SENT,
-                                     [CH_CALL_JUDGED] = CHARLE_CALL_JUDGED, [CH_CALL_CONTAINED] = CHARLE_CALL_SENT};
-    int state = sqlite3_column_int(row, 2);
     const char *method = (const char *)sqlite3_column_text(row, 4);
     const struct charle_outbox_entry entry = {
         .ticket = sqlite3_column_int64(row, 1),
-        .state = state > 0 && state < 5 ? (enum charle_call_state)states[state] : CHARLE_CALL_QUEUED,
+        .state = ch_outbox_shown(sqlite3_column_int(row, 2)),
         .at_us = sqlite3_column_int64(row, 3),
         .method = method ? method : "",
         .request = sqlite3_column_blob(row, 5),

@@ -168,6 +168,8 @@ static enum charle_err load_text(struct ch_config *config, int fd, char **out, s
                                CONFIG_FILE_SIZE_MAX >> 10);
     }
     text[used] = '\0';
+    if (strlen(text) < used) // what is behind it would be taken for the file's end, without a word
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "has a zero byte at %zu: it must be plain text in UTF-8, not UTF-16", strlen(text));
     *out = text;
     return CHARLE_OK;
 }

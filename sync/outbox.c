@@ -15,7 +15,7 @@ int ch_call_next(enum ch_call_state state, enum ch_call_event event)
         [CH_CALL_DONE] = {[CH_CALL_JUDGE] = CH_CALL_DONE, [CH_CALL_CONTAIN] = CH_CALL_DONE,
                           [CH_CALL_RECALL] = CH_CALL_QUEUED},
     };
-    return next[state][event];
+    return (unsigned)state <= CH_CALL_DONE ? next[state][event] : 0; // of a damaged file
 }
 
 bool ch_push_batch_add(struct ch_push_batch *batch, size_t method_size, size_t request_size)

@@ -29,7 +29,7 @@ enum ch_call_state {
 
 enum ch_call_event { CH_CALL_SEND, CH_CALL_JUDGE, CH_CALL_CONTAIN, CH_CALL_RECALL };
 
-// The state after an event; 0 when the event cannot happen in this state.
+// The state after an event; 0 when the event cannot happen in this state, or there is no such state.
 int ch_call_next(enum ch_call_state state, enum ch_call_event event);
 
 // Is the call's effect run on top of the confirmed rows?

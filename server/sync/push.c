@@ -230,7 +230,7 @@ static enum charle_err check_request(const struct ch_push *push, struct charle_e
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "%zu calls in one push; %d is the most", request->call.count, CH_PUSH_CALLS_MAX);
     for (size_t i = 0; i < request->call.count; i++) {
         int64_t sequence = ch_push_call(push, i)->sequence;
-        if (sequence < 1 || (i && sequence != ch_push_call(push, i - 1)->sequence + 1))
+        if (sequence < 1 || (i && sequence - 1 != ch_push_call(push, i - 1)->sequence))
             return charle_fail(err, CHARLE_INVALID_ARGUMENT, "the calls of a push must be numbered without gaps, from 1 on");
     }
     return ch_sync_check_schema(push->sync, request->schema_hash, err);

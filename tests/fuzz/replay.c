@@ -1,4 +1,4 @@
-// Runs a fuzz target over every file of a corpus folder, and over each of them cut short and with one byte changed.
+// Runs a fuzz target over every file of a corpus folder, and over each of them cut short and with one byte changed, at so many places.
 #include "fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -17,11 +17,10 @@ static void run(const uint8_t *data, size_t size)
     free(copy);
 }
 
-static void run_variants(uint8_t *data, size_t size)
+static void run_variants(uint8_t *data, size_t size, size_t places)
 {
     run(data, size);
-    size_t step = size / 64 + 1;
-    for (size_t i = 0; i < size; i += step) {
+    for (size_t i = 0; places && i < size; i += size / places + 1) {
         run(data, i);
         data[i] ^= 0x55;
         run(data, size);
@@ -32,9 +31,10 @@ static void run_variants(uint8_t *data, size_t size)
 int main(int argc, char **argv)
 {
     static uint8_t data[INPUT_SIZE_MAX];
+    size_t places = argc > 2 ? strtoul(argv[2], NULL, 10) : 64;
     DIR *dir = argc > 1 ? opendir(argv[1]) : NULL;
     if (!dir) {
-        fprintf(stderr, "usage: %s CORPUS-FOLDER\n", argv[0]);
+        fprintf(stderr, "usage: %s CORPUS-FOLDER [PLACES]\n", argv[0]);
         return 2;
     }
     int count = 0;
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
             continue;
         size_t size = fread(data, 1, sizeof(data), file);
         fclose(file);
-        run_variants(data, size);
+        run_variants(data, size, places);
         count++;
     }
     closedir(dir);

@@ -90,7 +90,9 @@ static enum charle_err run_call(struct fake_server *server, const struct charle_
     struct charle_buf bytes = {0};
     charle_context_seed(&context, call->at, call->seed);
     const struct charle_method *method = charle_method_find(&server->methods, call->method);
-    assert_non_null(method);
+    verdict->kind = CHARLE_REJECTED;
+    if (!method)
+        return charle_fail(err, CHARLE_UNIMPLEMENTED, "there is no such method");
     server->calls_run++;
     assert_int_equal(charle_begin(server->db, NULL, err), CHARLE_OK);
     enum charle_err rc = server->parks     ? charle_fail(err, CHARLE_UNAVAILABLE, "something is missing for now")
@@ -227,6 +229,15 @@ static enum charle_err do_push(struct fake_server *server, const struct charle_p
     return CHARLE_OK;
 }
 
+static enum charle_err take_push(struct fake_server *server, const struct charle_push_request *request, struct fake_reply *reply)
+{
+    if (request->call.count > server->batch_largest)
+        server->batch_largest = request->call.count;
+    bool is_too_much = server->takes_none || (server->batch_max && request->call.count > server->batch_max);
+    server->batches_failed += is_too_much;
+    return is_too_much ? CHARLE_UNAVAILABLE : do_push(server, request, reply);
+}
+
 // --- Hash ---------------------------------------------------------------------------------------------------------------------
 
 void fake_add_range(const struct charle_opt_text *after, const struct charle_opt_text *until, bool is_text, struct charle_buf *sql)
@@ -296,18 +307,16 @@ enum charle_err fake_server_call(struct fake_server *server, struct charle_str m
     reply->text[0] = '\0';
     charle_arena_reset(&server->arena);
     if (charle_str_equal(method, CHARLE_STR("charle.Sync/Open"))) {
-        assert_int_equal(charle_message_read(&charle_open_request_message, request, &server->arena, &open, &err), CHARLE_OK);
-        rc = do_open(server, &open, reply);
+        rc = charle_message_read(&charle_open_request_message, request, &server->arena, &open, &err);
+        rc = rc ? rc : do_open(server, &open, reply);
     } else if (charle_str_equal(method, CHARLE_STR("charle.Sync/Push"))) {
-        assert_int_equal(charle_message_read(&charle_push_request_message, request, &server->arena, &push, &err), CHARLE_OK);
-        if (push.call.count > server->batch_largest)
-            server->batch_largest = push.call.count;
-        bool is_too_much = server->takes_none || (server->batch_max && push.call.count > server->batch_max);
-        server->batches_failed += is_too_much;
-        rc = is_too_much ? CHARLE_UNAVAILABLE : do_push(server, &push, reply);
+        rc = charle_message_read(&charle_push_request_message, request, &server->arena, &push, &err);
+        rc = rc ? rc : take_push(server, &push, reply);
     } else if (charle_str_equal(method, CHARLE_STR("charle.Sync/Hash"))) {
-        assert_int_equal(charle_message_read(&charle_hash_request_message, request, &server->arena, &hash, &err), CHARLE_OK);
-        rc = do_hash(server, &hash, reply);
+        rc = charle_message_read(&charle_hash_request_message, request, &server->arena, &hash, &err);
+        rc = rc ? rc : do_hash(server, &hash, reply);
     }
+    if (err.code) // of a replica that was damaged: as a server answers
+        snprintf(reply->text, sizeof(reply->text), "%s", err.text);
     return rc;
 }

@@ -37,7 +37,9 @@ static enum charle_err pump_copy(struct fake_server *server, struct fake_stream 
     struct charle_error err = {0};
     struct charle_buf sql = {0};
     struct fake_list rows = {0};
-    assert_int_equal(charle_message_read(&charle_copy_request_message, charle_buf_bytes(&stream->request), &server->arena, &request, &err), CHARLE_OK);
+    enum charle_err rc = charle_message_read(&charle_copy_request_message, charle_buf_bytes(&stream->request), &server->arena, &request, &err);
+    if (rc)
+        return rc;
     if (!fake_is_granted(server, request.scope)) {
         snprintf(reply->text, sizeof(reply->text), "not granted");
         stream->is_done = true;
@@ -265,7 +267,9 @@ static enum charle_err pump_pull(struct fake_server *server, struct fake_stream 
 {
     struct charle_pull_request request;
     struct charle_error err = {0};
-    assert_int_equal(charle_message_read(&charle_pull_request_message, charle_buf_bytes(&stream->request), &server->arena, &request, &err), CHARLE_OK);
+    enum charle_err rc = charle_message_read(&charle_pull_request_message, charle_buf_bytes(&stream->request), &server->arena, &request, &err);
+    if (rc)
+        return rc;
     snprintf(stream->device, sizeof(stream->device), "%.*s", CHARLE_FMT(request.device_id));
     stream->is_live = request.live.has && request.live.value;
     if (stream->is_first) {

@@ -141,7 +141,7 @@ static void trace(const char *direction, const char *method, const struct charle
     struct charle_arena arena = {0};
     struct charle_buf text = {0};
     struct charle_error err = {0};
-    void *message = getenv("CHARLE_TEST_TRACE") ? charle_arena_alloc(&arena, type->size) : NULL;
+    void *message = type && getenv("CHARLE_TEST_TRACE") ? charle_arena_alloc(&arena, type->size) : NULL;
     if (message && !charle_message_read(type, bytes, &arena, message, &err)) {
         charle_message_write_json(type, message, &text);
         print_message("%s %s %.900s\n", direction, method, charle_buf_text(&text));
@@ -151,9 +151,9 @@ static void trace(const char *direction, const char *method, const struct charle
 }
 
 static const struct charle_message *const requests[] = {&charle_open_request_message, &charle_copy_request_message,
-    &charle_pull_request_message, &charle_hash_request_message, &charle_push_request_message};
+    &charle_pull_request_message, &charle_hash_request_message, &charle_push_request_message, NULL};
 static const struct charle_message *const replies[] = {&charle_open_reply_message, &charle_copy_page_message,
-    &charle_pull_page_message, &charle_hash_reply_message, &charle_push_reply_message};
+    &charle_pull_page_message, &charle_hash_reply_message, &charle_push_reply_message, NULL};
 
 // The server sees the request, or is asked for the next page.
 static bool serve_call(struct world *world, struct world_call *call)
@@ -196,6 +196,19 @@ static bool serve(struct world *world, struct world_call *call)
     return has_moved;
 }
 
+// The next message, as it arrives. A copy: the core may cancel the call while it reads.
+static void take_out(struct world *world, struct world_call *call, struct charle_buf *out)
+{
+    size_t size;
+    memcpy(&size, call->messages.data + call->message_at, sizeof(size));
+    step_outside(world, true);
+    charle_buf_add(out, call->messages.data + call->message_at + sizeof(size), size);
+    call->message_at += sizeof(size) + size;
+    if (world->tamper)
+        world->tamper(world->tamper_ctx, call->method, out);
+    step_outside(world, false);
+}
+
 // Gives out what is on its way back, as a network does that is quick enough.
 static bool env_more(void *ctx, uint64_t id, int64_t wait_us, struct charle_bytes *out)
 {
@@ -211,13 +224,8 @@ static bool env_more(void *ctx, uint64_t id, int64_t wait_us, struct charle_byte
                                                    : world->more == MORE_BY_CHANCE && world_random(world, 4) > 0;
         if (!is_given || call->is_held || !has_message(call))
             return false;
-        size_t size;
-        memcpy(&size, call->messages.data + call->message_at, sizeof(size));
-        step_outside(world, true);
         charle_buf_reset(&world->more_bytes);
-        charle_buf_add(&world->more_bytes, call->messages.data + call->message_at + sizeof(size), size);
-        step_outside(world, false);
-        call->message_at += sizeof(size) + size;
+        take_out(world, call, &world->more_bytes);
         world->more_given++;
         trace("<+", call->method, replies[kind_of(call->method)], charle_buf_bytes(&world->more_bytes));
         *out = charle_buf_bytes(&world->more_bytes);
@@ -230,14 +238,8 @@ static void answer(struct world *world, struct world_call *call)
 {
     uint64_t id = call->id;
     if (has_message(call)) {
-        size_t size;
-        memcpy(&size, call->messages.data + call->message_at, sizeof(size));
-        // A copy: the core may cancel the call while it reads.
         struct charle_buf copy = {0};
-        step_outside(world, true);
-        charle_buf_add(&copy, call->messages.data + call->message_at + sizeof(size), size);
-        step_outside(world, false);
-        call->message_at += sizeof(size) + size;
+        take_out(world, call, &copy);
         trace("<-", call->method, replies[kind_of(call->method)], charle_buf_bytes(&copy));
         ch_client_core_on_message(world->core, id, charle_buf_bytes(&copy));
         charle_buf_deinit(&copy);
@@ -354,7 +356,7 @@ enum charle_err world_try_open(struct world *world, struct fake_server *server, 
     owner = owner ? owner : getpid();
     *world = (struct world){.server = server, .random = kept.random, .mono_us = kept.mono_us ? kept.mono_us : 1000000,
                             .timer_at = INT64_MAX, .vfs = kept.vfs, .key = kept.key, .outside = kept.outside, .more = kept.more,
-                            .more_after = kept.more_after};
+                            .more_after = kept.more_after, .tamper = kept.tamper, .tamper_ctx = kept.tamper_ctx};
     world->env = (struct ch_client_env){.ctx = world, .now_mono_us = env_mono, .now_wall_us = env_wall, .random = env_random,
                                         .call_start = env_start, .call_cancel = env_cancel, .call_consumed = env_consumed, .call_more = env_more,
                                         .timer_set = env_timer, .changed = env_changed, .vfs = kept.vfs};

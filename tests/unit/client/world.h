@@ -34,6 +34,8 @@ struct world {
     const char *vfs;     // kept by world_open; NULL: the default one
     const struct charle_client_key *key; // kept by world_open; NULL: in clear
     void (*outside)(bool is_outside);    // kept by world_open; told when the server and the network work, which never lack memory
+    void (*tamper)(void *ctx, const char *method, struct charle_buf *message); // kept by world_open; NULL: answers arrive as they were sent
+    void *tamper_ctx;
     uint64_t random;
     int64_t mono_us;
     int64_t timer_at;
