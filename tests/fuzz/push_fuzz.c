@@ -1,5 +1,6 @@
 // Requests of charle.Sync with fields changed, missing, doubled or foreign, by somebody who is signed in, against the server's own functions on a real
-// PostgreSQL: Open with the shape of another schema, Push, Hash, Copy and Pull.
+// PostgreSQL: Open with the shape of another schema, Push, Hash, Copy and Pull, and those of
+// charle.Files.
 //
 // Never a crash or a leak; what is refused is refused with a sentence, and never as a fault of the server's own: INTERNAL is a finding. All that a
 // request wrote is rolled back before the next.
@@ -11,7 +12,9 @@
 
 #include "msg/json.h"
 #include "msg/wire.h"
+#include "server/sync/file.h"
 #include "server/sync/skew.h"
+#include "sync/file.h"
 #include "sync/hash.h"
 #include "sync/shape.h"
 
@@ -228,17 +231,46 @@ static void pull(struct caller *c)
         expect(ch_pull(c->sync, c->db, &ann, &request, &c->arena, ignore, &sent, &positions, &err), &err);
 }
 
+// --- Files ----------------------------------------------------------------------------------------------------------------
+
+// A small file is offered, sent and asked for; these functions have transactions of their own, so what they leave is deleted.
+static void send_file(struct caller *c)
+{
+    static const uint8_t content[] = "a picture";
+    uint8_t hash[CH_FILE_HASH_SIZE];
+    struct charle_error err = {0};
+    const struct ch_file_limits limits = {.size_max = 1 << 20, .store_max = 4 << 20};
+    ch_file_hash(charle_bytes(content, sizeof(content)), hash);
+    const struct charle_bytes name = charle_bytes(hash, sizeof(hash));
+    const struct charle_file_offer offer = {.hash = name, .size = sizeof(content)};
+    const struct charle_file_piece piece = {.hash = name, .data = charle_bytes(content, sizeof(content)), .data_hash = name};
+    const struct charle_file_request get = {.hash = name, .size = 1000};
+    struct charle_file_offer offer_request;
+    struct charle_file_piece piece_request, piece_reply;
+    struct charle_file_request get_request;
+    struct charle_file_offer_reply reply;
+    if (read_changed(c, &charle_file_offer_message, &offer, &offer_request))
+        expect(ch_file_offer(c->sync, c->db, &ann, &limits, &offer_request, &reply, &err), &err);
+    if (read_changed(c, &charle_file_piece_message, &piece, &piece_request))
+        expect(ch_file_put(c->sync, c->db, &ann, &piece_request, &reply, &err), &err);
+    if (read_changed(c, &charle_file_request_message, &get, &get_request))
+        expect(ch_file_get(c->sync, c->db, &ann, &get_request, &c->arena, &piece_reply, &err), &err);
+    CHARLE_ASSERT(charle_exec_script(c->db, "delete from charle.file_holder; delete from charle.piece; delete from charle.file; delete from charle.content", &err) == CHARLE_OK);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct caller *c = the_caller();
     c->in = (struct fuzz_input){data, data + size};
-    unsigned what = fuzz_choose(&c->in, 8);
+    unsigned what = fuzz_choose(&c->in, 9);
     if (what < 4)
         push(c, 1 + (int)fuzz_choose(&c->in, TIMES_MAX));
     else if (what == 4)
         pull(c);
     else if (what == 5)
         read_with(c, c->sync);
+    else if (what == 8)
+        send_file(c);
     else
         open_device(c, what == 7);
     charle_arena_deinit(&c->arena);
