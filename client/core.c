@@ -283,7 +283,14 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
         rc = compare_numbers(core, reply->last_sequence, out_renew, err);
     if (!rc)
         rc = ch_meta_number(&replica->sql, "is_copy", 0, &is_copy, err);
-    *out_renew = *out_renew || is_copy; // exported, or rescued: the original may still be there
+    // Exported, or rescued: the original may still be there. What the database lost is asked for again, too, before the rest; under its old number the server
+    // would not take a later one.
+    if (!rc && is_copy && core->recall_after >= 0) {
+        rc = ch_outbox_recall(replica, core->recall_after, err);
+        core->recall_after = -1;
+        core->renew_after_recall = false;
+    }
+    *out_renew = *out_renew || is_copy;
     core->is_ready = ready != 0;
     return ch_replica_end(replica, rc, err);
 }

@@ -174,7 +174,7 @@ static void draw_more(struct world *world)
     dice_seed(&dice, world->options.seed ^ MORE_SALT);
     world->swarm.kills_programs = draw_some(&dice, 1);
     world->swarm.fails_over = draw_some(&dice, 1);
-    // Not where the database goes back in time: a rescued replica that is finding out what the server has of it may be stuck then (docs/reliability.md).
+    // Not where the database goes back in time: what was lost there and what was lost here are not told apart by the oracle.
     bool goes_back = world->options.may_restore || (world->swarm.fails_over && world->options.may_restart_postgres);
     world->swarm.rots = draw_some(&dice, 1) && !goes_back;
     world->swarm.has_programs = world->swarm.has_programs || world->swarm.kills_programs;

@@ -208,7 +208,11 @@ static enum charle_err do_push(struct fake_server *server, const struct charle_p
             }
             stored_verdict(server, request->device_id, calls[i]->sequence, verdict);
         } else if (calls[i]->sequence > last + 1) {
-            break; // a gap
+            if (i > 0)
+                break;
+            fake_must_be_ok(charle_rollback(server->db, NULL));
+            snprintf(reply->text, sizeof(reply->text), "call %lld came, but call %lld of this device is next", (long long)calls[i]->sequence, (long long)last + 1);
+            return CHARLE_OUT_OF_RANGE;
         } else {
             struct ch_chain_link link = {calls[i]->sequence, calls[i]->method, calls[i]->request, calls[i]->at.us, calls[i]->seed};
             if (ch_chain_hash(last_hash, &link) != calls[i]->hash) {

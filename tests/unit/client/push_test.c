@@ -154,6 +154,31 @@ static void calls_lost_under_a_stream_are_sent_again(void **state)
     end(f);
 }
 
+// An imported or rescued replica asks for its calls one by one. Behind a database that went back meanwhile it begins with those that were lost, instead
+// of going on where it was for ever.
+static void calls_lost_under_a_copy_are_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    ready(f);
+    must_vote(f, "n0003");
+    end(f);
+    fake_server_save(&f->server);
+    must_vote(f, "n0004");
+    end(f);
+    world_connect(&f->a, false);
+    must_vote(f, "n0001");
+    assert_int_equal(ch_lite_script(&f->a.replica.sql, "insert into charle_meta(key, value) values('is_copy', 1) on conflict(key) do update set value = 1", "copying", &err),
+                     CHARLE_OK);
+    fake_server_restore(&f->server);
+    fixture_reconnect(f);
+    world_settle(&f->a, 20000);
+    end(f);
+    assert_int_equal(votes(f, "n0003"), 4);
+    assert_int_equal(votes(f, "n0004"), 5);
+    assert_int_equal(votes(f, "n0001"), 2);
+}
+
 static void vote_often(struct fixture *f, int times)
 {
     for (int i = 0; i < times; i++)
@@ -219,6 +244,7 @@ int main(void)
         CASE(clock_set_back_holds_no_call),
         CASE(parked_call_is_not_recalled_beside_its_next_attempt),
         CASE(calls_lost_under_a_stream_are_sent_again),
+        CASE(calls_lost_under_a_copy_are_sent_again),
         CASE(batch_that_failed_is_halved_until_it_passes),
         CASE(rows_behind_the_last_bucket_are_seen),
     };
