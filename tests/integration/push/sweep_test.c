@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "msg/wire.h"
 #include "support/db_fault.h"
 
 #include <stdio.h>
@@ -394,6 +395,25 @@ static void follower_close(struct follower *follower)
     charle_buf_deinit(&follower->page);
 }
 
+static int compare_deltas(const void *a, const void *b)
+{
+    const struct charle_scope_delta *const *x = a, *const *y = b;
+    return charle_str_compare((*x)->scope, (*y)->scope);
+}
+
+// The page with its scopes in their order: a moment takes effect as a whole, and PostgreSQL gives heads in the order of the plan that it chose.
+static void sort_page(struct sweep *sweep, struct charle_buf *page)
+{
+    struct charle_error err = {0};
+    struct charle_pull_page read;
+    assert_int_equal(charle_message_read(&charle_pull_page_message, charle_buf_bytes(page), &sweep->arena, &read, &err), CHARLE_OK);
+    qsort((void *)(uintptr_t)read.delta.items, read.delta.count, sizeof(const struct charle_scope_delta *), compare_deltas);
+    struct charle_buf sorted = {0};
+    charle_message_write(&charle_pull_page_message, &read, &sorted);
+    charle_buf_deinit(page);
+    *page = sorted;
+}
+
 // A poll, and then the stream's next page, may lack something: the next ones make up for it, and the stream's page is the one that a follower
 // that lacks nothing gives.
 static void sweep_ticks(struct sweep *sweep, struct follower followers[2], enum fault fault)
@@ -413,6 +433,8 @@ static void sweep_ticks(struct sweep *sweep, struct follower followers[2], enum 
         assert_true(poll_ticks(sweep, followers[1].ticks, fault, 0, &is_well));
         assert_int_equal(next_page(followers[1].stream, 0, &followers[1].page), CHARLE_OK);
         if (next_page(followers[0].stream, fault == FAULT_MEMORY ? 1 + points % 7 : 0, &followers[0].page) == CHARLE_OK) {
+            for (int i = 0; i < 2; i++)
+                sort_page(sweep, &followers[i].page);
             assert_int_equal(followers[0].page.size, followers[1].page.size);
             assert_memory_equal(followers[0].page.data, followers[1].page.data, followers[1].page.size);
             pages++;
