@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "client/gaps.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
 #include "sync/shape.h"
@@ -264,6 +265,7 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
 {
     struct ch_replica *replica = core->replica;
     int64_t ready = 0, is_copy = 0, version;
+    bool is_other_version = false;
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
@@ -272,6 +274,8 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
         rc = ch_files_doubt(replica->files, err);
     if (!rc)
         rc = ch_meta_number(&replica->sql, "ready", 0, &ready, err);
+    if (!rc)
+        rc = ch_gaps_take(replica, reply, ready != 0, &is_other_version, err);
     // A replica in use learns of scopes by its pull, in one moment with their rows; a new one has to know what to copy.
     if (!rc && !ready)
         rc = note_scopes(replica, reply, err);
@@ -292,7 +296,13 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
     }
     *out_renew = *out_renew || is_copy;
     core->is_ready = ready != 0;
-    return ch_replica_end(replica, rc, err);
+    rc = ch_replica_end(replica, rc, err);
+    if (!rc && is_other_version) { // what is being fetched was asked of the server's other version
+        ch_fill_deinit(&core->fill);
+        ch_core_acquire_reset(core);
+        core->acquire_wanted = true;
+    }
+    return rc ? rc : ch_gaps_apply(replica, err); // another program may have been told
 }
 
 // A copy of this replica goes by the same name, so it needs a new one. Before that, calls that both have must not be sent twice: they go out one by

@@ -145,6 +145,7 @@
                 "on conflict(tab, number) do update set is_new = max(is_new, excluded.is_new)")                        \
     X(FILL_NEW, "select number from charle_fill where tab = ?1 and number > 0 and is_new")                             \
     X(FILL_ALL, "select tab, number from charle_fill order by tab, number")                                            \
+    X(FILL_TAKES_ROWS, "select count(*) from charle_fill where tab = ?1 and number = 0")                              \
     X(FILL_CLEAR, "delete from charle_fill")                                                                           \
     X(BASE_OF_TABLE, "select key, image from charle_base where tab = ?1")                                              \
     X(OUTBOX_DELETE, "delete from charle_outbox where position = ?1")                                                  \

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "call/offline.h"
+#include "client/gaps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -287,6 +288,8 @@ static enum charle_err open_locked(struct ch_replica *replica, const struct ch_r
         rc = prepare_file(replica, options, err);
     if (!rc)
         rc = ch_tables_open(&replica->tables, replica->db, &replica->sql, replica->schema, replica->vfs, err);
+    if (!rc)
+        rc = ch_gaps_apply(replica, err);
     if (!rc)
         rc = open_look(replica, err);
     if (!rc)

@@ -53,6 +53,23 @@ static enum charle_err open_table(struct ch_tables *tables, struct ch_table *tab
     return rc ? rc : ch_table_check_audiences(tables, table, err);
 }
 
+enum charle_err ch_table_narrow(struct ch_tables *tables, struct ch_table *table, size_t index, bool is_unserved, const struct charle_column_set *unshown,
+                                struct charle_error *err)
+{
+    struct ch_table_audience *audience = &table->audiences[index];
+    struct charle_column_set columns = held_columns(table->schema, &table->schema->audiences[index].columns);
+    columns.bits[0] &= ~unshown->bits[0];
+    columns.bits[1] &= ~unshown->bits[1];
+    bool is_same = columns.bits[0] == audience->columns.bits[0] && columns.bits[1] == audience->columns.bits[1];
+    audience->is_unserved = is_unserved;
+    audience->columns = columns;
+    if (is_same)
+        return CHARLE_OK;
+    ch_sqlite_writer_close(&audience->writer); // it writes these columns
+    audience->writer = (struct ch_sqlite_writer){0};
+    return ch_table_check_audiences(tables, table, err);
+}
+
 enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, struct ch_lite *sql,
                                const struct charle_schema *schema, const char *vfs, struct charle_error *err)
 {

@@ -21,6 +21,7 @@ struct ch_table_audience {
     const struct charle_audience *audience;
     struct charle_column_set columns; // what it shows and a replica may hold
     bool is_member;                   // rows are listed in charle_member
+    bool is_unserved;                 // the server has no such audience (gaps.h): nothing is in its scopes
     struct ch_sqlite_writer writer;   // opened when first used
 };
 
@@ -69,6 +70,9 @@ void ch_table_add_in_scope(const struct ch_table *table, const struct ch_table_a
 void ch_table_add_in_any_other(const struct ch_table *table, struct charle_buf *sql);                        // in a held scope other than ?1
 CHARLE_MUST_CHECK enum charle_err ch_table_check_audiences(struct ch_tables *tables, struct ch_table *table,
                                                            struct charle_error *err);
+// From now on the audience of this index shows what the schema says without these columns, or nothing at all.
+CHARLE_MUST_CHECK enum charle_err ch_table_narrow(struct ch_tables *tables, struct ch_table *table, size_t index, bool is_unserved,
+                                                  const struct charle_column_set *unshown, struct charle_error *err);
 
 // Looks at the tables in the file; they must exist. Prepares nothing big: statements are made when first used.
 CHARLE_MUST_CHECK enum charle_err ch_tables_open(struct ch_tables *tables, struct charle_db *db, struct ch_lite *sql,

@@ -18,7 +18,7 @@ struct ch_table_audience *ch_table_audience_of(struct ch_table *table, struct ch
 {
     struct charle_str name = ch_scope_audience(scope);
     for (size_t i = 0; i < table->schema->audience_count; i++) {
-        if (charle_str_equal(table->audiences[i].audience->name, name))
+        if (!table->audiences[i].is_unserved && charle_str_equal(table->audiences[i].audience->name, name))
             return &table->audiences[i];
     }
     return NULL;
@@ -165,7 +165,7 @@ static void add_in_any_other(const struct ch_table *table, int column, enum othe
     const char *separator = "(";
     for (size_t i = 0; i < table->schema->audience_count; i++) {
         const struct ch_table_audience *audience = &table->audiences[i];
-        if (column >= 0 && !charle_column_set_has(&audience->columns, (size_t)column))
+        if (audience->is_unserved || (column >= 0 && !charle_column_set_has(&audience->columns, (size_t)column)))
             continue;
         charle_buf_add_text(sql, separator);
         add_in_other(table, audience, other, sql);

@@ -35,7 +35,9 @@
     X(GAP_TAKEN, "changes are taken that do not join on")                                                             \
     X(RESCUE_DROPS_UNSENT, "calls that were not sent are not taken out of a damaged replica")                          \
     X(LOST_NOT_SENT, "calls that were answered and that the database lost are not sent again")                         \
-    X(CALL_NOT_SYNCED, "a call is said to be safe before it is")
+    X(CALL_NOT_SYNCED, "a call is said to be safe before it is")                                                      \
+    X(FILL_FORGOTTEN, "columns that an update of the program brings are not fetched")                                 \
+    X(GAPS_IGNORED, "a replica does not look at what the server's version of the schema lacks")
 
 #ifdef CHARLE_PLANTS
 enum ch_plant {

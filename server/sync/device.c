@@ -103,7 +103,7 @@ enum charle_err ch_sync_open(const struct ch_sync *sync, struct charle_db *db, c
 {
     struct opening opening = {sync, peer, request, arena, out};
     *out = (struct charle_open_reply){.principal = peer->principal, .principal_id = peer->id, .now = now,
-                                      .push_calls_max = {CH_PUSH_CALLS_MAX, true}};
+                                      .push_calls_max = {CH_PUSH_CALLS_MAX, true}, .gap = sync->gaps, .tells_gaps = {true, true}};
     enum charle_err rc = CHARLE_OK;
     if (ch_sync_is_skewed(sync))
         out->schema_hash = (struct charle_opt_uint8){ch_sync_schema_hash(sync), true};

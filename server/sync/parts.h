@@ -10,6 +10,7 @@ struct ch_sync {
     const struct charle_schema *schema;
     const struct charle_method_table *methods;
     bool is_skewed;                // made for replicas of another version of the schema (skew.h)
+    struct charle_array gaps;      // then, of const struct charle_schema_gap *: what they are told
     struct charle_arena arena;     // everything below
     struct ch_table_views *tables; // of the replicated tables, in the schema's order
     size_t table_count;

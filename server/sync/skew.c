@@ -151,6 +151,8 @@ static enum charle_err make_entry(struct ch_skews *skews, struct charle_bytes sh
     enum charle_err rc = ch_skew_schema_init(&entry->schema, skews->current->schema, shape, entry->hash, err);
     if (rc == CHARLE_OK)
         rc = ch_sync_new_skewed(&entry->schema.schema, entry->schema.expressions, skews->methods, &entry->sync, err);
+    if (rc == CHARLE_OK)
+        entry->sync->gaps = entry->schema.gaps;
     if (rc == CHARLE_SCHEMA_MISMATCH) {
         snprintf(entry->refusal, sizeof(entry->refusal), "%s", err->text);
         rc = CHARLE_OK;

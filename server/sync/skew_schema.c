@@ -9,12 +9,15 @@
 
 struct building {
     struct ch_skew_schema *out;
+    const struct charle_schema_gap **gaps; // room for one of each table and one of each audience
+    size_t gap_count;
     const struct charle_schema_shape *shape;
     struct charle_error *err;
 };
 
 // One table being made. Columns keep the places they have in the server's table; those that only the replica has come behind them.
 struct table_building {
+    struct building *building;
     struct charle_arena *arena;
     const struct charle_table *current;
     const struct charle_table_shape *shape;
@@ -23,12 +26,32 @@ struct table_building {
     struct charle_field *fields; // of the row message, in ascending order of number
     const char **expressions;
     size_t count;
+    uint32_t others[CH_COLUMNS_MAX]; // numbers of the replica's columns that have other values on the server, or none
+    size_t other_count;
     struct charle_error *err;
 };
 
 static enum charle_err no_memory(struct charle_error *err)
 {
     return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a version of the schema");
+}
+
+// --- what the replica is told -------------------------------------------------------------------------------------------
+
+// Numbers are copied; audience.ptr NULL: it is about the table.
+static enum charle_err add_gap(struct building *building, uint32_t table, struct charle_str audience, const uint32_t *numbers, size_t count)
+{
+    struct charle_arena *arena = &building->out->arena;
+    struct charle_schema_gap *gap = charle_arena_alloc(arena, sizeof(*gap));
+    uint32_t *copy = charle_arena_array(arena, count + 1, sizeof(*copy));
+    struct charle_str name = charle_arena_str(arena, audience);
+    if (!gap || !copy || (audience.ptr && !name.ptr))
+        return no_memory(building->err);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = numbers[i];
+    *gap = (struct charle_schema_gap){.table = table, .audience = {name, audience.ptr != NULL}, .column = {copy, count, true}};
+    building->gaps[building->gap_count++] = gap;
+    return CHARLE_OK;
 }
 
 // --- values for columns that the server does not have -------------------------------------------------------------------
@@ -158,6 +181,7 @@ static enum charle_err add_columns(struct table_building *b)
             rc = check_column(b, column, shape);
         if (rc || !shape || is_nullable(shape) || !column->is_nullable)
             continue;
+        b->others[b->other_count++] = shape->number;
         const char *zero = column->field->type == CHARLE_TYPE_ENUM ? NULL : zero_sql(shape, shape->type, b->arena);
         struct charle_buf text = {0};
         charle_buf_add_text(&text, "coalesce(r.");
@@ -173,10 +197,14 @@ static enum charle_err add_columns(struct table_building *b)
     }
     b->count = b->current->column_count;
     for (size_t i = 0; !rc && i < b->shape->column.count; i++) {
-        if (!charle_table_column_numbered(b->current, shapes[i]->number) && !is_nullable(shapes[i]))
+        if (charle_table_column_numbered(b->current, shapes[i]->number))
+            continue;
+        if (b->other_count < CH_COLUMNS_MAX)
+            b->others[b->other_count++] = shapes[i]->number;
+        if (!is_nullable(shapes[i]))
             rc = add_absent(b, shapes[i]);
     }
-    return rc;
+    return !rc && b->other_count ? add_gap(b->building, b->current->id, (struct charle_str){0}, b->others, b->other_count) : rc;
 }
 
 static int by_number(const void *a, const void *b)
@@ -240,13 +268,45 @@ static struct charle_column_set shown_columns(const struct table_building *b, co
     return set;
 }
 
+// What the replica believes an audience to show of the columns that both have, and the server does not.
+static enum charle_err tell_unshown(struct table_building *b, const struct charle_audience *audience, const struct charle_audience_shape *shape)
+{
+    uint32_t unshown[CH_COLUMNS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < b->current->column_count; i++) {
+        if (!charle_column_set_has(&audience->columns, i) && ch_shape_shows(shape, b->columns[i].field->number))
+            unshown[count++] = b->columns[i].field->number;
+    }
+    return count ? add_gap(b->building, b->current->id, audience->name, unshown, count) : CHARLE_OK;
+}
+
+static bool has_audience(const struct charle_table *table, struct charle_str name)
+{
+    for (size_t i = 0; i < table->audience_count; i++) {
+        if (charle_str_equal(table->audiences[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+// Audiences that only the replica has show nothing; it has to know, or it would take rows that it has by another one for theirs.
+static enum charle_err tell_unserved(struct table_building *b)
+{
+    const struct charle_audience_shape *const *shapes = b->shape->audience.items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < b->shape->audience.count; i++) {
+        if (!has_audience(b->current, shapes[i]->name))
+            rc = add_gap(b->building, b->current->id, shapes[i]->name, NULL, 0);
+    }
+    return rc;
+}
+
 static enum charle_err add_audiences(struct table_building *b)
 {
     struct charle_audience *audiences = charle_arena_array(b->arena, b->current->audience_count, sizeof(*audiences));
     size_t count = 0;
-    if (!audiences)
-        return no_memory(b->err);
-    for (size_t i = 0; i < b->current->audience_count; i++) {
+    enum charle_err rc = audiences ? CHARLE_OK : no_memory(b->err);
+    for (size_t i = 0; !rc && i < b->current->audience_count; i++) {
         const struct charle_audience *audience = &b->current->audiences[i];
         const struct charle_audience_shape *shape = ch_shape_audience(b->shape, audience->name);
         if (!shape)
@@ -258,10 +318,11 @@ static enum charle_err add_audiences(struct table_building *b)
         audiences[count] = *audience;
         audiences[count].columns = shown_columns(b, audience, shape);
         count++;
+        rc = tell_unshown(b, audience, shape);
     }
     b->table->audiences = audiences;
     b->table->audience_count = count;
-    return CHARLE_OK;
+    return rc ? rc : tell_unserved(b);
 }
 
 // --- tables -------------------------------------------------------------------------------------------------------------
@@ -271,7 +332,7 @@ static enum charle_err build_table(struct building *building, const struct charl
 {
     struct charle_arena *arena = &building->out->arena;
     size_t room = CH_COLUMNS_MAX;
-    struct table_building b = {.arena = arena, .current = current, .shape = shape, .err = building->err};
+    struct table_building b = {.building = building, .arena = arena, .current = current, .shape = shape, .err = building->err};
     b.table = charle_arena_alloc(arena, sizeof(*b.table));
     b.columns = charle_arena_array(arena, room, sizeof(*b.columns));
     b.fields = charle_arena_array(arena, room, sizeof(*b.fields));
@@ -291,13 +352,35 @@ static enum charle_err build_table(struct building *building, const struct charl
     return rc;
 }
 
+static size_t gaps_max(const struct charle_schema_shape *shape)
+{
+    const struct charle_table_shape *const *shapes = shape->table.items;
+    size_t count = 1;
+    for (size_t i = 0; i < shape->table.count; i++)
+        count += 1 + shapes[i]->audience.count;
+    return count;
+}
+
+static enum charle_err tell_absent_tables(struct building *building, const struct charle_schema *current)
+{
+    const struct charle_table_shape *const *shapes = building->shape->table.items;
+    enum charle_err rc = CHARLE_OK;
+    for (size_t i = 0; !rc && i < building->shape->table.count; i++) {
+        const struct charle_table *table = charle_schema_table(current, shapes[i]->id);
+        if (!table || !table->is_replicated)
+            rc = add_gap(building, shapes[i]->id, (struct charle_str){0}, NULL, 0);
+    }
+    return rc;
+}
+
 static enum charle_err build(struct building *building, const struct charle_schema *current, uint64_t hash)
 {
     struct ch_skew_schema *out = building->out;
     struct charle_table **tables = charle_arena_array(&out->arena, current->table_count, sizeof(struct charle_table *));
     struct ch_view_expressions *expressions = charle_arena_array(&out->arena, current->table_count, sizeof(*expressions));
     size_t count = 0;
-    enum charle_err rc = tables && expressions ? CHARLE_OK : no_memory(building->err);
+    building->gaps = charle_arena_array(&out->arena, gaps_max(building->shape), sizeof(*building->gaps));
+    enum charle_err rc = tables && expressions && building->gaps ? CHARLE_OK : no_memory(building->err);
     for (size_t i = 0; !rc && i < current->table_count; i++) {
         const struct charle_table_shape *shape = ch_shape_table(building->shape, current->tables[i]->id);
         if (!shape || !current->tables[i]->is_replicated)
@@ -305,6 +388,9 @@ static enum charle_err build(struct building *building, const struct charle_sche
         rc = build_table(building, current->tables[i], shape, &tables[count], &expressions[count]);
         count++;
     }
+    if (!rc)
+        rc = tell_absent_tables(building, current);
+    out->gaps = (struct charle_array){building->gaps, building->gap_count, true};
     out->schema = *current;
     out->schema.hash = hash;
     out->schema.tables = (const struct charle_table *const *)tables;

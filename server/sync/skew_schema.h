@@ -7,6 +7,7 @@
 struct ch_skew_schema {
     struct charle_schema schema;                   // tables that both know, with audiences and columns as the replica has them
     const struct ch_view_expressions *expressions; // one for each of its tables
+    struct charle_array gaps;                      // of const struct charle_schema_gap *: what the replica is to know of it
     struct charle_arena arena;                     // all of it but what belongs to the server's schema
 };
 

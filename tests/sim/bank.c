@@ -28,6 +28,9 @@ enum charle_err sim_bank_move(struct charle_context *context, const struct sim_t
     reply->transfer_id = charle_context_new_id(context);
     if (rc == CHARLE_OK && !reply->transfer_id.ptr)
         rc = charle_fail(err, CHARLE_NO_MEMORY, "no memory for an id");
+#ifdef SIM_LATER // no record is kept any more
+    return rc;
+#else
     const struct charle_value params[] = {charle_text(reply->transfer_id), charle_text(request->from_id),
                                           charle_text(request->to_id), charle_int8(request->amount),
                                           charle_timestamp(context->now)};
@@ -35,4 +38,5 @@ enum charle_err sim_bank_move(struct charle_context *context, const struct sim_t
               : charle_exec(context->db,
                             "insert into transfer (id, from_id, to_id, amount, at) values ($1, $2, $3, $4, $5)", params,
                             5, NULL, err);
+#endif
 }

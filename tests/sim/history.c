@@ -84,7 +84,10 @@ static void hash_contents(struct oracle *oracle, struct version *version)
                            oracle_table(row->table)->name, row->key, scope);
                 continue;
             }
-            oracle_project(row, oracle_shown_by(oracle_table(row->table), scope), &shown);
+            uint32_t bits = oracle_shown_by(oracle_table(row->table), scope, version->schema);
+            if (!bits)
+                continue;
+            oracle_project(row, bits, &shown);
             head->content +=
                 oracle_hash(add_text_hash(add_text_hash(row->table, row->key), "shows"), shown.data, shown.size);
         }
@@ -96,15 +99,18 @@ static void hash_contents(struct oracle *oracle, struct version *version)
 
 void oracle_make_state_sql(struct oracle *oracle)
 {
-    struct charle_buf *sql = &oracle->state_sql;
-    for (int i = 0; i < ORACLE_TABLES; i++) {
+    for (int n = 0; n < VERSIONS * ORACLE_TABLES; n++) {
+        int version = n / ORACLE_TABLES;
+        struct charle_buf *sql = &oracle->state_sql[version];
+        const struct table_spec *table = &oracle_tables[n % ORACLE_TABLES];
+        if (!oracle_has_table(table, version))
+            continue;
         charle_buf_printf(sql, "%sselect %u as tab, %s as key, array_to_string(array[%s], ' ') as scopes, ",
-                          i ? " union all " : "", (unsigned)oracle_tables[i].id, oracle_tables[i].key,
-                          oracle_tables[i].scopes);
-        oracle_add_columns(sql, &oracle_tables[i], true);
-        charle_buf_printf(sql, " as columns from public.\"%s\" r", oracle_tables[i].name);
+                          sql->size ? " union all " : "", (unsigned)table->id, table->key, table->scopes);
+        oracle_add_columns(sql, table, true, version, 0);
+        charle_buf_printf(sql, " as columns from public.\"%s\" r", table->name);
+        CHARLE_ASSERT(charle_buf_text(sql));
     }
-    CHARLE_ASSERT(charle_buf_text(sql));
 }
 
 static enum charle_err read_rows(struct oracle *oracle, struct charle_db *db, struct version *version,
@@ -112,7 +118,7 @@ static enum charle_err read_rows(struct oracle *oracle, struct charle_db *db, st
 {
     struct charle_rows *rows = NULL;
     size_t capacity = 0;
-    enum charle_err rc = charle_query(db, charle_buf_text(&oracle->state_sql), NULL, 0, &rows, err);
+    enum charle_err rc = charle_query(db, charle_buf_text(&oracle->state_sql[version->schema]), NULL, 0, &rows, err);
     while (rc == CHARLE_OK && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
         struct charle_value values[4];
         for (size_t i = 0; rc == CHARLE_OK && i < 4; i++)
@@ -179,7 +185,7 @@ void version_free(struct version *version)
 
 static bool is_same(const struct version *a, const struct version *b)
 {
-    if (a->head_count != b->head_count || a->row_count != b->row_count)
+    if (a->head_count != b->head_count || a->row_count != b->row_count || a->schema != b->schema)
         return false;
     for (size_t i = 0; i < a->head_count; i++) {
         if (strcmp(a->heads[i].scope, b->heads[i].scope) != 0 || a->heads[i].stamp != b->heads[i].stamp ||
@@ -230,10 +236,29 @@ static void check_sums(struct oracle *oracle, const struct version *version, con
                    money, all_money);
 }
 
+static bool has_row(const struct version *version, const struct row *row)
+{
+    return version->row_count && bsearch(&row, version->rows, version->row_count, sizeof(row), by_key);
+}
+
+// What a program of the first schema made has the default of a column that it does not know.
+static void check_defaults(struct oracle *oracle, const struct version *before, const struct version *now, const char *by)
+{
+    struct world *world = oracle->world;
+    bool is_older = false;
+    for (int i = 0; i < world->laptop_count; i++)
+        is_older = is_older || (strcmp(world->laptops[i].name, by) == 0 && laptop_version(&world->laptops[i]) < now->schema);
+    for (size_t i = 0; is_older && before->schema == now->schema && i < now->row_count; i++) {
+        const struct row *row = now->rows[i];
+        if (row->table == 3 && !has_row(before, row) && row_number(row, 15) != 1)
+            world_fail(world, "%s, whose program knows no ranks, made job %s with the rank %" PRId64, by, row->key, row_number(row, 15));
+    }
+}
+
 void oracle_commit(struct oracle *oracle, const char *by)
 {
     struct charle_error err = {0};
-    struct version version = {0};
+    struct version version = {.schema = oracle->world->server_version};
     struct charle_db *db = server_db(oracle->world->server);
     enum charle_err rc = read_heads(oracle->world, db, &version, &err);
     if (rc == CHARLE_OK)
@@ -254,8 +279,10 @@ void oracle_commit(struct oracle *oracle, const char *by)
         version_free(&version);
         return;
     }
-    if (last && !oracle->is_fresh)
+    if (last && !oracle->is_fresh) {
         check_stamps(oracle, last, &version, by);
+        check_defaults(oracle, last, &version, by);
+    }
     oracle->is_fresh = false;
     if (oracle->count == oracle->capacity) {
         oracle->capacity = oracle->capacity ? oracle->capacity * 2 : 256;

@@ -151,6 +151,7 @@ void oracle_judged(struct oracle *oracle, const struct charle_push_request *requ
 
 void oracle_saved(struct oracle *oracle)
 {
+    oracle->world->saved_version = oracle->world->server_version;
     oracle->saved_effect_count = oracle->effect_count;
     for (size_t i = 0; i < oracle->device_count; i++)
         oracle->devices[i].saved_count = oracle->devices[i].count;
@@ -166,6 +167,11 @@ void oracle_restored(struct oracle *oracle)
     oracle_forget_answers(oracle);
     for (size_t i = 0; i < oracle->tally_count; i++)
         oracle->tallies[i].n = oracle->tallies[i].saved_n;
+    oracle->is_fresh = true;
+}
+
+void oracle_migrated(struct oracle *oracle)
+{
     oracle->is_fresh = true;
 }
 

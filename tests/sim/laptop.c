@@ -1,8 +1,8 @@
 // A laptop: the real client core and replica on a disk in memory, and somebody who works on it.
 #include "db/sqlite/cipher.h"
 #include "services/crud.h"
-#include "sim.schema.charle.h"
 #include "sim/disk.h"
+#include "sim/versions.h"
 #include "sim/world.h"
 
 #include <stdio.h>
@@ -62,6 +62,11 @@ static uint64_t disk_random(void *ctx)
 struct laptop *laptop_host(struct laptop *laptop)
 {
     return laptop->host ? laptop->host : laptop;
+}
+
+int laptop_version(const struct laptop *laptop)
+{
+    return laptop->host ? laptop->host->version : laptop->version;
 }
 
 // Of several programs on one replica one synchronises. The system lets go of the lead when it ends.
@@ -130,6 +135,7 @@ void laptop_clone(struct laptop *laptop, struct world *world, int index, const s
     snprintf(name, sizeof(name), "x%d", index);
     laptop_init(laptop, world, index, name, original->person);
     dice_seed(&laptop->dice, world_random(world));
+    laptop->version = original->version;
     sim_disk_copy(laptop->disk, original->disk);
     laptop->file = original->file;
     laptop->flips = original->flips;
@@ -192,12 +198,16 @@ void laptop_boot(struct laptop *laptop)
     struct world *world = laptop->world;
     struct charle_error err = {0};
     const struct ch_replica_options options = {
-        .file = rot_file(laptop), .schema = &sim_schema, .crud = ch_crud_run, .device_name = laptop->name};
+        .file = rot_file(laptop), .schema = version_schema(laptop_version(laptop)), .crud = ch_crud_run, .device_name = laptop->name};
     world_trace(world, "%s starts", laptop->name);
     if (ch_replica_open(&laptop->replica, &laptop->env, &options, &err) ||
         ch_client_core_new(&laptop->env, &laptop->replica, &laptop->core, &err)) {
         if (err.code == CHARLE_DISK_FULL && !world->is_healing) {
             laptop_start_soon(laptop, 500000); // until somebody has made room
+            return;
+        }
+        if (sim_disk_is_dead(laptop->disk)) { // in the middle of an update
+            laptop_crash(laptop, world_chance(world, 60));
             return;
         }
         if (rot_noticed(laptop, err.code))

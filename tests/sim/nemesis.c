@@ -1,5 +1,6 @@
 // What goes wrong, and how often.
 #include "sim/disk.h"
+#include "sim/versions.h"
 #include "sim/world.h"
 #include "sync/cursor.h"
 
@@ -99,6 +100,7 @@ static void put_copy_back(struct world *world)
     oracle_commit(world->oracle, "the old copy");
     for (int64_t n = world_below(world, 6); n; n--)
         writer_act(world); // somebody writes before the server has looked
+    version_catch_up(world);
 }
 
 // Somebody copies a laptop's folder, and both go on: one person with one device too many.
@@ -260,6 +262,7 @@ static const struct deed deeds[] = {
     {"token", revoke_token, 3, revokes},
     {"flip", rot_flip, 10, rots},
     {"kill", kill_program, 5, kills_programs},
+    {"schema", version_act, 8, version_exists},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(deeds[0]) };
 

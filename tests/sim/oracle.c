@@ -19,7 +19,8 @@ static bool is_at(const struct version *version, const struct view *view)
     for (size_t i = 0; i < view->cursor_count; i++) {
         const struct cursor *cursor = &view->cursors[i];
         const struct head *head = version_head(version, cursor->scope);
-        if (cursor->state != CH_SCOPE_READY)
+        bool has_no_rows_yet = view->masked[8] & ORACLE_ROWS_MASKED && cursor->stamp == 0 && strncmp(cursor->scope, "desk:", 5) == 0;
+        if (cursor->state != CH_SCOPE_READY || has_no_rows_yet)
             continue;
         if (head ? head->stamp != cursor->stamp || head->lineage != cursor->lineage : cursor->stamp != 0)
             return false;
@@ -48,6 +49,8 @@ bool oracle_holds(const struct version *version, const char *person, const char 
         return false;
     if (strncmp(scope, "area:", 5) == 0)
         return keeps;
+    if (strncmp(scope, "desk:", 5) == 0)
+        return version->schema == VERSION_LATER && strcmp(key, person) == 0;
     if (strncmp(scope, "person:", 7) == 0 || strncmp(scope, "work:", 5) == 0)
         return strcmp(key, person) == 0;
     return strcmp(scope, "leads") == 0 ? is_lead : strcmp(scope, "team") == 0;
@@ -56,16 +59,16 @@ bool oracle_holds(const struct version *version, const char *person, const char 
 static bool grants_fit(const struct version *version, const struct laptop *laptop, const struct view *view)
 {
     char own[3][SCOPE_SIZE];
-    const char *possible[SCOPES_MAX] = {"team", "leads", own[0], own[1]};
+    const char *possible[SCOPES_MAX] = {"team", "leads", own[0], own[1], own[2]};
     char areas[8][SCOPE_SIZE];
-    size_t count = 4;
+    size_t count = laptop_version(laptop) == VERSION_LATER ? 5 : 4, area_count = 0;
+    snprintf(own[2], SCOPE_SIZE, "desk:%s", laptop->person);
     snprintf(own[0], SCOPE_SIZE, "person:%s", laptop->person);
     snprintf(own[1], SCOPE_SIZE, "work:%s", laptop->person);
     for (size_t i = 0; i < version->row_count; i++) {
-        if (version->rows[i]->table == 2 && count - 4 < 8) {
-            snprintf(areas[count - 4], SCOPE_SIZE, "area:%.60s", version->rows[i]->key);
-            possible[count] = areas[count - 4];
-            count++;
+        if (version->rows[i]->table == 2 && area_count < 8) {
+            snprintf(areas[area_count], SCOPE_SIZE, "area:%.60s", version->rows[i]->key);
+            possible[count++] = areas[area_count++];
         }
     }
     size_t held = 0;
@@ -82,23 +85,30 @@ static bool grants_fit(const struct version *version, const struct laptop *lapto
     return held == view->cursor_count;
 }
 
-static void expect_rows(const struct version *version, const struct view *view, struct charle_buf *out)
+static void expect_rows(const struct version *version, const struct view *view, int replica, struct charle_buf *out)
 {
+    const struct lens lens = {version->schema, replica, view->masked};
     struct charle_buf shown = {0};
     char scope[SCOPE_SIZE];
     for (size_t i = 0; i < version->row_count; i++) {
         const struct row *row = version->rows[i];
-        uint32_t bits = 0;
+        const struct table_spec *table = oracle_table(row->table);
+        uint32_t bits = 0, zeros = 0;
+        if (view->masked[row->table - 1] & ORACLE_ROWS_MASKED)
+            continue;
         for (const char *at = row->scopes; (at = oracle_next_scope(at, scope));) {
             for (size_t j = 0; j < view->cursor_count; j++) {
-                if (view->cursors[j].state == CH_SCOPE_READY && strcmp(view->cursors[j].scope, scope) == 0)
-                    bits |= oracle_shown_by(oracle_table(row->table), scope);
+                uint32_t absent;
+                if (view->cursors[j].state != CH_SCOPE_READY || strcmp(view->cursors[j].scope, scope) != 0)
+                    continue;
+                bits |= oracle_seen_by(&lens, table, scope, &absent);
+                zeros |= absent;
             }
         }
         if (!bits)
             continue;
-        oracle_project(row, bits, &shown);
-        charle_buf_printf(out, "%s\x1f%s", oracle_table(row->table)->name, row->key);
+        oracle_see(&lens, row, bits, zeros & ~bits, &shown);
+        charle_buf_printf(out, "%s\x1f%s", table->name, row->key);
         charle_buf_add(out, shown.data, shown.size);
         charle_buf_add_byte(out, '\n');
     }
@@ -158,6 +168,21 @@ static bool find_moment(struct oracle *oracle, const struct laptop *laptop, cons
     return true;
 }
 
+// A migration changes what scopes show without a stamp. A replica hears of it when it opens its next session: until then it is right as it was.
+static bool is_before_migration(struct oracle *oracle, struct laptop *laptop, const struct view *view, const struct run *found)
+{
+    bool is_so = false;
+    for (int64_t i = found->newest; i > found->oldest && !is_so; i--) {
+        struct charle_buf expected = {0};
+        if (oracle->versions[i].schema == oracle->versions[i - 1].schema)
+            continue;
+        expect_rows(&oracle->versions[i - 1], view, laptop_version(laptop), &expected);
+        is_so = charle_str_equal(charle_buf_str(&expected), charle_buf_str(&view->rows));
+        charle_buf_deinit(&expected);
+    }
+    return is_so;
+}
+
 static void check_view(struct oracle *oracle, struct laptop *laptop, struct view *view, bool must_be_newest)
 {
     struct charle_buf expected = {0};
@@ -175,8 +200,9 @@ static void check_view(struct oracle *oracle, struct laptop *laptop, struct view
     if (must_be_newest && found.newest != (int64_t)oracle->count - 1)
         fail_on_cursors(oracle, laptop, view, "it is not at the newest moment");
     laptop->moment = found.oldest;
-    expect_rows(&oracle->versions[found.newest], view, &expected);
-    if (!charle_str_equal(charle_buf_str(&expected), charle_buf_str(&view->rows)))
+    expect_rows(&oracle->versions[found.newest], view, laptop_version(laptop), &expected);
+    if (!charle_str_equal(charle_buf_str(&expected), charle_buf_str(&view->rows)) &&
+        (must_be_newest || !is_before_migration(oracle, laptop, view, &found)))
         view_fail_on_rows(laptop, "its confirmed rows are not those of the server at that moment", &expected,
                           &view->rows);
     oracle->world->result.moments_checked++;
@@ -243,6 +269,7 @@ void oracle_free(struct oracle *oracle)
     }
     for (size_t i = 0; i < oracle->device_count; i++)
         free(oracle->devices[i].kinds);
-    charle_buf_deinit(&oracle->state_sql);
+    for (int i = 0; i < VERSIONS; i++)
+        charle_buf_deinit(&oracle->state_sql[i]);
     free(oracle);
 }

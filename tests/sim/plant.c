@@ -191,6 +191,7 @@ static const struct plant_spec specs[] = {
     {PLANT_SPILL_LOST, "spill-lost", "the entries of large transactions are not written", false, false, true},
     {PLANT_TRUNCATE_UNSTAMPED, "truncate-unstamped", "TRUNCATE is not stamped", false, false, false},
     {PLANT_FLOOR_NOT_MOVED, "floor-not-moved", "the log is forgotten without a floor", false, false, false},
+    {PLANT_DEFAULT_LOST, "default-lost", "calls of older programs do not get the defaults of columns that they do not know", false, false, false},
     {PLANT_ASYNC_COMMIT, "async-commit", "a stamp may be seen before it is safe", true, false, false},
     {PLANT_LEAD_KEPT, "lead-kept", "nobody takes the lead over from a program that was killed", false, false, false},
     {PLANT_ROT_IN_CLEAR, "rot-in-clear", "bits of replicas turn over that nothing seals", false, false, false},

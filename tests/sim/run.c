@@ -21,7 +21,7 @@ static const char usage[] =
 
 struct totals {
     int64_t runs, failures, steps, moments, rebases, calls, rejected, merged, repeated, crashes, power_cuts, partitions, drops,
-        duplicates, server_restarts, postgres_restarts, restores, failovers, kills, flips, rescues;
+        duplicates, server_restarts, postgres_restarts, restores, failovers, kills, flips, rescues, updates, migrations;
 };
 
 struct arguments {
@@ -41,8 +41,9 @@ static void print_result(uint64_t seed, const struct world_result *r)
            " power), cuts %" PRId64,
            r->calls_judged, r->calls_made, r->calls_rejected, r->calls_merged, r->calls_repeated, r->crashes, r->power_cuts,
            r->partitions);
-    printf(", drops %" PRId64 ", twice %" PRId64 ", server %" PRId64 ", postgres %" PRId64 ", restores %" PRId64 ", failovers %" PRId64 ", programs killed %" PRId64 ", flips %" PRId64 " (%" PRId64 " rescues)\n",
+    printf(", drops %" PRId64 ", twice %" PRId64 ", server %" PRId64 ", postgres %" PRId64 ", restores %" PRId64 ", failovers %" PRId64 ", programs killed %" PRId64 ", flips %" PRId64 " (%" PRId64 " rescues)",
            r->drops, r->duplicates, r->server_restarts, r->postgres_restarts, r->restores, r->failovers, r->kills, r->flips, r->rescues);
+    printf(", updates %" PRId64 " and %" PRId64 " of the server\n", r->updates, r->migrations);
     if (r->has_failed)
         printf("%s\n", r->problem);
     fflush(stdout);
@@ -91,6 +92,8 @@ static void add(struct totals *totals, const struct world_result *r)
     totals->kills += r->kills;
     totals->flips += r->flips;
     totals->rescues += r->rescues;
+    totals->updates += r->updates;
+    totals->migrations += r->migrations;
 }
 
 static void print_totals(const struct totals *t, double seconds)
@@ -100,9 +103,9 @@ static void print_totals(const struct totals *t, double seconds)
            t->runs, t->steps, t->failures, (double)t->steps / seconds, t->moments, t->rebases, t->calls, t->rejected,
            t->merged, t->repeated);
     printf(", %" PRId64 " crashes, %" PRId64 " power cuts, %" PRId64 " partitions, %" PRId64 " drops, %" PRId64
-           " repeats, %" PRId64 " server restarts, %" PRId64 " stops of PostgreSQL, %" PRId64 " restores, %" PRId64 " failovers, %" PRId64 " programs killed, %" PRId64 " flips, %" PRId64 " rescues\n",
+           " repeats, %" PRId64 " server restarts, %" PRId64 " stops of PostgreSQL, %" PRId64 " restores, %" PRId64 " failovers, %" PRId64 " programs killed, %" PRId64 " flips, %" PRId64 " rescues, %" PRId64 " laptops and %" PRId64 " servers updated\n",
            t->crashes, t->power_cuts, t->partitions, t->drops, t->duplicates, t->server_restarts, t->postgres_restarts,
-           t->restores, t->failovers, t->kills, t->flips, t->rescues);
+           t->restores, t->failovers, t->kills, t->flips, t->rescues, t->updates, t->migrations);
 }
 
 static bool find_plant(const char *name, struct world_options *options)

@@ -5,9 +5,10 @@
 #include "base/alloc.h"
 #include "db/pg/pg.h"
 #include "msg/wire.h"
+#include "server/sync/skew.h"
 #include "server/sync/tick.h"
 #include "services/crud.h"
-#include "sim.schema.charle.h"
+#include "sim/versions.h"
 #include "sim/world.h"
 #include "support/pg_cluster.h"
 
@@ -43,6 +44,7 @@ struct session {
 struct server {
     struct world *world;
     struct ch_sync *sync;
+    struct ch_skews *skews; // for laptops of the other version
     struct charle_method_table methods;
     struct charle_db *db, *tick_db, *oracle_db, *writers[WRITERS];
     struct ch_ticks *ticks;
@@ -212,7 +214,7 @@ static bool answer_idle(struct server *server, struct net_call *call, const stru
 
 // Opens the stream behind what a pull found. Scopes that the replica has yet to copy have no position.
 static enum charle_err join(struct server *server, struct net_call *call, const struct charle_pull_request *request,
-                            const struct ch_positions *positions, struct charle_error *err)
+                            const struct ch_sync *sync, const struct ch_positions *positions, struct charle_error *err)
 {
     struct ch_positions known = *positions;
     known.is_whole = true;
@@ -220,29 +222,43 @@ static enum charle_err join(struct server *server, struct net_call *call, const 
     enum charle_err rc = ch_ticks_note(server->ticks, request->device_id, positions, err);
     if (rc == CHARLE_OK)
         rc = ch_tick_stream_open(server->ticks, &known, &call->stream->tick, err);
+    if (rc == CHARLE_OK && ch_sync_is_skewed(sync))
+        ch_tick_stream_only_tells(call->stream->tick);
     return rc ? rc : ch_tick_stream_belongs_to(call->stream->tick, &peer, !positions->is_whole, err);
+}
+
+static enum charle_err pull_as(struct server *server, struct net_call *call, const struct charle_pull_request *request,
+                               const struct ch_sync *sync, struct charle_arena *arena, struct charle_error *err)
+{
+    const struct ch_sync_peer peer = peer_of(call);
+    struct ch_positions positions;
+    struct pages pages = {.call = call};
+    enum charle_err rc = ch_pull(sync, server->db, &peer, request, arena, take_page, &pages, &positions, err);
+    if (rc)
+        return rc;
+    rc = join(server, call, request, sync, &positions, err);
+    if (rc != CHARLE_ABORTED)
+        return rc;
+    rc = look(server, false, err); // once more with the follower standing still
+    if (rc == CHARLE_OK)
+        rc = ch_pull(sync, server->db, &peer, request, arena, take_page, &pages, &positions, err);
+    return rc ? rc : join(server, call, request, sync, &positions, err);
 }
 
 static enum charle_err pull_live(struct server *server, struct net_call *call,
                                  const struct charle_pull_request *request, struct charle_arena *arena,
                                  struct charle_error *err)
 {
-    const struct ch_sync_peer peer = peer_of(call);
-    struct ch_positions positions;
-    struct pages pages = {.call = call};
+    const struct ch_sync *sync;
     // Usually the follower looks first; when it does not, it may be behind the pull, or know nothing.
     enum charle_err rc = world_chance(server->world, 80) ? look(server, false, err) : CHARLE_OK;
     if (rc == CHARLE_OK)
-        rc = ch_pull(server->sync, server->db, &peer, request, arena, take_page, &pages, &positions, err);
+        rc = ch_skews_find(server->skews, server->db, request->schema_hash, &sync, err);
     if (rc)
         return rc;
-    rc = join(server, call, request, &positions, err);
-    if (rc != CHARLE_ABORTED)
-        return rc;
-    rc = look(server, false, err); // once more with the follower standing still
-    if (rc == CHARLE_OK)
-        rc = ch_pull(server->sync, server->db, &peer, request, arena, take_page, &pages, &positions, err);
-    return rc ? rc : join(server, call, request, &positions, err);
+    rc = pull_as(server, call, request, sync, arena, err);
+    ch_skews_release(server->skews, sync);
+    return rc;
 }
 
 static enum charle_err go_live(struct server *server, struct net_call *call, const struct charle_pull_request *request,
@@ -274,7 +290,12 @@ static enum charle_err pull(struct server *server, struct net_call *call, struct
         return go_live(server, call, &request, arena, err);
     if (answer_idle(server, call, &request))
         return CHARLE_OK;
-    rc = ch_pull(server->sync, server->db, &peer, &request, arena, take_page, &pages, &positions, err);
+    const struct ch_sync *sync;
+    rc = ch_skews_find(server->skews, server->db, request.schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_pull(sync, server->db, &peer, &request, arena, take_page, &pages, &positions, err);
+    ch_skews_release(server->skews, sync);
     return rc ? rc : ch_ticks_note(server->ticks, request.device_id, &positions, err);
 }
 
@@ -302,7 +323,13 @@ static enum charle_err open_device(struct server *server, struct net_call *call,
         rc = charle_begin(server->db, NULL, err);
     if (rc)
         return rc;
-    rc = ch_sync_open(server->sync, server->db, &peer, &request, now, arena, &reply, err);
+    const struct ch_sync *sync = NULL;
+    rc = ch_skews_meet(server->skews, server->db, &request, &sync, err);
+    if (rc == CHARLE_OK && !sync) // of a schema that nobody has described yet
+        reply = (struct charle_open_reply){.principal = peer.principal, .principal_id = peer.id, .now = now, .wants_shape = {true, true}};
+    else if (rc == CHARLE_OK)
+        rc = ch_sync_open(sync, server->db, &peer, &request, now, arena, &reply, err);
+    ch_skews_release(server->skews, sync);
     if (rc == CHARLE_OK)
         rc = charle_commit(server->db, err);
     else
@@ -318,9 +345,16 @@ static enum charle_err copy(struct server *server, struct net_call *call, struct
     const struct ch_sync_peer peer = peer_of(call);
     struct charle_copy_request request;
     struct pages pages = {.call = call};
+    const struct ch_sync *sync;
     enum charle_err rc = charle_message_read(&charle_copy_request_message, charle_bytes(call->request, call->size),
                                              arena, &request, err);
-    return rc ? rc : ch_copy(server->sync, server->db, &peer, &request, take_page, &pages, err);
+    if (rc == CHARLE_OK)
+        rc = ch_skews_find(server->skews, server->db, request.schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_copy(sync, server->db, &peer, &request, take_page, &pages, err);
+    ch_skews_release(server->skews, sync);
+    return rc;
 }
 
 static enum charle_err hash(struct server *server, struct net_call *call, struct charle_arena *arena,
@@ -329,10 +363,15 @@ static enum charle_err hash(struct server *server, struct net_call *call, struct
     const struct ch_sync_peer peer = peer_of(call);
     struct charle_hash_request request;
     struct charle_hash_reply reply = {0};
+    const struct ch_sync *sync;
     enum charle_err rc = charle_message_read(&charle_hash_request_message, charle_bytes(call->request, call->size),
                                              arena, &request, err);
     if (rc == CHARLE_OK)
-        rc = ch_hash(server->sync, server->db, &peer, &request, arena, &reply, err);
+        rc = ch_skews_find(server->skews, server->db, request.schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_hash(sync, server->db, &peer, &request, arena, &reply, err);
+    ch_skews_release(server->skews, sync);
     if (rc == CHARLE_OK)
         reply_with(server, call, &charle_hash_reply_message, &reply);
     return rc;
@@ -369,7 +408,12 @@ static enum charle_err push(struct server *server, struct net_call *call, struct
     if (rc)
         return rc;
     trace_push(server->world, call, &request);
-    rc = ch_push(server->sync, server->db, &options, &request, arena, &reply, err);
+    const struct ch_sync *sync;
+    rc = ch_skews_find(server->skews, server->db, request.schema_hash, &sync, err);
+    if (rc)
+        return rc;
+    rc = ch_push(sync, server->db, &options, &request, arena, &reply, err);
+    ch_skews_release(server->skews, sync);
     if (rc)
         return rc;
     oracle_judged(server->world->oracle, &request, &reply);
@@ -496,10 +540,27 @@ void server_pump(struct server *server)
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
+static void stop(struct server *server)
+{
+    ch_ticks_free(server->ticks);
+    ch_skews_free(server->skews);
+    ch_sync_free(server->sync);
+    charle_method_table_deinit(&server->methods);
+    server->ticks = NULL;
+    server->skews = NULL;
+    server->sync = NULL;
+    server->methods = (struct charle_method_table){0};
+}
+
+// A program of the server, of the version that it has now.
 static bool start(struct server *server)
 {
+    const struct charle_schema *schema = version_schema(server->world->server_version);
     struct charle_error err = {0};
-    if (ch_ticks_new(server->sync, &server->ticks, &err) == CHARLE_OK)
+    if (charle_method_table_init(&server->methods, schema->services, schema->service_count, &err) == CHARLE_OK &&
+        ch_sync_new(schema, &server->methods, &server->sync, &err) == CHARLE_OK &&
+        ch_skews_new(server->sync, &server->methods, &server->skews, &err) == CHARLE_OK &&
+        ch_ticks_new(server->sync, &server->ticks, &err) == CHARLE_OK)
         return true;
     world_fail(server->world, "%s", err.text);
     return false;
@@ -511,9 +572,7 @@ struct server *server_new(struct world *world)
     struct server *server = ch_alloc_zeroed(1, sizeof(*server));
     CHARLE_ASSERT(server);
     server->world = world;
-    if (charle_method_table_init(&server->methods, sim_schema.services, sim_schema.service_count, &err) ||
-        ch_sync_new(&sim_schema, &server->methods, &server->sync, &err) || !connect_all(server) || !start(server)) {
-        world_fail(world, "%s", err.text);
+    if (!connect_all(server) || !start(server)) {
         server_free(server);
         return NULL;
     }
@@ -541,10 +600,8 @@ void server_free(struct server *server)
     if (!server)
         return;
     drop_streams(server);
-    ch_ticks_free(server->ticks);
+    stop(server);
     disconnect_all(server);
-    ch_sync_free(server->sync);
-    charle_method_table_deinit(&server->methods);
     charle_buf_deinit(&server->page);
     ch_free(server);
 }
@@ -555,8 +612,7 @@ void server_restart(struct server *server)
     world_trace(world, "server restarts");
     world->result.server_restarts++;
     drop_streams(server);
-    ch_ticks_free(server->ticks);
-    server->ticks = NULL;
+    stop(server);
     for (int i = 0; i < world->laptop_count; i++) {
         struct laptop *laptop = &world->laptops[i];
         if (laptop->is_on && laptop->is_linked && !laptop->is_dead_end)
@@ -572,7 +628,7 @@ bool server_lose_postgres(struct server *server, const char *what, bool (*come_b
     bool is_older = come_back != ch_pg_cluster_resume;
     world_trace(world, "%s", what);
     // The server's own connections learn of it the hard way; the follower keeps what it knows, or not.
-    bool keeps_ticks = world_chance(world, 50);
+    bool is_other = is_older && version_go_back(world), keeps_ticks = world_chance(world, 50) && !is_other;
     if (!keeps_ticks)
         server_restart(server);
     if (!ch_pg_cluster_halt(cluster, true) || !come_back(cluster)) {
@@ -606,7 +662,7 @@ bool server_load(struct server *server)
     struct world *world = server->world;
     struct charle_error err;
     world_trace(world, "a dump is put back");
-    bool keeps_ticks = world_chance(world, 50);
+    bool is_other = version_go_back(world), keeps_ticks = world_chance(world, 50) && !is_other;
     if (!keeps_ticks)
         server_restart(server);
     disconnect_all(server);
@@ -618,6 +674,22 @@ bool server_load(struct server *server)
     if (is_connected && keeps_ticks)
         (void)!look(server, true, &err);
     return is_connected;
+}
+
+bool server_migrate(struct server *server)
+{
+    struct world *world = server->world;
+    struct charle_error err = {0};
+    writer_stop(world);
+    disconnect_all(server); // the new program brings connections of its own, and prepares its statements on them
+    if (!connect_all(server))
+        return false;
+    if (version_migrate(world, server->oracle_db, &err)) {
+        world_fail(world, "the database cannot be brought to the later schema: %s", err.text);
+        return false;
+    }
+    server_restart(server);
+    return true;
 }
 
 bool server_save(struct server *server, bool is_dump)

@@ -4,13 +4,15 @@
 #include "sim.charle.h"
 #include "sim.schema.charle.h"
 #include "sim/disk.h"
+#include "sim/later/later.h"
+#include "sim/versions.h"
 #include "sim/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 // One text at random from a query of one column in the replica, as the user sees it; ptr NULL when there is none.
-static struct charle_str pick(struct laptop *laptop, struct charle_arena *arena, const char *from)
+struct charle_str user_pick(struct laptop *laptop, struct charle_arena *arena, const char *from)
 {
     char sql[300];
     struct charle_str found = {0};
@@ -27,7 +29,7 @@ static struct charle_str pick(struct laptop *laptop, struct charle_arena *arena,
     return found;
 }
 
-static struct charle_str some_text(struct laptop *laptop, struct charle_arena *arena, const char *what)
+struct charle_str user_text(struct laptop *laptop, struct charle_arena *arena, const char *what)
 {
     return charle_arena_printf(arena, "%s %lld", what, (long long)world_below(laptop->world, 1000));
 }
@@ -53,7 +55,7 @@ static void remember(struct laptop *program, int64_t ticket)
         world_fail(laptop->world, "%s: call %lld succeeded and is not in the outbox", laptop->name, (long long)ticket);
 }
 
-static void make_call(struct laptop *laptop, const struct charle_method *method, const void *request)
+void user_call(struct laptop *laptop, const struct charle_method *method, const void *request)
 {
     struct world *world = laptop->world;
     struct charle_buf bytes = {0}, reply = {0};
@@ -61,6 +63,7 @@ static void make_call(struct laptop *laptop, const struct charle_method *method,
     int64_t ticket = 0;
     charle_message_write(method->request, request, &bytes);
     CHARLE_ASSERT(!bytes.failed);
+    method = version_method(laptop_version(laptop), method); // messages know their fields by number
     enum charle_err rc = ch_replica_call(&laptop->replica, method, charle_buf_bytes(&bytes), &reply, &ticket, &err);
     world_trace(world, "%s calls %.*s: %s", laptop->name, CHARLE_FMT(method->name), charle_err_name(rc));
     if (world->options.is_traced && rc)
@@ -78,7 +81,7 @@ static void make_call(struct laptop *laptop, const struct charle_method *method,
 }
 
 // The row as the user sees it, which is what an edit is based on.
-static bool read_row(struct laptop *laptop, const struct charle_table *schema, struct charle_str key,
+bool user_read_row(struct laptop *laptop, const struct charle_table *schema, struct charle_str key,
                      struct charle_arena *arena, void *out)
 {
     struct ch_table *table = ch_table_by_id(&laptop->replica.tables, schema->id);
@@ -95,9 +98,9 @@ static bool read_row(struct laptop *laptop, const struct charle_table *schema, s
 static void create_job(struct laptop *laptop, struct charle_arena *arena)
 {
     struct world *world = laptop->world;
-    struct charle_str area = pick(laptop, arena, "select id from area");
+    struct charle_str area = user_pick(laptop, arena, "select id from area");
     struct sim_job_insert job = {
-        .title = some_text(laptop, arena, "made"),
+        .title = user_text(laptop, arena, "made"),
         .area_id = area,
         .owner_id = charle_str(laptop->person),
         .price = {world_below(world, 1000), world_chance(world, 50)},
@@ -106,30 +109,30 @@ static void create_job(struct laptop *laptop, struct charle_arena *arena)
     if (world_chance(world, 20)) // unique: others may take it meanwhile
         job.code = opt(charle_arena_printf(arena, "c%lld", (long long)world_below(world, 30)));
     if (area.ptr)
-        make_call(laptop, &sim_job_service_create_method, &job);
+        user_call(laptop, &sim_job_service_create_method, &job);
 }
 
 static void update_job(struct laptop *laptop, struct charle_arena *arena)
 {
     struct world *world = laptop->world;
     struct charle_str id =
-        pick(laptop, arena,
+        user_pick(laptop, arena,
              world_chance(world, 90) ? "select id from job where owner_id is not null" : "select id from job");
     struct sim_job_patch base, set = {0};
-    struct charle_str labels[3] = {CHARLE_STR("l0"), CHARLE_STR("l1"), some_text(laptop, arena, "l")};
+    struct charle_str labels[3] = {CHARLE_STR("l0"), CHARLE_STR("l1"), user_text(laptop, arena, "l")};
     uint32_t mask[16];
     size_t count = 0;
-    if (!id.ptr || !read_row(laptop, &sim_job_table, id, arena, &base))
+    if (!id.ptr || !user_read_row(laptop, &sim_job_table, id, arena, &base))
         return;
     for (int edits = 1 + (int)world_below(world, 3); edits; edits--) {
         switch (world_below(world, 10)) {
         case 0:
         case 1:
-            set.title = opt(some_text(laptop, arena, laptop->name));
+            set.title = opt(user_text(laptop, arena, laptop->name));
             mask[count++] = 3;
             break;
         case 2: // moves the job, and what hangs on it, to another scope
-            set.area_id = opt(pick(laptop, arena, "select id from area"));
+            set.area_id = opt(user_pick(laptop, arena, "select id from area"));
             mask[count++] = 4;
             break;
         case 3:
@@ -178,94 +181,94 @@ static void update_job(struct laptop *laptop, struct charle_arena *arena)
     }
     const struct sim_job_key key = {id};
     const struct sim_job_update request = {.key = &key, .set = &set, .mask = {mask, kept, true}, .base = &base};
-    make_call(laptop, &sim_job_service_update_method, &request);
+    user_call(laptop, &sim_job_service_update_method, &request);
 }
 
 static void delete_job(struct laptop *laptop, struct charle_arena *arena)
 {
-    struct charle_str id = pick(laptop, arena, "select id from job where owner_id is not null");
+    struct charle_str id = user_pick(laptop, arena, "select id from job where owner_id is not null");
     struct sim_job_patch base;
     const struct sim_job_key key = {id};
-    if (!id.ptr || !read_row(laptop, &sim_job_table, id, arena, &base))
+    if (!id.ptr || !user_read_row(laptop, &sim_job_table, id, arena, &base))
         return;
     const struct sim_job_delete request = {.key = &key, .base = world_chance(laptop->world, 50) ? &base : NULL};
-    make_call(laptop, &sim_job_service_delete_method, &request);
+    user_call(laptop, &sim_job_service_delete_method, &request);
 }
 
 static void assign(struct laptop *laptop, struct charle_arena *arena)
 {
     struct world *world = laptop->world;
     if (world_chance(world, 60)) {
-        const struct sim_assignee_insert request = {pick(laptop, arena, "select id from job"),
-                                                    pick(laptop, arena, "select id from person")};
+        const struct sim_assignee_insert request = {user_pick(laptop, arena, "select id from job"),
+                                                    user_pick(laptop, arena, "select id from person")};
         if (request.job_id.ptr && request.person_id.ptr)
-            make_call(laptop, &sim_assignee_service_create_method, &request);
+            user_call(laptop, &sim_assignee_service_create_method, &request);
         return;
     }
-    struct charle_str both = pick(laptop, arena, "select job_id || '/' || person_id from assignee");
+    struct charle_str both = user_pick(laptop, arena, "select job_id || '/' || person_id from assignee");
     const char *slash = both.ptr ? memrchr(both.ptr, '/', both.len) : NULL;
     if (!slash)
         return;
     const struct sim_assignee_key key = {charle_str_n(both.ptr, (size_t)(slash - both.ptr)), charle_str(slash + 1)};
     const struct sim_assignee_delete request = {.key = &key};
-    make_call(laptop, &sim_assignee_service_delete_method, &request);
+    user_call(laptop, &sim_assignee_service_delete_method, &request);
 }
 
 static void remark(struct laptop *laptop, struct charle_arena *arena)
 {
     struct world *world = laptop->world;
     if (world_chance(world, 75)) {
-        const struct sim_remark_insert request = {.job_id = pick(laptop, arena, "select id from job"),
+        const struct sim_remark_insert request = {.job_id = user_pick(laptop, arena, "select id from job"),
                                                   .author_id = charle_str(laptop->person),
-                                                  .text = some_text(laptop, arena, "remark")};
+                                                  .text = user_text(laptop, arena, "remark")};
         if (request.job_id.ptr)
-            make_call(laptop, &sim_remark_service_create_method, &request);
+            user_call(laptop, &sim_remark_service_create_method, &request);
         return;
     }
-    struct charle_str id = pick(laptop, arena, "select id from remark where author_id is not null");
+    struct charle_str id = user_pick(laptop, arena, "select id from remark where author_id is not null");
     const struct sim_remark_key key = {id};
     const struct sim_remark_delete request = {.key = &key};
     if (id.ptr)
-        make_call(laptop, &sim_remark_service_delete_method, &request);
+        user_call(laptop, &sim_remark_service_delete_method, &request);
 }
 
 static void count_up(struct laptop *laptop, struct charle_arena *arena)
 {
-    struct charle_str id = pick(laptop, arena, "select id from tally");
+    struct charle_str id = user_pick(laptop, arena, "select id from tally");
     static const uint32_t mask[] = {2};
     struct sim_tally_patch base, set = {0};
-    if (!id.ptr || !read_row(laptop, &sim_tally_table, id, arena, &base) || !base.n.has)
+    if (!id.ptr || !user_read_row(laptop, &sim_tally_table, id, arena, &base) || !base.n.has)
         return;
     set.n = (struct charle_opt_int8){base.n.value + 1 + world_below(laptop->world, 9), true};
     const struct sim_tally_key key = {id};
     const struct sim_tally_update request = {.key = &key, .set = &set, .mask = {mask, 1, true}, .base = &base};
-    make_call(laptop, &sim_tally_service_update_method, &request);
+    user_call(laptop, &sim_tally_service_update_method, &request);
 }
 
 static void move_money(struct laptop *laptop, struct charle_arena *arena)
 {
-    const struct sim_transfer_request request = {.from_id = pick(laptop, arena, "select id from account"),
-                                                 .to_id = pick(laptop, arena, "select id from account"),
+    const struct sim_transfer_request request = {.from_id = user_pick(laptop, arena, "select id from account"),
+                                                 .to_id = user_pick(laptop, arena, "select id from account"),
                                                  .amount = 1 + world_below(laptop->world, 400)};
     if (request.from_id.ptr && request.to_id.ptr)
-        make_call(laptop, &sim_bank_move_method, &request);
+        user_call(laptop, &sim_bank_move_method, &request);
 }
 
 static void rename_something(struct laptop *laptop, struct charle_arena *arena)
 {
     static const uint32_t mask[] = {2};
     if (world_chance(laptop->world, 50)) {
-        struct sim_person_patch set = {.name = opt(some_text(laptop, arena, "name"))};
-        const struct sim_person_key key = {pick(laptop, arena, "select id from person")};
+        struct sim_person_patch set = {.name = opt(user_text(laptop, arena, "name"))};
+        const struct sim_person_key key = {user_pick(laptop, arena, "select id from person")};
         const struct sim_person_update request = {.key = &key, .set = &set, .mask = {mask, 1, true}};
         if (key.id.ptr)
-            make_call(laptop, &sim_person_service_update_method, &request);
+            user_call(laptop, &sim_person_service_update_method, &request);
     } else {
-        struct sim_area_patch base, set = {.name = opt(some_text(laptop, arena, "area"))};
-        const struct sim_area_key key = {pick(laptop, arena, "select id from area")};
+        struct sim_area_patch base, set = {.name = opt(user_text(laptop, arena, "area"))};
+        const struct sim_area_key key = {user_pick(laptop, arena, "select id from area")};
         const struct sim_area_update request = {.key = &key, .set = &set, .mask = {mask, 1, true}, .base = &base};
-        if (key.id.ptr && read_row(laptop, &sim_area_table, key.id, arena, &base))
-            make_call(laptop, &sim_area_service_update_method, &request);
+        if (key.id.ptr && user_read_row(laptop, &sim_area_table, key.id, arena, &base))
+            user_call(laptop, &sim_area_service_update_method, &request);
     }
 }
 
@@ -307,6 +310,8 @@ void laptop_act(struct laptop *laptop)
         (void)ch_client_core_verify(laptop->core);
     } else if (laptop_number(laptop, "select count(*) from charle_meta where key = 'ready' and value = 1") == 1) {
         user_deed deed = deeds[world_below(world, (int64_t)(sizeof(deeds) / sizeof(deeds[0])))];
+        if (laptop_version(laptop) == VERSION_LATER && world_chance(world, 25))
+            deed = later_act;
         maybe_jump_clock(world);
         deed(laptop, &arena);
         act_again(laptop, deed, &arena);

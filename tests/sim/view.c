@@ -29,6 +29,8 @@ bool view_read_cursors(struct laptop *laptop, struct view *view)
         code = sqlite3_step(stmt);
         if (code != SQLITE_ROW)
             break;
+        if (!oracle_has_scope((const char *)sqlite3_column_text(stmt, 0), laptop_version(laptop)))
+            continue; // held without rows
         CHARLE_ASSERT(view->cursor_count < SCOPES_MAX);
         struct cursor *cursor = &view->cursors[view->cursor_count++];
         snprintf(cursor->scope, sizeof(cursor->scope), "%s", (const char *)sqlite3_column_text(stmt, 0));
@@ -40,13 +42,13 @@ bool view_read_cursors(struct laptop *laptop, struct view *view)
     return sql_ok(laptop->world, laptop, code);
 }
 
-static bool read_table(struct laptop *laptop, const struct table_spec *table, struct charle_buf *out)
+static bool read_table(struct laptop *laptop, const struct table_spec *table, uint32_t masked, struct charle_buf *out)
 {
     struct charle_buf sql = {0};
     sqlite3_stmt *stmt = NULL;
     charle_buf_printf(&sql, "select %s, ", table->key);
     struct charle_buf columns = {0};
-    oracle_add_columns(&columns, table, false);
+    oracle_add_columns(&columns, table, false, laptop_version(laptop), masked);
     for (const char *at = charle_buf_text(&columns); *at; at++) { // SQLite says char() for chr()
         if (strncmp(at, "chr(31)", 7) == 0) {
             charle_buf_add_text(&sql, "char(31)");
@@ -69,13 +71,31 @@ static bool read_table(struct laptop *laptop, const struct table_spec *table, st
     return sql_ok(laptop->world, laptop, code);
 }
 
-bool view_read_tables(struct laptop *laptop, struct charle_buf *out)
+bool view_read_tables(struct laptop *laptop, const uint32_t *masked, struct charle_buf *out)
 {
     for (int i = 0; i < ORACLE_TABLES; i++) {
-        if (!read_table(laptop, &oracle_tables[i], out))
+        bool is_masked = masked && masked[i] & ORACLE_ROWS_MASKED;
+        if (is_masked || !oracle_has_table(&oracle_tables[i], laptop_version(laptop)))
+            continue;
+        if (!read_table(laptop, &oracle_tables[i], masked ? masked[i] : 0, out))
             return false;
     }
     return true;
+}
+
+// What a program that was updated has yet to fetch: columns, and rows of tables that it did not have.
+static bool read_missing(struct laptop *laptop, uint32_t masked[ORACLE_TABLES])
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(laptop->replica.sql.db, "select tab, number from charle_fill", -1, &stmt, NULL);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(stmt);
+        int table = code == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0, number = code == SQLITE_ROW ? sqlite3_column_int(stmt, 1) : 0;
+        if (table >= 1 && table <= ORACLE_TABLES)
+            masked[table - 1] |= number ? 1u << (number - 1) : ORACLE_ROWS_MASKED;
+    }
+    sqlite3_finalize(stmt);
+    return sql_ok(laptop->world, laptop, code);
 }
 
 // Puts the confirmed images of all rows back that waiting calls touched. The transaction is rolled back afterwards.
@@ -104,7 +124,8 @@ bool view_read(struct laptop *laptop, struct view *view)
     if (ch_replica_begin(&laptop->replica, CH_FETCHABLE, &err))
         return false;
     bool is_read = ch_meta_number(&laptop->replica.sql, "ready", 0, &ready, &err) == CHARLE_OK &&
-                   view_read_cursors(laptop, view) && take_waiting_off(laptop) && view_read_tables(laptop, &view->rows);
+                   view_read_cursors(laptop, view) && read_missing(laptop, view->masked) && take_waiting_off(laptop) &&
+                   view_read_tables(laptop, view->masked, &view->rows);
     view->is_ready = ready != 0;
     ch_replica_rollback(&laptop->replica);
     return is_read;
@@ -151,9 +172,9 @@ void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop)
     struct charle_error err;
     // Calls that were rescued run on top of the first copy, when that is complete.
     bool is_ready = laptop_number(laptop, "select count(*) from charle_meta where key = 'ready' and value = 1") == 1;
-    if (is_ready && !oracle->world->result.has_failed && view_read_tables(laptop, &before) &&
+    if (is_ready && !oracle->world->result.has_failed && view_read_tables(laptop, NULL, &before) &&
         ch_apply_rebase(&laptop->replica, CH_FETCHABLE, change_nothing, NULL, &err) == CHARLE_OK &&
-        view_read_tables(laptop, &after)) {
+        view_read_tables(laptop, NULL, &after)) {
         oracle->world->result.rebases_checked++;
         if (!charle_str_equal(charle_buf_str(&before), charle_buf_str(&after)))
             view_fail_on_rows(laptop, "what it shows is not the confirmed rows with its waiting calls on top", &after,

@@ -2,6 +2,7 @@
 #include "sim/world.h"
 
 #include "base/alloc.h"
+#include "sim/versions.h"
 
 #include <stdlib.h>
 
@@ -177,6 +178,7 @@ static void draw_more(struct world *world)
     // Not where the database goes back in time: what was lost there and what was lost here are not told apart by the oracle.
     bool goes_back = world->options.may_restore || (world->swarm.fails_over && world->options.may_restart_postgres);
     world->swarm.rots = draw_some(&dice, 1) && !goes_back;
+    world->swarm.has_versions = draw_some(&dice, 1) && !world->swarm.rots; // a replica that is rescued is of one version
     world->swarm.has_programs = world->swarm.has_programs || world->swarm.kills_programs;
 }
 
@@ -206,6 +208,7 @@ static void populate(struct world *world)
     for (int i = 0; i < world->laptop_count; i++) {
         laptop_init(&world->laptops[i], world, i, devices[i][0], devices[i][1]);
         dice_seed(&world->laptops[i].dice, world_random(world));
+        version_draw(&world->laptops[i]);
         struct event *boot = world_schedule(world, 1 + world_below(world, 400000), EVENT_BOOT);
         boot->laptop = i;
         boot->token = world->laptops[i].boot_token;

@@ -8,6 +8,7 @@
 //
 //   world.c     queue, steps                       net.c       calls and messages between laptops and server
 //   dice.c      dice, trace                        serve.c     the server and its database
+//   versions.c  the schema, and a later one        later/      the later one
 //   disk.c      SQLite's files, with power cuts    writer.c    people with psql
 //   laptop.c    a client: env, life                nemesis.c   what goes wrong
 //   user.c      somebody who works on it           actions.c   what was done, to be done again
@@ -66,6 +67,7 @@ enum world_plant {
     PLANT_ASYNC_COMMIT,
     PLANT_LEAD_KEPT,
     PLANT_ROT_IN_CLEAR,
+    PLANT_DEFAULT_LOST,
     PLANT_COUNT,
     PLANT_PRODUCT = 100,
 };
@@ -122,7 +124,7 @@ struct world_result {
     // Figures.
     int64_t steps, commits, moments_checked, moments_skipped, rebases_checked, calls_made, calls_judged, calls_rejected,
         calls_merged, calls_repeated;
-    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills, failovers, flips, rescues;
+    int64_t crashes, power_cuts, partitions, server_restarts, postgres_restarts, restores, duplicates, drops, repairs, kills, failovers, flips, rescues, updates, migrations;
 };
 
 enum event_kind {
@@ -193,12 +195,14 @@ struct laptop {
     int flips;                // of a host: bits that turned over since its file was last known to be whole
     bool is_damaged;          // of a host: it was told
     bool is_signed_out;    // its token was revoked
+    int version;           // of a host: of the schema that its programs are built with (versions.h)
 };
 
 void laptop_init(struct laptop *laptop, struct world *world, int index, const char *name, const char *person);
 void laptop_clone(struct laptop *laptop, struct world *world, int index, const struct laptop *original);
 void laptop_add_program(struct laptop *program, struct world *world, int index, struct laptop *host);
 struct laptop *laptop_host(struct laptop *laptop); // itself, when it is no second program
+int laptop_version(const struct laptop *laptop);   // of its program's schema
 void laptop_stop(struct laptop *laptop);           // the program ends, as its user wishes
 void laptop_start_soon(struct laptop *laptop, int64_t delay_us);
 void laptop_deinit(struct laptop *laptop);
@@ -214,6 +218,11 @@ void laptop_describe(struct laptop *laptop, struct charle_buf *out);
 // --- user.c ----------------------------------------------------------------------------------------------------------
 
 void laptop_act(struct laptop *laptop); // its user does something
+// For later/user.c: a text at random from a query of one column, ptr NULL when there is none; one that is made up; the row as the user sees it.
+struct charle_str user_pick(struct laptop *laptop, struct charle_arena *arena, const char *from);
+struct charle_str user_text(struct laptop *laptop, struct charle_arena *arena, const char *what);
+bool user_read_row(struct laptop *laptop, const struct charle_table *schema, struct charle_str key, struct charle_arena *arena, void *out);
+void user_call(struct laptop *laptop, const struct charle_method *method, const void *request);
 
 // --- net.c -----------------------------------------------------------------------------------------------------------
 
@@ -260,6 +269,7 @@ bool server_lose_postgres(struct server *server, const char *what, bool (*come_b
 // PostgreSQL is stopped in peace, `copy` is made, and it starts again.
 bool server_copy(struct server *server, const char *what, bool (*copy)(struct ch_pg_cluster *cluster));
 bool server_save(struct server *server, bool is_dump);
+bool server_migrate(struct server *server); // stops, brings the database to the later schema and starts as the program of that
 bool server_load(struct server *server);            // a dump is put back while PostgreSQL goes on
 void server_arm(struct server *server);             // its connection breaks soon, at any place
 struct charle_db *server_db(struct server *server); // the oracle's handle
@@ -337,6 +347,7 @@ void oracle_told_foreign_tally(struct oracle *oracle, const char *id,
                                int64_t delta); // committed with the next oracle_commit
 void oracle_saved(struct oracle *oracle);
 void oracle_restored(struct oracle *oracle);
+void oracle_migrated(struct oracle *oracle); // rows are others without a stamp
 void oracle_check_laptop(struct oracle *oracle, struct laptop *laptop, bool must_be_newest);
 bool oracle_is_newest(struct oracle *oracle, struct laptop *laptop);
 void oracle_check_rebase(struct oracle *oracle, struct laptop *laptop);
@@ -377,6 +388,7 @@ struct world {
     struct oracle *oracle;
     bool is_healing; // the end phase: no more faults, no more work
     bool has_copies; // of laptops
+    int server_version, saved_version; // of the schema (versions.h): the database's, and that of the copy which was taken of it
     bool is_dump;    // and it is a dump
     bool is_copied;  // a cold copy of the database was taken
     enum failover_stage failover_stage;
@@ -394,6 +406,7 @@ struct world {
         bool has_programs;     // several on one replica
         bool revokes;          // tokens
         bool has_many_copies;  // of laptops, which start at once
+        bool has_versions;     // of the schema: laptops and the server are updated
         int early_percent;     // the core gets the next message of a stream before its turn
         bool rots;             // replicas are encrypted, and bits of their files turn over
         bool fails_over;       // to a standby that lacks commits, when PostgreSQL may be restarted

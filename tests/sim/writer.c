@@ -1,6 +1,7 @@
 // People with psql, and other programs: they write to the tables past all services, in transactions of their own
 // making.
 #include "db/pg/pg.h"
+#include "sim/versions.h"
 #include "sim/world.h"
 
 #include <inttypes.h>
@@ -14,6 +15,10 @@ static void write_statement(struct world *world, bool is_slow, char *out, size_t
 {
     int64_t salt = world_below(world, 1000000), other = world_below(world, 1000000), number = world_below(world, 1000),
             day = 1 + world_below(world, 27);
+    if (world->server_version == VERSION_LATER && world_chance(world, 25)) {
+        version_write_statement(world, out, size);
+        return;
+    }
     switch (world_below(world, 24)) {
     case 0:
         snprintf(out, size,
@@ -119,8 +124,8 @@ static void write_statement(struct world *world, bool is_slow, char *out, size_t
         if (number % 3 == 0 && !is_slow) // it keeps even readers out
             snprintf(out, size, "truncate remark");
         else
-            snprintf(out, size, "update area set name = 'area %" PRId64 "' where id = " SOME("id", "area"), number,
-                     salt);
+            snprintf(out, size, "update area set %s = 'area %" PRId64 "' where id = " SOME("id", "area"),
+                     world->server_version == VERSION_LATER ? "title" : "name", number, salt);
         break;
     }
 }
