@@ -75,7 +75,7 @@ enum charle_err ch_acquire_begin_scope(struct ch_client_core *core, struct charl
     return rc;
 }
 
-// No table of this schema has the audience, so nothing was asked and nothing is missing.
+// No table of this schema has the audience, so nothing was asked and nothing is missing or in doubt.
 static enum charle_err take_empty_scope(struct ch_client_core *core, struct charle_error *err)
 {
     enum charle_err rc = ch_replica_begin(core->replica, CH_FETCHABLE, err);
@@ -89,7 +89,7 @@ enum charle_err ch_acquire_end_scope(struct ch_client_core *core, struct charle_
 {
     struct ch_acquire *a = &core->acquire;
     enum charle_err rc = CHARLE_OK;
-    if (!a->has_head && a->scope_state == CH_SCOPE_COPYING)
+    if (!a->has_head && (a->scope_state == CH_SCOPE_COPYING || a->scope_state == CH_SCOPE_REPAIR))
         rc = take_empty_scope(core, err);
     // A scope that was found whole is taken over too, unless it was only verified.
     if (!rc && a->has_head && a->scope_state && a->scope_state != CH_SCOPE_READY)
