@@ -15,7 +15,8 @@
     X(META_SET, "insert into charle_meta(key, value) values(?1, ?2) on conflict(key) do update set value = excluded.value") \
     X(META_DELETE, "delete from charle_meta where key = ?1")                                                           \
     X(CURSOR_GET, "select stamp, lineage, state, seen_stamp, seen_lineage from charle_cursor where scope = ?1")        \
-    X(CURSOR_ADD, "insert into charle_cursor(scope, state) values(?1, ?2) on conflict(scope) do nothing")              \
+    X(CURSOR_ADD, "insert into charle_cursor(scope, state) values(?1, ?2) on conflict(scope) do update "               \
+                  "set state = excluded.state where state = 1 and stamp is null") /* held without rows until now */    \
     X(CURSOR_SET, "update charle_cursor set stamp = ?2, lineage = ?3 where scope = ?1")                                \
     X(CURSOR_MARK, "update charle_cursor set state = ?2 where scope = ?1")                                             \
     X(CURSOR_DOUBT, "update charle_cursor set state = ?2 where scope = ?1 and state = 1")                              \

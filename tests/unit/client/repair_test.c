@@ -2,6 +2,7 @@
 // rights. Each case is a way in which a replica once showed what was not so, or stood still; the simulation (tests/sim) found them.
 #include "fixture.h"
 
+#include "client/apply.h"
 #include "client/core_parts.h"
 
 #include <setjmp.h>
@@ -42,6 +43,22 @@ static void doubt_about_a_scope_without_rows_ends(void **state)
     fixture_reconnect(f);
     world_settle(&f->a, 20000);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where state <> 1"), 0);
+}
+
+// The schema that came since has rows for it: the server names it as gained, though it was held all the time.
+static void scope_that_gets_rows_is_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err;
+    fake_server_grant(&f->server, "guests");
+    fixture_start(f);
+    world_settle(&f->a, 20000);
+    int64_t stamp = fixture_stamp(f, "team");
+    assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, &err), CHARLE_OK);
+    assert_int_equal(ch_scope_gain(&f->a.replica, CHARLE_STR("guests"), &err), CHARLE_OK);
+    assert_int_equal(ch_replica_end(&f->a.replica, ch_scope_gain(&f->a.replica, CHARLE_STR("team"), &err), &err), CHARLE_OK);
+    assert_int_equal(world_number(&f->a, "select state from charle_cursor where scope = 'guests'"), CH_SCOPE_COPYING);
+    assert_int_equal(fixture_stamp(f, "team"), stamp); // it has its rows
 }
 
 // --- the database goes back -----------------------------------------------------------------------------------------------------
@@ -284,6 +301,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         CASE(doubt_about_a_scope_without_rows_ends),
+        CASE(scope_that_gets_rows_is_copied),
         CASE(columns_of_a_lost_past_are_not_shown),
         CASE(first_copy_that_outlived_its_past_is_compared),
         CASE(copied_scope_that_is_lost_puts_the_others_in_doubt),
