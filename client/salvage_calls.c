@@ -172,7 +172,7 @@ enum charle_err ch_salvage_calls(const char *name, sqlite3 *from, struct ch_repl
     if (!rc)
         rc = keep_identity(r, &replica->sql, err);
     if (!rc && CH_PLANTED(RESCUE_DROPS_UNSENT))
-        sqlite3_exec(r->to, "delete from charle_outbox where state = 1", NULL, NULL, NULL);
+        sqlite3_exec(r->to, "delete from charle_outbox where state < 5", NULL, NULL, NULL);
     if (!rc)
         rc = count_calls(r, &replica->sql, err);
     *out = r->report;
