@@ -36,7 +36,10 @@ static enum charle_err open_damaged(const struct rescue *r, const char *path, co
     if (rc)
         return rc;
     int code = sqlite3_open_v2(path, out, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, *out_cipher ? ch_cipher_vfs(*out_cipher) : NULL);
-    return code ? ch_sqlite_fail(*out, code, "opening the damaged replica", err) : CHARLE_OK;
+    if (code)
+        return ch_sqlite_fail(*out, code, "opening the damaged replica", err);
+    sqlite3_db_config(*out, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL); // a table whose definition is damaged is not in the way of the others
+    return CHARLE_OK;
 }
 
 // --- files ----------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ static const struct meaning {
     {SQLITE_BUSY, CHARLE_BUSY, "another program is writing to the file; try again in a moment"},
     {SQLITE_PROTOCOL, CHARLE_BUSY, "the locks of the file are taken by others all the time; try again in a moment"},
     {SQLITE_LOCKED, CHARLE_BUSY, "another statement is using the table"},
-    {SQLITE_CORRUPT, CHARLE_DATA_LOSS, "the file is damaged; move it away and make a new one"},
+    {SQLITE_CORRUPT, CHARLE_DATA_LOSS, "the file is damaged; keep it, what was not sent can be rescued into a new one"},
     {SQLITE_NOTADB, CHARLE_DATA_LOSS, "the file is not a SQLite database (or is encrypted with another key); move it away and make a new one"},
     {SQLITE_CANTOPEN, CHARLE_NOT_FOUND, "the file cannot be opened; check that its folder exists and may be entered"},
     {SQLITE_PERM, CHARLE_PERMISSION_DENIED, "the file may not be accessed; check its permissions"},

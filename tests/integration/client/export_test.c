@@ -417,6 +417,40 @@ static void unsent_calls_are_rescued(void **state)
     assert_int_equal(charle_replica_rescue(f->file, &options, &report, &err), CHARLE_ALREADY_EXISTS);
 }
 
+// Turns bits over in what SQLite reads first of all: the definition of a table.
+static void damage_definition(const char *file, const char *sql)
+{
+    static char content[4 << 20];
+    int fd = open(file, O_RDWR), found = 0;
+    ssize_t size = pread(fd, content, sizeof(content), 0);
+    assert_true(fd >= 0 && size > 0 && size < (ssize_t)sizeof(content));
+    for (char *at = content; (at = memmem(at, (size_t)(content + size - at), sql, strlen(sql))); at++, found++)
+        assert_int_equal(pwrite(fd, "\xa5", 1, at - content), 1);
+    assert_true(found > 0);
+    close(fd);
+}
+
+static void unsent_calls_survive_a_damaged_definition(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must_title(f, client, "n0001", "Only here");
+    charle_client_close(client);
+    damage_definition(f->file, "CREATE TABLE \"note\"");
+    const struct charle_client_options broken = options_for(f, f->file), options = options_for(f, place.other);
+    assert_int_equal(charle_client_open(&broken, &client, &err), CHARLE_DATA_LOSS);
+    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    assert_int_equal(report.calls, 1);
+    client = open_at(f, place.other);
+    must_sync(client);
+    assert_int_equal(server_number(f, "select count(*) from note where title = 'Only here'"), 1);
+    charle_client_close(client);
+}
+
 static void damaged_calls_are_skipped_and_counted(void **state)
 {
     struct fixture *f = *state;
@@ -534,6 +568,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(copy_keeps_rows_and_unsent_calls),  CASE(original_may_send_first), CASE(damaged_exports_are_refused),
         CASE(existing_files_are_kept),           CASE(encrypted_replica_stays_encrypted), CASE(export_is_one_moment),
+        CASE(unsent_calls_survive_a_damaged_definition),
         CASE(unsent_calls_are_rescued),          CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
         CASE(attachments_are_taken_along),       CASE(exports_of_the_first_form_are_read), CASE(unsent_files_are_rescued),
         CASE(a_store_that_cannot_be_listed_to_its_end_is_told_so),
