@@ -1,5 +1,6 @@
 #include "sync/file.h"
 
+#include "base/err.h"
 #include "base/limits.h"
 
 #include <sodium.h>
@@ -15,6 +16,7 @@ static int digit_of(uint8_t byte)
 void ch_file_name_write(const uint8_t hash[CH_FILE_HASH_SIZE], char out[CH_FILE_NAME_LEN + 1])
 {
     sodium_bin2hex(out, CH_FILE_NAME_LEN + 1, hash, CH_FILE_HASH_SIZE);
+    CHARLE_ASSERT(out[CH_FILE_NAME_LEN] == '\0');
 }
 
 bool ch_file_name_read(struct charle_str name, uint8_t out[CH_FILE_HASH_SIZE])
@@ -38,6 +40,7 @@ void ch_file_hash(struct charle_bytes bytes, uint8_t out[CH_FILE_HASH_SIZE])
 bool ch_file_name_find(struct charle_bytes bytes, size_t *at, struct charle_str *out)
 {
     uint8_t hash[CH_FILE_HASH_SIZE];
+    CHARLE_ASSERT(*at <= bytes.len);
     while (*at + CH_FILE_NAME_LEN < bytes.len) {
         const uint8_t *length = memchr(bytes.ptr + *at, CH_FILE_NAME_LEN, bytes.len - *at - CH_FILE_NAME_LEN);
         if (!length)
@@ -48,6 +51,7 @@ bool ch_file_name_find(struct charle_bytes bytes, size_t *at, struct charle_str 
             continue;
         *out = name;
         *at += CH_FILE_NAME_LEN;
+        CHARLE_ASSERT(*at <= bytes.len);
         return true;
     }
     *at = bytes.len;

@@ -1,5 +1,7 @@
 #include "sync/hash.h"
 
+#include "base/err.h"
+
 #include <sodium.h>
 
 static void store_le64(uint8_t out[8], uint64_t value)
@@ -25,6 +27,7 @@ static void add_number(crypto_generichash_state *state, uint64_t value)
 
 static void add_bytes(crypto_generichash_state *state, const void *ptr, size_t len)
 {
+    CHARLE_ASSERT(ptr || !len);
     add_number(state, len);
     if (len) // there need be no pointer
         crypto_generichash_update(state, ptr, len);
@@ -47,6 +50,7 @@ uint64_t ch_chain_hash(uint64_t previous, const struct ch_chain_link *link)
 
 void ch_row_hash(struct charle_bytes row, uint8_t out[CH_ROW_HASH_SIZE])
 {
+    CHARLE_ASSERT(row.ptr || !row.len);
     crypto_generichash(out, CH_ROW_HASH_SIZE, row.ptr, row.len, NULL, 0);
 }
 
@@ -62,10 +66,12 @@ void ch_row_sum_add(struct ch_row_sum *sum, struct charle_bytes row)
     ch_row_hash(row, hash);
     add_128(sum, load_le64(hash), load_le64(hash + 8));
     sum->rows++;
+    CHARLE_ASSERT(sum->rows > 0);
 }
 
 void ch_row_sum_merge(struct ch_row_sum *sum, const struct ch_row_sum *other)
 {
+    CHARLE_ASSERT(sum->rows >= 0 && other->rows >= 0);
     add_128(sum, other->low, other->high);
     sum->rows += other->rows;
 }

@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "base/slow.h"
 #include "msg/json.h"
 #include "sync/merge_parts.h"
 
@@ -23,7 +24,9 @@ typedef enum charle_err (*policy)(const struct merging *m);
 
 static const struct charle_field *patch_field(const struct charle_table *table, const struct charle_column *column)
 {
-    return charle_message_field(table->patch, column->field->number);
+    const struct charle_field *field = charle_message_field(table->patch, column->field->number);
+    CHARLE_ASSERT(field); // a patch has a field for each column
+    return field;
 }
 
 // A value as a person reads it, cut when it is long.
@@ -57,6 +60,7 @@ static void add_note(const struct merging *m, const char *format, ...)
 static void take_field(const struct merging *m, const void *from)
 {
     struct ch_merge *merge = m->merge;
+    CHARLE_ASSERT(charle_column_set_has(&merge->mask, m->column->index)); // only columns that the edit is about are written
     size_t size = m->field->label == CHARLE_REPEATED ? sizeof(struct charle_array)
                                                      : charle_type_size((enum charle_type)m->field->type);
     memcpy(charle_field_ptr(m->field, merge->merged), charle_field_ptr(m->field, from), size);
@@ -105,6 +109,7 @@ static enum charle_err merge_server(const struct merging *m)
 // Does the edit's base say anything about a column outside its mask?
 static bool base_tells(const struct ch_merge *merge, size_t index)
 {
+    CHARLE_ASSERT(merge->base && index < merge->table->column_count);
     return charle_column_set_has(&merge->mask, index) ||
            charle_field_has(patch_field(merge->table, &merge->table->columns[index]), merge->base);
 }
@@ -180,6 +185,7 @@ static enum charle_err merge_counter(const struct merging *m)
     if ((!is_int4 && type != CHARLE_TYPE_INT8) || !charle_field_has(m->field, merge->wanted))
         return is_same(m, merge->stored, merge->wanted) ? CHARLE_OK : conflict(m);
     const void *rows[3] = {merge->stored, merge->wanted, merge->base};
+    CHARLE_ASSERT(merge->base); // without one nothing has moved
     int64_t values[3] = {0, 0, 0}, difference, sum;
     for (int i = 0; i < 3; i++) {
         const void *at = charle_field_ptr(m->field, rows[i]);
@@ -219,6 +225,7 @@ static void add_items(const struct merging *m, const struct charle_array *from, 
 {
     size_t size = charle_type_size((enum charle_type)m->field->type);
     for (size_t i = 0; i < from->count; i++) {
+        CHARLE_ASSERT_SLOW(to->items != from->items);
         const char *item = (const char *)from->items + i * size;
         if ((has_item(m, without, item) && !has_item(m, unless, item)) || has_item(m, to, item))
             continue;
@@ -241,6 +248,7 @@ static enum charle_err merge_set(const struct merging *m)
         return no_room(m);
     add_items(m, stored, base, wanted, &result); // what is there, but what the edit removed
     add_items(m, wanted, base, &none, &result);  // what the edit added
+    CHARLE_ASSERT(result.count <= stored->count + wanted->count); // the room that was taken
     take_field(m, merge->wanted);
     *(struct charle_array *)charle_field_ptr(m->field, merge->merged) = result;
     add_note(m, "had been changed to %s meanwhile; with what was added and removed it is %s", shown(m, merge->stored),
@@ -321,6 +329,7 @@ struct charle_column_set ch_merge_needs(const struct charle_table *table, const 
                 charle_column_set_add(&needs, i);
         }
     }
+    CHARLE_ASSERT(!(mask->bits[0] & ~needs.bits[0]) && !(mask->bits[1] & ~needs.bits[1]));
     return needs;
 }
 
@@ -330,6 +339,7 @@ static enum charle_err merge_column(struct ch_merge *merge, const struct charle_
     struct merging m = {
         .merge = merge, .column = column, .field = patch_field(merge->table, column), .note = note, .err = err};
     m.has_moved = merge->base && !is_same(&m, merge->stored, merge->base);
+    CHARLE_ASSERT(column->merge < sizeof(policies) / sizeof(policies[0]) && policies[column->merge]);
     if (column->merge != CHARLE_MERGE_COUNTER && is_same(&m, merge->stored, merge->wanted))
         return CHARLE_OK;
     return policies[column->merge](&m);
@@ -339,6 +349,8 @@ enum charle_err ch_merge_update(struct ch_merge *merge, struct charle_error *err
 {
     const struct charle_table *table = merge->table;
     struct charle_buf note = {0};
+    CHARLE_ASSERT(table && merge->arena);
+    CHARLE_ASSERT(merge->stored && merge->wanted);
     merge->changed = (struct charle_column_set){{0, 0}};
     merge->note = (struct charle_str){0};
     merge->merged = charle_arena_alloc(merge->arena, table->patch->size);
@@ -352,6 +364,7 @@ enum charle_err ch_merge_update(struct ch_merge *merge, struct charle_error *err
     if (!rc && note.size)
         merge->note = charle_arena_str(merge->arena, charle_buf_str(&note));
     charle_buf_deinit(&note);
+    CHARLE_ASSERT(!(merge->changed.bits[0] & ~merge->mask.bits[0]) && !(merge->changed.bits[1] & ~merge->mask.bits[1]));
     return rc;
 }
 
@@ -359,6 +372,7 @@ enum charle_err ch_merge_delete(const struct charle_table *table, const void *ba
                                 struct charle_arena *arena, struct charle_error *err)
 {
     struct ch_merge merge = {.table = table, .arena = arena, .base = base, .stored = stored};
+    CHARLE_ASSERT(table && arena && (stored || !base));
     for (size_t i = 0; base && i < table->column_count; i++) {
         const struct charle_column *column = &table->columns[i];
         struct merging m = {.merge = &merge, .column = column, .field = patch_field(table, column), .err = err};

@@ -79,6 +79,7 @@ static bool align(const struct paragraphs *base, const struct paragraphs *side, 
             n++;
         bool is_match = n < side->count && charle_str_equal(base->items[i], side->items[n]);
         match[i] = is_match ? n++ : NONE;
+        CHARLE_ASSERT(n <= side->count);
     }
     *out = match;
     return true;
@@ -135,6 +136,7 @@ static void merge_chunk(const struct chunk *base, const struct chunk *stored, co
 
 static struct chunk between(const struct paragraphs *text, size_t from, size_t to)
 {
+    CHARLE_ASSERT(from <= to && to <= text->count); // fixed points come in the order of all three texts
     return (struct chunk){text->items + from, to - from};
 }
 

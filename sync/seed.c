@@ -5,6 +5,7 @@
 
 void ch_seed_clear_reserve(uint8_t *range, size_t size)
 {
+    CHARLE_ASSERT(range || !size);
     for (size_t end = CH_REPLICA_PAGE_SIZE; end <= size; end += CH_REPLICA_PAGE_SIZE)
         memset(range + end - CH_SEED_RESERVE, 0, CH_SEED_RESERVE);
 }
@@ -18,7 +19,9 @@ uint32_t ch_seed_range_count(int64_t size)
 {
     if (size <= 0 || size % CH_REPLICA_PAGE_SIZE || size > (int64_t)CH_SEED_RANGE_SIZE * CH_SEED_RANGES_MAX)
         return 0;
-    return (uint32_t)((size + CH_SEED_RANGE_SIZE - 1) / CH_SEED_RANGE_SIZE);
+    int64_t count = (size + CH_SEED_RANGE_SIZE - 1) / CH_SEED_RANGE_SIZE;
+    CHARLE_ASSERT(count > 0 && count <= CH_SEED_RANGES_MAX);
+    return (uint32_t)count;
 }
 
 size_t ch_seed_range_size(int64_t size, uint32_t range)

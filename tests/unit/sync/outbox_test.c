@@ -28,6 +28,18 @@ static void page_may_come_before_the_answer(void **state)
     assert_int_equal(ch_call_next((enum ch_call_state)s, CH_CALL_JUDGE), CH_CALL_DONE);
 }
 
+static void no_event_can_happen_in_a_state_that_is_none(void **state)
+{
+    (void)state;
+    // A state is read from a file, where anything may stand.
+    for (int event = CH_CALL_SEND; event <= CH_CALL_RECALL; event++) {
+        assert_int_equal(ch_call_next((enum ch_call_state)0, (enum ch_call_event)event), 0);
+        assert_int_equal(ch_call_next((enum ch_call_state)(CH_CALL_DONE + 1), (enum ch_call_event)event), 0);
+        assert_int_equal(ch_call_next((enum ch_call_state)-1, (enum ch_call_event)event), 0);
+        assert_int_equal(ch_call_next((enum ch_call_state)INT32_MAX, (enum ch_call_event)event), 0);
+    }
+}
+
 static void unsent_call_is_never_judged_or_contained(void **state)
 {
     (void)state;
@@ -110,6 +122,7 @@ int main(void)
         cmocka_unit_test(call_goes_its_usual_way),
         cmocka_unit_test(page_may_come_before_the_answer),
         cmocka_unit_test(unsent_call_is_never_judged_or_contained),
+        cmocka_unit_test(no_event_can_happen_in_a_state_that_is_none),
         cmocka_unit_test(judged_call_is_not_sent_again),
         cmocka_unit_test(every_call_can_be_recalled),
         cmocka_unit_test(batch_ends_at_its_count),
