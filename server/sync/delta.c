@@ -77,6 +77,7 @@ static enum charle_err flush(struct delta *delta, struct charle_error *err)
 {
     struct charle_buf *content = &delta->row, *out = &delta->out;
     close_table(delta);
+    CHARLE_ASSERT(!delta->table_id && !delta->table.size);
     charle_buf_reset(content);
     charle_buf_reset(out);
     charle_wire_write_bytes(content, DELTA_SCOPE, delta->head->scope.ptr, delta->head->scope.len);
@@ -101,6 +102,7 @@ static enum charle_err flush_when_full(struct delta *delta, struct charle_error 
     if (delta->tables.size + delta->table.size < CH_PAGE_SIZE_TARGET)
         return CHARLE_OK;
     uint32_t id = delta->table_id;
+    CHARLE_ASSERT(id); // a row was just written to it
     enum charle_err rc = flush(delta, err);
     open_table(delta, id);
     return rc;
@@ -124,6 +126,7 @@ static enum charle_err write_gone(struct delta *delta, const struct ch_table_vie
 {
     const struct charle_value param = keys_param(keys, count);
     struct charle_rows *rows = NULL;
+    CHARLE_ASSERT(count > 0 && count <= KEYS_A_QUERY);
     struct charle_value key = {.is_null = true}, scope;
     enum charle_err rc = charle_query(delta->db, views->scopes_sql, &param, 1, &rows, err);
     enum charle_err at = rc ? rc : charle_rows_next(rows, err);
@@ -174,6 +177,7 @@ struct asking {
 
 static size_t batch_size(const struct asking *asking, size_t at)
 {
+    CHARLE_ASSERT(at < asking->count);
     return asking->count - at < KEYS_A_QUERY ? asking->count - at : KEYS_A_QUERY;
 }
 
@@ -188,6 +192,7 @@ static enum charle_err ask_ahead(struct delta *delta, struct asking *asking, str
             rc = ch_pg_pipeline_flush(asking->pipeline, err);
         asking->asked += size;
     }
+    CHARLE_ASSERT(asking->answered <= asking->asked && asking->asked <= asking->count);
     return rc;
 }
 
@@ -195,6 +200,7 @@ static enum charle_err ask_ahead(struct delta *delta, struct asking *asking, str
 static enum charle_err write_result(struct delta *delta, struct asking *asking, const PGresult *result, struct charle_error *err)
 {
     const struct ch_view *view = asking->view;
+    CHARLE_ASSERT(asking->answered < asking->asked && asking->gone <= asking->answered);
     size_t end = asking->answered + batch_size(asking, asking->answered), at = asking->answered;
     enum charle_err rc = CHARLE_OK;
     for (int i = 0; rc == CHARLE_OK && i < PQntuples(result); i++, at++) {
@@ -209,6 +215,7 @@ static enum charle_err write_result(struct delta *delta, struct asking *asking, 
     while (at < end)
         asking->keys[asking->gone++] = asking->keys[at++];
     asking->answered = end;
+    CHARLE_ASSERT(rc || asking->gone <= end); // the keys of rows that are gone take the places of those that were asked for
     return rc;
 }
 
@@ -254,6 +261,7 @@ static enum charle_err write_table(struct delta *delta, uint32_t id, struct char
     enum charle_err rc = write_rows(delta, &asking, err);
     for (size_t i = 0; rc == CHARLE_OK && i < asking.gone && !CH_PLANTED(EXIT_NOT_SENT); i += KEYS_A_QUERY)
         rc = write_gone(delta, views, keys + i, asking.gone - i < KEYS_A_QUERY ? asking.gone - i : KEYS_A_QUERY, err);
+    CHARLE_ASSERT(rc || asking.answered == count);
     return rc || !asking.gone ? rc : check_not_emptied(delta->db, err);
 }
 
@@ -261,10 +269,12 @@ enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db,
                                struct ch_delta_keys *keys, ch_delta_piece piece, void *ctx, struct charle_error *err)
 {
     struct delta delta = {.sync = sync, .db = db, .head = head, .from = from, .piece = piece, .ctx = ctx};
+    CHARLE_ASSERT(head && piece && (keys->items || !keys->count));
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0, next; rc == CHARLE_OK && i < keys->count; i = next) {
         for (next = i; next < keys->count && keys->tables[next] == keys->tables[i];)
             next++;
+        CHARLE_ASSERT(next > i && next <= keys->count);
         rc = write_table(&delta, keys->tables[i], keys->items + i, next - i, err);
     }
     // A stamp without rows to send is sent too: the cursor must move. Behind a full piece a table is always open.

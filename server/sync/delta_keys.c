@@ -1,4 +1,5 @@
 // What a delta is about: the names of the rows that the log has between two stamps of a scope.
+#include "base/slow.h"
 #include "server/sync/parts.h"
 
 #include <stdlib.h>
@@ -57,11 +58,13 @@ static void add_named(struct ch_delta_keys *keys, const struct named *named)
     memcpy(added, names, named->keys.count * sizeof(*added)); // a group has one at least
     sort_keys(added, named->keys.count);
     for (size_t i = 0; i < named->keys.count; i++) {
+        CHARLE_ASSERT_SLOW(!i || charle_str_compare(added[i - 1], added[i]) <= 0 || kept < i);
         if (kept && charle_str_equal(added[kept - 1], added[i]))
             continue;
         added[kept] = added[i];
         keys->tables[keys->count + kept++] = named->table;
     }
+    CHARLE_ASSERT(kept <= named->keys.count);
     keys->count += kept;
 }
 
@@ -87,6 +90,7 @@ static enum charle_err take_keys(struct ch_delta_keys *keys, struct charle_arena
         qsort(named, table_count, sizeof(*named), by_table);
     for (size_t i = 0; i < table_count; i++)
         add_named(keys, &named[i]);
+    CHARLE_ASSERT(keys->count <= count); // the room of the two lists
     return CHARLE_OK;
 }
 
@@ -108,6 +112,7 @@ static enum charle_err read_keys(struct charle_db *db, const char *sql, struct c
     size_t count = 0;
     *out = (struct ch_delta_keys){0};
     *out_is_more = false;
+    CHARLE_ASSERT(max > 0 && params[0].text.len);
     params[3] = charle_int8((int64_t)max + 1);
     enum charle_err rc = ask_keys(db, sql, params, &out->result, err);
     if (rc == CHARLE_OK)
@@ -115,6 +120,7 @@ static enum charle_err read_keys(struct charle_db *db, const char *sql, struct c
     *out_is_more = rc == CHARLE_OK && count > max;
     if (rc || *out_is_more)
         ch_delta_keys_clear(out);
+    CHARLE_ASSERT(rc || *out_is_more || (out->result && out->count <= max));
     return rc;
 }
 

@@ -38,12 +38,14 @@ enum charle_err ch_heads_read(struct charle_db *db, const struct charle_str *sco
                               struct ch_head **out, struct charle_error *err)
 {
     const struct charle_value param = {.type = CHARLE_TYPE_TEXT, .is_array = true, .array = {.items = scopes, .count = count, .has = true}};
+    CHARLE_ASSERT(scopes || !count);
     struct ch_head *heads = charle_arena_array(arena, count, sizeof(*heads));
     struct charle_rows *rows = NULL;
     if (!heads)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu heads", count);
     enum charle_err rc = charle_query(db, heads_sql, &param, 1, &rows, err);
     for (size_t i = 0; rc == CHARLE_OK && i < count; i++) {
+        CHARLE_ASSERT(!heads[i].stamp && !heads[i].history); // zero is a scope that nothing has touched
         heads[i].scope = scopes[i];
         rc = charle_rows_next(rows, err);
         if (rc == CHARLE_OK)
@@ -84,6 +86,7 @@ enum charle_err ch_epochs_read(struct charle_db *db, struct charle_arena *arena,
 
 static bool lineage_fits(const struct ch_epochs *epochs, int64_t epoch, uint64_t lineage)
 {
+    CHARLE_ASSERT(!epochs->count || (epochs->epochs && epochs->lineages));
     for (size_t i = 0; i < epochs->count; i++) {
         if (epochs->epochs[i] == epoch)
             return epochs->lineages[i] == lineage || CH_PLANTED(LINEAGE_IGNORED);
@@ -96,6 +99,8 @@ static bool lineage_fits(const struct ch_epochs *epochs, int64_t epoch, uint64_t
 static bool is_on_history(const struct ch_head *head, int64_t stamp)
 {
     int64_t epoch = ch_stamp_epoch(stamp);
+    CHARLE_ASSERT(head->history || !head->history_count);
+    CHARLE_ASSERT(stamp > 0 && epoch >= 0);
     if (epoch == ch_stamp_epoch(head->stamp) || CH_PLANTED(HISTORY_IGNORED))
         return stamp <= head->stamp;
     for (size_t i = 0; i < head->history_count; i++) {

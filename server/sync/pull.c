@@ -65,6 +65,7 @@ static enum charle_err read_scopes(struct pull *pull, const struct ch_sync_peer 
     scopes[at] = own;
     if (count > at)
         memcpy(scopes + at + 1, granted + at, (count - at) * sizeof(*scopes));
+    CHARLE_ASSERT(at <= count);
     pull->scopes = scopes;
     pull->scope_count = count + 1;
     return CHARLE_OK;
@@ -99,6 +100,7 @@ static enum charle_err check_standby(const struct pull *pull, const struct ch_st
             return charle_fail(err, CHARLE_ABORTED, "a scope was gained, or its past is in doubt: ask the primary");
         known += cursor != NULL;
     }
+    CHARLE_ASSERT(known <= pull->scope_count);
     return known == cursors->count ? CHARLE_OK : charle_fail(err, CHARLE_ABORTED, "a scope is not held: ask the primary");
 }
 
@@ -156,6 +158,7 @@ static void add_held(struct pull *pull)
 
 static void add_position(struct pull *pull, const struct ch_head *head)
 {
+    CHARLE_ASSERT(pull->out->count < pull->scope_count); // one for each scope at most
     pull->out->items[pull->out->count++] = (struct ch_position){head->scope, head->stamp, head->lineage};
 }
 
@@ -174,6 +177,7 @@ static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, 
         pull->out->is_whole = false;
         return CHARLE_OK;
     }
+    CHARLE_ASSERT(charle_str_equal(cursor->scope, head->scope));
     enum ch_cursor_state state = ch_head_judge(head, &pull->epochs, cursor->stamp, cursor->lineage);
     enum charle_err rc = CHARLE_OK;
     if (state == CH_CURSOR_BEHIND) {
@@ -195,6 +199,7 @@ static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, 
 static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer *peer, struct charle_error *err)
 {
     int64_t sequence = 0;
+    CHARLE_ASSERT(!pull->out->count && pull->out->is_whole && !pull->is_void);
     enum charle_err rc = read_scopes(pull, peer, err);
     if (rc == CHARLE_OK)
         rc = ch_heads_read(pull->db, pull->scopes, pull->scope_count, pull->arena, &pull->heads, err);
@@ -210,10 +215,12 @@ static enum charle_err read_moment(struct pull *pull, const struct ch_sync_peer 
     pull->out->items = charle_arena_array(pull->arena, pull->scope_count, sizeof(*pull->out->items));
     if (!pull->out->items)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the cursors of a replica");
+    CHARLE_ASSERT(pull->heads && pull->scope_count > 0);
     add_lost(pull);
     add_held(pull);
     for (size_t i = 0; rc == CHARLE_OK && i < pull->scope_count; i++)
         rc = add_scope(pull, &pull->heads[i], err);
+    CHARLE_ASSERT(pull->out->count <= pull->scope_count);
     if (rc == CHARLE_OK) // pages count only when the last one comes, so it is early enough to ask here whether memory was short
         rc = charle_arena_check(pull->arena, "a pull", err);
     return rc ? rc : ch_page_finish(&pull->page, sequence, err);
@@ -262,5 +269,6 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
             goes_on = rc == CHARLE_ABORTED && !peer->standby && ++tries < SNAPSHOTS_MAX;
         }
     } while (goes_on);
+    CHARLE_ASSERT(tries <= SNAPSHOTS_MAX);
     return rc;
 }

@@ -29,6 +29,7 @@
 
 const struct charle_call *ch_push_call(const struct ch_push *push, size_t index)
 {
+    CHARLE_ASSERT(index < push->request->call.count);
     return ((const struct charle_call *const *)push->request->call.items)[index];
 }
 
@@ -56,6 +57,7 @@ static enum charle_err lock_device(struct ch_push *push, struct charle_error *er
     const struct charle_value param = charle_text(push->request->device_id);
     struct charle_rows *rows = NULL;
     struct charle_value principal, id, sequence, hash, lineage, acknowledged, copied;
+    CHARLE_ASSERT(push->manner <= PUSH_FOLDED);
     const char *sql = CH_PLANTED(NUMBERS_WITHOUT_DEVICE) ? planted_device_sql : device_sql[push->manner];
     enum charle_err rc = charle_query(push->db, sql, &param, 1, &rows, err);
     if (rc == CHARLE_OK)
@@ -106,6 +108,7 @@ static enum charle_err check_chain(struct ch_push *push, const struct charle_cal
 {
     const struct ch_chain_link link = {
         .sequence = call->sequence, .method = call->method, .request = call->request, .at_us = call->at.us, .seed = call->seed};
+    CHARLE_ASSERT(call->sequence == push->last_sequence + 1); // check_request and check_calls have seen to it
     if (ch_chain_hash(push->last_hash, &link) != call->hash && !CH_PLANTED(CHAIN_UNCHECKED))
         return ch_push_refuse_copy(call, err);
     push->last_sequence = call->sequence;
@@ -120,12 +123,14 @@ static enum charle_err check_calls(struct ch_push *push, struct charle_error *er
     push->first_new = 0;
     while (push->first_new < count && ch_push_call(push, push->first_new)->sequence <= push->last_sequence)
         push->first_new++;
+    CHARLE_ASSERT(push->first_new <= count);
     enum charle_err rc = ch_push_repeat(push, err);
     if (rc == CHARLE_OK && push->first_new < count && ch_push_call(push, push->first_new)->sequence != push->last_sequence + 1)
         rc = charle_fail(err, CHARLE_OUT_OF_RANGE, "call %lld came, but call %lld of this device is next",
                          (long long)ch_push_call(push, push->first_new)->sequence, (long long)push->last_sequence + 1);
     for (size_t i = push->first_new; rc == CHARLE_OK && i < count; i++)
         rc = check_chain(push, ch_push_call(push, i), err);
+    CHARLE_ASSERT(rc || push->first_new == count || push->last_sequence == ch_push_call(push, count - 1)->sequence);
     return rc;
 }
 
@@ -163,6 +168,7 @@ enum charle_err ch_push_made(struct charle_db *db, const struct charle_str *scop
             list[found++] = cursor;
         else
             break;
+        CHARLE_ASSERT(found <= count);
     }
     charle_rows_close(rows);
     *out = (struct charle_array){.items = list, .count = found, .has = true};
@@ -180,7 +186,7 @@ static enum charle_err read_made(struct ch_push *push, struct charle_error *err)
 static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_error *err)
 {
     struct ch_push *push = ctx;
-    (void)db;
+    CHARLE_ASSERT(db == push->db && push->tries >= 0);
     push->has_failed = false;
     if (push->tries++ && push->manner == PUSH_TOGETHER)
         push->manner = PUSH_ALONE; // it was a deadlock's victim
@@ -242,6 +248,7 @@ enum charle_err ch_push(const struct ch_sync *sync, struct charle_db *db, const 
 {
     size_t count = request->call.count;
     struct ch_push push = {.sync = sync, .db = db, .options = options, .request = request, .arena = arena, .out = out};
+    CHARLE_ASSERT(options && arena);
     push.identity = (struct charle_identity){.principal = options->peer.principal, .id = options->peer.id, .device_id = request->device_id};
     *out = (struct charle_push_reply){0};
     enum charle_err rc = check_request(&push, err);

@@ -48,6 +48,7 @@ static enum charle_err no_room(const struct ch_push *push, struct charle_error *
 
 static void settle(struct ch_push *push, size_t index, int32_t kind, struct charle_opt_int4 code, struct charle_str text)
 {
+    CHARLE_ASSERT(push->settled && index >= push->first_new);
     push->settled[index] = true;
     push->verdicts[index] = (struct charle_verdict){.sequence = ch_push_call(push, index)->sequence, .kind = kind, .is_repeat = {true, true}};
     if (kind == CHARLE_APPLIED)
@@ -91,6 +92,7 @@ static enum charle_err find(struct ch_push *push, const char *sql, const struct 
         if (is_of(push, i, origin) && !ch_push_is_settled(push, i))
             seeds[count++] = (int64_t)ch_push_call(push, i)->seed;
     }
+    CHARLE_ASSERT(count <= push->request->call.count);
     if (!count)
         return CHARLE_OK;
     const struct charle_value params[] = {charle_text(origin ? *origin : push->request->device_id), ch_push_array(CHARLE_TYPE_INT8, seeds, count)};
@@ -166,6 +168,7 @@ static enum charle_err find_of_origin(struct ch_push *push, struct charle_str id
     int64_t count = 0;
     for (size_t i = push->first_new; i < push->request->call.count; i++)
         count += is_of(push, i, &id);
+    CHARLE_ASSERT(count > 0); // next_origin found the name at one of them
     enum charle_err rc = lock_origin(push, &origin, count, err);
     if (rc == CHARLE_OK)
         rc = find(push, SEEDS_TAKEN_SQL, &id, err);
@@ -185,6 +188,7 @@ static const struct charle_str *next_origin(const struct ch_push *push, const st
         if (origin->has && (!after || charle_str_compare(origin->value, *after) > 0) && (!next || charle_str_compare(origin->value, *next) < 0))
             next = &origin->value;
     }
+    CHARLE_ASSERT(!next || !after || charle_str_compare(*next, *after) > 0); // rows of devices are locked in one order
     return next;
 }
 
@@ -218,6 +222,7 @@ struct takings {
 static void add_taking(struct takings *takings, const struct charle_call *call, const struct charle_verdict *verdict)
 {
     size_t at = takings->count++;
+    CHARLE_ASSERT(call->origin.has && verdict->kind && verdict->kind != CHARLE_PARKED);
     takings->origins[at] = call->origin.value;
     takings->seeds[at] = (int64_t)call->seed;
     takings->kinds[at] = (int32_t)verdict->kind;
@@ -242,6 +247,7 @@ enum charle_err ch_push_store_copied(struct ch_push *push, struct charle_error *
         if (ch_push_call(push, i)->origin.has && !ch_push_is_settled(push, i) && push->verdicts[i].kind != CHARLE_PARKED)
             add_taking(&takings, ch_push_call(push, i), &push->verdicts[i]);
     }
+    CHARLE_ASSERT(takings.count <= count);
     if (!takings.count)
         return CHARLE_OK;
     const struct charle_value params[] = {

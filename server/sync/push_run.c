@@ -178,6 +178,7 @@ static enum charle_err judge(struct ch_push *push, const struct charle_call *cal
 // Ends the batch: in the first try a failure only says that a second is needed. A savepoint that is open ends with it.
 static enum charle_err fail_batch(struct ch_push *push, enum charle_err outcome, const struct charle_error *why, struct charle_error *err)
 {
+    CHARLE_ASSERT(outcome != CHARLE_OK);
     push->has_failed = !is_about_batch(push, outcome);
     if (push->has_savepoints)
         (void)!charle_rollback(push->db, NULL); // the first failure is the one to report
@@ -189,6 +190,7 @@ static enum charle_err take_one(struct ch_push *push, size_t index, struct charl
 {
     const struct charle_call *call = ch_push_call(push, index);
     struct outcome outcome;
+    CHARLE_ASSERT(index >= push->first_new && !ch_push_is_settled(push, index)); // what was decided is not run again
     enum charle_err rc = push->has_savepoints ? charle_begin(push->db, NULL, err) : CHARLE_OK;
     if (rc)
         return rc;
@@ -213,12 +215,14 @@ static const struct charle_method *find_run(const struct ch_push *push, size_t f
     const struct charle_call *call = ch_push_call(push, first);
     const struct charle_method *method;
     size_t count = 1;
+    CHARLE_ASSERT(first < end && end <= push->request->call.count);
     if (!push->options->crud_set || find_method(push, call, &method, NULL) || method->crud == CHARLE_CRUD_NONE)
         return NULL;
     while (first + count < end && charle_str_equal(ch_push_call(push, first + count)->method, call->method) &&
            !ch_push_is_refused(push, ch_push_call(push, first + count)))
         count++;
     *out_count = count;
+    CHARLE_ASSERT(first + count <= end);
     return count > 1 ? method : NULL;
 }
 
@@ -249,6 +253,7 @@ static enum charle_err run_set(struct ch_push *push, struct charle_call_set *set
     if (rc)
         return rc;
     enum charle_err outcome = push->options->crud_set(set, &why);
+    CHARLE_ASSERT(set->taken <= set->count); // calls from the front of the set
     if (outcome && (is_about_batch(push, outcome) || !push->has_savepoints))
         return fail_batch(push, outcome, &why, err);
     *out_failed = outcome;
@@ -261,6 +266,7 @@ static enum charle_err run_set(struct ch_push *push, struct charle_call_set *set
 static enum charle_err judge_set(struct ch_push *push, size_t first, const struct charle_call_set *set, struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
+    CHARLE_ASSERT(first >= push->first_new && set->taken > 0);
     for (size_t i = 0; rc == CHARLE_OK && i < set->taken; i++) {
         struct charle_verdict *verdict = &push->verdicts[first + i];
         if (set->replies[i].ptr)
@@ -300,7 +306,9 @@ static enum charle_err take_range(struct ch_push *push, size_t first, size_t end
             rc = judge_set(push, first, &set, err);
         }
         first += set.taken;
+        CHARLE_ASSERT(set.taken > 0 || rc);
     }
+    CHARLE_ASSERT(rc || first == end); // each call is run once
     return rc;
 }
 
@@ -312,5 +320,7 @@ enum charle_err ch_push_run(struct ch_push *push, struct charle_error *err)
             end++;
         rc = take_range(push, first, end, err);
     }
+    for (size_t i = push->first_new; rc == CHARLE_OK && i < push->request->call.count; i++)
+        CHARLE_ASSERT(push->verdicts[i].kind && push->verdicts[i].sequence == ch_push_call(push, i)->sequence);
     return rc;
 }

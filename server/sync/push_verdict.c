@@ -15,6 +15,7 @@ enum charle_err ch_push_forget(struct ch_push *push, struct charle_error *err)
     const struct charle_value params[] = {charle_text(push->request->device_id), charle_int8(upto), charle_int8(push->acknowledged)};
     if (CH_PLANTED(VERDICT_FORGOTTEN))
         return charle_exec(push->db, "delete from charle.verdict where device_id = $1", params, 1, NULL, err);
+    CHARLE_ASSERT(upto <= push->last_sequence || upto <= 0);
     if (upto <= push->acknowledged)
         return CHARLE_OK;
     push->acknowledged = upto;
@@ -111,6 +112,7 @@ static enum charle_err take_stored(struct ch_push *push, struct charle_rows *row
 static enum charle_err take_forgotten(struct ch_push *push, size_t index, struct charle_error *err)
 {
     const struct charle_call *call = ch_push_call(push, index);
+    CHARLE_ASSERT(index < push->first_new);
     bool is_same = call->sequence == push->last_sequence && call->hash == push->last_hash;
     bool is_blind = CH_PLANTED(CHAIN_UNCHECKED) || CH_PLANTED(NUMBERS_WITHOUT_DEVICE) || CH_PLANTED(VERDICT_FORGOTTEN);
     if (!is_same && !is_blind)
@@ -141,6 +143,7 @@ enum charle_err ch_push_repeat(struct ch_push *push, struct charle_error *err)
     for (size_t i = 0; rc == CHARLE_OK && i < push->first_new; i++) {
         if (!push->verdicts[i].kind)
             rc = take_forgotten(push, i, err);
+        CHARLE_ASSERT(rc || push->verdicts[i].kind); // whoever asks again is answered
     }
     return rc;
 }
@@ -181,6 +184,7 @@ static size_t count_bare(const struct ch_push *push, size_t first)
     size_t end = first;
     while (end < push->request->call.count && is_bare(&push->verdicts[end]))
         end++;
+    CHARLE_ASSERT(end >= first);
     return end - first;
 }
 
@@ -194,6 +198,7 @@ static enum charle_err store_bare(struct ch_push *push, size_t first, size_t cou
     int64_t *hashes = charle_arena_array(push->arena, count, sizeof(*hashes)), *seeds = charle_arena_array(push->arena, count, sizeof(*seeds));
     if (!hashes || !seeds)
         return no_room(push, err);
+    CHARLE_ASSERT(count > 0 && first >= push->first_new); // those before have theirs
     for (size_t i = 0; i < count; i++) {
         hashes[i] = (int64_t)ch_push_call(push, first + i)->hash;
         seeds[i] = (int64_t)ch_push_call(push, first + i)->seed;
@@ -245,6 +250,7 @@ enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
         return no_room(push, err);
     for (size_t i = push->first_new, taken; rc == CHARLE_OK && i < count; i += taken) {
         const struct charle_verdict *verdict = &push->verdicts[i];
+        CHARLE_ASSERT(verdict->kind && verdict->sequence == ch_push_call(push, i)->sequence);
         taken = count_bare(push, i);
         if (taken >= BARE_RUN_MIN) {
             rc = store_bare(push, i, taken, err);
@@ -259,6 +265,7 @@ enum charle_err ch_push_store(struct ch_push *push, struct charle_error *err)
         applied.hashes[applied.count] = (int64_t)ch_push_call(push, i)->hash;
         applied.seeds[applied.count] = (int64_t)ch_push_call(push, i)->seed;
         applied.replies[applied.count++] = verdict->reply.value;
+        CHARLE_ASSERT(applied.count <= count);
     }
     return rc ? rc : store_applied(push, &applied, err);
 }

@@ -1,6 +1,7 @@
 #include "server/sync/tick.h"
 
 #include "base/plant.h"
+#include "base/slow.h"
 #include "server/sync/tick_parts.h"
 #include "sync/cursor.h"
 
@@ -27,6 +28,7 @@ static struct ch_known *add_known(struct ch_ticks *ticks, struct charle_str scop
     struct ch_known *known = ch_alloc_zeroed(1, sizeof(*known) + scope.len + 1);
     if (!known)
         return NULL;
+    CHARLE_ASSERT_SLOW(!ch_ticks_find(ticks, scope));
     known->scope_len = scope.len;
     known->sequence = -1;
     memcpy(known->scope, scope.ptr, scope.len);
@@ -63,7 +65,9 @@ static void drop_tick(struct ch_tick *tick)
 
 static void drop_oldest(struct ch_ticks *ticks)
 {
+    CHARLE_ASSERT(ticks->first < ticks->next);
     struct ch_tick *tick = &ticks->ring[ticks->first++ % CH_TICKS_MAX];
+    CHARLE_ASSERT(ticks->size >= tick->size);
     ticks->size -= tick->size;
     drop_tick(tick);
 }
@@ -72,8 +76,10 @@ void ch_ticks_free(struct ch_ticks *ticks)
 {
     if (!ticks)
         return;
+    CHARLE_ASSERT(!ticks->streams && !ticks->unfinished);
     while (ticks->first < ticks->next)
         drop_oldest(ticks);
+    CHARLE_ASSERT(!ticks->size);
     struct ch_known *known, *next;
     HASH_ITER(hh, ticks->heads, known, next)
     {
@@ -130,6 +136,7 @@ static enum charle_err add_entry(struct poll *poll, struct ch_known *known, int6
         tick->entries = entries;
         poll->entry_capacity = capacity;
     }
+    CHARLE_ASSERT(tick->entry_count < poll->entry_capacity && poll->ticks->is_known);
     tick->entries[tick->entry_count++] = (struct ch_tick_entry){.known = known, .from = known->stamp, .to = stamp, .lineage = lineage, .sequence = -1};
     return CHARLE_OK;
 }
@@ -202,6 +209,8 @@ static enum charle_err add_piece(void *ctx, struct charle_bytes piece, struct ch
 {
     const struct reading *reading = ctx;
     struct ch_tick_entry *entry = reading->entry;
+    CHARLE_ASSERT(piece.len > 0);
+    CHARLE_ASSERT(!entry->piece_count || entry->ends[entry->piece_count - 1] == entry->bytes.size);
     struct ch_ticks *ticks = reading->poll->ticks;
     size_t *ends = ch_realloc_array(entry->ends, entry->piece_count + 1, sizeof(*ends));
     if (!ends)
@@ -232,6 +241,7 @@ static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry
 {
     struct charle_str scope = scope_of(entry);
     struct ch_head *head;
+    CHARLE_ASSERT(!entry->has_delta && !entry->piece_count);
     if (is_device(entry->known)) {
         entry->has_delta = true;
         return ch_device_sequence(poll->db, ch_scope_key(scope), &entry->sequence, err);
@@ -275,6 +285,7 @@ static enum charle_err list_grant_tables(struct poll *poll, struct charle_array 
         for (size_t j = 0; j < schema->grants[i].depends_count; j++)
             tables[count++] = (int32_t)schema->grants[i].depends_on[j];
     }
+    CHARLE_ASSERT(poll->ticks->is_known); // what a first look finds is no change
     *out = (struct charle_array){tables, count, true};
     return CHARLE_OK;
 }
@@ -310,6 +321,7 @@ static enum charle_err look_for(struct poll *poll, const struct charle_array *ta
         from[count] = entry->from;
         to[count++] = entry->to;
     }
+    CHARLE_ASSERT(count <= max);
     if (!count)
         return CHARLE_OK;
     const struct charle_value params[] = {{.type = CHARLE_TYPE_TEXT, .is_array = true, .array = {scopes, count, true}},
@@ -363,6 +375,7 @@ static int by_known(const void *a, const void *b)
 static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
 {
     struct ch_tick *tick = &poll->tick;
+    CHARLE_ASSERT(!tick->entry_count && !poll->ticks->unfinished);
     enum charle_err rc = read_heads(poll, err);
     if (rc || !tick->entry_count)
         return rc;
@@ -372,6 +385,7 @@ static enum charle_err read_tick(struct poll *poll, struct charle_error *err)
         rc = read_keys(poll, err);
     if (rc == CHARLE_OK && tick->changes_grants)
         rc = ch_tick_streams_check(poll->ticks, poll->db, &poll->arena, &tick->is_break, err);
+    CHARLE_ASSERT(rc || tick->is_break || poll->keys);
     poll->ticks->unfinished = tick;
     for (size_t i = 0; rc == CHARLE_OK && !tick->is_break && i < tick->entry_count; i++) {
         if (tick->entries[i].known->watchers)
@@ -395,6 +409,7 @@ static void count_raises(struct ch_ticks *ticks, const struct ch_tick *tick, int
     for (size_t i = 0; i < tick->entry_count; i++) {
         const struct ch_tick_entry *entry = &tick->entries[i];
         bool is_same_epoch = ch_stamp_epoch(entry->from) == ch_stamp_epoch(entry->to);
+        CHARLE_ASSERT(entry->known->raises >= 0);
         entry->known->raises += is_same_epoch && entry->to > entry->from ? entry->to - entry->from : 1;
     }
 }
@@ -409,6 +424,7 @@ bool ch_ticks_hottest(const struct ch_ticks *ticks, size_t max, struct charle_ar
         size_t at = count < max ? count++ : max - 1;
         for (; at && items[at - 1].raises < known->raises; at--)
             items[at] = items[at - 1];
+        CHARLE_ASSERT(count <= max && at < count);
         items[at] = (struct ch_tick_heat){charle_arena_str(arena, charle_str_n(known->scope, known->scope_len)), known->raises};
         if (!items[at].scope.ptr)
             return false;
@@ -424,6 +440,8 @@ static void adopt(struct poll *poll)
     struct ch_ticks *ticks = poll->ticks;
     struct ch_tick *tick = &poll->tick;
     for (size_t i = 0; i < tick->entry_count; i++) {
+        CHARLE_ASSERT(tick->entries[i].known->stamp == tick->entries[i].from); // a scope is in a tick once
+        CHARLE_ASSERT(tick->is_break || tick->entries[i].to > tick->entries[i].from || CH_PLANTED(DELTA_KEPT));
         tick->entries[i].known->stamp = tick->entries[i].to;
         tick->entries[i].known->lineage = tick->entries[i].lineage;
         tick->entries[i].known->sequence = tick->entries[i].sequence;
@@ -432,6 +450,7 @@ static void adopt(struct poll *poll)
     ticks->breaks += tick->is_break;
     while (ticks->first < ticks->next && (ticks->next - ticks->first == CH_TICKS_MAX || ticks->size + tick->size > CH_TICKS_SIZE_MAX))
         drop_oldest(ticks);
+    CHARLE_ASSERT(ticks->next - ticks->first < CH_TICKS_MAX); // its place in the ring is free
     ticks->size += tick->size;
     ticks->ring[ticks->next++ % CH_TICKS_MAX] = *tick;
     *tick = (struct ch_tick){0};
@@ -466,6 +485,7 @@ enum charle_err ch_ticks_poll(struct ch_ticks *ticks, struct charle_db *db, int6
 {
     struct poll poll = {.ticks = ticks, .db = db, .xmin = ticks->xmin};
     int64_t seq;
+    CHARLE_ASSERT(!ticks->unfinished); // nobody polls from within a part
     *out_moved = false;
     enum charle_err rc = charle_query_number(db, "select last_value from charle.raise_seq", NULL, 0, &seq, err);
     if (rc) {

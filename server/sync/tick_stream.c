@@ -58,6 +58,7 @@ static enum charle_err pull_again(struct charle_error *err)
 static bool reaches_now(struct ch_tick_stream *stream)
 {
     struct ch_ticks *ticks = stream->ticks;
+    CHARLE_ASSERT(ticks->next - ticks->first <= CH_TICKS_MAX);
     for (uint64_t n = ticks->first; n < ticks->next; n++) {
         const struct ch_tick *tick = &ticks->ring[n % CH_TICKS_MAX];
         for (size_t i = 0; i < tick->entry_count; i++) {
@@ -77,6 +78,7 @@ static bool reaches_now(struct ch_tick_stream *stream)
     }
     if (stream->tick == UINT64_MAX)
         stream->tick = ticks->next;
+    CHARLE_ASSERT(stream->tick >= ticks->first && stream->tick <= ticks->next);
     return true;
 }
 
@@ -93,6 +95,7 @@ static enum charle_err fill_places(struct ch_tick_stream *stream, const struct c
         stream->places[stream->count++] = (struct place){known, positions->items[i].stamp, positions->items[i].lineage};
     }
     qsort(stream->places, stream->count, sizeof(*stream->places), by_known);
+    CHARLE_ASSERT(stream->count == positions->count);
     return CHARLE_OK;
 }
 
@@ -117,9 +120,11 @@ enum charle_err ch_tick_stream_open(struct ch_ticks *ticks, const struct ch_posi
     // The way was only tried; the positions are still where they were.
     for (size_t i = 0; i < positions->count; i++) {
         struct place *place = find_place(stream, ch_ticks_find(ticks, positions->items[i].scope));
+        CHARLE_ASSERT(place); // fill_places made one for each
         place->stamp = positions->items[i].stamp;
         place->known->watchers++;
     }
+    CHARLE_ASSERT(!stream->sent && !stream->piece);
     stream->following = ticks->streams;
     if (ticks->streams)
         ticks->streams->previous = stream;
@@ -176,8 +181,11 @@ void ch_tick_stream_close(struct ch_tick_stream *stream)
 {
     if (!stream)
         return;
-    for (size_t i = 0; i < stream->count; i++)
+    CHARLE_ASSERT((stream->previous ? stream->previous->following : stream->ticks->streams) == stream);
+    for (size_t i = 0; i < stream->count; i++) {
+        CHARLE_ASSERT(stream->places[i].known->watchers > 0);
         stream->places[i].known->watchers--;
+    }
     *(stream->previous ? &stream->previous->following : &stream->ticks->streams) = stream->following;
     if (stream->following)
         stream->following->previous = stream->previous;
@@ -191,6 +199,7 @@ enum charle_err ch_tick_stream_belongs_to(struct ch_tick_stream *stream, const s
                                           struct charle_error *err)
 {
     size_t len = peer->principal.len + 1 + peer->id.len;
+    CHARLE_ASSERT(peer->principal.ptr && peer->id.ptr);
     char *person = ch_alloc_zeroed(1, len + 1);
     if (!person)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a live stream");
@@ -212,6 +221,7 @@ static enum charle_err read_person(const struct ch_ticks *ticks, struct charle_d
     struct ch_sync_peer peer = {.principal = charle_str(stream->person)};
     peer.id = charle_str_n(stream->person + peer.principal.len + 1, stream->person_len - peer.principal.len - 1);
     enum charle_err rc = ch_sync_scopes_of(ticks->sync, db, &peer, arena, &scopes, &count, err);
+    CHARLE_ASSERT(rc || !count || scopes);
     if (rc)
         return rc;
     struct charle_str *shown = charle_arena_array(arena, count + 1, sizeof(*shown));
@@ -233,6 +243,7 @@ static bool has_scopes_of(struct ch_tick_stream *stream, const struct ch_tick_pe
     size_t own_count = 0;
     for (size_t i = 0; i < stream->count; i++)
         own_count += charle_str_has_prefix(charle_str(stream->places[i].known->scope), CHARLE_STR("device:"));
+    CHARLE_ASSERT(own_count <= stream->count);
     if (stream->count - own_count != person->scope_count)
         return false;
     for (size_t i = 0; i < person->scope_count; i++) {
@@ -278,6 +289,7 @@ enum charle_err ch_tick_streams_check(struct ch_ticks *ticks, struct charle_db *
 // The stream has all of its tick.
 static void pass(struct ch_tick_stream *stream)
 {
+    CHARLE_ASSERT(stream->tick >= stream->ticks->first && stream->tick < stream->ticks->next);
     const struct ch_tick *tick = &stream->ticks->ring[stream->tick % CH_TICKS_MAX];
     for (size_t i = 0; i < tick->entry_count; i++) {
         struct place *place = find_place(stream, tick->entries[i].known);
@@ -295,7 +307,7 @@ static void settle(struct ch_tick_stream *stream, bool is_repeat)
 {
     if (!is_repeat) {
         stream->piece += stream->sent;
-        if (stream->is_ending)
+        if (stream->is_ending && stream->tick >= stream->ticks->first) // of one that is forgotten nobody knows what it brought
             pass(stream);
     }
     stream->sent = 0;
@@ -318,6 +330,7 @@ bool ch_tick_stream_cursors(struct ch_tick_stream *stream, bool is_repeat, struc
             return false;
         items[count] = &cursors[count];
         count++;
+        CHARLE_ASSERT(count <= stream->count);
     }
     *out = (struct charle_array){.items = items, .count = count, .has = true};
     return items && cursors;
@@ -338,6 +351,7 @@ static void add_pieces(struct ch_tick_stream *stream, const struct ch_tick_entry
 {
     for (size_t i = 0; i < entry->piece_count; i++, writing->index++) {
         size_t start = i ? entry->ends[i - 1] : 0, size = entry->ends[i] - start;
+        CHARLE_ASSERT(entry->ends[i] > start && entry->ends[i] <= entry->bytes.size);
         if (writing->index < stream->piece || writing->is_full)
             continue;
         writing->is_full = writing->page->size && writing->page->size + size > CH_PAGE_SIZE_TARGET;
@@ -396,6 +410,7 @@ bool ch_tick_stream_part(struct ch_tick_stream *stream, bool is_repeat, struct c
     settle(stream, is_repeat);
     if (stream->tick != ticks->next || !write_unfinished(stream, ticks->unfinished, &writing) || !writing.added)
         return false;
+    CHARLE_ASSERT(!stream->sent && !stream->is_ending);
     add_number(page, PAGE_IS_LAST, false);
     stream->sent = page->failed ? 0 : writing.added;
     return !page->failed;
@@ -414,6 +429,7 @@ enum charle_err ch_tick_stream_next(struct ch_tick_stream *stream, bool is_repea
             return rc;
         if (!writing.has_something)
             continue;
+        CHARLE_ASSERT(writing.added || !writing.is_full); // at least one piece goes into a page
         stream->sent = writing.added;
         stream->is_ending = !writing.is_full;
         add_number(page, PAGE_IS_LAST, !writing.is_full);

@@ -287,6 +287,27 @@ static void tick_that_fails_is_void(void **state)
     charle_arena_deinit(&arena);
 }
 
+// Its last page ended a tick that has fallen out of the ring since, and another one has its place: what that brought is not what the replica has.
+static void cursor_does_not_move_by_another_tick(void **state)
+{
+    struct ticking *t = *state;
+    struct charle_error err;
+    struct charle_arena arena = {0};
+    struct charle_array cursors;
+    int64_t before = stamps_head(t->conn, "team");
+    t->asks_in_parts[0] = false;
+    for (int i = 0; i <= CH_TICKS_MAX; i++) {
+        stamps_run(t->conn, "update task set minutes = minutes + 1 where id = 't1'");
+        assert_int_equal(poll_ticks(t), CHARLE_OK);
+        if (i == 0)
+            assert_int_equal(ch_tick_stream_next(t->streams[0], false, &t->page, &err), CHARLE_OK);
+    }
+    assert_int_equal(ch_tick_stream_next(t->streams[0], false, &t->page, &err), CHARLE_ABORTED);
+    assert_true(ch_tick_stream_cursors(t->streams[0], false, &arena, &cursors));
+    assert_int_equal(((const struct charle_cursor *const *)cursors.items)[0]->stamp, before);
+    charle_arena_deinit(&arena);
+}
+
 // --- grants ---------------------------------------------------------------------------------------------------------------
 
 // A stream of a person who has everything.
@@ -439,6 +460,7 @@ int main(void)
         CASE(part_that_was_not_sent_comes_again),
         CASE(peer_that_has_room_again_goes_on_in_the_same_tick),
         CASE(tick_that_fails_is_void),
+        CASE(cursor_does_not_move_by_another_tick),
         CASE(only_whose_scopes_change_pull_again),
         CASE(who_still_copies_a_scope_is_told_of_any_change),
         CASE(scopes_from_before_a_change_of_grants_do_not_join),
