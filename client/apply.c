@@ -14,6 +14,7 @@ static enum charle_err contain_calls(struct application *a, const struct ch_mome
 {
     struct ch_contained *list = NULL;
     size_t count = 0;
+    CHARLE_ASSERT(ch_replica_is_writing(a->replica));
     if (!moment->has_sequence)
         return CHARLE_OK;
     enum charle_err rc = ch_outbox_contain(a->replica, moment->last_sequence, a->result->is_foreign, &list, &count, err);
@@ -46,6 +47,7 @@ static enum charle_err note_ready(struct application *a, struct charle_error *er
 {
     struct ch_lite *sql = a->tables->sql;
     int64_t incomplete, ready, doubtful = 0;
+    CHARLE_ASSERT(sql == &a->replica->sql);
     enum charle_err rc = CHARLE_OK;
     if (a->options->completes_copy)
         rc = ch_lite_run(sql, CH_LITE_COPY_CLEAR, err, "");
@@ -75,6 +77,8 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
 {
     struct ch_replica *replica = a->replica;
     int64_t contained = moment->has_sequence ? moment->last_sequence : 0;
+    CHARLE_ASSERT(moment->is_complete && moment->page_count > 0);
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     enum charle_err rc = ch_apply_note_foreign(a, moment, err);
     if (!rc)
         rc = ch_apply_note_news(a, moment, err);
@@ -112,6 +116,7 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
 {
     struct ch_replica *replica = a->replica;
     const struct ch_client_env *env = replica->env;
+    CHARLE_ASSERT(a->rebase.replica == replica && moment->is_complete); // effects of waiting calls are off
     enum charle_err rc = CH_PLANTED(CURSOR_AFTER_ROWS) ? ch_apply_commit_here(a, err) : CHARLE_OK;
     if (!rc && CH_PLANTED(REPAIR_DROPS_CALLS) && a->options->staged)
         rc = ch_lite_script(&replica->sql, "delete from charle_outbox where state = 1", "planting", err);
@@ -132,6 +137,7 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "contact_at", env->now_wall_us(env->ctx), err);
     a->result->calls_run_again = a->rebase.ran;
+    CHARLE_ASSERT(rc || ch_replica_is_writing(replica)); // all of a moment is one transaction
     a->result->scopes_changed = a->has_news;
     return rc;
 }
@@ -139,6 +145,7 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
 enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *moment, const struct ch_apply_options *options,
                                 struct ch_apply_result *out, struct charle_error *err)
 {
+    CHARLE_ASSERT(!ch_replica_is_writing(replica));
     *out = (struct ch_apply_result){0};
     struct application a = {.replica = replica, .tables = &replica->tables, .options = options, .result = out};
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);

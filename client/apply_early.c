@@ -27,6 +27,7 @@ static enum charle_err can_begin(struct application *a, struct ch_moment *moment
 {
     struct ch_lite *sql = &a->replica->sql;
     int64_t images, waiting;
+    CHARLE_ASSERT(ch_replica_is_writing(a->replica));
     *out = false;
     enum charle_err rc = ch_lite_number(sql, CH_LITE_BASE_ANY, 0, &images, err, "");
     if (!rc)
@@ -49,6 +50,7 @@ static enum charle_err write_pages(struct application *a, struct ch_moment *mome
         size_t count = moment->page_count;
         bool is_added = false;
         enum charle_err rc = ch_apply_page_rows(a, &moment->newest, err);
+        CHARLE_ASSERT(!a->has_news && moment->page_count == count); // rows alone
         *out_is_whole = !rc && moment->is_complete;
         if (rc || *out_is_whole)
             return rc;
@@ -69,6 +71,7 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     rc = write_pages(a, moment, next, ctx, &goes_on, err);
     if (rc || !goes_on)
         return rc;
+    CHARLE_ASSERT(moment->is_complete && !a->rebase.is_total);
     rc = ch_apply_note_foreign(a, moment, err);
     if (!rc)
         rc = ch_apply_finish(a, moment, err);

@@ -10,6 +10,7 @@ enum charle_err ch_apply_find_table(struct application *a, uint32_t id, struct c
 {
     *out_table = ch_table_by_id(a->tables, id);
     *out_audience = *out_table ? ch_table_audience_of(*out_table, scope) : NULL;
+    CHARLE_ASSERT(!*out_table || (*out_table)->schema->id == id);
     if (*out_audience)
         return CHARLE_OK;
     return charle_fail(err, CHARLE_SCHEMA_MISMATCH,
@@ -85,6 +86,7 @@ static enum charle_err fit_delta(struct application *a, const struct charle_scop
 
 enum charle_err ch_apply_commit_here(struct application *a, struct charle_error *err)
 {
+    CHARLE_ASSERT(ch_replica_is_writing(a->replica));
     enum charle_err rc = ch_replica_end(a->replica, CHARLE_OK, err);
     return rc ? rc : ch_replica_begin(a->replica, CH_FETCHABLE, err);
 }
@@ -160,6 +162,7 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
 
 enum charle_err ch_apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
+    CHARLE_ASSERT(a->rebase.replica && ch_replica_is_writing(a->replica));
     enum charle_err rc = each_table(a, page, apply_table_gone, err);
     return rc ? rc : each_table(a, page, apply_table_rows, err);
 }
@@ -179,7 +182,9 @@ static enum charle_err each_kept_page(struct application *a, const struct charle
     enum charle_err rc = CHARLE_OK;
     for (size_t at = 0; !rc && at < kept->size;) {
         size_t size;
+        CHARLE_ASSERT(kept->size - at >= sizeof(size));
         memcpy(&size, kept->data + at, sizeof(size));
+        CHARLE_ASSERT(size <= kept->size - at - sizeof(size));
         rc = read_back(a, charle_bytes(kept->data + at + sizeof(size), size), fn, err);
         at += sizeof(size) + size;
     }
@@ -188,6 +193,7 @@ static enum charle_err each_kept_page(struct application *a, const struct charle
 
 enum charle_err ch_apply_each_page(struct application *a, struct ch_moment *moment, ch_apply_page_fn fn, struct charle_error *err)
 {
+    CHARLE_ASSERT(moment->page_count > 0);
     if (moment->page_count == 1)
         return fn(a, &moment->newest, err);
     if (!moment->is_spooled)

@@ -19,6 +19,7 @@ static enum charle_err pass_doubt_on(struct ch_replica *replica, struct charle_s
 static enum charle_err lose_scope(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
     struct ch_tables *tables = &replica->tables;
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     enum charle_err rc = pass_doubt_on(replica, scope, err);
     if (!rc)
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_DELETE, err, "s", scope);
@@ -55,6 +56,7 @@ enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct
         if (is_listed(scopes, scope) || charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device")))
             continue;
         size_t len = scope.len < CH_SCOPE_LEN_MAX ? scope.len : CH_SCOPE_LEN_MAX;
+        CHARLE_ASSERT(len <= CH_SCOPE_LEN_MAX);
         memcpy(out, scope.ptr, len);
         out[len] = '\0';
         ch_lite_end(row);
@@ -80,6 +82,7 @@ static enum charle_err lose_unlisted(struct application *a, const struct charle_
 enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
     bool is_device = charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device"));
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     if (scope.len > CH_SCOPE_LEN_MAX)
         return charle_fail(err, CHARLE_MALFORMED, "the server named a scope of %zu bytes; %d is the limit", scope.len, CH_SCOPE_LEN_MAX);
     enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_ADD, err, "si", scope,
@@ -103,6 +106,7 @@ enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_sta
             return charle_fail(err, CHARLE_NO_MEMORY, "no room for %zu scopes", count);
         }
     }
+    CHARLE_ASSERT(count < CH_SCOPES_PER_SESSION_MAX);
     *out = (struct charle_array){items, count, true};
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
@@ -133,6 +137,7 @@ enum charle_err ch_apply_scopes(struct application *a, const struct charle_pull_
 {
     const struct charle_str *lost = page->lost.items;
     enum charle_err rc = CHARLE_OK;
+    CHARLE_ASSERT(a->rebase.is_total || !page->lost.count); // rows leave only when no waiting call stands on them
     a->result->holds_others = a->result->holds_others || page->lost.count;
     for (size_t i = 0; !rc && i < page->lost.count; i++)
         rc = lose_scope(a->replica, lost[i], err);
@@ -144,6 +149,7 @@ enum charle_err ch_apply_scopes(struct application *a, const struct charle_pull_
 enum charle_err ch_apply_list(struct application *a, const struct ch_moment *moment, struct charle_error *err)
 {
     struct charle_array listed = {a->listed, a->listed_count, true};
+    CHARLE_ASSERT(a->listed || !a->listed_count);
     if (!a->has_news || (!a->listed_count && !a->has_lost && !moment->has_list))
         return CHARLE_OK;
     enum charle_err rc = lose_unlisted(a, &listed, err);
@@ -162,12 +168,14 @@ static enum charle_err note_news(struct application *a, const struct charle_pull
 static enum charle_err read_list(struct application *a, const struct ch_moment *moment, struct charle_error *err)
 {
     size_t at = 0;
+    CHARLE_ASSERT(!a->listed && !a->listed_count);
     a->listed = charle_arena_array(&a->list_arena, moment->scope_count + 1, sizeof(*a->listed));
     if (!a->listed)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
     for (; a->listed_count < moment->scope_count; a->listed_count++) {
         a->listed[a->listed_count] = charle_str((const char *)moment->scopes.data + at);
         at += a->listed[a->listed_count].len + 1;
+        CHARLE_ASSERT(at <= moment->scopes.size);
     }
     return CHARLE_OK;
 }

@@ -50,6 +50,7 @@ static struct charle_str bound(bool has, const struct charle_buf *text)
 static enum charle_err deny_up_to(struct staging *s, struct charle_str before, bool is_inclusive, struct charle_error *err)
 {
     int64_t rows = 0;
+    CHARLE_ASSERT(s->is_denying && s->table && s->audience);
     enum charle_err rc = ch_table_deny(s->a->tables, s->table, s->audience, s->scope, bound(s->has_previous, &s->previous), before,
                                        is_inclusive, &rows, err);
     s->a->result->rows_different += rows;
@@ -93,6 +94,7 @@ static enum charle_err is_row_going(struct staging *s, struct charle_bytes row, 
 static enum charle_err stage_row(void *ctx, struct charle_bytes row, struct charle_error *err)
 {
     struct staging *s = ctx;
+    CHARLE_ASSERT(s->table && s->audience && s->scope.len);
     if (s->is_denying)
         return deny_before_row(s, row, err);
     bool is_going = false;
@@ -177,6 +179,7 @@ static enum charle_err pass_over_staged(struct application *a, bool is_denying, 
 {
     struct staging s = {.a = a, .is_denying = is_denying};
     struct ch_spool *spool = a->options->staged->spool;
+    CHARLE_ASSERT(spool && ch_replica_is_writing(a->replica));
     struct ch_spool_item item;
     enum charle_err rc;
     ch_spool_start(spool);
@@ -197,6 +200,7 @@ static enum charle_err take_scope(struct application *a, const struct ch_staged_
 {
     struct ch_lite *sql = a->tables->sql;
     sqlite3_stmt *row;
+    CHARLE_ASSERT(staged->scope.len > 0 && staged->scope.len <= CH_SCOPE_LEN_MAX);
     enum charle_err rc = ch_lite_one(sql, CH_LITE_CURSOR_GET, &row, err, "s", staged->scope);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;

@@ -46,6 +46,7 @@ void ch_core_changed(struct ch_client_core *core, unsigned events)
 
 void ch_core_set_phase(struct ch_client_core *core, enum ch_core_phase phase)
 {
+    CHARLE_ASSERT(phase <= CH_PHASE_WIPED);
     if (core->phase == phase)
         return;
     core->phase = phase;
@@ -701,6 +702,9 @@ static void settle(struct ch_client_core *core)
         ch_core_probe_step(core);
     ch_core_transfer_step(core);
     ch_core_order_step(core);
+    CHARLE_ASSERT(core->sync_done <= core->sync_wanted);
+    CHARLE_ASSERT(core->push_sent.count <= CH_PUSH_CALLS_MAX && core->push_next.count <= CH_PUSH_CALLS_MAX);
+    CHARLE_ASSERT(core->pull_call || core->phase != CH_PHASE_LIVE); // live means that a stream is open
     set_timer(core);
 }
 
@@ -712,6 +716,7 @@ enum charle_err ch_client_core_new(const struct ch_client_env *env, struct ch_re
     struct ch_client_core *core = ch_alloc_zeroed(1, sizeof(*core));
     if (!core)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the client");
+    CHARLE_ASSERT(env && replica);
     core->env = env;
     core->replica = replica;
     core->recall_after = -1;
@@ -784,6 +789,7 @@ void ch_client_core_status(const struct ch_client_core *core, struct charle_clie
         [CH_PHASE_BLOCKED] = CHARLE_CLIENT_BLOCKED,     [CH_PHASE_WIPING] = CHARLE_CLIENT_CONNECTING,
         [CH_PHASE_WIPED] = CHARLE_CLIENT_WIPED,
     };
+    CHARLE_ASSERT(core->phase < sizeof(states));
     *out = (struct charle_client_status){
         .state = (enum charle_client_state)states[core->phase],
         .is_connected = core->is_connected,

@@ -28,6 +28,18 @@ void ch_moment_reset(struct ch_moment *moment)
     charle_buf_reset(&moment->scopes);
     charle_buf_deinit(&moment->kept); // most moments are of one page
     *moment = (struct ch_moment){.vfs = moment->vfs, .arena = moment->arena, .scopes = moment->scopes};
+    CHARLE_ASSERT(!moment->scopes.size);
+}
+
+// What a moment says of itself fits together.
+static void check(const struct ch_moment *moment)
+{
+    CHARLE_ASSERT(moment->page_count > 0 || !moment->is_complete);
+    CHARLE_ASSERT(moment->has_scopes || !moment->has_list);
+    CHARLE_ASSERT(moment->has_scopes || !moment->scope_count);
+    CHARLE_ASSERT(moment->has_changes || !moment->has_scopes);
+    CHARLE_ASSERT(moment->has_sequence || !moment->last_sequence);
+    CHARLE_ASSERT(!moment->is_spooled || !moment->kept.size); // pages lie in one place
 }
 
 static void summarize(struct ch_moment *moment, const struct charle_pull_page *page)
@@ -48,6 +60,7 @@ static void summarize(struct ch_moment *moment, const struct charle_pull_page *p
     moment->scope_count += page->scope.count;
     moment->is_complete = page->is_last;
     moment->page_count++;
+    check(moment);
 }
 
 static enum charle_err read_page(struct ch_moment *moment, struct charle_bytes bytes, struct charle_error *err)
@@ -67,6 +80,7 @@ static enum charle_err spool_pages(struct ch_moment *moment, struct charle_error
     for (size_t at = 0; !rc && at < moment->kept.size;) {
         size_t size;
         memcpy(&size, moment->kept.data + at, sizeof(size));
+        CHARLE_ASSERT(size <= moment->kept.size - at - sizeof(size));
         const struct ch_spool_item item = {.kind = CH_SPOOL_PULL_PAGE, .bytes = charle_bytes(moment->kept.data + at + sizeof(size), size)};
         rc = ch_spool_add(&moment->spool, &item, err);
         at += sizeof(size) + size;
@@ -142,6 +156,7 @@ static enum charle_err unpacked_rows(struct charle_bytes packed, struct charle_b
         if (rc)
             return rc;
         at += (size_t)len;
+        CHARLE_ASSERT(at <= size);
     }
     return CHARLE_OK;
 }

@@ -25,6 +25,7 @@ static void add(struct newest *newest, struct charle_str scope, int64_t stamp, u
     *cursor = (struct charle_cursor){charle_arena_str(newest->arena, scope), stamp, lineage};
     newest->has_failed = !cursor->scope.ptr;
     newest->items[newest->count++] = cursor;
+    CHARLE_ASSERT(newest->count <= NEWEST_MAX);
 }
 
 // Scopes in doubt are left out: their stamps may be of a past that was lost, and would never be reached.
@@ -50,6 +51,8 @@ bool ch_core_newest(struct ch_client_core *core, bool with_cursors, struct charl
     struct newest newest = {.arena = &core->arena};
     const struct ch_acquire *a = &core->acquire;
     *out = (struct charle_array){0};
+    CHARLE_ASSERT(a->scope_at <= a->scopes.size);
+    CHARLE_ASSERT(a->staged_count <= a->staged_capacity);
     add_known(core, with_cursors, &newest);
     for (size_t i = 0; i < a->staged_count; i++)
         add(&newest, a->staged[i].scope, a->staged[i].seen.stamp, a->staged[i].seen.lineage);

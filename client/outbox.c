@@ -36,6 +36,7 @@ enum charle_err ch_outbox_contain(struct ch_replica *replica, int64_t upto, bool
     sqlite3_stmt *row;
     *out_list = NULL;
     *out_count = 0;
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_CONTAINED, &row, err, "i", upto);
     while (rc == CHARLE_OK) {
         bool is_judged = sqlite3_column_int(row, 1) == CH_CALL_JUDGED;
@@ -55,6 +56,7 @@ enum charle_err ch_outbox_contain(struct ch_replica *replica, int64_t upto, bool
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_CONTAIN, err, "ii", upto, (int64_t)(only_judged ? CH_CALL_JUDGED : CH_CALL_SENT));
     if (!rc && *out_count)
         rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_TRIM, err, "i", upto - CH_OUTBOX_KEPT_MAX);
+    CHARLE_ASSERT((*out_list != NULL) == (*out_count > 0));
     return rc;
 }
 
@@ -64,6 +66,7 @@ enum charle_err ch_outbox_queue_parked(struct ch_replica *replica, int64_t posit
     const struct ch_client_env *env = replica->env;
     sqlite3_stmt *row;
     *out_position = 0;
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_GET, &row, err, "i", position);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -77,6 +80,7 @@ enum charle_err ch_outbox_queue_parked(struct ch_replica *replica, int64_t posit
     if (rc || delay < 0)
         return rc;
     *out_position = sqlite3_last_insert_rowid(replica->sql.db);
+    CHARLE_ASSERT(*out_position && *out_position != position);
     return ch_lite_run(&replica->sql, CH_LITE_OUTBOX_INHERIT, err, "ii", position, *out_position);
 }
 
@@ -116,6 +120,7 @@ enum charle_err ch_outbox_recall(struct ch_replica *replica, int64_t after, stru
 {
     int64_t hash;
     bool known;
+    CHARLE_ASSERT(after >= 0 && ch_replica_is_writing(replica));
     enum charle_err rc = hash_at(replica, after, &hash, &known, err);
     if (!rc)
         rc = ch_reply_recall(replica, after, err);
@@ -130,6 +135,7 @@ static enum charle_err renew(struct ch_replica *replica, void *ctx, struct charl
 {
     char id[CH_ID_LEN + 1], old[CH_ID_LEN + 1];
     (void)ctx;
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     ch_replica_new_device_id(replica->env, id);
     enum charle_err rc = ch_meta_text(&replica->sql, "device_id", old, sizeof(old), err);
     // Whoever goes on under the old name may have them too: from now on they say where they come from, so that the server takes each of them once.
@@ -217,6 +223,7 @@ static enum charle_err take_call(struct batch_walk *walk, sqlite3_stmt *row, str
     if (!call->method.ptr || !call->request.ptr || (call->origin.has && !call->origin.value.ptr))
         goto no_memory;
     size_t at = walk->out->request.call.count++;
+    CHARLE_ASSERT(at < CH_PUSH_CALLS_MAX); // the room of the three lists
     walk->calls[at] = call;
     walk->positions[at] = sqlite3_column_int64(row, 0);
     walk->is_new[at] = sqlite3_column_type(row, 1) == SQLITE_NULL;
@@ -264,6 +271,7 @@ static enum charle_err number_calls(struct batch_walk *walk, struct charle_error
 {
     struct ch_lite *sql = &walk->replica->sql;
     int64_t number, hash;
+    CHARLE_ASSERT(ch_replica_is_writing(walk->replica)); // a number is on the disk before anybody can send it
     enum charle_err rc = ch_meta_number(sql, "last_sequence", 0, &number, err);
     if (!rc)
         rc = ch_meta_number(sql, "last_hash", 0, &hash, err);
@@ -328,6 +336,7 @@ static enum charle_err fill_request(struct batch_walk *walk, struct charle_error
     walk->out->is_full = walk->is_full;
     if (request->call.count)
         walk->out->last_number = walk->calls[request->call.count - 1]->sequence;
+    CHARLE_ASSERT(request->call.count == walk->fill.count);
     return request->device_id.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory for a batch of calls");
 }
 
@@ -338,6 +347,7 @@ enum charle_err ch_outbox_take_batch(struct ch_replica *replica, size_t count_ma
     struct batch_walk walk = {.replica = replica, .arena = arena, .out = out, .fill.count_max = count_max,
                               .now_us = env->now_wall_us(env->ctx)};
     *out = (struct ch_outbox_batch){0};
+    CHARLE_ASSERT(count_max <= CH_PUSH_CALLS_MAX && behind >= 0);
     walk.calls = charle_arena_array(arena, CH_PUSH_CALLS_MAX, sizeof(*walk.calls));
     walk.positions = charle_arena_array(arena, CH_PUSH_CALLS_MAX, sizeof(*walk.positions));
     walk.is_new = charle_arena_array(arena, CH_PUSH_CALLS_MAX, sizeof(*walk.is_new));
@@ -393,6 +403,7 @@ static enum charle_err judge_one(struct ch_replica *replica, const struct charle
 {
     struct ch_lite *sql = &replica->sql;
     sqlite3_stmt *row;
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(sql, CH_LITE_OUTBOX_BY_SEQUENCE, &row, err, "i", verdict->sequence);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc; // forgotten here, so it was done long ago
@@ -428,6 +439,7 @@ static size_t count_applied(const struct charle_array *verdicts, size_t first)
     while (end < verdicts->count && items[end]->kind == CHARLE_APPLIED && !items[end]->code.has && !items[end]->text.has &&
            (end == first || items[end]->sequence == items[end - 1]->sequence + 1))
         end++;
+    CHARLE_ASSERT(end >= first && end <= verdicts->count);
     return end - first;
 }
 
@@ -435,6 +447,7 @@ static size_t count_applied(const struct charle_array *verdicts, size_t first)
 static enum charle_err judge_applied(struct ch_replica *replica, const struct charle_verdict *const *items, size_t count, bool *out_inbox,
                                      struct charle_error *err)
 {
+    CHARLE_ASSERT(count > 0 && items[count - 1]->sequence - items[0]->sequence == (int64_t)count - 1);
     enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_OUTBOX_JUDGE_APPLIED, err, "iii", items[0]->sequence,
                                      items[count - 1]->sequence, (int64_t)CHARLE_APPLIED);
     if (rc || (size_t)sqlite3_changes64(replica->sql.db) == count)
@@ -459,6 +472,7 @@ enum charle_err ch_outbox_judge(struct ch_replica *replica, const struct charle_
         size_t applied = count_applied(verdicts, i);
         rc = applied ? judge_applied(replica, items + i, applied, out_inbox, err) : judge_one(replica, items[i], out_inbox, err);
         i += applied ? applied : 1;
+        CHARLE_ASSERT(i <= verdicts->count);
     }
     if (!rc)
         rc = ch_reply_take(replica, items, verdicts->count, err);
@@ -472,6 +486,7 @@ enum charle_err ch_outbox_refuse(struct ch_replica *replica, int64_t number, enu
                                            .text = {charle_str(text), true}};
     int64_t hash = 0;
     bool is_inbox = false, is_known;
+    CHARLE_ASSERT(code != CHARLE_OK);
     enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
     if (rc)
         return rc;
@@ -492,6 +507,7 @@ enum charle_err ch_outbox_report_lost(struct ch_replica *replica, int64_t from, 
 {
     const struct ch_client_env *env = replica->env;
     char text[240];
+    CHARLE_ASSERT(from <= to);
     snprintf(text, sizeof(text),
              "the server's database went back in time and lost the calls %lld to %lld of this device; they are too old to be kept here, "
              "so check what they changed", (long long)from, (long long)to);

@@ -46,6 +46,7 @@ static enum charle_err read_cursors(struct ch_client_core *core, struct charle_a
         }
         if (read_cursor(row, scope, staged, cursor))
             items[count++] = cursor;
+        CHARLE_ASSERT(count <= CH_SCOPES_PER_SESSION_MAX);
     }
     *out = (struct charle_array){items, count, true};
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -86,6 +87,7 @@ void ch_core_pull_begin(struct ch_client_core *core, bool completes_copy)
 {
     ch_core_cancel(core, &core->pull_call);
     ch_core_cancel(core, &core->probe_call); // its answer could join the cursors as they were
+    CHARLE_ASSERT(!core->pull_call && !core->probe_call);
     ch_moment_reset(&core->moment);
     ch_moment_reset(&core->probe);
     core->pull_completes_copy = completes_copy;
@@ -108,6 +110,7 @@ void ch_core_pull_cancel(struct ch_client_core *core)
 
 static void now_live(struct ch_client_core *core)
 {
+    CHARLE_ASSERT(!core->has_moment && core->pull_call);
     core->failures = core->acquire_failures;
     core->problem[0] = '\0';
     core->problem_code = CHARLE_OK;
@@ -148,6 +151,7 @@ static enum charle_err next_page(void *ctx, struct ch_moment *moment, bool *out_
     early->left_us -= ch_core_now(core) - began;
     if (early->left_us < 0)
         early->left_us = 0;
+    CHARLE_ASSERT(early->left_us <= EARLY_WAIT_US);
     if (!*out_is_added)
         return CHARLE_OK;
     ch_core_contact(core);
@@ -175,6 +179,7 @@ static bool apply_and_tell(struct ch_client_core *core, struct ch_moment *moment
         .is_part = core->copies_part,
         .recall_after = is_first ? core->recall_after : -1,
     };
+    CHARLE_ASSERT(moment->page_count > 0);
     *out_is_applied = moment->is_complete;
     core->replica->checkpoints_later = true; // it takes as long as the moment itself, and nobody has to wait for it
     if (moment->is_complete)
@@ -189,6 +194,7 @@ static bool apply_and_tell(struct ch_client_core *core, struct ch_moment *moment
         ch_core_fail(core, &err);
         return false;
     }
+    CHARLE_ASSERT(moment->is_complete);
     core->is_ready = result.is_ready;
     core->holdings += result.holds_others;
     core->acquire_wanted = core->acquire_wanted || !result.is_complete;
@@ -227,6 +233,7 @@ static bool is_idle(const struct ch_client_core *core, const struct ch_moment *m
 void ch_core_pull_on_message(struct ch_client_core *core, struct charle_bytes message)
 {
     struct charle_error err = {0};
+    CHARLE_ASSERT(core->pull_call && !core->moment.is_complete);
     ch_core_contact(core);
     if (ch_moment_add(&core->moment, message, &err)) {
         ch_core_fail(core, &err);
@@ -277,6 +284,7 @@ void ch_core_probe_step(struct ch_client_core *core)
         !is_settled(core))
         return;
     ch_moment_reset(&core->probe);
+    CHARLE_ASSERT(core->sync_wanted > core->sync_done);
     core->probe_ticket = core->sync_wanted;
     core->probe_holdings = core->holdings;
     core->probe_call = ask(core, false);
@@ -287,6 +295,7 @@ static void note_synced(struct ch_client_core *core)
     struct charle_error err = {0};
     struct ch_replica *replica = core->replica;
     core->sync_done = core->probe_ticket;
+    CHARLE_ASSERT(core->sync_done <= core->sync_wanted);
     if (core->file_sync_wanted && !ch_replica_begin(replica, CH_FETCHABLE, &err)) {
         enum charle_err rc = ch_meta_set_number(&replica->sql, "sync_done", core->file_sync_wanted, &err);
         (void)!ch_replica_end(replica, rc, &err);
@@ -297,6 +306,7 @@ static void note_synced(struct ch_client_core *core)
 void ch_core_probe_on_message(struct ch_client_core *core, struct charle_bytes message)
 {
     struct charle_error err = {0};
+    CHARLE_ASSERT(core->probe_call && !core->probe.is_complete);
     ch_core_contact(core);
     if (ch_moment_add(&core->probe, message, &err)) {
         ch_core_fail(core, &err);

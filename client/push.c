@@ -20,6 +20,7 @@ enum {
 
 static size_t most_calls(const struct ch_client_core *core)
 {
+    CHARLE_ASSERT(core->push_most <= CH_PUSH_CALLS_MAX);
     return core->push_most ? core->push_most : CH_PUSH_CALLS_UNSAID;
 }
 
@@ -27,6 +28,7 @@ static void shrink(struct ch_client_core *core)
 {
     core->push_successes = 0;
     core->push_count_max = core->push_sent.count > 1 ? core->push_sent.count / 2 : 1;
+    CHARLE_ASSERT(core->push_count_max > 0 && core->push_count_max <= CH_PUSH_CALLS_MAX);
 }
 
 static void grow(struct ch_client_core *core)
@@ -58,6 +60,7 @@ static void renew(struct ch_client_core *core)
     struct charle_error err = {0};
     core->push_is_probing = false;
     core->push_count_max = 0;
+    CHARLE_ASSERT(!core->push_call); // no answer under the old name is to come
     if (ch_outbox_renew_identity(core->replica, &err))
         ch_core_fail(core, &err);
     else
@@ -82,6 +85,7 @@ static bool make_ready(struct ch_client_core *core, int64_t behind)
         wait_until(core, batch.due_at_us);
     if (!batch.request.call.count)
         return false;
+    CHARLE_ASSERT(batch.request.call.count <= count_max);
     const struct charle_call *const *calls = batch.request.call.items;
     batch.request.lineage = core->lineage;
     charle_buf_reset(&core->push_next_request);
@@ -103,6 +107,7 @@ static void plant_in_outbox(struct ch_client_core *core, bool is_planted, const 
 
 static void send_ready(struct ch_client_core *core)
 {
+    CHARLE_ASSERT(!core->push_call && core->push_next.count > 0); // one batch at a time
     core->push_sent = core->push_next;
     core->push_next.count = 0;
     charle_buf_reset(&core->push_reply);
@@ -142,6 +147,7 @@ static void try_later(struct ch_client_core *core)
     uint64_t random;
     core->env->random(core->env->ctx, &random, sizeof(random));
     core->push_failures++;
+    CHARLE_ASSERT(core->push_failures > 0);
     plant_in_outbox(core, CH_PLANTED(NEW_NUMBER_ON_RETRY), "update charle_outbox set state = 1, sequence = null, hash = null where state = 2");
     core->push_wanted = true;
     if (!core->push_is_probing)
@@ -154,6 +160,7 @@ static void take_verdicts(struct ch_client_core *core)
     struct charle_error err = {0};
     struct charle_push_reply reply;
     bool is_inbox = false;
+    CHARLE_ASSERT(!core->push_call && core->push_sent.count > 0);
     enum charle_err rc = charle_message_read(&charle_push_reply_message, charle_buf_bytes(&core->push_reply), &core->arena, &reply, &err);
     size_t sent = core->push_sent.count;
     // The next batch leaves before this one's verdicts are on the disk, but only when the server took all of this one.
@@ -189,6 +196,7 @@ static bool is_about_the_call(enum charle_err code)
 static void refuse_call(struct ch_client_core *core, enum charle_err code, const char *text)
 {
     struct charle_error err = {0};
+    CHARLE_ASSERT(core->push_sent.count == 1); // it is known which
     core->push_count_max = 0;
     core->push_wanted = true;
     if (ch_outbox_refuse(core->replica, core->push_sent.first_number, code, text, &err))
@@ -201,6 +209,7 @@ void ch_core_push_on_done(struct ch_client_core *core, enum charle_err code, str
 {
     char words[240];
     snprintf(words, sizeof(words), "%.*s", CHARLE_FMT(text));
+    CHARLE_ASSERT(core->push_call && core->push_sent.count > 0);
     core->push_call = 0;
     if (code)
         core->push_next.count = 0;

@@ -10,6 +10,8 @@
 
 enum charle_err ch_rebase_run_later(struct ch_rebase *rebase, int64_t position, struct charle_error *err)
 {
+    CHARLE_ASSERT(rebase->replica); // begun
+    CHARLE_ASSERT(rebase->again_count <= rebase->again_capacity);
     if (rebase->again_count == rebase->again_capacity) {
         size_t capacity = rebase->again_capacity ? rebase->again_capacity * 2 : 256;
         int64_t *again = ch_realloc_array(rebase->again, capacity, sizeof(*again));
@@ -50,6 +52,7 @@ enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *rep
                                 struct charle_error *err)
 {
     int64_t any = 0, wide = 0;
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     *rebase = (struct ch_rebase){.replica = replica, .is_total = is_total, .contained = contained};
     enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_BASE_ANY, 0, &any, err, "");
     if (!rc && !is_total)
@@ -59,6 +62,7 @@ enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *rep
     rebase->has_images = any != 0;
     if (is_total || wide)
         return take_all_off(rebase, err);
+    CHARLE_ASSERT(!rebase->is_total);
     return CHARLE_OK;
 }
 
@@ -70,6 +74,8 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
     sqlite3_stmt *row;
     if (!rebase->has_images)
         return CHARLE_OK;
+    CHARLE_ASSERT(!rebase->is_total); // then all images were put back at once
+    CHARLE_ASSERT(ch_replica_is_writing(rebase->replica));
     enum charle_err rc = ch_lite_one(sql, CH_LITE_BASE_GET, &row, err, "is", tab, key);
     if (rc == CHARLE_OK) {
         rc = ch_table_restore(&rebase->replica->tables, table, key, ch_lite_bytes(row, 0), err);
@@ -99,6 +105,7 @@ enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_t
     int64_t tab = table->schema->id, stays = 1;
     if (!rebase->has_images)
         return CHARLE_OK;
+    CHARLE_ASSERT(!rebase->is_total && ch_replica_is_writing(rebase->replica));
     enum charle_err rc = CHARLE_OK;
     if (rebase->contained)
         rc = ch_lite_number(sql, CH_LITE_TOUCH_STAYS, 0, &stays, err, "isi", tab, key, rebase->contained);
@@ -111,6 +118,7 @@ enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_t
 enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err)
 {
     struct ch_lite *sql = &rebase->replica->sql;
+    CHARLE_ASSERT(ch_replica_is_writing(rebase->replica));
     while (!rebase->is_total) {
         sqlite3_stmt *row;
         enum charle_err rc = ch_lite_one(sql, CH_LITE_TOUCH_OF_CALL, &row, err, "i", position);
@@ -158,6 +166,7 @@ static enum charle_err run_some(struct ch_rebase *rebase, struct charle_error *e
         qsort(rebase->again, rebase->again_count, sizeof(*rebase->again), compare_positions);
     for (size_t i = 0; !rc && i < rebase->again_count; i++) {
         bool waiting = false;
+        CHARLE_ASSERT(!i || rebase->again[i - 1] <= rebase->again[i]); // calls run again in the order in which they were made
         if (CH_PLANTED(REBASE_SKIPS_ONE) && i == 1)
             continue;
         if (i && rebase->again[i] == rebase->again[i - 1])
@@ -193,6 +202,7 @@ static enum charle_err run_all(struct ch_rebase *rebase, struct charle_error *er
 enum charle_err ch_rebase_finish(struct ch_rebase *rebase, struct charle_error *err)
 {
     int64_t ready = 0;
+    CHARLE_ASSERT(rebase->ran == 0 && ch_replica_is_writing(rebase->replica));
     enum charle_err rc = ch_replica_load_identity(rebase->replica, err);
     if (!rc)
         rc = ch_meta_number(&rebase->replica->sql, "ready", 0, &ready, err);

@@ -21,6 +21,7 @@ static enum charle_err ask(sqlite3 *db, const char *text, struct charle_str scop
     sqlite3_stmt *stmt = NULL;
     struct charle_str key = ch_scope_key(scope);
     struct ch_lite sql = {.db = db};
+    CHARLE_ASSERT(db);
     if (!text)
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for a statement");
     *out = 0;
@@ -28,6 +29,7 @@ static enum charle_err ask(sqlite3 *db, const char *text, struct charle_str scop
     if (rc)
         return rc;
     int count = sqlite3_bind_parameter_count(stmt);
+    CHARLE_ASSERT(count <= 2);
     if (count > 0)
         sqlite3_bind_text(stmt, 1, scope.ptr, (int)scope.len, SQLITE_STATIC);
     if (count > 1)
@@ -116,6 +118,7 @@ static enum charle_err check_reference(struct ch_replica *replica, const struct 
 {
     struct charle_buf sql = {0};
     int64_t any = 0;
+    CHARLE_ASSERT(column->references_column < to->schema->column_count);
     charle_buf_add_text(&sql, "select exists (select 1 from ");
     charle_sql_write_name(&sql, from->schema->name);
     charle_buf_add_text(&sql, " as r where ");
@@ -189,6 +192,7 @@ const char *ch_scope_pin_name(struct charle_str scope, char *out, size_t size)
 
 static enum charle_err leave(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     struct ch_tables *tables = &replica->tables;
     enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_EVICT, err, "s", scope);
     for (size_t i = 0; !rc && i < tables->count; i++) {
@@ -201,6 +205,7 @@ static enum charle_err leave(struct ch_replica *replica, struct charle_str scope
 
 static enum charle_err evict_inside(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
+    CHARLE_ASSERT(ch_replica_is_writing(replica));
     struct ch_rebase rebase = {0};
     bool is_gone;
     enum charle_err rc = check_state(replica, scope, &is_gone, err);
