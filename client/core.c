@@ -557,7 +557,9 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
         if (code)
             stream_ended(core, code, text);
     } else if (id == core->acquire.call) {
-        if (core->acquire.step == CH_ACQUIRE_DESCRIBE && needs_person(code)) {
+        // A database that was put back may not know the description any more.
+        bool is_unknown = core->acquire.is_fill && code == CHARLE_SCHEMA_MISMATCH;
+        if (is_unknown || (core->acquire.step == CH_ACQUIRE_DESCRIBE && needs_person(code))) {
             core->acquire.call = 0;
             ch_core_acquire_refused(core);
         } else if (code) {
