@@ -17,6 +17,7 @@ enum {
     COPY_IS_LAST = 4,
     COPY_ROWS_TOTAL = 5,
     COPY_ROWS_ZSTD = 6,
+    VOIDS_MAX = 3,         // chunks that are read again because a table was emptied meanwhile; then the replica asks again
     ZSTD_LEVEL = 1,        // 300 MB/s and a third of the bytes; higher ones gain a tenth and cost as much again
 };
 
@@ -35,6 +36,7 @@ struct copy {
     struct charle_buf last_key; // where the next chunk begins; empty: at the start
     int64_t rows_in_chunk;
     bool has_estimate;
+    bool is_void; // a table was emptied behind the chunk's snapshot
 };
 
 static enum charle_err add_head(struct copy *copy, struct charle_error *err)
@@ -157,6 +159,22 @@ static enum charle_err check_standby(const struct copy *copy, struct charle_erro
     return rc;
 }
 
+// That nothing more is in the range is said of one moment, which a table that was emptied by TRUNCATE is not of. Pages that were sent stay true: a table
+// that was read from cannot be emptied before the transaction's end.
+static enum charle_err check_whole(struct copy *copy, struct charle_error *err)
+{
+    if (copy->rows_in_chunk == copy->range.limit)
+        return CHARLE_OK;
+    enum charle_err rc = ch_sync_check_not_emptied(copy->db, err);
+    copy->is_void = rc == CHARLE_ABORTED;
+    if (copy->is_void) {
+        charle_buf_reset(&copy->page);
+        charle_buf_reset(&copy->rows);
+        charle_buf_reset(&copy->last_row);
+    }
+    return rc;
+}
+
 static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
 {
     const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
@@ -172,8 +190,11 @@ static enum charle_err copy_chunk(struct copy *copy, struct charle_error *err)
         rc = add_estimate(copy, err);
     copy->has_estimate = true;
     copy->rows_in_chunk = 0;
+    copy->is_void = false;
     if (rc == CHARLE_OK)
         rc = ch_rows_read(copy->db, &copy->range, add_row, copy, err);
+    if (rc == CHARLE_OK)
+        rc = check_whole(copy, err);
     if (rc == CHARLE_OK)
         rc = keep_last_key(copy, err);
     struct charle_error ignored;
@@ -196,9 +217,12 @@ enum charle_err ch_copy(const struct ch_sync *sync, struct charle_db *db, const 
         copy.range.after = request->after_key.value;
     if (request->until_key.has)
         copy.range.until = request->until_key.value;
-    do
+    bool goes_on;
+    int voids = 0;
+    do {
         rc = copy_chunk(&copy, err);
-    while (rc == CHARLE_OK && copy.rows_in_chunk == copy.range.limit);
+        goes_on = rc == CHARLE_OK ? copy.rows_in_chunk == copy.range.limit : copy.is_void && ++voids < VOIDS_MAX;
+    } while (goes_on);
     if (rc == CHARLE_OK)
         rc = send_page(&copy, true, err);
     charle_buf_deinit(&copy.page);

@@ -238,7 +238,7 @@ static enum charle_err write_rows(struct delta *delta, struct asking *asking, st
 // PostgreSQL shows a table that was emptied by TRUNCATE as empty to older snapshots too, and rows seem to be gone that this snapshot still has. But the
 // catalogue it shows as it was: then the table's file is another one than the snapshot says. All tables are looked at, because rows may be in a scope
 // by others. Once a table was read nobody can empty it before the transaction's end. ABORTED: the snapshot cannot be read any more.
-static enum charle_err check_not_emptied(struct charle_db *db, struct charle_error *err)
+enum charle_err ch_sync_check_not_emptied(struct charle_db *db, struct charle_error *err)
 {
     struct charle_rows *rows = NULL;
     enum charle_err rc = charle_query(db, "select relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace "
@@ -262,7 +262,7 @@ static enum charle_err write_table(struct delta *delta, uint32_t id, struct char
     for (size_t i = 0; rc == CHARLE_OK && i < asking.gone && !CH_PLANTED(EXIT_NOT_SENT); i += KEYS_A_QUERY)
         rc = write_gone(delta, views, keys + i, asking.gone - i < KEYS_A_QUERY ? asking.gone - i : KEYS_A_QUERY, err);
     CHARLE_ASSERT(rc || asking.answered == count);
-    return rc || !asking.gone ? rc : check_not_emptied(delta->db, err);
+    return rc || !asking.gone ? rc : ch_sync_check_not_emptied(delta->db, err);
 }
 
 enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,

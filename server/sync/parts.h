@@ -113,6 +113,9 @@ CHARLE_MUST_CHECK enum charle_err ch_delta_keys_read(struct charle_db *db, struc
                                                      struct charle_arena *arena, struct ch_delta_keys *out, struct charle_error *err);
 void ch_delta_keys_clear(struct ch_delta_keys *keys); // zeroed ones are fine
 
+// ABORTED when a table was emptied by TRUNCATE behind the open snapshot's back: rows that were missing in what was read before may not have been.
+CHARLE_MUST_CHECK enum charle_err ch_sync_check_not_emptied(struct charle_db *db, struct charle_error *err);
+
 // Gives out the rows of the keys as the open snapshot shows them. The order of the keys is lost. ABORTED: a table was emptied behind the snapshot's
 // back (TRUNCATE); what was given out is void, and a newer snapshot has to be read.
 CHARLE_MUST_CHECK enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,

@@ -266,7 +266,8 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
             goes_on = rc == CHARLE_OK;
         } else {
             // A standby leaves to the primary what it cannot answer.
-            goes_on = rc == CHARLE_ABORTED && !peer->standby && ++tries < SNAPSHOTS_MAX;
+            // DEADLOCK: with somebody who empties several tables.
+            goes_on = (rc == CHARLE_ABORTED || rc == CHARLE_DEADLOCK) && !peer->standby && ++tries < SNAPSHOTS_MAX;
         }
     } while (goes_on);
     CHARLE_ASSERT(tries <= SNAPSHOTS_MAX);

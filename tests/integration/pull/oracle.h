@@ -51,6 +51,7 @@ struct replica_row {
 struct replica_scope {
     char name[64];
     int64_t stamp;
+    int64_t newest; // that rows were copied at
     uint64_t lineage;
     bool is_whole;            // has a cursor
     struct replica_row *rows; // open addressing; key.ptr NULL: empty, bytes.ptr NULL: removed

@@ -296,10 +296,72 @@ static void a_commit_that_a_standby_shows_first_is_not_lost(void **state)
     ch_pg_cluster_stop(oracle.standby);
 }
 
+static void *copy(void *ctx)
+{
+    puller_copy(ctx);
+    return NULL;
+}
+
+static bool shows_tasks(const struct replica_scope *scope)
+{
+    const uint32_t *table = reader_tables(charle_str(scope->name));
+    while (*table && *table != 3)
+        table++;
+    return *table;
+}
+
+// PostgreSQL shows older snapshots an emptied table as empty: what was copied then is of the moment behind the TRUNCATE, and must say so.
+static void a_copy_that_waits_for_an_emptied_table_says_when_it_read_it(void **state)
+{
+    (void)state;
+    static struct oracle oracle = {.database = "pull_emptied"};
+    static const struct charle_method_table no_methods;
+    struct puller puller = {.oracle = &oracle, .person = "p1"};
+    struct ch_positions positions;
+    struct charle_error err;
+    pthread_t thread;
+    char waiting[64] = "0";
+
+    oracle.cluster = ch_pg_cluster_shared();
+    PGconn *conn = stamps_open(oracle.cluster, oracle.database), *writer = stamps_connect(oracle.cluster, oracle.database);
+    prepare(conn);
+    stamps_run(conn, "insert into task (id, client_id, title) select 'emptied' || i, 'c1', 'one' from generate_series(1, 20) i");
+    assert_int_equal(ch_sync_new(&stamps_schema_tables, &no_methods, &oracle.sync, &err), CHARLE_OK);
+    puller.db = oracle_connect(&oracle);
+    assert_int_equal(puller_pull(&puller, &positions, &err), CHARLE_OK);
+    stamps_run(writer, "begin");
+    stamps_run(writer, "truncate task cascade");
+    assert_int_equal(pthread_create(&thread, NULL, copy, &puller), 0);
+    while (strtol(waiting, NULL, 10) == 0)
+        number(conn, "select count(*) from pg_locks where not granted", waiting, sizeof(waiting));
+    stamps_run(writer, "commit");
+    pthread_join(thread, NULL);
+
+    size_t showing = 0;
+    for (size_t i = 0; i < puller.replica.scope_count; i++) {
+        const struct replica_scope *scope = &puller.replica.scopes[i];
+        char sql[160], head[64];
+        if (!shows_tasks(scope))
+            continue;
+        snprintf(sql, sizeof(sql), "select v from charle.head where scope = '%s'", scope->name);
+        number(conn, sql, head, sizeof(head));
+        assert_true(scope->newest >= strtoll(head, NULL, 10));
+        showing++;
+    }
+    assert_true(showing > 1); // of which one waited
+    assert_int_equal(puller_pull(&puller, &positions, &err), CHARLE_OK);
+    assert_false(oracle_has_failed());
+    puller_deinit(&puller);
+    ch_sync_free(oracle.sync);
+    PQfinish(writer);
+    PQfinish(conn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_pull_is_one_true_moment),
                                        cmocka_unit_test(every_pull_from_a_standby_is_one_true_moment),
+                                       cmocka_unit_test(a_copy_that_waits_for_an_emptied_table_says_when_it_read_it),
                                        cmocka_unit_test(a_commit_that_a_standby_shows_first_is_not_lost)};
     return cmocka_run_group_tests_name("pulls against a full read", tests, NULL, NULL);
 }

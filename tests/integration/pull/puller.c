@@ -119,15 +119,16 @@ static struct charle_db *db_of(const struct puller *puller)
     return puller->rule ? puller->standby_db : puller->db;
 }
 
-// What the replica has: cursors, and for `at_least` the stamps of scopes whose copy has begun.
-static struct charle_array stamps_of(struct puller *puller)
+// What the replica has: its cursors, or for `at_least` the newest stamps that it has seen.
+static struct charle_array stamps_of(struct puller *puller, bool wants_newest)
 {
     size_t count = puller->replica.scope_count;
     struct charle_cursor *cursors = charle_arena_array(&puller->arena, count, sizeof(*cursors));
     const struct charle_cursor **pointers = charle_arena_array(&puller->arena, count, sizeof(*pointers));
     for (size_t i = 0; i < count; i++) {
         const struct replica_scope *scope = &puller->replica.scopes[i];
-        cursors[i] = (struct charle_cursor){charle_arena_str(&puller->arena, charle_str(scope->name)), scope->stamp,
+        cursors[i] = (struct charle_cursor){charle_arena_str(&puller->arena, charle_str(scope->name)),
+                                            wants_newest && scope->newest > scope->stamp ? scope->newest : scope->stamp,
                                             scope->lineage};
         pointers[i] = &cursors[i];
     }
@@ -136,7 +137,8 @@ static struct charle_array stamps_of(struct puller *puller)
 
 enum charle_err puller_pull(struct puller *puller, struct ch_positions *positions, struct charle_error *err)
 {
-    const struct charle_pull_request request = {.cursor = stamps_of(puller),
+    const struct charle_pull_request request = {.cursor = stamps_of(puller, false),
+                                                .at_least = stamps_of(puller, true),
                                                 .schema_hash = stamps_schema_tables.hash,
                                                 .device_id = charle_str(puller->person)};
     struct ch_sync_peer peer = peer_of(puller);
@@ -177,6 +179,8 @@ static enum charle_err take_copy(void *ctx, struct charle_bytes message, struct 
         puller->copying->lineage = page.head->lineage;
         puller->copy_has_cursor = true;
     }
+    if (page.head && page.head->stamp > puller->copying->newest)
+        puller->copying->newest = page.head->stamp;
     take_rows(puller, puller->copying, puller->copying_table, &page.row);
     return CHARLE_OK;
 }
@@ -187,7 +191,7 @@ static enum charle_err copy_table(struct puller *puller, struct charle_str scope
     const struct charle_copy_request request = {.scope = scope,
                                                 .table = table,
                                                 .schema_hash = stamps_schema_tables.hash,
-                                                .at_least = stamps_of(puller),
+                                                .at_least = stamps_of(puller, true),
                                                 .may_lag = {true, true}};
     puller->copying_table = table;
     puller->rule = puller->standby_db ? &puller->oracle->rule : NULL;
@@ -267,7 +271,7 @@ static bool pull_and_check(struct puller *puller)
     bool is_passed_on = is_lost || (puller->rule && (rc == CHARLE_UNAVAILABLE || rc == CHARLE_ABORTED || rc == CHARLE_BUSY) && puller->is_at_start);
     // Here the snapshot is the outer transaction's, so to begin anew does not help when a table was emptied, or when the standby has shown a commit
     // that the primary does not show yet.
-    bool is_emptied = !puller->rule && rc == CHARLE_ABORTED;
+    bool is_emptied = !puller->rule && (rc == CHARLE_ABORTED || rc == CHARLE_DEADLOCK);
     bool is_ahead = !puller->rule && puller->standby_db && rc == CHARLE_UNAVAILABLE;
     atomic_fetch_add(&puller->oracle->ahead, is_ahead);
     atomic_fetch_add(&puller->oracle->begun_anew, is_emptied);
