@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "base/slow.h"
 #include "client/local.h"
 #include "client/outbox.h"
 #include "sync/outbox.h"
@@ -14,7 +15,7 @@ static enum charle_err contain_calls(struct application *a, const struct ch_mome
 {
     struct ch_contained *list = NULL;
     size_t count = 0;
-    CHARLE_ASSERT(ch_replica_is_writing(a->replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(a->replica));
     if (!moment->has_sequence)
         return CHARLE_OK;
     enum charle_err rc = ch_outbox_contain(a->replica, moment->last_sequence, a->result->is_foreign, &list, &count, err);
@@ -78,7 +79,7 @@ static enum charle_err apply_inside(struct application *a, struct ch_moment *mom
     struct ch_replica *replica = a->replica;
     int64_t contained = moment->has_sequence ? moment->last_sequence : 0;
     CHARLE_ASSERT(moment->is_complete && moment->page_count > 0);
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_apply_note_foreign(a, moment, err);
     if (!rc)
         rc = ch_apply_note_news(a, moment, err);
@@ -137,7 +138,7 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
     if (!rc)
         rc = ch_meta_set_number(&replica->sql, "contact_at", env->now_wall_us(env->ctx), err);
     a->result->calls_run_again = a->rebase.ran;
-    CHARLE_ASSERT(rc || ch_replica_is_writing(replica)); // all of a moment is one transaction
+    CHARLE_ASSERT_SLOW(rc || ch_replica_is_writing(replica)); // all of a moment is one transaction
     a->result->scopes_changed = a->has_news;
     return rc;
 }
@@ -145,7 +146,6 @@ enum charle_err ch_apply_finish(struct application *a, const struct ch_moment *m
 enum charle_err ch_apply_moment(struct ch_replica *replica, struct ch_moment *moment, const struct ch_apply_options *options,
                                 struct ch_apply_result *out, struct charle_error *err)
 {
-    CHARLE_ASSERT(!ch_replica_is_writing(replica));
     *out = (struct ch_apply_result){0};
     struct application a = {.replica = replica, .tables = &replica->tables, .options = options, .result = out};
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);

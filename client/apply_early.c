@@ -11,6 +11,7 @@
 // Only what is known before the last page can be written early. So moments that change which scopes are held, complete a copy, or meet waiting calls
 // of this replica are applied when they are complete: which calls they contain is said by the last page.
 #include "client/apply_parts.h"
+#include "base/slow.h"
 
 static bool is_plain(const struct ch_apply_options *options)
 {
@@ -27,7 +28,7 @@ static enum charle_err can_begin(struct application *a, struct ch_moment *moment
 {
     struct ch_lite *sql = &a->replica->sql;
     int64_t images, waiting;
-    CHARLE_ASSERT(ch_replica_is_writing(a->replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(a->replica));
     *out = false;
     enum charle_err rc = ch_lite_number(sql, CH_LITE_BASE_ANY, 0, &images, err, "");
     if (!rc)

@@ -2,6 +2,7 @@
 #include "client/apply_parts.h"
 
 #include "base/plant.h"
+#include "base/slow.h"
 #include "msg/wire.h"
 #include "sync/cursor.h"
 
@@ -86,7 +87,7 @@ static enum charle_err fit_delta(struct application *a, const struct charle_scop
 
 enum charle_err ch_apply_commit_here(struct application *a, struct charle_error *err)
 {
-    CHARLE_ASSERT(ch_replica_is_writing(a->replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(a->replica));
     enum charle_err rc = ch_replica_end(a->replica, CHARLE_OK, err);
     return rc ? rc : ch_replica_begin(a->replica, CH_FETCHABLE, err);
 }
@@ -162,7 +163,7 @@ static enum charle_err each_table(struct application *a, const struct charle_pul
 
 enum charle_err ch_apply_page_rows(struct application *a, const struct charle_pull_page *page, struct charle_error *err)
 {
-    CHARLE_ASSERT(a->rebase.replica && ch_replica_is_writing(a->replica));
+    CHARLE_ASSERT_SLOW(a->rebase.replica && ch_replica_is_writing(a->replica));
     enum charle_err rc = each_table(a, page, apply_table_gone, err);
     return rc ? rc : each_table(a, page, apply_table_rows, err);
 }

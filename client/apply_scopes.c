@@ -1,5 +1,6 @@
 // What a moment says about scopes: which are gained, lost and in doubt, and whether that is news here.
 #include "client/apply_parts.h"
+#include "base/slow.h"
 
 #include "sync/cursor.h"
 
@@ -19,7 +20,7 @@ static enum charle_err pass_doubt_on(struct ch_replica *replica, struct charle_s
 static enum charle_err lose_scope(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
     struct ch_tables *tables = &replica->tables;
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = pass_doubt_on(replica, scope, err);
     if (!rc)
         rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_DELETE, err, "s", scope);
@@ -82,7 +83,7 @@ static enum charle_err lose_unlisted(struct application *a, const struct charle_
 enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
     bool is_device = charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device"));
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     if (scope.len > CH_SCOPE_LEN_MAX)
         return charle_fail(err, CHARLE_MALFORMED, "the server named a scope of %zu bytes; %d is the limit", scope.len, CH_SCOPE_LEN_MAX);
     enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_ADD, err, "si", scope,

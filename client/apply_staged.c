@@ -1,5 +1,6 @@
 // Staged rows: what was fetched or compared beside the replica in use is put in with the first moment of the next pull (client/acquire.c).
 #include "client/apply_parts.h"
+#include "base/slow.h"
 
 #include "client/fill.h"
 #include "sync/cursor.h"
@@ -179,7 +180,7 @@ static enum charle_err pass_over_staged(struct application *a, bool is_denying, 
 {
     struct staging s = {.a = a, .is_denying = is_denying};
     struct ch_spool *spool = a->options->staged->spool;
-    CHARLE_ASSERT(spool && ch_replica_is_writing(a->replica));
+    CHARLE_ASSERT_SLOW(spool && ch_replica_is_writing(a->replica));
     struct ch_spool_item item;
     enum charle_err rc;
     ch_spool_start(spool);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "base/slow.h"
 #include "sync/hash.h"
 #include "sync/outbox.h"
 
@@ -36,7 +37,7 @@ enum charle_err ch_outbox_contain(struct ch_replica *replica, int64_t upto, bool
     sqlite3_stmt *row;
     *out_list = NULL;
     *out_count = 0;
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_CONTAINED, &row, err, "i", upto);
     while (rc == CHARLE_OK) {
         bool is_judged = sqlite3_column_int(row, 1) == CH_CALL_JUDGED;
@@ -66,7 +67,7 @@ enum charle_err ch_outbox_queue_parked(struct ch_replica *replica, int64_t posit
     const struct ch_client_env *env = replica->env;
     sqlite3_stmt *row;
     *out_position = 0;
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_GET, &row, err, "i", position);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc;
@@ -120,7 +121,7 @@ enum charle_err ch_outbox_recall(struct ch_replica *replica, int64_t after, stru
 {
     int64_t hash;
     bool known;
-    CHARLE_ASSERT(after >= 0 && ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(after >= 0 && ch_replica_is_writing(replica));
     enum charle_err rc = hash_at(replica, after, &hash, &known, err);
     if (!rc)
         rc = ch_reply_recall(replica, after, err);
@@ -135,7 +136,7 @@ static enum charle_err renew(struct ch_replica *replica, void *ctx, struct charl
 {
     char id[CH_ID_LEN + 1], old[CH_ID_LEN + 1];
     (void)ctx;
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     ch_replica_new_device_id(replica->env, id);
     enum charle_err rc = ch_meta_text(&replica->sql, "device_id", old, sizeof(old), err);
     // Whoever goes on under the old name may have them too: from now on they say where they come from, so that the server takes each of them once.
@@ -271,7 +272,7 @@ static enum charle_err number_calls(struct batch_walk *walk, struct charle_error
 {
     struct ch_lite *sql = &walk->replica->sql;
     int64_t number, hash;
-    CHARLE_ASSERT(ch_replica_is_writing(walk->replica)); // a number is on the disk before anybody can send it
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(walk->replica)); // a number is on the disk before anybody can send it
     enum charle_err rc = ch_meta_number(sql, "last_sequence", 0, &number, err);
     if (!rc)
         rc = ch_meta_number(sql, "last_hash", 0, &hash, err);
@@ -403,7 +404,7 @@ static enum charle_err judge_one(struct ch_replica *replica, const struct charle
 {
     struct ch_lite *sql = &replica->sql;
     sqlite3_stmt *row;
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(sql, CH_LITE_OUTBOX_BY_SEQUENCE, &row, err, "i", verdict->sequence);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc; // forgotten here, so it was done long ago

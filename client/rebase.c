@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "base/slow.h"
 #include "sync/outbox.h"
 
 #include <stdlib.h>
@@ -52,7 +53,7 @@ enum charle_err ch_rebase_begin(struct ch_rebase *rebase, struct ch_replica *rep
                                 struct charle_error *err)
 {
     int64_t any = 0, wide = 0;
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     *rebase = (struct ch_rebase){.replica = replica, .is_total = is_total, .contained = contained};
     enum charle_err rc = ch_lite_number(&replica->sql, CH_LITE_BASE_ANY, 0, &any, err, "");
     if (!rc && !is_total)
@@ -75,7 +76,7 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
     if (!rebase->has_images)
         return CHARLE_OK;
     CHARLE_ASSERT(!rebase->is_total); // then all images were put back at once
-    CHARLE_ASSERT(ch_replica_is_writing(rebase->replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(rebase->replica));
     enum charle_err rc = ch_lite_one(sql, CH_LITE_BASE_GET, &row, err, "is", tab, key);
     if (rc == CHARLE_OK) {
         rc = ch_table_restore(&rebase->replica->tables, table, key, ch_lite_bytes(row, 0), err);
@@ -105,7 +106,7 @@ enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_t
     int64_t tab = table->schema->id, stays = 1;
     if (!rebase->has_images)
         return CHARLE_OK;
-    CHARLE_ASSERT(!rebase->is_total && ch_replica_is_writing(rebase->replica));
+    CHARLE_ASSERT_SLOW(!rebase->is_total && ch_replica_is_writing(rebase->replica));
     enum charle_err rc = CHARLE_OK;
     if (rebase->contained)
         rc = ch_lite_number(sql, CH_LITE_TOUCH_STAYS, 0, &stays, err, "isi", tab, key, rebase->contained);
@@ -118,7 +119,7 @@ enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_t
 enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err)
 {
     struct ch_lite *sql = &rebase->replica->sql;
-    CHARLE_ASSERT(ch_replica_is_writing(rebase->replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(rebase->replica));
     while (!rebase->is_total) {
         sqlite3_stmt *row;
         enum charle_err rc = ch_lite_one(sql, CH_LITE_TOUCH_OF_CALL, &row, err, "i", position);
@@ -202,7 +203,7 @@ static enum charle_err run_all(struct ch_rebase *rebase, struct charle_error *er
 enum charle_err ch_rebase_finish(struct ch_rebase *rebase, struct charle_error *err)
 {
     int64_t ready = 0;
-    CHARLE_ASSERT(rebase->ran == 0 && ch_replica_is_writing(rebase->replica));
+    CHARLE_ASSERT_SLOW(rebase->ran == 0 && ch_replica_is_writing(rebase->replica));
     enum charle_err rc = ch_replica_load_identity(rebase->replica, err);
     if (!rc)
         rc = ch_meta_number(&rebase->replica->sql, "ready", 0, &ready, err);

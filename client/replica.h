@@ -98,7 +98,8 @@ CHARLE_MUST_CHECK enum charle_err ch_replica_make_folder(const char *file, struc
 // An identity for a new device: 26 random characters.
 void ch_replica_new_device_id(const struct ch_client_env *env, char out[CH_ID_LEN + 1]);
 
-// Is a transaction of the replica's own connection open? SQLite ends one by itself when the disk is full or fails.
+// Is a transaction of the replica's own connection open? For assertions of who has begun one: other threads begin theirs, and SQLite ends one by
+// itself when the disk is full or fails.
 static inline bool ch_replica_is_writing(const struct ch_replica *replica)
 {
     return !sqlite3_get_autocommit(replica->sql.db);

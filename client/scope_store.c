@@ -6,6 +6,7 @@
 // What may not go: a row that a waiting call has touched, because it would have nothing to stand on; and a row that some row which stays refers
 // to, because queries that join them would lose it. If there is any such row the scope stays whole.
 #include "client/scope_store.h"
+#include "base/slow.h"
 
 #include "client/rebase.h"
 #include "db/record.h"
@@ -192,7 +193,7 @@ const char *ch_scope_pin_name(struct charle_str scope, char *out, size_t size)
 
 static enum charle_err leave(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     struct ch_tables *tables = &replica->tables;
     enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_CURSOR_EVICT, err, "s", scope);
     for (size_t i = 0; !rc && i < tables->count; i++) {
@@ -205,7 +206,7 @@ static enum charle_err leave(struct ch_replica *replica, struct charle_str scope
 
 static enum charle_err evict_inside(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
 {
-    CHARLE_ASSERT(ch_replica_is_writing(replica));
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     struct ch_rebase rebase = {0};
     bool is_gone;
     enum charle_err rc = check_state(replica, scope, &is_gone, err);

@@ -456,7 +456,9 @@ static void what_a_page_contains_is_dropped_as_a_whole(void **state)
     sweep(f, "what a page contains", contain, true);
     sweep(f, "what a page contains of what was judged", contain_judged, true);
     sweep(f, "a parked call", queue_parked, true);
+    assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, &err), CHARLE_OK);
     assert_int_equal(ch_outbox_queue_parked(&f->a.replica, 4711, &again, &err), CHARLE_OK); // it is not kept any more
+    ch_replica_rollback(&f->a.replica);
     assert_int_equal(again, 0);
 }
 
