@@ -297,13 +297,15 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
     }
     *out_renew = *out_renew || is_copy;
     core->is_ready = ready != 0;
+    if (!rc) // also what another program was told; under the lock, because calls of other threads look at the tables
+        rc = ch_gaps_apply(replica, err);
     rc = ch_replica_end(replica, rc, err);
     if (!rc && is_other_version) { // what is being fetched was asked of the server's other version
         ch_fill_deinit(&core->fill);
         ch_core_acquire_reset(core);
         core->acquire_wanted = true;
     }
-    return rc ? rc : ch_gaps_apply(replica, err); // another program may have been told
+    return rc;
 }
 
 // A copy of this replica goes by the same name, so it needs a new one. Before that, calls that both have must not be sent twice: they go out one by

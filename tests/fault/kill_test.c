@@ -84,6 +84,15 @@ static void first_copy(struct rig *rig, struct writer *writer)
     charle_client_close(client);
 }
 
+static void show_wrong(PGconn *pg)
+{
+    PGresult *result = PQexec(pg, "select a.body, count(c.body) from acknowledged a left join comment c on c.body = a.body group by a.body "
+                                  "having count(c.body) <> 1 order by 1 limit 30");
+    for (int i = 0; i < PQntuples(result); i++)
+        fprintf(stderr, "%s: %s times\n", PQgetvalue(result, i, 0), PQgetvalue(result, i, 1));
+    PQclear(result);
+}
+
 // Each acknowledged comment is on the server once. Returns how many there are.
 static long count_acknowledged(const struct writer *writer, PGconn *pg)
 {
@@ -101,6 +110,8 @@ static long count_acknowledged(const struct writer *writer, PGconn *pg)
     if (list)
         fclose(list);
     long wrong = rig_number(pg, "select count(*) from (select a.body from acknowledged a left join comment c on c.body = a.body group by a.body having count(c.body) <> 1) x");
+    if (wrong)
+        show_wrong(pg);
     if (wrong)
         rig_die("%ld acknowledged comments of %s are not on the server, or twice", wrong, writer->name);
     long count = rig_number(pg, "select count(*) from acknowledged");
