@@ -23,6 +23,8 @@
 #include "client/lock.h"
 #include "client/table.h"
 
+#include <stdatomic.h>
+
 #define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
 #define CH_REPLICA_LAYOUT 5
 
@@ -71,9 +73,10 @@ struct ch_replica {
     struct ch_call_guard guard;  // of calls, on the writing connection
     struct ch_files *files;      // that rows and calls refer to
     struct charle_method_table methods;
-    int checkpoint_pages;        // how long the log may grow
-    int wal_pages;               // in the log after the last commit
-    bool checkpoints_later;      // commits leave the log to ch_replica_checkpoint
+    // Set by the thread that synchronises, read by all that commit.
+    atomic_int checkpoint_pages; // how long the log may grow
+    atomic_int wal_pages;        // in the log after the last commit
+    atomic_bool checkpoints_later; // commits leave the log to ch_replica_checkpoint
     int64_t seen_version;        // of ch_replica_was_changed
     int64_t checked_version;     // of the file when its schema was last looked at
     bool has_numbered;           // the call that ran last made provisional numbers
