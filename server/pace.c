@@ -4,7 +4,7 @@
 
 // Steps up, and those down at which the quantile stands: ln(up) * share = -ln(down) * (1 - share).
 static const double slow_up = 1.1, slow_down = 1 - 0.000962; // 1 of 100 calls is above slow_us
-static const double rest_up = 1.25, rest_down = 1 - 0.001572; // 7 of 1,000 are slow
+static const double rest_up = 1.25, rest_down = 1 - 0.000671; // 3 of 1,000 are slow
 static const double felt = 2;                                 // times slow_us
 
 // Nothing is known at first, so a part is followed by a long rest. The shortest leaves some calls that no part is near, to learn from.

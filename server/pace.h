@@ -6,7 +6,7 @@
 //   rest     a part is followed by a rest of so many times what it took
 //
 // While long pushes run, a call is felt to be slow when it takes more than twice slow_us. Each such call makes the rest longer, each other one a
-// little shorter, so that it settles where 7 of 1,000 calls are slow: a 99th percentile within twice what it is without. On a machine with idle cores the
+// little shorter, so that it settles where 3 of 1,000 calls are slow: a 99th percentile within twice what it is without, with room for what the server does not see. On a machine with idle cores the
 // rest soon is as short as it may be; on a crowded one a backlog takes the time that nobody else wants, and some more: 250 calls a second, so that a
 // million are through in about an hour however it is.
 //
