@@ -1,23 +1,26 @@
+// The core's events, and what follows from each: which session there is, when the next one is tried, who is asked next. The states are told in
+// core.h, what each of them does in the file that it names there; opening is in open.c, what people ask for in wish.c.
+//
+// Every event ends in ch_core_settle, which begins what has become possible, in one order, and sets the timer for what time alone brings.
+// Sessions end in one place, ch_core_end_session: whatever is in flight is cancelled, what has been staged stays, and the phase says whether
+// time helps (OFFLINE) or a person has to (BLOCKED). Nothing here fails: trouble becomes the problem that the status shows.
+//
+// The core owns its buffers and calls; the replica, the env and the names to fetch first are lent and outlive it.
 #include "client/core_parts.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "client/gaps.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
-#include "sync/shape.h"
 
 #include <stdio.h>
 
 enum {
-    OPEN_TIMEOUT_MS = 30000,
     POLL_US = 250000,          // how soon another program's write is seen
     LEAD_US = 1000000,         // how soon a follower takes over
     SILENCE_US = 60000000,     // a live stream without a sign for this long is begun again
     BLOCKED_RETRY_US = 30000000,
 };
-
-static void settle(struct ch_client_core *core);
 
 // --- small things ---------------------------------------------------------------------------------------------------------
 
@@ -85,8 +88,7 @@ void ch_core_cancel(struct ch_client_core *core, uint64_t *call)
 
 void ch_core_cancel_all(struct ch_client_core *core)
 {
-    ch_core_cancel(core, &core->open_call);
-    core->has_sent_shape = false;
+    ch_core_open_cancel(core);
     ch_core_copy_cancel(core);
     ch_core_seed_cancel(core);
     ch_core_pull_cancel(core);
@@ -135,358 +137,6 @@ void ch_core_fail(struct ch_client_core *core, const struct charle_error *err)
     ch_core_end_session(core, err->code ? err->code : CHARLE_INTERNAL, err->text);
 }
 
-// --- opening ----------------------------------------------------------------------------------------------------------------
-
-// Names the replica's schema, and describes it to a server of another version that asked for that.
-static enum charle_err fill_shape(struct ch_client_core *core, bool with_shape, struct charle_open_request *request, struct charle_error *err)
-{
-    struct charle_buf shape = {0};
-    enum charle_err rc = ch_shape_write(core->replica->schema, &shape, err);
-    if (!rc) {
-        request->schema_hash = core->replica->schema->hash;
-        request->shape_hash = (struct charle_opt_uint8){ch_shape_hash(charle_buf_bytes(&shape)), true};
-        request->shape = (struct charle_opt_bytes){charle_arena_bytes(&core->arena, charle_buf_bytes(&shape)), with_shape};
-        if (!request->shape.value.ptr)
-            rc = charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
-    }
-    charle_buf_deinit(&shape);
-    return rc;
-}
-
-enum charle_err ch_core_fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err)
-{
-    struct ch_replica *replica = core->replica;
-    char id[CH_ID_LEN + 1], name[128], key[80];
-    int64_t number = 0, hash = 0;
-    enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
-    if (rc)
-        return rc;
-    rc = ch_meta_text(&replica->sql, "device_id", id, sizeof(id), err);
-    if (!rc)
-        rc = ch_meta_text(&replica->sql, "device_name", name, sizeof(name), err);
-    if (!rc)
-        rc = ch_meta_text(&replica->sql, "device_key", key, sizeof(key), err);
-    if (!rc)
-        rc = ch_meta_number(&replica->sql, "last_sequence", 0, &number, err);
-    if (!rc)
-        rc = ch_meta_number(&replica->sql, "last_hash", 0, &hash, err);
-    ch_replica_rollback(replica);
-    if (rc)
-        return rc;
-    *request = (struct charle_open_request){
-        .device_id = charle_arena_str(&core->arena, charle_str(id)),
-        .device_name = {charle_arena_str(&core->arena, charle_str(name)), name[0] != '\0'},
-        .device_key = {charle_arena_bytes(&core->arena, charle_bytes(key, strlen(key))), key[0] != '\0'},
-        .last_sequence = {number, true},
-        .last_hash = {(uint64_t)hash, true},
-    };
-    return request->device_id.ptr && request->device_name.value.ptr ? CHARLE_OK : charle_fail(err, CHARLE_NO_MEMORY, "no memory to open a session");
-}
-
-static void open_session(struct ch_client_core *core, bool with_shape)
-{
-    struct charle_error err = {0};
-    struct charle_open_request request;
-    ch_core_set_phase(core, CH_PHASE_OPENING);
-    charle_buf_reset(&core->reply);
-    core->lineage = (struct charle_opt_uint8){0};
-    if (ch_core_fill_open(core, &request, &err) || fill_shape(core, with_shape, &request, &err))
-        ch_core_fail(core, &err);
-    else
-        core->open_call = ch_core_call(core, "charle.Sync/Open", &charle_open_request_message, &request, OPEN_TIMEOUT_MS);
-}
-
-static enum charle_err check_text(struct ch_lite *sql, const char *key, struct charle_str value, const char *sentence,
-                                  struct charle_error *err)
-{
-    char known[128];
-    enum charle_err rc = ch_meta_text(sql, key, known, sizeof(known), err);
-    if (rc)
-        return rc;
-    if (!known[0])
-        return ch_meta_set_text(sql, key, value, err);
-    return charle_str_equal(charle_str(known), value) ? CHARLE_OK : charle_fail(err, CHARLE_DATA_LOSS, "%s", sentence);
-}
-
-// A replica belongs to one database and one person for ever: rows of two would mix.
-static enum charle_err check_owner(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
-{
-    struct ch_lite *sql = &replica->sql;
-    char server[64];
-    for (size_t i = 0; i < sizeof(server) / 2 && i < reply->server_id.len; i++)
-        snprintf(server + 2 * i, 3, "%02x", reply->server_id.ptr[i]);
-    struct charle_str id = charle_str_n(server, 2 * (reply->server_id.len < 31 ? reply->server_id.len : 31));
-    enum charle_err rc = check_text(sql, "server_id", id, "this replica was made from another server's database; use another file for this server", err);
-    if (!rc)
-        rc = check_text(sql, "principal", reply->principal, "this replica belongs to another kind of person; use another file", err);
-    return rc ? rc : check_text(sql, "principal_id", reply->principal_id, "this replica belongs to another person; use another file, or sign in as that person", err);
-}
-
-static enum charle_err note_scopes(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
-{
-    const struct charle_str *scopes = reply->scope.items;
-    char lost[CH_SCOPE_LEN_MAX + 1];
-    enum charle_err rc = ch_scopes_find_unlisted(replica, &reply->scope, lost, err);
-    // Half-copied rows cannot tell which other scope keeps them, so a scope lost in the middle of a first copy begins it again.
-    if (!rc && lost[0])
-        rc = ch_layout_empty_tables(replica, err);
-    for (size_t i = 0; !rc && i < reply->scope.count; i++)
-        rc = ch_scope_gain(replica, scopes[i], err);
-    return rc;
-}
-
-// What the server remembers of this device against what is here. *out_renew: the numbers are a copy's.
-static enum charle_err compare_numbers(struct ch_client_core *core, int64_t server_last, bool *out_renew, struct charle_error *err)
-{
-    struct ch_lite *sql = &core->replica->sql;
-    int64_t numbered, judged, first;
-    bool can_recall = true;
-    enum charle_err rc = ch_meta_number(sql, "last_sequence", 0, &numbered, err);
-    if (!rc)
-        rc = ch_lite_number(sql, CH_LITE_OUTBOX_LAST_KNOWN, 0, &judged, err, "");
-    if (rc)
-        return rc;
-    *out_renew = server_last > numbered; // this file is older than what the server has seen of it, or a copy of it ran ahead
-    core->recall_after = -1;
-    if (*out_renew || server_last >= judged)
-        return CHARLE_OK;
-    rc = ch_outbox_can_recall(core->replica, server_last, &can_recall, err);
-    core->recall_after = server_last;
-    core->renew_after_recall = !can_recall;
-    if (!rc && !can_recall) {
-        rc = ch_lite_number(sql, CH_LITE_OUTBOX_FIRST_BEHIND, numbered + 1, &first, err, "i", server_last);
-        if (!rc && first > server_last + 1)
-            rc = ch_outbox_report_lost(core->replica, server_last + 1, first - 1, err);
-    }
-    return rc;
-}
-
-static enum charle_err take_reply(struct ch_client_core *core, const struct charle_open_reply *reply, bool *out_renew,
-                                  struct charle_error *err)
-{
-    struct ch_replica *replica = core->replica;
-    int64_t ready = 0, is_copy = 0, version;
-    bool is_other_version = false;
-    enum charle_err rc = ch_replica_begin(replica, CH_DURABLE, err);
-    if (rc)
-        return rc;
-    rc = check_owner(replica, reply, err);
-    if (!rc)
-        rc = ch_files_doubt(replica->files, err);
-    if (!rc)
-        rc = ch_meta_number(&replica->sql, "ready", 0, &ready, err);
-    if (!rc)
-        rc = ch_gaps_take(replica, reply, ready != 0, &is_other_version, err);
-    // A replica in use learns of scopes by its pull, in one moment with their rows; a new one has to know what to copy.
-    if (!rc && !ready)
-        rc = note_scopes(replica, reply, err);
-    if (!rc)
-        rc = ch_meta_number(&replica->sql, "identity_version", 0, &version, err);
-    if (!rc && (version == 0 || !ready))
-        rc = ch_replica_identity_changed(replica, err);
-    if (!rc)
-        rc = compare_numbers(core, reply->last_sequence, out_renew, err);
-    if (!rc)
-        rc = ch_meta_number(&replica->sql, "is_copy", 0, &is_copy, err);
-    // Exported, or rescued: the original may still be there. What the database lost is asked for again, too, before the rest; under its old number the server
-    // would not take a later one.
-    if (!rc && is_copy && core->recall_after >= 0) {
-        rc = ch_outbox_recall(replica, core->recall_after, err);
-        core->recall_after = -1;
-        core->renew_after_recall = false;
-    }
-    *out_renew = *out_renew || is_copy;
-    core->is_ready = ready != 0;
-    if (!rc) // also what another program was told; under the lock, because calls of other threads look at the tables
-        rc = ch_gaps_apply(replica, err);
-    rc = ch_replica_end(replica, rc, err);
-    if (!rc && is_other_version) { // what is being fetched was asked of the server's other version
-        ch_fill_deinit(&core->fill);
-        ch_core_acquire_reset(core);
-        core->acquire_wanted = true;
-    }
-    return rc;
-}
-
-// A copy of this replica goes by the same name, so it needs a new one. Before that, calls that both have must not be sent twice: they go out one by
-// one under the old name, until the server says that it knows another one by that number.
-static void probe_calls(struct ch_client_core *core)
-{
-    core->push_is_probing = true;
-    core->push_count_max = 1;
-    core->push_wanted = true;
-    core->push_at = 0;
-    ch_core_push_step(core);
-}
-
-static void open_done(struct ch_client_core *core, enum charle_err code, struct charle_str text)
-{
-    struct charle_error err = {0};
-    struct charle_open_reply reply;
-    char words[240];
-    core->open_call = 0;
-    if (code == CHARLE_CONFLICT || code == CHARLE_ALREADY_EXISTS) {
-        probe_calls(core);
-        return;
-    }
-    if (code) {
-        snprintf(words, sizeof(words), "%.*s", CHARLE_FMT(text));
-        ch_core_end_session(core, code, words);
-        return;
-    }
-    bool renew = false;
-    enum charle_err rc = charle_message_read(&charle_open_reply_message, charle_buf_bytes(&core->reply), &core->arena, &reply, &err);
-    if (!rc && reply.wants_shape.has && reply.wants_shape.value && !core->has_sent_shape) {
-        core->has_sent_shape = true;
-        open_session(core, true);
-        return;
-    }
-    core->has_sent_shape = false;
-    core->replica->served_hash = !rc && reply.schema_hash.has ? reply.schema_hash.value : core->replica->schema->hash;
-    if (!rc)
-        rc = take_reply(core, &reply, &renew, &err);
-    if (rc) {
-        ch_core_fail(core, &err);
-        return;
-    }
-    ch_core_contact(core);
-    core->lineage = reply.lineage;
-    core->has_wide_line = core->wants_zstd = false; // this session may go another way
-    core->offers_seeds = reply.offers_seeds.has && reply.offers_seeds.value;
-    uint32_t most = reply.push_calls_max.has ? reply.push_calls_max.value : 0;
-    core->push_most = most < CH_PUSH_CALLS_MAX ? most : CH_PUSH_CALLS_MAX;
-    core->push_failures = 0;
-    core->push_at = 0;
-    core->push_wanted = true;
-    ch_core_order_take(core, reply.order.has ? reply.order.value : 0);
-    if (renew)
-        probe_calls(core);
-    else
-        ch_core_go_on(core);
-}
-
-// --- wishes -------------------------------------------------------------------------------------------------------------------
-
-void ch_client_core_start(struct ch_client_core *core)
-{
-    core->is_started = true;
-    core->lead_at = 0;
-    ch_core_transfer_look(core);
-    settle(core);
-}
-
-void ch_client_core_stop(struct ch_client_core *core)
-{
-    core->is_started = false;
-    if (core->order.is_wiped)
-        return; // for good; the report goes on
-    ch_core_cancel_all(core);
-    ch_core_acquire_reset(core);
-    core->failures = 0;
-    core->problem[0] = '\0';
-    core->problem_code = CHARLE_OK;
-    if (core->phase != CH_PHASE_STOPPED && core->env->lead_drop)
-        core->env->lead_drop(core->env->ctx);
-    ch_core_set_phase(core, CH_PHASE_STOPPED);
-    settle(core);
-}
-
-// The time at which a parked call is due holds nothing else back; trouble with the server does.
-void ch_core_want_push(struct ch_client_core *core)
-{
-    core->push_wanted = true;
-    if (core->push_failures == 0)
-        core->push_at = 0;
-}
-
-void ch_client_core_kick(struct ch_client_core *core)
-{
-    ch_core_want_push(core);
-    settle(core);
-}
-
-void ch_client_core_files(struct ch_client_core *core)
-{
-    ch_core_transfer_look(core);
-    settle(core);
-}
-
-void ch_client_core_policy(struct ch_client_core *core)
-{
-    ch_core_meter_load(core);
-    ch_core_audit_reload(core);
-    if (core->acquire.is_verify)
-        ch_core_acquire_reset(core); // scopes may have come or gone: it is begun again
-    core->acquire_wanted = true;
-    settle(core);
-}
-
-void ch_client_core_retry(struct ch_client_core *core)
-{
-    core->retry_at = 0;
-    core->push_at = 0;
-    core->push_wanted = true;
-    core->failures = 0;
-    settle(core);
-}
-
-static void ask_leader(struct ch_client_core *core)
-{
-    struct charle_error err = {0};
-    struct ch_replica *replica = core->replica;
-    int64_t wanted;
-    if (ch_replica_begin(replica, CH_FETCHABLE, &err))
-        return;
-    enum charle_err rc = ch_meta_number(&replica->sql, "sync_wanted", 0, &wanted, &err);
-    if (!rc)
-        rc = ch_meta_set_number(&replica->sql, "sync_wanted", wanted + 1, &err);
-    if (!ch_replica_end(replica, rc, &err))
-        core->file_sync_wanted = wanted + 1;
-}
-
-int64_t ch_client_core_sync(struct ch_client_core *core)
-{
-    int64_t mark = 0;
-    struct charle_error err;
-    pthread_mutex_lock(&core->replica->look_mutex);
-    (void)!ch_lite_number(&core->replica->look, CH_LITE_OUTBOX_LAST, 0, &mark, &err, "");
-    pthread_mutex_unlock(&core->replica->look_mutex);
-    core->sync_mark = mark > core->sync_mark ? mark : core->sync_mark;
-    core->sync_wanted++;
-    ch_core_want_push(core);
-    if (core->phase == CH_PHASE_FOLLOWING)
-        ask_leader(core);
-    else if (core->retry_at && core->is_connected)
-        core->retry_at = 0; // somebody waits: try now
-    settle(core);
-    return core->sync_wanted;
-}
-
-int64_t ch_client_core_synced(const struct ch_client_core *core)
-{
-    return core->sync_done;
-}
-
-int64_t ch_client_core_verify(struct ch_client_core *core)
-{
-    if (core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_FOLLOWING)
-        return 0;
-    core->verify_wanted++;
-    settle(core);
-    return core->verify_wanted;
-}
-
-int64_t ch_client_core_verified(const struct ch_client_core *core, struct charle_verify_report *out)
-{
-    *out = core->verify_report;
-    return core->verify_done;
-}
-
-const struct charle_error *ch_client_core_verify_error(const struct ch_client_core *core)
-{
-    return &core->verify_error;
-}
-
 // --- events -------------------------------------------------------------------------------------------------------------------
 
 void ch_client_core_on_connected(struct ch_client_core *core, bool is_connected)
@@ -499,7 +149,7 @@ void ch_client_core_on_connected(struct ch_client_core *core, bool is_connected)
     else if (core->phase > CH_PHASE_OFFLINE && core->phase != CH_PHASE_BLOCKED)
         ch_core_end_session(core, CHARLE_UNAVAILABLE, "the connection to the server was lost");
     ch_core_changed(core, CHARLE_EVENT_STATUS);
-    settle(core);
+    ch_core_settle(core);
 }
 
 static struct ch_copy_stream *copy_of(struct ch_client_core *core, uint64_t id)
@@ -534,7 +184,7 @@ void ch_client_core_on_message(struct ch_client_core *core, uint64_t id, struct 
              !ch_core_transfer_on_message(core, id, message))
         return; // of a call that was cancelled
     core->env->call_consumed(core->env->ctx, id, message.len);
-    settle(core);
+    ch_core_settle(core);
 }
 
 static void stream_ended(struct ch_client_core *core, enum charle_err code, struct charle_str text)
@@ -551,7 +201,7 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
     if (!id)
         return;
     if (id == core->open_call) {
-        open_done(core, code, text);
+        ch_core_open_on_done(core, code, text);
     } else if (id == core->push_call) {
         ch_core_push_on_done(core, code, text);
     } else if (id == core->probe_call) {
@@ -577,7 +227,7 @@ void ch_client_core_on_done(struct ch_client_core *core, uint64_t id, enum charl
         (void)(ch_core_seed_on_done(core, id, code, text) || ch_core_order_on_done(core, id, code) ||
                ch_core_transfer_on_done(core, id, code, text));
     }
-    settle(core);
+    ch_core_settle(core);
 }
 
 // Looks for what other programs wrote to the file: rows, calls to push, wishes.
@@ -628,7 +278,7 @@ void ch_client_core_on_timer(struct ch_client_core *core)
         ch_core_end_session(core, CHARLE_UNAVAILABLE, "the server has been silent for a minute");
     if (core->phase == CH_PHASE_FINISHING)
         ch_core_copy_finish_step(core);
-    settle(core);
+    ch_core_settle(core);
 }
 
 // --- what to do next ------------------------------------------------------------------------------------------------------------
@@ -682,7 +332,7 @@ static void set_timer(struct ch_client_core *core)
 }
 
 // After every event: whatever has become possible is begun. Each step may end the session, so the phase is asked again each time.
-static void settle(struct ch_client_core *core)
+void ch_core_settle(struct ch_client_core *core)
 {
     if (ch_core_order_holds(core))
         ch_core_order_step(core); // before anything is sent
@@ -695,7 +345,7 @@ static void settle(struct ch_client_core *core)
     ch_core_meter_step(core);
     if ((core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED) && core->is_connected && ch_core_now(core) >= core->retry_at &&
         ch_core_meter_may_open(core))
-        open_session(core, false);
+        ch_core_open_begin(core);
     if (may_push(core))
         ch_core_push_step(core);
     if (core->phase == CH_PHASE_HOLDING)

@@ -288,6 +288,14 @@ void ch_core_contact(struct ch_client_core *core); // the server gave a sign
 void ch_core_want_push(struct ch_client_core *core); // there may be calls to push: looks as soon as the server can be asked
 
 void ch_core_cancel_all(struct ch_client_core *core);
+void ch_core_settle(struct ch_client_core *core); // at the end of every event and wish: begins what has become possible, sets the timer
+
+// open.c
+void ch_core_open_begin(struct ch_client_core *core); // from OFFLINE or BLOCKED, connected; may end in either again
+void ch_core_open_on_done(struct ch_client_core *core, enum charle_err code, struct charle_str text);
+void ch_core_open_cancel(struct ch_client_core *core);
+// An Open request with everything but the schema.
+CHARLE_MUST_CHECK enum charle_err ch_core_fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err);
 
 // meter.c
 void ch_meter_roll(struct ch_meter *meter, int64_t now_us); // into the period of now
@@ -363,8 +371,6 @@ void ch_core_acquire_on_message(struct ch_client_core *core, struct charle_bytes
 void ch_core_acquire_on_done(struct ch_client_core *core);
 void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different); // the staged rows are in
 void ch_core_acquire_refused(struct ch_client_core *core); // the server does not take the description of what is missing
-// An Open request with everything but the schema.
-CHARLE_MUST_CHECK enum charle_err ch_core_fill_open(struct ch_client_core *core, struct charle_open_request *request, struct charle_error *err);
 void ch_core_acquire_pause(struct ch_client_core *core); // the session ended: its call is gone, what is staged stays
 void ch_core_acquire_reset(struct ch_client_core *core);
 // What is staged, when everything is; NULL before.

@@ -15,7 +15,7 @@
 //
 // Two replicas with one identity would send calls under the same numbers, so an imported one says that it is a copy (meta "is_copy"). At its first
 // contact it sends its calls one by one under the old name; those that the original has sent meanwhile, or will send later, are
-// told apart by number and hash and run once. Then it goes on as a new device (core.c, probe_calls).
+// told apart by number and hash and run once. Then it goes on as a new device (open.c, probe_calls).
 #include "client/edge.h"
 
 #include "client/key.h"
