@@ -9,34 +9,37 @@ enum { WAIT_US = 5000000 };
 // Confirmed rows of the range here: waiting calls are taken off, and put back by rolling back.
 struct sum_walk {
     struct ch_row_sum sum;
+    bool is_damaged; // a row holds what the server's cannot: the ranges differ, whatever the sum
 };
 
 static enum charle_err add_row(void *ctx, struct charle_bytes row, struct charle_error *err)
 {
     struct sum_walk *walk = ctx;
     (void)err;
-    ch_row_sum_add(&walk->sum, row);
+    if (row.ptr)
+        ch_row_sum_add(&walk->sum, row);
+    else
+        walk->is_damaged = true;
     return CHARLE_OK;
 }
 
 static enum charle_err sum_here(struct ch_client_core *core, struct ch_table *table, struct charle_str after,
-                                struct charle_str until, struct ch_row_sum *out, struct charle_error *err)
+                                struct charle_str until, struct sum_walk *out, struct charle_error *err)
 {
     struct ch_replica *replica = core->replica;
     struct charle_str scope = ch_acquire_scope(&core->acquire);
     uint32_t ignored[CH_TABLES_MAX];
     struct ch_rebase rebase = {0};
-    struct sum_walk walk = {0};
+    *out = (struct sum_walk){0};
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, err);
     if (rc)
         return rc;
     rc = ch_rebase_begin(&rebase, replica, 0, true, err);
     if (!rc)
-        rc = ch_table_walk(&replica->tables, table, ch_acquire_audience_at(core, core->acquire.table_at), scope, after, until, add_row, &walk, err);
+        rc = ch_table_walk(&replica->tables, table, ch_acquire_audience_at(core, core->acquire.table_at), scope, after, until, add_row, out, err);
     ch_rebase_deinit(&rebase);
     ch_replica_rollback(replica);
     (void)ch_replica_take_changed(replica, ignored);
-    *out = walk.sum;
     return rc;
 }
 
@@ -54,9 +57,9 @@ static enum charle_err is_certain(struct ch_client_core *core, const struct char
 static enum charle_err compare_bucket(struct ch_client_core *core, struct charle_str after, struct charle_str until,
                                       const struct charle_hash_bucket *bucket, bool *out_same, struct charle_error *err)
 {
-    struct ch_row_sum sum = {0};
-    enum charle_err rc = sum_here(core, ch_acquire_table(core), after, until, &sum, err);
-    *out_same = ch_row_sum_equals(&sum, bucket->rows, bucket->hash);
+    struct sum_walk here;
+    enum charle_err rc = sum_here(core, ch_acquire_table(core), after, until, &here, err);
+    *out_same = !here.is_damaged && ch_row_sum_equals(&here.sum, bucket->rows, bucket->hash);
     if (*out_same)
         core->acquire.report.rows += bucket->rows;
     return rc;
@@ -67,12 +70,12 @@ static enum charle_err compare_tail(struct ch_client_core *core, struct charle_s
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_str until = ch_acquire_bound(a->range.has_until, &a->range.until);
-    struct ch_row_sum sum = {0};
+    struct sum_walk here;
     *out_same = true;
     if (after.ptr && until.ptr && charle_str_equal(after, until))
         return CHARLE_OK;
-    enum charle_err rc = sum_here(core, ch_acquire_table(core), after, until, &sum, err);
-    *out_same = sum.rows == 0;
+    enum charle_err rc = sum_here(core, ch_acquire_table(core), after, until, &here, err);
+    *out_same = !here.is_damaged && here.sum.rows == 0;
     return rc;
 }
 

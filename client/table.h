@@ -137,7 +137,7 @@ CHARLE_MUST_CHECK enum charle_err ch_table_has_rows(struct ch_tables *tables, st
                                                     struct ch_table_audience *audience, struct charle_str scope,
                                                     struct charle_str after, struct charle_str until, bool *out,
                                                     struct charle_error *err);
-// Does the row show these bytes in the audience's columns?
+// Does the row show these bytes in the audience's columns? One with a value that is none of its column's does not.
 CHARLE_MUST_CHECK enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *table,
                                                    struct ch_table_audience *audience, struct charle_str key,
                                                    struct charle_bytes row, bool *out, struct charle_error *err);
@@ -155,6 +155,7 @@ CHARLE_MUST_CHECK enum charle_err ch_table_restore(struct ch_tables *tables, str
                                                    struct charle_error *err);
 
 // Walks through the rows of a scope with after < key <= until (ptr NULL: no bound) in key order, as bytes of the audience's columns.
+// A damaged row, one with a value that is none of its column's, comes with ptr NULL.
 typedef enum charle_err (*ch_table_row_fn)(void *ctx, struct charle_bytes row, struct charle_error *err);
 CHARLE_MUST_CHECK enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table,
                                                 struct ch_table_audience *audience, struct charle_str scope,

@@ -556,6 +556,12 @@ enum charle_err ch_table_leave(struct ch_tables *tables, struct ch_table *table,
 
 // --- comparing ----------------------------------------------------------------------------------------------------------
 
+// Was the row read, and only found to hold what its columns cannot? Whoever compares wants to know that, and must not be stopped by it.
+static bool is_damage(enum charle_err rc)
+{
+    return rc == CHARLE_INVALID_ARGUMENT || rc == CHARLE_OUT_OF_RANGE || rc == CHARLE_SCHEMA_MISMATCH;
+}
+
 enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
                                  struct charle_str key, struct charle_bytes row, bool *out, struct charle_error *err)
 {
@@ -579,7 +585,7 @@ enum charle_err ch_table_is_same(struct ch_tables *tables, struct ch_table *tabl
     ch_lite_end(stmt);
     *out = !rc && bytes.size == row.len && memcmp(bytes.data, row.ptr, row.len) == 0;
     charle_buf_deinit(&bytes);
-    return rc;
+    return is_damage(rc) ? CHARLE_OK : rc;
 }
 
 // --- walking through a scope --------------------------------------------------------------------------------------------
@@ -611,8 +617,8 @@ enum charle_err ch_table_walk(struct ch_tables *tables, struct ch_table *table, 
         charle_buf_reset(&bytes);
         charle_arena_reset(&tables->arena);
         rc = ch_sqlite_read_row(stmt, 0, table->schema, &audience->columns, &tables->arena, &bytes, err);
-        if (!rc)
-            rc = fn(ctx, charle_buf_bytes(&bytes), err);
+        if (!rc || is_damage(rc))
+            rc = fn(ctx, rc ? (struct charle_bytes){0} : charle_buf_bytes(&bytes), err);
         if (rc) {
             ch_lite_end(stmt);
             break;

@@ -473,6 +473,29 @@ static void verify_mends_what_was_damaged(void **state)
     assert_int_equal(report.rows_different, 0);
 }
 
+// A value that is no value of its column at all differs like any other: nobody has to be able to read it to know that. A waiting call on such a row stays.
+static void verify_mends_what_cannot_be_read(void **state)
+{
+    struct scene *f = *state;
+    scene_start(f);
+    world_connect(&f->a, false);
+    scene_must_set_title(f, "n0003", "Waiting");
+    f->server.parks = true;
+    world_connect(&f->a, true);
+    world_deliver(&f->a, 500);
+    int64_t waiting = world_number(&f->a, "select count(*) from charle_outbox");
+    assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update note set labels = '[rot' where id in ('n0001', 'n0003');"
+                                  "update note set labels = '{}' where id = 'n0005'; update note set state = 'rot' where id = 'n0007';"
+                                  "update note set title = cast(x'c328' as text) where id = 'n0009'", NULL, NULL, NULL), SQLITE_OK);
+    struct charle_verify_report report = scene_verify(f);
+    assert_int_equal(report.rows_different, 4); // what the call stands on was kept before the damage
+    scene_expect_title(f, "n0003", "Waiting");
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_outbox"), waiting);
+    report = scene_verify(f);
+    assert_int_equal(report.rows_different, 0);
+    f->server.parks = false;
+}
+
 static void verify_is_not_fooled_by_writers(void **state)
 {
     struct scene *f = *state;
@@ -515,6 +538,7 @@ int main(void)
         CASE(call_the_server_cannot_take_is_refused_alone),
         CASE(verify_finds_nothing_wrong),
         CASE(verify_mends_what_was_damaged),
+        CASE(verify_mends_what_cannot_be_read),
         CASE(verify_is_not_fooled_by_writers),
     };
 #undef CASE
