@@ -60,8 +60,6 @@ static enum charle_err compare_bucket(struct ch_client_core *core, struct charle
     struct sum_walk here;
     enum charle_err rc = sum_here(core, ch_acquire_table(core), after, until, &here, err);
     *out_same = !here.is_damaged && ch_row_sum_equals(&here.sum, bucket->rows, bucket->hash);
-    if (*out_same)
-        core->acquire.report.rows += bucket->rows;
     return rc;
 }
 
@@ -79,6 +77,15 @@ static enum charle_err compare_tail(struct ch_client_core *core, struct charle_s
     return rc;
 }
 
+static int64_t rows_in(const struct charle_hash_reply *reply)
+{
+    const struct charle_hash_bucket *const *buckets = reply->bucket.items;
+    int64_t rows = 0;
+    for (size_t i = 0; i < reply->bucket.count; i++)
+        rows += buckets[i]->rows;
+    return rows;
+}
+
 // A small range as a whole: equal, to be asked again, or to be fetched.
 static enum charle_err judge_range(struct ch_client_core *core, const struct charle_hash_reply *reply, bool is_same,
                                    struct charle_error *err)
@@ -86,6 +93,7 @@ static enum charle_err judge_range(struct ch_client_core *core, const struct cha
     struct ch_acquire *a = &core->acquire;
     bool certain = false;
     if (is_same) {
+        a->report.rows += rows_in(reply);
         a->step = CH_ACQUIRE_NEXT;
         return CHARLE_OK;
     }
@@ -93,6 +101,7 @@ static enum charle_err judge_range(struct ch_client_core *core, const struct cha
     if (rc)
         return rc;
     if (certain) {
+        a->report.rows += rows_in(reply);
         ch_acquire_start_new_fetch(core);
         return CHARLE_OK;
     }
@@ -103,15 +112,6 @@ static enum charle_err judge_range(struct ch_client_core *core, const struct cha
     return CHARLE_OK;
 }
 
-static int64_t rows_in(const struct charle_hash_reply *reply)
-{
-    const struct charle_hash_bucket *const *buckets = reply->bucket.items;
-    int64_t rows = 0;
-    for (size_t i = 0; i < reply->bucket.count; i++)
-        rows += buckets[i]->rows;
-    return rows;
-}
-
 static enum charle_err compare(struct ch_client_core *core, const struct charle_hash_reply *reply, struct charle_error *err)
 {
     struct ch_acquire *a = &core->acquire;
@@ -119,6 +119,7 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
     struct charle_str after = ch_acquire_bound(a->range.has_after, &a->range.after);
     bool is_small = rows_in(reply) <= CH_VERIFY_LEAF_ROWS || ch_acquire_is_leaf(a), all_same = true, same, is_to_end = false;
     size_t range_count = a->range_count, same_count = 0;
+    int64_t same_rows = 0;
     for (size_t i = 0; i < reply->bucket.count; i++) {
         // A last bucket without a key goes to the end of the range.
         is_to_end = buckets[i]->until_key.len == 0;
@@ -132,6 +133,7 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
             return rc;
         all_same = all_same && same;
         same_count += same;
+        same_rows += same ? buckets[i]->rows : 0;
         after = until;
     }
     same = true;
@@ -142,6 +144,7 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
         return rc;
     if (is_small)
         return judge_range(core, reply, all_same && same, err);
+    a->report.rows += same_rows; // the others are counted as ranges of their own
     if (a->is_fill && !same_count) { // a new column that has a value everywhere: no use in dividing
         while (a->range_count > range_count)
             ch_acquire_range_deinit(&a->ranges[--a->range_count]);

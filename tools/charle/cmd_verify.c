@@ -22,8 +22,8 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
         printf("{\"tables\":%lld,\"rows\":%lld,\"rows_different\":%lld,\"rows_repaired\":%lld}\n", (long long)report.tables,
                (long long)report.rows, (long long)report.rows_different, (long long)report.rows_repaired);
     else if (report.rows_different)
-        printf("DIFFERENT: %lld of %lld rows differed; %lld were repaired from the server.\n", (long long)report.rows_different,
-               (long long)report.rows, (long long)report.rows_repaired);
+        printf("DIFFERENT: of %lld rows on the server %lld differed, were missing or were too many here; %lld were repaired.\n", (long long)report.rows,
+               (long long)report.rows_different, (long long)report.rows_repaired);
     else
         printf("EQUAL: %lld rows, compared table by table in each scope, are the same as on the server.\n", (long long)report.rows);
 done:

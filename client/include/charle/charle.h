@@ -548,7 +548,7 @@ CHARLE_MUST_CHECK int charle_client_pin(struct charle_client *client, const char
 
 struct charle_verify_report {
     int64_t tables;           // compared, once for each scope
-    int64_t rows;             // compared
+    int64_t rows;             // of the server that were compared, once for each scope
     int64_t rows_different;   // differed, were missing here, or were too many here
     int64_t rows_repaired;
     int64_t ranges_fetched;

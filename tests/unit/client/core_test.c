@@ -463,11 +463,13 @@ static void verify_mends_what_was_damaged(void **state)
 {
     struct scene *f = *state;
     scene_start(f);
+    int64_t rows = scene_verify(f).rows;
     // As if by a bug or a bad disk: the writing connection has no guards.
     assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update note set title = 'rot' where id = 'n0001'; delete from note where id = 'n0010';"
                                   "insert into note(id, title, state) values ('n0011a', 'ghost', 'open')", NULL, NULL, NULL), SQLITE_OK);
     struct charle_verify_report report = scene_verify(f);
     assert_int_equal(report.rows_different, 3);
+    assert_int_equal(report.rows, rows); // all were compared, not only those that were found equal
     fake_server_check(&f->server, &f->a.replica);
     report = scene_verify(f);
     assert_int_equal(report.rows_different, 0);
