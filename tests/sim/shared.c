@@ -177,6 +177,14 @@ static bool fill_template(struct charle_db *db, const char *argument)
     return is_done;
 }
 
+// Recovery moves sequences on, by up to 32 numbers: it does not begin before the template was made, or worlds behind the first crash would begin
+// with other numbers than those before it.
+static bool write_down(struct charle_db *db, const char *argument)
+{
+    (void)argument;
+    return exec(db, "checkpoint");
+}
+
 struct world_shared *world_shared_new(void)
 {
     // One session is active at a time; plans and their order of rows shall not depend on the machine.
@@ -196,7 +204,7 @@ struct world_shared *world_shared_new(void)
     CHARLE_ASSERT(shared);
     shared->cluster = ch_pg_cluster_start(&options);
     if (!shared->cluster || !ch_pg_cluster_database(shared->cluster, template, url) ||
-        !with_database(url, fill_template, NULL)) {
+        !with_database(url, fill_template, NULL) || !with_database(ch_pg_cluster_url(shared->cluster), write_down, NULL)) {
         world_shared_free(shared);
         return NULL;
     }
