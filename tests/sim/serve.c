@@ -1,145 +1,23 @@
-// The server: the real core of synchronisation on a real PostgreSQL, driven by hand where a program has threads.
+// What the server answers: the real core of synchronisation on a real PostgreSQL, driven by hand where a program has threads.
 //
 // What server/live.c does with a thread, server_pump does when it is told to: look at the heads, and give every live
 // stream what is new for it.
+//
+// A call ends with its answer, except a live pull: its stream belongs to the call and goes on until the laptop, its person or the server ends it. Answers
+// that no fault of this world explains fail the world. Connections and what befalls them are serve_life.c's.
+#include "sim/serve_parts.h"
+
 #include "base/alloc.h"
-#include "db/pg/pg.h"
 #include "msg/wire.h"
-#include "server/sync/skew.h"
-#include "server/sync/tick.h"
 #include "services/crud.h"
 #include "sim/versions.h"
-#include "sim/world.h"
-#include "support/pg_cluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
-enum { WRITERS = 2, SIGN_US = 20000000, PUMP_US = 400000 };
+enum { SIGN_US = 20000000, PUMP_US = 400000 };
 
-struct net_stream {
-    struct server *server;
-    struct ch_tick_stream *tick;
-    int64_t spoke_us;
-    bool is_blocked; // the last page was not taken
-};
-
-static void free_stream(struct net_stream *stream)
-{
-    if (!stream)
-        return;
-    ch_tick_stream_close(stream->tick);
-    ch_free(stream);
-}
-
-// What a session remembers of its person between two looks at the grants.
-struct session {
-    struct charle_arena arena;
-    const struct charle_str *scopes;
-    size_t scope_count;
-    uint64_t generation;
-};
-
-struct server {
-    struct world *world;
-    struct ch_sync *sync;
-    struct ch_skews *skews; // for laptops of the other version
-    struct charle_method_table methods;
-    struct charle_db *db, *tick_db, *oracle_db, *writers[WRITERS];
-    struct ch_ticks *ticks;
-    struct session sessions[WORLD_LAPTOPS];
-    int bomb;    // place where the connection breaks; 0: it does not
-    int seconds; // of PostgreSQL's clock; moves when it starts
-    struct charle_buf page;
-};
-
-// --- connections -----------------------------------------------------------------------------------------------------
-
-// PostgreSQL says "bomb" in the last statement before a commit: nothing more is sent, and the commit never comes.
-static void on_notice(void *ctx, const char *text)
-{
-    struct server *server = ctx;
-    if (strstr(text, "sim: bomb") && server->db)
-        (void)shutdown(PQsocket(ch_pg_connection(server->db)), SHUT_WR);
-}
-
-static bool open_handle(struct server *server, struct charle_db **db)
-{
-    struct charle_error err = {0};
-    char settings[160];
-    snprintf(settings, sizeof(settings),
-             "set search_path = sim, pg_catalog, public; set synchronous_commit = on; set sim.seconds = %d",
-             server->seconds);
-    if (ch_pg_open(world_database_url(server->world), NULL, db, &err) == CHARLE_OK &&
-        charle_exec_script(*db, settings, &err) == CHARLE_OK) {
-        (void)PQsetNoticeProcessor(ch_pg_connection(*db), on_notice, server);
-        return true;
-    }
-    world_fail(server->world, "no connection to PostgreSQL: %s", err.text);
-    return false;
-}
-
-// The connection breaks by itself: at the next statement, in the middle of a push, or at its commit.
-static const char *const bombs[] = {"now", "push", "commit"};
-
-static void light(struct server *server)
-{
-    char sql[80];
-    struct charle_error err;
-    if (!server->bomb)
-        return;
-    snprintf(sql, sizeof(sql), "select sim.light('%s')", bombs[server->bomb - 1]);
-    world_trace(server->world, "the server's connection breaks: %s", bombs[server->bomb - 1]);
-    server->bomb = 0;
-    (void)!charle_exec(server->db, sql, NULL, 0, NULL, &err);
-}
-
-// As a pool of connections does.
-static void mend(struct server *server)
-{
-    if (server->db && PQstatus(ch_pg_connection(server->db)) == CONNECTION_OK)
-        return;
-    charle_db_close(server->db);
-    server->db = NULL;
-    (void)open_handle(server, &server->db);
-}
-
-void server_arm(struct server *server)
-{
-    server->bomb = 1 + (int)world_below(server->world, (int64_t)(sizeof(bombs) / sizeof(bombs[0])));
-}
-
-static bool connect_all(struct server *server)
-{
-    bool is_done = open_handle(server, &server->db) && open_handle(server, &server->tick_db) &&
-                   open_handle(server, &server->oracle_db);
-    for (int i = 0; is_done && i < WRITERS; i++)
-        is_done = open_handle(server, &server->writers[i]);
-    return is_done;
-}
-
-static void disconnect_all(struct server *server)
-{
-    struct charle_db **all[] = {&server->db, &server->tick_db, &server->oracle_db, &server->writers[0],
-                                &server->writers[1]};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        charle_db_close(*all[i]);
-        *all[i] = NULL;
-    }
-}
-
-struct charle_db *server_db(struct server *server)
-{
-    return server->oracle_db;
-}
-
-struct charle_db *server_writer(struct server *server, int index)
-{
-    return server->writers[index];
-}
-
-// --- pulls -----------------------------------------------------------------------------------------------------------
+// --- pulls ----------------------------------------------------------------------------------------------------------
 
 static struct ch_sync_peer peer_of(const struct net_call *call)
 {
@@ -188,7 +66,7 @@ static enum charle_err look_at_grants(struct server *server, struct net_call *ca
                              err);
 }
 
-static enum charle_err look(struct server *server, bool is_forced, struct charle_error *err)
+enum charle_err server_look(struct server *server, bool is_forced, struct charle_error *err)
 {
     bool has_moved;
     return ch_ticks_poll(server->ticks, server->tick_db, server->world->now, is_forced, &has_moved, err);
@@ -203,7 +81,7 @@ static bool answer_idle(struct server *server, struct net_call *call, const stru
     if (look_at_grants(server, call, session, &err) ||
         !ch_ticks_is_current(server->ticks, request, session->scopes, session->scope_count))
         return false;
-    if (look(server, false, &err) || look_at_grants(server, call, session, &err) ||
+    if (server_look(server, false, &err) || look_at_grants(server, call, session, &err) ||
         !ch_ticks_is_current(server->ticks, request, session->scopes, session->scope_count))
         return false;
     charle_buf_reset(&server->page);
@@ -239,7 +117,7 @@ static enum charle_err pull_as(struct server *server, struct net_call *call, con
     rc = join(server, call, request, sync, &positions, err);
     if (rc != CHARLE_ABORTED)
         return rc;
-    rc = look(server, false, err); // once more with the follower standing still
+    rc = server_look(server, false, err); // once more with the follower standing still
     if (rc == CHARLE_OK)
         rc = ch_pull(sync, server->db, &peer, request, arena, take_page, &pages, &positions, err);
     return rc ? rc : join(server, call, request, sync, &positions, err);
@@ -251,7 +129,7 @@ static enum charle_err pull_live(struct server *server, struct net_call *call,
 {
     const struct ch_sync *sync;
     // Usually the follower looks first; when it does not, it may be behind the pull, or know nothing.
-    enum charle_err rc = world_chance(server->world, 80) ? look(server, false, err) : CHARLE_OK;
+    enum charle_err rc = world_chance(server->world, 80) ? server_look(server, false, err) : CHARLE_OK;
     if (rc == CHARLE_OK)
         rc = ch_skews_find(server->skews, server->db, request->schema_hash, &sync, err);
     if (rc)
@@ -259,6 +137,14 @@ static enum charle_err pull_live(struct server *server, struct net_call *call,
     rc = pull_as(server, call, request, sync, arena, err);
     ch_skews_release(server->skews, sync);
     return rc;
+}
+
+static void free_stream(struct net_stream *stream)
+{
+    if (!stream)
+        return;
+    ch_tick_stream_close(stream->tick);
+    ch_free(stream);
 }
 
 static enum charle_err go_live(struct server *server, struct net_call *call, const struct charle_pull_request *request,
@@ -299,7 +185,7 @@ static enum charle_err pull(struct server *server, struct net_call *call, struct
     return rc ? rc : ch_ticks_note(server->ticks, request.device_id, &positions, err);
 }
 
-// --- the other methods -----------------------------------------------------------------------------------------------
+// --- the other methods ----------------------------------------------------------------------------------------------
 
 static void reply_with(struct server *server, struct net_call *call, const struct charle_message *type,
                        const void *message)
@@ -432,11 +318,11 @@ void server_handle(struct server *server, struct net_call *call)
     struct world *world = server->world;
     struct charle_arena arena = {0};
     struct charle_error err = {0};
-    light(server);
+    server_light(server);
     enum charle_err rc = call->laptop->is_signed_out     ? CHARLE_UNAUTHENTICATED
                          : call->method == NET_UNKNOWN ? CHARLE_UNIMPLEMENTED
                                                        : handlers[call->method](server, call, &arena, &err);
-    mend(server);
+    server_mend(server);
     world_trace(world, "server %s of %s%s: %s", names[call->method], call->laptop->name,
                 call->is_copy ? " (again)" : "", rc == CHARLE_DONE ? "goes live" : charle_err_name(rc));
     if (world->options.is_traced && rc && rc != CHARLE_DONE)
@@ -454,9 +340,9 @@ void server_handle(struct server *server, struct net_call *call)
         world_schedule(world, 100 + world_below(world, 2000), EVENT_PUMP);
 }
 
-// --- live streams ----------------------------------------------------------------------------------------------------
+// --- live streams ---------------------------------------------------------------------------------------------------
 
-static void end_stream(struct net_call *call, enum charle_err code)
+void server_end_stream(struct net_call *call, enum charle_err code)
 {
     free_stream(call->stream);
     call->stream = NULL;
@@ -498,7 +384,7 @@ static void serve_stream(struct server *server, struct net_call *call)
             rc = pull_again(server, call, &err);
             world_trace(world, "server pulls for the stream of %s: %s", call->laptop->name, charle_err_name(rc));
             if (rc)
-                end_stream(call, rc);
+                server_end_stream(call, rc);
             return;
         }
         stream->is_blocked = !world->is_healing && world_chance(world, 5);
@@ -519,15 +405,15 @@ void server_pump(struct server *server)
 {
     struct world *world = server->world;
     struct charle_error err = {0};
-    enum charle_err rc = look(server, world_chance(world, 30), &err);
+    enum charle_err rc = server_look(server, world_chance(world, 30), &err);
     if (rc)
         world_fail(world, "the heads cannot be read: %s", err.text);
     for (size_t i = 0; i < world->call_count; i++) {
         struct net_call *call = world->calls[i];
         if (call->stream && call->is_over)
-            end_stream(call, CHARLE_CANCELLED);
+            server_end_stream(call, CHARLE_CANCELLED);
         else if (call->stream && call->laptop->is_signed_out)
-            end_stream(call, CHARLE_UNAUTHENTICATED);
+            server_end_stream(call, CHARLE_UNAUTHENTICATED);
         else if (call->stream)
             serve_stream(server, call);
     }
@@ -536,180 +422,4 @@ void server_pump(struct server *server)
         has_pump |= world->queue[i].kind == EVENT_PUMP;
     if (!has_pump)
         world_schedule(world, PUMP_US, EVENT_PUMP);
-}
-
-// --- life ------------------------------------------------------------------------------------------------------------
-
-static void stop(struct server *server)
-{
-    ch_ticks_free(server->ticks);
-    ch_skews_free(server->skews);
-    ch_sync_free(server->sync);
-    charle_method_table_deinit(&server->methods);
-    server->ticks = NULL;
-    server->skews = NULL;
-    server->sync = NULL;
-    server->methods = (struct charle_method_table){0};
-}
-
-// A program of the server, of the version that it has now.
-static bool start(struct server *server)
-{
-    const struct charle_schema *schema = version_schema(server->world->server_version);
-    struct charle_error err = {0};
-    if (charle_method_table_init(&server->methods, schema->services, schema->service_count, &err) == CHARLE_OK &&
-        ch_sync_new(schema, &server->methods, &server->sync, &err) == CHARLE_OK &&
-        ch_skews_new(server->sync, &server->methods, &server->skews, &err) == CHARLE_OK &&
-        ch_ticks_new(server->sync, &server->ticks, &err) == CHARLE_OK)
-        return true;
-    world_fail(server->world, "%s", err.text);
-    return false;
-}
-
-struct server *server_new(struct world *world)
-{
-    struct charle_error err = {0};
-    struct server *server = ch_alloc_zeroed(1, sizeof(*server));
-    CHARLE_ASSERT(server);
-    server->world = world;
-    if (!connect_all(server) || !start(server)) {
-        server_free(server);
-        return NULL;
-    }
-    if (!plant_in_database(world, server->db, &err))
-        world_fail(world, "%s", err.text);
-    return server;
-}
-
-static void drop_streams(struct server *server)
-{
-    struct world *world = server->world;
-    for (size_t i = 0; i < world->call_count; i++) {
-        struct net_call *call = world->calls[i];
-        if (call->stream)
-            end_stream(call, CHARLE_UNAVAILABLE);
-    }
-    for (int i = 0; i < WORLD_LAPTOPS; i++) {
-        charle_arena_deinit(&server->sessions[i].arena);
-        server->sessions[i] = (struct session){0};
-    }
-}
-
-void server_free(struct server *server)
-{
-    if (!server)
-        return;
-    drop_streams(server);
-    stop(server);
-    disconnect_all(server);
-    charle_buf_deinit(&server->page);
-    ch_free(server);
-}
-
-void server_restart(struct server *server)
-{
-    struct world *world = server->world;
-    world_trace(world, "server restarts");
-    world->result.server_restarts++;
-    drop_streams(server);
-    stop(server);
-    for (int i = 0; i < world->laptop_count; i++) {
-        struct laptop *laptop = &world->laptops[i];
-        if (laptop->is_on && laptop->is_linked && !laptop->is_dead_end)
-            net_cut(laptop, 100 + world_below(world, 3000), 1000 + world_below(world, 500000));
-    }
-    (void)start(server);
-}
-
-bool server_lose_postgres(struct server *server, const char *what, bool (*come_back)(struct ch_pg_cluster *cluster))
-{
-    struct world *world = server->world;
-    struct ch_pg_cluster *cluster = world_cluster(world);
-    bool is_older = come_back != ch_pg_cluster_resume;
-    world_trace(world, "%s", what);
-    // The server's own connections learn of it the hard way; the follower keeps what it knows, or not.
-    bool is_other = is_older && version_go_back(world), keeps_ticks = world_chance(world, 50) && !is_other;
-    if (!keeps_ticks)
-        server_restart(server);
-    if (!ch_pg_cluster_halt(cluster, true) || !come_back(cluster)) {
-        world_fail(world, "PostgreSQL does not come back");
-        return false;
-    }
-    world->result.postgres_restarts++;
-    if (keeps_ticks) { // it sees that the database is away
-        struct charle_error err;
-        (void)!look(server, true, &err);
-    }
-    disconnect_all(server);
-    // An old copy may begin an epoch in the very second in which the past that was lost began one.
-    server->seconds += is_older && world_chance(world, 50) ? 0 : 1 + (int)world_below(world, 5);
-    return connect_all(server);
-}
-
-static bool come_back_older(struct ch_pg_cluster *cluster)
-{
-    return ch_pg_cluster_restore(cluster) && ch_pg_cluster_resume(cluster);
-}
-
-bool server_restart_postgres(struct server *server, bool restore)
-{
-    return restore ? server_lose_postgres(server, "postgres stops at once, an old copy is put back", come_back_older)
-                   : server_lose_postgres(server, "postgres stops at once", ch_pg_cluster_resume);
-}
-
-bool server_load(struct server *server)
-{
-    struct world *world = server->world;
-    struct charle_error err;
-    world_trace(world, "a dump is put back");
-    bool is_other = version_go_back(world), keeps_ticks = world_chance(world, 50) && !is_other;
-    if (!keeps_ticks)
-        server_restart(server);
-    disconnect_all(server);
-    if (!world_load_dump(world)) {
-        world_fail(world, "the dump cannot be put back");
-        return false;
-    }
-    bool is_connected = connect_all(server);
-    if (is_connected && keeps_ticks)
-        (void)!look(server, true, &err);
-    return is_connected;
-}
-
-bool server_migrate(struct server *server)
-{
-    struct world *world = server->world;
-    struct charle_error err = {0};
-    writer_stop(world);
-    disconnect_all(server); // the new program brings connections of its own, and prepares its statements on them
-    if (!connect_all(server))
-        return false;
-    if (version_migrate(world, server->oracle_db, &err)) {
-        world_fail(world, "the database cannot be brought to the later schema: %s", err.text);
-        return false;
-    }
-    server_restart(server);
-    return true;
-}
-
-bool server_save(struct server *server, bool is_dump)
-{
-    if (!is_dump)
-        return server_copy(server, "the database is copied", ch_pg_cluster_save);
-    world_trace(server->world, "the database is dumped");
-    return ch_pg_cluster_dump(world_cluster(server->world), "sim");
-}
-
-bool server_copy(struct server *server, const char *what, bool (*make)(struct ch_pg_cluster *cluster))
-{
-    struct ch_pg_cluster *cluster = world_cluster(server->world);
-    world_trace(server->world, "%s", what);
-    server_restart(server);
-    disconnect_all(server);
-    if (!ch_pg_cluster_halt(cluster, false) || !make(cluster) || !ch_pg_cluster_resume(cluster)) {
-        world_fail(server->world, "the database cannot be copied");
-        return false;
-    }
-    server->seconds += (int)world_below(server->world, 12) - 5; // clocks go wrong
-    return connect_all(server);
 }
