@@ -69,13 +69,6 @@ void ch_row_sum_add(struct ch_row_sum *sum, struct charle_bytes row)
     CHARLE_ASSERT(sum->rows > 0);
 }
 
-void ch_row_sum_merge(struct ch_row_sum *sum, const struct ch_row_sum *other)
-{
-    CHARLE_ASSERT(sum->rows >= 0 && other->rows >= 0);
-    add_128(sum, other->low, other->high);
-    sum->rows += other->rows;
-}
-
 void ch_row_sum_write(const struct ch_row_sum *sum, uint8_t out[CH_ROW_HASH_SIZE])
 {
     store_le64(out, sum->low);

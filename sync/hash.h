@@ -4,7 +4,7 @@
 // comes with another hash than the server remembers is a copy of the replica that went its own way.
 //
 // Row hash. Rows of a key range are compared by a sum: BLAKE2b-128 of each row's bytes, added modulo 2^128. A sum does not depend on
-// the order of the rows, can be built in any number of parts, and unlike exclusive-or does not cancel equal rows.
+// the order of the rows, and unlike exclusive-or does not cancel equal rows.
 #ifndef CHARLE_SYNC_HASH_H
 #define CHARLE_SYNC_HASH_H
 
@@ -36,7 +36,6 @@ void ch_row_hash(struct charle_bytes row, uint8_t out[CH_ROW_HASH_SIZE]);
 
 // Adds one row; a zeroed sum is the empty one.
 void ch_row_sum_add(struct ch_row_sum *sum, struct charle_bytes row);
-void ch_row_sum_merge(struct ch_row_sum *sum, const struct ch_row_sum *other);
 
 // 16 bytes, little-endian: HashBucket.hash.
 void ch_row_sum_write(const struct ch_row_sum *sum, uint8_t out[CH_ROW_HASH_SIZE]);

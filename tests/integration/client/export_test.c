@@ -387,22 +387,36 @@ static void damage_table(const char *file, const char *table, int first, int cou
     close(fd);
 }
 
+static struct charle_client *open_in_step(struct fixture *f)
+{
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    return client;
+}
+
+// Saves what can be saved of the fixture's own file into a new one.
+static struct charle_rescue_report must_rescue(struct fixture *f, const char *to)
+{
+    struct charle_error err = {0};
+    struct charle_rescue_report report;
+    const struct charle_client_options options = options_for(f, to);
+    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    return report;
+}
+
 static void unsent_calls_are_rescued(void **state)
 {
     struct fixture *f = *state;
     struct place place = places(f);
     struct charle_error err = {0};
-    struct charle_rescue_report report;
-    struct charle_client *client = open_client(f);
-    must_sync(client);
+    struct charle_client *client = open_in_step(f);
     must_title(f, client, "n0009", "Sent before");
     must_sync(client);
     must_title(f, client, "n0001", "Only here");
     must_title(f, client, "n0002", "And here");
     charle_client_close(client);
     damage_table(f->file, "note", 0, 64);
-    const struct charle_client_options options = options_for(f, place.other);
-    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    struct charle_rescue_report report = must_rescue(f, place.other);
     assert_int_equal(report.calls, 2);
     assert_int_equal(report.calls_skipped, 0);
     assert_true(report.has_identity);
@@ -414,6 +428,7 @@ static void unsent_calls_are_rescued(void **state)
     assert_int_equal(server_number(f, "select count(*) from note where title in ('Sent before', 'Only here', 'And here')"), 3);
     assert_int_equal(number(charle_client_db(client), "select count(*) from note"), 300);
     charle_client_close(client);
+    const struct charle_client_options options = options_for(f, place.other);
     assert_int_equal(charle_replica_rescue(f->file, &options, &report, &err), CHARLE_ALREADY_EXISTS);
 }
 
@@ -435,16 +450,13 @@ static void unsent_calls_survive_a_damaged_definition(void **state)
     struct fixture *f = *state;
     struct place place = places(f);
     struct charle_error err = {0};
-    struct charle_rescue_report report;
-    struct charle_client *client = open_client(f);
-    must_sync(client);
+    struct charle_client *client = open_in_step(f);
     must_title(f, client, "n0001", "Only here");
     charle_client_close(client);
     damage_definition(f->file, "CREATE TABLE \"note\"");
-    const struct charle_client_options broken = options_for(f, f->file), options = options_for(f, place.other);
+    const struct charle_client_options broken = options_for(f, f->file);
     assert_int_equal(charle_client_open(&broken, &client, &err), CHARLE_DATA_LOSS);
-    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
-    assert_int_equal(report.calls, 1);
+    assert_int_equal(must_rescue(f, place.other).calls, 1);
     client = open_at(f, place.other);
     must_sync(client);
     assert_int_equal(server_number(f, "select count(*) from note where title = 'Only here'"), 1);
@@ -455,10 +467,7 @@ static void damaged_calls_are_skipped_and_counted(void **state)
 {
     struct fixture *f = *state;
     struct place place = places(f);
-    struct charle_error err = {0};
-    struct charle_rescue_report report;
-    struct charle_client *client = open_client(f);
-    must_sync(client);
+    struct charle_client *client = open_in_step(f);
     for (int i = 0; i < 300; i++) {
         char id[8], title[600];
         snprintf(id, sizeof(id), "n%04d", 1 + i);
@@ -467,8 +476,7 @@ static void damaged_calls_are_skipped_and_counted(void **state)
     }
     charle_client_close(client);
     damage_table(f->file, "charle_outbox", 3, 2);
-    const struct charle_client_options options = options_for(f, place.other);
-    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    struct charle_rescue_report report = must_rescue(f, place.other);
     assert_true(report.calls_skipped > 0 && report.calls > 100);
     assert_int_equal(report.calls + report.calls_skipped, 300);
     client = open_at(f, place.other);
@@ -482,11 +490,9 @@ static void unsent_files_are_rescued(void **state)
     struct fixture *f = *state;
     struct place place = places(f);
     struct charle_error err = {0};
-    struct charle_rescue_report report;
     char store[220];
     const struct charle_client_key key = {.passphrase = "a long enough passphrase"};
-    struct charle_client *client = open_client(f);
-    must_sync(client);
+    struct charle_client *client = open_in_step(f);
     struct charle_attachment_ref one = put_file(client, 1), two = put_file(client, 2);
     must_title(f, client, "n0001", "Only here");
     charle_client_close(client);
@@ -495,8 +501,7 @@ static void unsent_files_are_rescued(void **state)
     assert_int_equal(sqlite3_open(store, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "update charle_piece set data = zeroblob(262144) where id = (2 << 20) + 1", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    struct charle_client_options options = options_for(f, place.other);
-    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    struct charle_rescue_report report = must_rescue(f, place.other);
     assert_int_equal(report.calls, 1);
     assert_int_equal(report.files, 1);
     assert_int_equal(report.files_skipped, 1);
@@ -512,7 +517,7 @@ static void unsent_files_are_rescued(void **state)
     char third[220];
     snprintf(third, sizeof(third), "%s/third.db", f->folder);
     const char *damaged = place.other;
-    options.file = third;
+    struct charle_client_options options = options_for(f, third);
     options.key = &key;
     must(charle_replica_rescue(damaged, &options, &report, &err), &err);
     assert_int_equal(report.files, 1);
@@ -527,7 +532,6 @@ static void a_store_that_cannot_be_listed_to_its_end_is_told_so(void **state)
     struct fixture *f = *state;
     struct place place = places(f);
     struct charle_error err = {0};
-    struct charle_rescue_report report;
     struct charle_attachment_ref ref;
     char store[220];
     struct charle_client *client = open_client(f);
@@ -538,8 +542,7 @@ static void a_store_that_cannot_be_listed_to_its_end_is_told_so(void **state)
     charle_client_close(client);
     snprintf(store, sizeof(store), "%s.files", f->file);
     damage_table(store, "charle_file", 1, 1);
-    const struct charle_client_options options = options_for(f, place.other);
-    must(charle_replica_rescue(f->file, &options, &report, &err), &err);
+    struct charle_rescue_report report = must_rescue(f, place.other);
     assert_true(report.files > 0 && report.files < 250);
     assert_int_equal(report.files_skipped, -1);
 }

@@ -1,17 +1,10 @@
 // Offline calls on a client core against a server in the same program: shown, sent, judged, made again.
 #include "core_scene.h"
 
-#include "notes.charle.h"
-#include "base/log.h"
-#include "msg/wire.h"
-#include "services/crud.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -202,22 +195,18 @@ static void big_queue_goes_in_batches(void **state)
 
 int main(void)
 {
-    if (getenv("CHARLE_TEST_TRACE"))
-        ch_log_configure(CH_LOG_DEBUG, CH_LOG_TEXT, 2);
-#define CASE(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(call_shows_at_once_and_arrives),
-        CASE(call_that_fails_leaves_nothing),
-        CASE(waiting_calls_stay_on_top_of_pages),
-        CASE(unrelated_page_runs_no_call_again),
-        CASE(wide_call_sees_other_peoples_changes),
-        CASE(rejected_call_vanishes_and_is_told),
-        CASE(parked_call_is_made_again),
-        CASE(parked_call_is_left_to_people_at_last),
-        CASE(lost_answer_is_asked_for_again_and_nothing_runs_twice),
-        CASE(big_queue_goes_in_batches),
+        SCENE_CASE(call_shows_at_once_and_arrives),
+        SCENE_CASE(call_that_fails_leaves_nothing),
+        SCENE_CASE(waiting_calls_stay_on_top_of_pages),
+        SCENE_CASE(unrelated_page_runs_no_call_again),
+        SCENE_CASE(wide_call_sees_other_peoples_changes),
+        SCENE_CASE(rejected_call_vanishes_and_is_told),
+        SCENE_CASE(parked_call_is_made_again),
+        SCENE_CASE(parked_call_is_left_to_people_at_last),
+        SCENE_CASE(lost_answer_is_asked_for_again_and_nothing_runs_twice),
+        SCENE_CASE(big_queue_goes_in_batches),
     };
-#undef CASE
-    cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
+    scene_prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,13 @@ static void seed_rows(struct fake_server *server, int notes)
     fake_server_sql(server, "insert into note_reader(note_id, person_id, since) select id, 'p1', '2026-01-02' from note where votes %% 5 = 0");
 }
 
+void scene_prepare(void)
+{
+    if (getenv("CHARLE_TEST_TRACE"))
+        ch_log_configure(CH_LOG_DEBUG, CH_LOG_TEXT, 2);
+    cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
+}
+
 int scene_setup(void **state)
 {
     struct scene *f = calloc(1, sizeof(*f));

@@ -12,6 +12,10 @@ struct scene {
 
 int scene_setup(void **state);
 int scene_teardown(void **state);
+// A case of its own scene, for the table of cases. The file that uses it includes cmocka.
+#define SCENE_CASE(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
+void scene_prepare(void); // before the cases run: what the environment asks for, CHARLE_TEST_TRACE and CHARLE_TEST_ONLY
+
 void scene_start(struct scene *f);
 enum charle_err scene_set_title(struct scene *f, const char *id, const char *title, int64_t *ticket, struct charle_error *err);
 void scene_must_set_title(struct scene *f, const char *id, const char *title);

@@ -2,9 +2,7 @@
 #include "core_scene.h"
 
 #include "notes.charle.h"
-#include "base/log.h"
 #include "msg/wire.h"
-#include "services/crud.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,47 +247,6 @@ static void forgotten_log_means_repair(void **state)
     assert_true(f->a.started[1] - copies <= 2);        // and only what differs was fetched
 }
 
-static void copied_file_goes_on_as_a_new_device(void **state)
-{
-    struct scene *f = *state;
-    struct world b = {.random = 99};
-    char command[300], device[40], other[40];
-    scene_start(f);
-    scene_must_vote(f, "n0001", 0, 1);
-    world_settle(&f->a, 2000);
-    world_connect(&f->a, false);
-    scene_must_vote(f, "n0001", 0, 1); // in both files, never sent
-    world_close(&f->a);
-    snprintf(command, sizeof(command), "cp %s /dev/shm/charle_%d_b.db", f->a.file, (int)getpid());
-    assert_int_equal(system(command), 0);
-    world_open(&f->a, &f->server, "a", false);
-    world_open(&b, &f->server, "b", false);
-    ch_client_core_start(f->a.core);
-    world_connect(&f->a, true);
-    scene_must_vote(f, "n0002", 0, 1);
-    world_settle(&f->a, 5000);
-    // The copy has the call that the original has sent by now, and one of its own under a number that is taken.
-    const struct notes_note_key key = {CHARLE_STR("n0003")};
-    const struct notes_note_patch set = {.votes = {1, true}}, base = {.votes = {0, true}};
-    const struct notes_note_update request = {.key = &key, .set = &set, .base = &base};
-    struct charle_error err = {0};
-    assert_int_equal(world_call(&b, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err), CHARLE_OK);
-    ch_client_core_start(b.core);
-    world_connect(&b, true);
-    world_settle(&b, 20000);
-    world_settle(&f->a, 5000);
-    world_text(&f->a, device, sizeof(device), "select value from charle_meta where key = 'device_id'");
-    world_text(&b, other, sizeof(other), "select value from charle_meta where key = 'device_id'");
-    assert_string_not_equal(device, other);
-    assert_int_equal(fake_server_number(&f->server, "select votes from note where id = 'n0001'"), 3); // not four
-    assert_int_equal(fake_server_number(&f->server, "select votes from note where id = 'n0002'"), 3);
-    assert_int_equal(fake_server_number(&f->server, "select votes from note where id = 'n0003'"), 4);
-    fake_server_check(&f->server, &f->a.replica);
-    fake_server_check(&f->server, &b.replica);
-    world_close(&b);
-    world_remove_files(b.file);
-}
-
 static void vote_in(struct world *world, const char *note)
 {
     const struct notes_note_key key = {charle_str(note)};
@@ -305,6 +262,41 @@ static void copy_laptop(struct scene *f, const struct world *original, struct wo
     snprintf(command, sizeof(command), "cp %s /dev/shm/charle_%d_%s.db", original->file, (int)getpid(), name);
     assert_int_equal(system(command), 0);
     world_open(copy, &f->server, name, false);
+}
+
+static void copied_file_goes_on_as_a_new_device(void **state)
+{
+    struct scene *f = *state;
+    struct world b = {.random = 99};
+    char device[40], other[40];
+    scene_start(f);
+    scene_must_vote(f, "n0001", 0, 1);
+    world_settle(&f->a, 2000);
+    world_connect(&f->a, false);
+    scene_must_vote(f, "n0001", 0, 1); // in both files, never sent
+    world_close(&f->a);
+    copy_laptop(f, &f->a, &b, "b");
+    world_open(&f->a, &f->server, "a", false);
+    ch_client_core_start(f->a.core);
+    world_connect(&f->a, true);
+    scene_must_vote(f, "n0002", 0, 1);
+    world_settle(&f->a, 5000);
+    // The copy has the call that the original has sent by now, and one of its own under a number that is taken.
+    vote_in(&b, "n0003");
+    ch_client_core_start(b.core);
+    world_connect(&b, true);
+    world_settle(&b, 20000);
+    world_settle(&f->a, 5000);
+    world_text(&f->a, device, sizeof(device), "select value from charle_meta where key = 'device_id'");
+    world_text(&b, other, sizeof(other), "select value from charle_meta where key = 'device_id'");
+    assert_string_not_equal(device, other);
+    assert_int_equal(fake_server_number(&f->server, "select votes from note where id = 'n0001'"), 3); // not four
+    assert_int_equal(fake_server_number(&f->server, "select votes from note where id = 'n0002'"), 3);
+    assert_int_equal(fake_server_number(&f->server, "select votes from note where id = 'n0003'"), 4);
+    fake_server_check(&f->server, &f->a.replica);
+    fake_server_check(&f->server, &b.replica);
+    world_close(&b);
+    world_remove_files(b.file);
 }
 
 static void go_to_work(struct world *world)
@@ -516,34 +508,30 @@ static void verify_is_not_fooled_by_writers(void **state)
 
 int main(void)
 {
-    if (getenv("CHARLE_TEST_TRACE"))
-        ch_log_configure(CH_LOG_DEBUG, CH_LOG_TEXT, 2);
-#define CASE(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(copies_what_it_may_see),
-        CASE(copy_catches_up_with_writers),
-        CASE(copy_goes_on_where_it_was_cut_off),
-        CASE(composite_keys_and_paths_are_followed),
-        CASE(changes_arrive_live),
-        CASE(moment_of_many_pages_is_one),
+        SCENE_CASE(copies_what_it_may_see),
+        SCENE_CASE(copy_catches_up_with_writers),
+        SCENE_CASE(copy_goes_on_where_it_was_cut_off),
+        SCENE_CASE(composite_keys_and_paths_are_followed),
+        SCENE_CASE(changes_arrive_live),
+        SCENE_CASE(moment_of_many_pages_is_one),
         cmocka_unit_test(moment_that_is_begun_anew_forgets_its_pages),
-        CASE(gained_scope_shows_at_once_or_not_at_all),
-        CASE(lost_scope_takes_its_rows_and_columns_along),
-        CASE(row_moves_between_scopes),
-        CASE(server_that_went_back_gets_its_calls_again),
-        CASE(forgotten_log_means_repair),
-        CASE(copied_file_goes_on_as_a_new_device),
-        CASE(copies_share_their_waiting_calls),
-        CASE(other_server_is_refused),
-        CASE(stale_token_blocks_until_there_is_a_new_one),
-        CASE(blocked_replica_without_a_connection_sleeps),
-        CASE(call_the_server_cannot_take_is_refused_alone),
-        CASE(verify_finds_nothing_wrong),
-        CASE(verify_mends_what_was_damaged),
-        CASE(verify_mends_what_cannot_be_read),
-        CASE(verify_is_not_fooled_by_writers),
+        SCENE_CASE(gained_scope_shows_at_once_or_not_at_all),
+        SCENE_CASE(lost_scope_takes_its_rows_and_columns_along),
+        SCENE_CASE(row_moves_between_scopes),
+        SCENE_CASE(server_that_went_back_gets_its_calls_again),
+        SCENE_CASE(forgotten_log_means_repair),
+        SCENE_CASE(copied_file_goes_on_as_a_new_device),
+        SCENE_CASE(copies_share_their_waiting_calls),
+        SCENE_CASE(other_server_is_refused),
+        SCENE_CASE(stale_token_blocks_until_there_is_a_new_one),
+        SCENE_CASE(blocked_replica_without_a_connection_sleeps),
+        SCENE_CASE(call_the_server_cannot_take_is_refused_alone),
+        SCENE_CASE(verify_finds_nothing_wrong),
+        SCENE_CASE(verify_mends_what_was_damaged),
+        SCENE_CASE(verify_mends_what_cannot_be_read),
+        SCENE_CASE(verify_is_not_fooled_by_writers),
     };
-#undef CASE
-    cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
+    scene_prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

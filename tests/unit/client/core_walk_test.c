@@ -2,16 +2,12 @@
 #include "core_scene.h"
 
 #include "notes.charle.h"
-#include "base/log.h"
-#include "msg/wire.h"
-#include "services/crud.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -175,13 +171,9 @@ static void random_walks_end_equal(void **state)
 
 int main(void)
 {
-    if (getenv("CHARLE_TEST_TRACE"))
-        ch_log_configure(CH_LOG_DEBUG, CH_LOG_TEXT, 2);
-#define CASE(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(random_walks_end_equal),
+        SCENE_CASE(random_walks_end_equal),
     };
-#undef CASE
-    cmocka_set_test_filter(getenv("CHARLE_TEST_ONLY"));
+    scene_prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
