@@ -37,16 +37,19 @@ static enum charle_err apply_row(struct application *a, struct ch_table *table, 
                                  struct charle_str scope, struct charle_bytes row, struct charle_error *err)
 {
     enum charle_err rc = CHARLE_OK;
+    bool is_shown = false;
     if (a->rebase.has_images) {
         charle_buf_reset(&a->key);
         rc = ch_table_key_of_row(a->tables, table, row, &a->key, err);
         if (!rc)
-            rc = shows_all_columns(table, audience) ? ch_rebase_before_whole_row(&a->rebase, table, charle_buf_str(&a->key), err)
+            rc = shows_all_columns(table, audience) ? ch_rebase_before_whole_row(&a->rebase, table, charle_buf_str(&a->key), row, &is_shown, err)
                                                     : ch_rebase_before_row(&a->rebase, table, charle_buf_str(&a->key), err);
     }
     if (!rc && a->options->staged)
         rc = drop_denial(a, table, scope, row, err);
     a->result->rows++;
+    if (!rc && is_shown)
+        return ch_table_enter(a->tables, table, audience, scope, charle_buf_str(&a->key), err);
     return rc ? rc : ch_table_put(a->tables, table, audience, scope, row, err);
 }
 

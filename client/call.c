@@ -117,7 +117,8 @@ enum charle_err ch_call_keep(struct ch_replica *replica, const struct ch_call *c
     if (!ran)
         rc = ch_capture_keep(&replica->capture, position, err);
     if (!rc && narrow)
-        rc = ch_lite_run(&replica->sql, CH_LITE_TOUCH_ADD, err, "isi", (int64_t)call->method->table->id, charle_buf_str(&key), position);
+        rc = ch_lite_run(&replica->sql, CH_LITE_TOUCH_ADD, err, "isib", (int64_t)call->method->table->id, charle_buf_str(&key), position,
+                         charle_bytes((const uint8_t *)"", 0));
     *out_is_wide = !narrow;
     charle_buf_deinit(&key);
     return rc;
@@ -136,7 +137,9 @@ enum charle_err ch_call_run_again(struct ch_replica *replica, int64_t position, 
     struct charle_error why = {0};
     struct ch_call call = {0};
     sqlite3_stmt *row;
-    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_GET, &row, err, "i", position);
+    enum charle_err rc = ch_lite_run(&replica->sql, CH_LITE_TOUCH_UNSURE, err, "i", position);
+    if (!rc)
+        rc = ch_lite_one(&replica->sql, CH_LITE_OUTBOX_GET, &row, err, "i", position);
     if (rc)
         return rc == CHARLE_DONE ? CHARLE_OK : rc; // discarded meanwhile
     call = (struct ch_call){.method = charle_method_find(&replica->methods, ch_lite_text(row, 1)),

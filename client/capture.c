@@ -5,6 +5,7 @@
 #include "db/sqlite/sqlite.h"
 #include "base/limits.h"
 #include "base/plant.h"
+#include "sync/hash.h"
 
 static struct charle_str key_of(const struct ch_capture *capture, const struct ch_captured *row)
 {
@@ -154,6 +155,17 @@ enum charle_err ch_capture_first_key(const struct ch_capture *capture, struct ch
     return out->failed;
 }
 
+// A call may change a row several times: what it found is in the first.
+static enum charle_err add_touch(struct ch_capture *capture, const struct ch_captured *row, struct charle_bytes image, int64_t position,
+                                 struct charle_error *err)
+{
+    uint8_t hash[CH_ROW_HASH_SIZE];
+    if (row->had_row)
+        ch_row_hash(image, hash);
+    return ch_lite_run(capture->tables->sql, CH_LITE_TOUCH_ADD, err, "isib", (int64_t)row->table->schema->id, key_of(capture, row), position,
+                       charle_bytes(hash, row->had_row ? sizeof(hash) : 0));
+}
+
 enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, struct charle_error *err)
 {
     struct ch_lite *sql = capture->tables->sql;
@@ -170,7 +182,7 @@ enum charle_err ch_capture_keep(struct ch_capture *capture, int64_t position, st
         if (!CH_PLANTED(BASE_NOT_KEPT))
             rc = ch_lite_run(sql, CH_LITE_BASE_ADD, err, "isb", tab, key_of(capture, row), image);
         if (!rc)
-            rc = ch_lite_run(sql, CH_LITE_TOUCH_ADD, err, "isi", tab, key_of(capture, row), position);
+            rc = add_touch(capture, row, image, position, err);
     }
     return rc;
 }

@@ -6,7 +6,8 @@
 //   charle_copy     a copy in progress: one row for each scope and table, with the last key that arrived
 //   charle_outbox   calls: waiting ones (state below 4) and confirmed ones; position orders them for ever; origin: the device under whose name it was
 //                   made, if this replica had to take another name since, with the last number of that one whose verdict it knows
-//   charle_touch    which waiting call touched which row
+//   charle_touch    which waiting call touched which row; found: the hash of the row as the call found it, empty: not known, NULL: it is
+//                   running again
 //   charle_base     the confirmed image of each row that waiting calls touched; NULL: there was none
 //   charle_inbox    verdicts for people
 //   charle_layout   what the application's tables were made from, and charle_fill what is missing of them (upgrade.h)
@@ -48,7 +49,7 @@ static const char platform_tables[] =
     "create index charle_outbox_state on charle_outbox (state, position) where state < 5;"
     "create index charle_outbox_unjudged on charle_outbox (sequence) where state in (2, 4);"
     "create index charle_outbox_wide on charle_outbox (position) where reads_all = 1 and state < 4;"
-    "create table charle_touch (tab integer not null, key text not null, position integer not null,"
+    "create table charle_touch (tab integer not null, key text not null, position integer not null, found blob,"
     "  primary key (tab, key, position)) strict, without rowid;"
     "create index charle_touch_position on charle_touch (position);"
     "create table charle_base (tab integer not null, key text not null, image blob, primary key (tab, key))"
@@ -103,6 +104,8 @@ enum charle_err ch_layout_upgrade(struct ch_replica *replica, int64_t layout, st
     if (!rc && layout < 5)
         rc = ch_lite_script(&replica->sql, "alter table charle_outbox add column origin text; alter table charle_outbox add column origin_after integer",
                             "bringing an older replica up to date", err);
+    if (!rc && layout < 6)
+        rc = ch_lite_script(&replica->sql, "alter table charle_touch add column found blob", "bringing an older replica up to date", err);
     snprintf(mark, sizeof(mark), "pragma user_version = %d", CH_REPLICA_LAYOUT);
     return rc ? rc : ch_lite_script(&replica->sql, mark, "bringing an older replica up to date", err);
 }

@@ -60,12 +60,17 @@
     X(BASE_ALL, "select tab, key, image from charle_base")                                                             \
     X(BASE_CLEAR, "delete from charle_base")                                                                           \
     X(BASE_ANY, "select exists(select 1 from charle_base) or exists(select 1 from charle_touch)")                                                            \
-    X(TOUCH_ADD, "insert into charle_touch(tab, key, position) values(?1, ?2, ?3) on conflict do nothing")             \
+    X(BASE_SET, "insert into charle_base(tab, key, image) values(?1, ?2, ?3) on conflict do update set image = excluded.image")  \
+    X(TOUCH_ADD, "insert into charle_touch(tab, key, position, found) values(?1, ?2, ?3, ?4) on conflict do update set found = excluded.found "  \
+                 "where found is null")                                                                                \
+    X(TOUCH_UNSURE, "update charle_touch set found = null where position = ?1 and found is not null")                   \
     X(TOUCH_OF_CALL, "select tab, key from charle_touch where position = ?1")                                          \
     X(TOUCH_OF_ROW, "select position from charle_touch where tab = ?1 and key = ?2 order by position")                 \
     X(TOUCH_DELETE, "delete from charle_touch where tab = ?1 and key = ?2 and position = ?3")                          \
-    X(TOUCH_STAYS, "select exists(select 1 from charle_touch t left join charle_outbox c on c.position = t.position "   \
-                   "where t.tab = ?1 and t.key = ?2 and (c.sequence is null or c.sequence > ?3 or c.kind = 4 or c.state not in (2, 3)))")  \
+    X(TOUCH_FIRST_STAYING, "select t.position, t.found from charle_touch t left join charle_outbox c on c.position = t.position "  \
+                           "where t.tab = ?1 and t.key = ?2 and (c.sequence is null or c.sequence > ?3 or c.kind = 4 or c.state not in (2, 3)) "  \
+                           "order by t.position limit 1")                                                              \
+    X(TOUCH_FORGET_UNTIL, "delete from charle_touch where tab = ?1 and key = ?2 and position < ?3")                     \
     X(TOUCH_FORGET_ROW, "delete from charle_touch where tab = ?1 and key = ?2")                                        \
     X(TOUCH_CLEAR, "delete from charle_touch")                                                                         \
     X(OUTBOX_ADD, "insert into charle_outbox(ticket, method, request, at, seed, state, attempts, due_at, reads_all, local_error) "  \

@@ -3,9 +3,11 @@
 #include "base/alloc.h"
 #include "base/plant.h"
 #include "base/slow.h"
+#include "sync/hash.h"
 #include "sync/outbox.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 // --- taking effects off -------------------------------------------------------------------------------------------------
 
@@ -99,21 +101,50 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_table *table, struct charle_str key,
-                                           struct charle_error *err)
+// The first call on this row that the page does not contain: its position, and whether it found the row as the page has it. CHARLE_DONE: there
+// is none.
+static enum charle_err find_staying(struct ch_rebase *rebase, int64_t tab, struct charle_str key, struct charle_bytes row, int64_t *out_position,
+                                    bool *out_as_found, struct charle_error *err)
+{
+    uint8_t hash[CH_ROW_HASH_SIZE];
+    sqlite3_stmt *touch;
+    enum charle_err rc = ch_lite_one(&rebase->replica->sql, CH_LITE_TOUCH_FIRST_STAYING, &touch, err, "isi", tab, key, rebase->contained);
+    if (rc)
+        return rc;
+    struct charle_bytes found = ch_lite_bytes(touch, 1);
+    *out_position = sqlite3_column_int64(touch, 0);
+    *out_as_found = false;
+    if (found.len == sizeof(hash)) {
+        ch_row_hash(row, hash);
+        *out_as_found = CH_PLANTED(FOUND_UNCHECKED) || memcmp(found.ptr, hash, sizeof(hash)) == 0;
+    }
+    ch_lite_end(touch);
+    return CHARLE_OK;
+}
+
+static enum charle_err forget_touched(struct ch_lite *sql, int64_t tab, struct charle_str key, struct charle_error *err)
+{
+    enum charle_err rc = ch_lite_run(sql, CH_LITE_BASE_DELETE, err, "is", tab, key);
+    return rc ? rc : ch_lite_run(sql, CH_LITE_TOUCH_FORGET_ROW, err, "is", tab, key);
+}
+
+enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_table *table, struct charle_str key, struct charle_bytes row,
+                                           bool *out_is_shown, struct charle_error *err)
 {
     struct ch_lite *sql = &rebase->replica->sql;
-    int64_t tab = table->schema->id, stays = 1;
+    int64_t tab = table->schema->id, position = 0;
+    *out_is_shown = false;
     if (!rebase->has_images)
         return CHARLE_OK;
     CHARLE_ASSERT_SLOW(!rebase->is_total && ch_replica_is_writing(rebase->replica));
-    enum charle_err rc = CHARLE_OK;
-    if (rebase->contained)
-        rc = ch_lite_number(sql, CH_LITE_TOUCH_STAYS, 0, &stays, err, "isi", tab, key, rebase->contained);
-    if (rc || stays)
+    enum charle_err rc = find_staying(rebase, tab, key, row, &position, out_is_shown, err);
+    if (rc == CHARLE_DONE)
+        return forget_touched(sql, tab, key, err);
+    if (rc || !*out_is_shown)
         return rc ? rc : ch_rebase_before_row(rebase, table, key, err);
-    rc = ch_lite_run(sql, CH_LITE_BASE_DELETE, err, "is", tab, key);
-    return rc ? rc : ch_lite_run(sql, CH_LITE_TOUCH_FORGET_ROW, err, "is", tab, key);
+    // A touch behind this one of a call that is dropped is found by ch_rebase_drop, which then begins with this image.
+    rc = ch_lite_run(sql, CH_LITE_BASE_SET, err, "isb", tab, key, row);
+    return rc ? rc : ch_lite_run(sql, CH_LITE_TOUCH_FORGET_UNTIL, err, "isi", tab, key, position);
 }
 
 enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err)

@@ -21,6 +21,12 @@
 // A row of D that only calls touch which this page contains needs nothing put back: the page has the whole row, and what was shown of it is
 // written over. Most edits come back as they were made, so that writes nothing but the same (ch_rebase_before_whole_row).
 //
+// Nor is anything put back or run again for a row of D that is as the calls foresaw. Each touch keeps the hash of the row as its call found it. If
+// the page's row is what the first call found that the page does not contain, then that call and those behind it would begin with the same
+// image as they did and show the same again: the page's row becomes the confirmed image, and what is shown stays. So a laptop whose 1,000,000
+// edits of 20,000 rows come back in parts runs none of them again instead of 25 for each. A call that is running again loses what it
+// had found first, because it may fail now, or not write.
+//
 // A call that fails when it is run again stays in the outbox without effect: the server has the last word on it.
 #ifndef CHARLE_CLIENT_REBASE_H
 #define CHARLE_CLIENT_REBASE_H
@@ -83,9 +89,10 @@ CHARLE_MUST_CHECK enum charle_err ch_rebase_begin(struct ch_rebase *rebase, stru
 // Takes the effects of waiting calls off a row that is about to be written as confirmed.
 CHARLE_MUST_CHECK enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *table,
                                                        struct charle_str key, struct charle_error *err);
-// The same for a row of which all columns that are held are about to be written: what they overwrite is not put back first.
-CHARLE_MUST_CHECK enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_table *table,
-                                                             struct charle_str key, struct charle_error *err);
+// The same for a row of which all columns that are held are about to be written: what they overwrite is not put back first. *out_is_shown: the
+// calls that wait stand on just this row already, so it is kept as their image and must not be written.
+CHARLE_MUST_CHECK enum charle_err ch_rebase_before_whole_row(struct ch_rebase *rebase, struct ch_table *table, struct charle_str key,
+                                                             struct charle_bytes row, bool *out_is_shown, struct charle_error *err);
 // Takes a call that is no longer waiting off the rows it touched.
 CHARLE_MUST_CHECK enum charle_err ch_rebase_drop(struct ch_rebase *rebase, int64_t position, struct charle_error *err);
 // Adds a call to those that run again: one that was queued during the rebase.

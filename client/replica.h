@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 
 #define CH_REPLICA_APPLICATION_ID 0x43684F53 // "ChOS"
-#define CH_REPLICA_LAYOUT 5
+#define CH_REPLICA_LAYOUT 6
 
 enum ch_scope_state {
     CH_SCOPE_READY = 1,   // true up to its stamp

@@ -160,8 +160,15 @@ enum charle_err ch_table_put(struct ch_tables *tables, struct ch_table *table, s
         return rc;
     charle_buf_reset(&tables->text);
     rc = ch_table_key_of_row(tables, table, row, &tables->text, err);
-    return rc ? rc : ch_lite_run(tables->sql, CH_LITE_MEMBER_ADD, err, "iss", (int64_t)table->schema->id,
-                                charle_buf_str(&tables->text), scope);
+    return rc ? rc : ch_table_enter(tables, table, audience, scope, charle_buf_str(&tables->text), err);
+}
+
+enum charle_err ch_table_enter(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience, struct charle_str scope,
+                               struct charle_str key, struct charle_error *err)
+{
+    if (!audience->is_member)
+        return CHARLE_OK;
+    return ch_lite_run(tables->sql, CH_LITE_MEMBER_ADD, err, "iss", (int64_t)table->schema->id, key, scope);
 }
 
 static enum charle_err prepare_by_key(struct ch_tables *tables, struct ch_table *table, const char *verb, bool with_columns,

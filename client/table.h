@@ -108,6 +108,9 @@ CHARLE_MUST_CHECK enum charle_err ch_table_key_of_wire(struct ch_tables *tables,
 CHARLE_MUST_CHECK enum charle_err ch_table_put(struct ch_tables *tables, struct ch_table *table,
                                                struct ch_table_audience *audience, struct charle_str scope,
                                                struct charle_bytes row, struct charle_error *err);
+// Remembers the membership alone, where that is needed: the row is written already.
+CHARLE_MUST_CHECK enum charle_err ch_table_enter(struct ch_tables *tables, struct ch_table *table, struct ch_table_audience *audience,
+                                                 struct charle_str scope, struct charle_str key, struct charle_error *err);
 
 // The row left the scope. `still_in`: the scopes it is in now, as the server says. Deletes it, or empties the columns that only this
 // scope showed when another held scope still shows the row.

@@ -28,6 +28,7 @@
     X(SENT_IS_DONE, "calls leave the outbox when they are sent")                                                      \
     X(NEWEST_FIRST, "after a failure calls that were never sent go first")                                            \
     X(REBASE_SKIPS_ONE, "the second call that has to run again does not")                                             \
+    X(FOUND_UNCHECKED, "any row that comes back is taken for what waiting calls had found")                           \
     X(NEW_NUMBER_ON_RETRY, "a call whose answer was lost is sent under a new number")                                 \
     X(CLOCK_ORDERS, "calls are sent in the order of the clock")                                                       \
     X(REPAIR_DROPS_CALLS, "a repair throws away calls that were not sent")                                            \

@@ -265,6 +265,52 @@ static void calls_on_other_rows_are_not_run_again(void **state)
     fixture_end(f);
 }
 
+static void edit_title(struct fixture *f, const char *id, const char *title)
+{
+    struct charle_error err = {0};
+    const struct notes_note_key key = {charle_str(id)};
+    const struct notes_note_patch set = {.title = {charle_str(title), true}};
+    const struct notes_note_update request = {.key = &key, .set = &set};
+    assert_int_equal(world_call(&f->a, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err), CHARLE_OK);
+}
+
+static uint64_t calls_run_again(struct fixture *f)
+{
+    struct charle_client_status status;
+    ch_client_core_status(f->a.core, &status);
+    return status.calls_run_again;
+}
+
+// A backlog whose rows come back one call at a time: the calls behind each stand on what they had foreseen. Then somebody else writes in between.
+static void calls_that_come_back_as_foreseen_stay(void **state)
+{
+    struct fixture *f = *state;
+    char title[32];
+    fake_server_grant(&f->server, "room:r1"); // shows all columns, the team's audience does not
+    fake_server_sql(&f->server, "update note set state = 'draft' where id in ('n0002', 'n0004')");
+    f->server.push_calls_max = 1;
+    fixture_start(f);
+    world_settle(&f->a, 20000);
+    f->server.takes_none = true;
+    for (int i = 0; i < 40; i++) {
+        snprintf(title, sizeof(title), "Mine %d", i);
+        edit_title(f, i % 2 ? "n0002" : "n0004", title);
+    }
+    uint64_t before = calls_run_again(f);
+    f->server.takes_none = false;
+    fixture_step_until(f, "select count(*) from charle_outbox where state < 5", 20);
+    compare(f, 0);
+    assert_int_equal(calls_run_again(f), before);
+    fake_server_sql(&f->server, "update note set body = 'of somebody else' where id = 'n0002'");
+    fixture_step_until(f, "select count(*) from charle_outbox where state < 5", 0);
+    assert_true(calls_run_again(f) > before);
+    assert_true(calls_run_again(f) - before < 20); // the other row's stayed
+    assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and body = 'of somebody else' and title = 'Mine 39'"), 1);
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_base"), 0);
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_touch"), 0);
+    fixture_end(f);
+}
+
 // --- before there are rows -----------------------------------------------------------------------------------------------------
 
 static void set_ready(struct fixture *f, bool is_ready)
@@ -309,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(parts_show_what_the_whole_shows),
         CASE(calls_on_other_rows_are_not_run_again),
+        CASE(calls_that_come_back_as_foreseen_stay),
         CASE(calls_wait_for_the_first_copy),
     };
 #undef CASE

@@ -250,6 +250,7 @@ static void older_layout_is_brought_up_to_date(void **state)
     sqlite3_db_config(file, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     assert_int_equal(sqlite3_exec(file, "alter table charle_cursor drop column seen_stamp; alter table charle_cursor drop column seen_lineage;"
                                   "alter table charle_outbox drop column origin; alter table charle_outbox drop column origin_after;"
+                                  "alter table charle_touch drop column found;"
                                   "pragma user_version = 1", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(file);
     struct ch_replica reader;

@@ -469,6 +469,7 @@ static enum charle_err rebase(struct fixture *f, int64_t contained, bool is_tota
     struct ch_rebase rebase = {0};
     struct ch_replica *replica = &f->a.replica;
     struct ch_table *note = ch_table_by_name(&replica->tables, "note");
+    bool is_shown;
     enum charle_err rc = ch_rebase_begin(&rebase, replica, contained, is_total, err);
     if (!rc)
         rc = ch_rebase_drop(&rebase, 1, err);
@@ -477,9 +478,9 @@ static enum charle_err rebase(struct fixture *f, int64_t contained, bool is_tota
     if (!rc)
         rc = ch_rebase_before_row(&rebase, note, CHARLE_STR("n0030"), err); // no call has touched it
     if (!rc)
-        rc = ch_rebase_before_whole_row(&rebase, note, CHARLE_STR("n0001"), err);
+        rc = ch_rebase_before_whole_row(&rebase, note, CHARLE_STR("n0001"), (struct charle_bytes){0}, &is_shown, err);
     if (!rc)
-        rc = ch_rebase_before_whole_row(&rebase, note, CHARLE_STR("n0004"), err);
+        rc = ch_rebase_before_whole_row(&rebase, note, CHARLE_STR("n0004"), (struct charle_bytes){0}, &is_shown, err);
     if (!rc)
         rc = ch_rebase_finish(&rebase, err);
     ch_rebase_deinit(&rebase);
