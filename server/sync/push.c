@@ -9,6 +9,8 @@
 //   first try      no savepoints: nearly every batch is fine, and a savepoint costs two round trips and a transaction id for each call. A
 //                  generated method that refuses a call before it has changed anything leaves nothing to undo
 //   second try     when a call failed otherwise: everything again in savepoints, so that what fails alone is undone alone
+//   third try      when a constraint failed that is looked at behind all calls (one of ours never does; an operator may add a deferred one):
+//                  again in savepoints, and the constraints are looked at behind each call
 //
 // Batches that change the same rows in different orders get in each other's way, and after an outage everybody comes back at once with many calls:
 // trying all of them again and again together would go on for ever. So there are three manners:
@@ -180,6 +182,8 @@ static enum charle_err read_made(struct ch_push *push, struct charle_error *err)
 {
     // Heads are raised in one order by everybody, so waiting for them ends.
     enum charle_err rc = charle_exec_script(push->db, "set local lock_timeout to default; set constraints all immediate", err);
+    if (rc && !push->checks_each && !ch_push_is_about_batch(push, rc))
+        push->has_failed = push->checks_each = true; // somebody's own constraint: which call it is about is found in the next try
     return rc ? rc : ch_push_made(push->db, push->identity.scopes, push->identity.scope_count, push->arena, &push->out->made, err);
 }
 
@@ -215,18 +219,18 @@ static enum charle_err run_batch(struct charle_db *db, void *ctx, struct charle_
     return rc ? rc : charle_arena_check(push->arena, "the verdicts of a push", err);
 }
 
-// The batch in its present manner, with savepoints if it needs them.
+// The batch in its present manner, with savepoints if it needs them. Each further try is more careful than the one before, so there are three at most.
 static enum charle_err run(struct ch_push *push, struct charle_error *err)
 {
-    push->tries = 0;
-    enum charle_err rc = charle_transaction(push->db, NULL, run_batch, push, err);
-    if (CH_PLANTED(ACK_BEFORE_COMMIT) && push->out->made.has)
-        return CHARLE_OK;
-    if (!push->has_failed)
-        return rc;
-    push->has_savepoints = true;
-    push->tries = 0;
-    return charle_transaction(push->db, NULL, run_batch, push, err);
+    enum charle_err rc;
+    do {
+        push->has_savepoints |= push->has_failed;
+        push->tries = 0;
+        rc = charle_transaction(push->db, NULL, run_batch, push, err);
+        if (CH_PLANTED(ACK_BEFORE_COMMIT) && push->out->made.has)
+            return CHARLE_OK;
+    } while (push->has_failed);
+    return rc;
 }
 
 static enum charle_err check_request(const struct ch_push *push, struct charle_error *err)

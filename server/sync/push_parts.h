@@ -29,13 +29,17 @@ struct ch_push {
     enum ch_push_manner manner;
     int tries; // of the present transaction
     bool has_savepoints;
-    bool has_failed; // a call failed without a savepoint: try again with them
+    bool checks_each; // constraints that wait for the commit are looked at behind each call, in its savepoint
+    bool has_failed;  // in a way of which one call may be the reason: try again with savepoints
     int64_t *refused; // numbers of calls that refer to files of others (file_access.c); NULL: none was ever found
     size_t refused_count;
     struct charle_push_reply *out;
 };
 
 const struct charle_call *ch_push_call(const struct ch_push *push, size_t index);
+
+// Whether a failure says nothing about a call: the batch fails with it and is sent again.
+bool ch_push_is_about_batch(const struct ch_push *push, enum charle_err rc);
 
 // Runs the new calls and fills in their verdicts. With has_failed set, an error means that the transaction must be tried
 // again with savepoints; any other error is about the batch.

@@ -14,8 +14,7 @@ enum { SET_HALVED_MIN = 8 }; // a set that failed and is smaller runs one by one
 
 // --- what went wrong ----------------------------------------------------------------------------------------------------
 
-// Says nothing about the call: the batch fails and is sent again.
-static bool is_about_batch(const struct ch_push *push, enum charle_err rc)
+bool ch_push_is_about_batch(const struct ch_push *push, enum charle_err rc)
 {
     switch ((int)rc) {
     case CHARLE_BUSY:
@@ -36,9 +35,24 @@ static bool is_about_batch(const struct ch_push *push, enum charle_err rc)
     }
 }
 
-static bool may_pass(enum charle_err rc)
+// Something is wrong with the database, not with the call, until somebody mends it: a table or column is not there or not as the schema says, a
+// right was taken away, a trigger that somebody added does not work, a sequence has come to its end.
+static bool is_database_broken(const struct charle_error *why)
 {
-    return rc == CHARLE_BUSY || rc == CHARLE_RESOURCE_EXHAUSTED;
+    static const char *const states[] = {"0A", "2200H", "3F", "42", "55", "XX"}; // or classes of them
+    char state[6];
+    if (why->domain != CHARLE_DOMAIN_POSTGRES)
+        return false;
+    charle_sqlstate_unpack(why->foreign, state);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (strncmp(state, states[i], strlen(states[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool may_pass(enum charle_err rc, const struct charle_error *why)
+{
+    return rc == CHARLE_BUSY || rc == CHARLE_RESOURCE_EXHAUSTED || is_database_broken(why);
 }
 
 // --- running a call -----------------------------------------------------------------------------------------------------
@@ -70,6 +84,13 @@ static struct charle_context context_of(struct ch_push *push, const struct charl
     return context;
 }
 
+// Constraints that wait for the commit, looked at now. The heads are raised by it as well, in the order of the calls and not in everybody's: who
+// gets in another's way by that is a deadlock's victim and tries again.
+static enum charle_err check_now(struct ch_push *push, struct charle_error *err)
+{
+    return push->checks_each ? charle_exec_script(push->db, "set constraints all immediate; set constraints all deferred", err) : CHARLE_OK;
+}
+
 // How a call ended.
 struct outcome {
     enum charle_err rc;
@@ -88,6 +109,8 @@ static void run_call(struct ch_push *push, const struct charle_call *call, struc
     if (out->rc)
         return;
     out->rc = charle_method_run(method, &context, call->request, &out->reply, &out->why);
+    if (out->rc == CHARLE_OK)
+        out->rc = check_now(push, &out->why);
     out->note = context.merge_note;
     // Of a hand-written method nobody knows what it has done.
     out->is_clean = out->rc && method->crud != CHARLE_CRUD_NONE && !method->unary && !context.has_written &&
@@ -159,7 +182,7 @@ static enum charle_err judge(struct ch_push *push, const struct charle_call *cal
     struct charle_str text = outcome->note;
     *verdict = (struct charle_verdict){.sequence = call->sequence, .kind = text.len ? CHARLE_MERGED : CHARLE_APPLIED};
     if (outcome->rc) {
-        verdict->kind = may_pass(outcome->rc) ? CHARLE_PARKED : CHARLE_REJECTED;
+        verdict->kind = may_pass(outcome->rc, &outcome->why) ? CHARLE_PARKED : CHARLE_REJECTED;
         verdict->code = (struct charle_opt_int4){(int32_t)outcome->rc, true};
         text = charle_str(outcome->why.text[0] ? outcome->why.text : charle_err_text(outcome->rc));
     } else if (wants_reply(push, call)) {
@@ -179,7 +202,7 @@ static enum charle_err judge(struct ch_push *push, const struct charle_call *cal
 static enum charle_err fail_batch(struct ch_push *push, enum charle_err outcome, const struct charle_error *why, struct charle_error *err)
 {
     CHARLE_ASSERT(outcome != CHARLE_OK);
-    push->has_failed = !is_about_batch(push, outcome);
+    push->has_failed = !ch_push_is_about_batch(push, outcome);
     if (push->has_savepoints)
         (void)!charle_rollback(push->db, NULL); // the first failure is the one to report
     return charle_fail_foreign(err, outcome, why->domain, why->foreign, "%s", why->text);
@@ -195,7 +218,7 @@ static enum charle_err take_one(struct ch_push *push, size_t index, struct charl
     if (rc)
         return rc;
     run_call(push, call, &outcome);
-    if (outcome.rc && (is_about_batch(push, outcome.rc) || !(push->has_savepoints || outcome.is_clean))) {
+    if (outcome.rc && (ch_push_is_about_batch(push, outcome.rc) || !(push->has_savepoints || outcome.is_clean))) {
         rc = fail_batch(push, outcome.rc, &outcome.why, err);
     } else {
         if (push->has_savepoints)
@@ -253,8 +276,10 @@ static enum charle_err run_set(struct ch_push *push, struct charle_call_set *set
     if (rc)
         return rc;
     enum charle_err outcome = push->options->crud_set(set, &why);
+    if (outcome == CHARLE_OK)
+        outcome = check_now(push, &why);
     CHARLE_ASSERT(set->taken <= set->count); // calls from the front of the set
-    if (outcome && (is_about_batch(push, outcome) || !push->has_savepoints))
+    if (outcome && (ch_push_is_about_batch(push, outcome) || !push->has_savepoints))
         return fail_batch(push, outcome, &why, err);
     *out_failed = outcome;
     if (push->has_savepoints)
