@@ -4,6 +4,7 @@
 // thread: when it has caught up it is handed to the live streams (live.c).
 #include "charle/sync.charle.h"
 
+#include "base/log.h"
 #include "server/engine_parts.h"
 #include "services/crud.h"
 
@@ -99,6 +100,27 @@ struct push {
     const struct ch_push_options *options;
 };
 
+// Calls that the state of the database stops are made again by their replicas; somebody has to mend it meanwhile. One line a push.
+static void log_parked(const struct charle_push_request *request, const struct charle_push_reply *reply)
+{
+    const struct charle_call *const *calls = request->call.items;
+    const struct charle_verdict *const *verdicts = reply->verdict.items, *first = NULL;
+    struct charle_str method = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < reply->verdict.count; i++) {
+        if (verdicts[i]->kind != CHARLE_PARKED)
+            continue;
+        if (!count++) {
+            first = verdicts[i];
+            method = calls[i]->method;
+        }
+    }
+    if (count)
+        ch_log(CH_LOG_WARN, "push", "calls were parked, and will come again calls=%zu first=%.*s code=%s device=%.*s text=\"%.*s\"", count,
+               CHARLE_FMT(method), charle_err_name((enum charle_err)first->code.value), CHARLE_FMT(request->device_id),
+               CHARLE_FMT(first->text.value));
+}
+
 static enum charle_err run_push(void *ctx, const struct charle_push_request *request, struct charle_push_reply *out, struct charle_error *err)
 {
     const struct push *push = ctx;
@@ -107,6 +129,7 @@ static enum charle_err run_push(void *ctx, const struct charle_push_request *req
     if (rc)
         return rc;
     atomic_fetch_add(&engine->figures.pushed_calls, request->call.count);
+    log_parked(request, out);
     if (!push->options->fold) // else nothing is committed yet
         ch_live_wake(engine->live);
     return CHARLE_OK;
