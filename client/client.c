@@ -139,7 +139,8 @@ static int check_hope(struct charle_client *client, struct patience *patience, c
     const char *why = status->problem[0] ? status->problem : "no answer from it yet";
     if (status->is_connected || status->state == CHARLE_CLIENT_FOLLOWING)
         patience->contact_us = now;
-    if (status->state == CHARLE_CLIENT_BLOCKED || status->state == CHARLE_CLIENT_WIPED || status->state == CHARLE_CLIENT_PAUSED || status->state == CHARLE_CLIENT_METERED)
+    if (status->state == CHARLE_CLIENT_BLOCKED || status->state == CHARLE_CLIENT_WIPED || status->state == CHARLE_CLIENT_PAUSED ||
+        (status->state == CHARLE_CLIENT_METERED && view->problem_code))
         return charle_fail(err, view->problem_code, "%s", status->problem);
     if (view->failures >= FAILURES_MAX && status->is_connected)
         return charle_fail(err, view->problem_code ? view->problem_code : CHARLE_UNAVAILABLE, "%s", why);

@@ -21,6 +21,7 @@ enum edge_kind { EVENT_WISH, EVENT_CONNECTED, EVENT_MESSAGE, EVENT_DONE };
 // A wish that somebody waits for: on the stack of the waiting thread.
 struct edge_answer {
     int64_t ticket;
+    uint64_t turns; // of the publication that shows what came of it
     bool is_taken;
 };
 
@@ -365,7 +366,7 @@ static void take_event(struct charle_client *client, struct edge_event *event)
         int64_t ticket = grant_wish(client, event->wish);
         if (event->answer) {
             pthread_mutex_lock(&client->mutex);
-            *event->answer = (struct edge_answer){ticket, true};
+            *event->answer = (struct edge_answer){ticket, client->view.turns + 1, true};
             pthread_mutex_unlock(&client->mutex);
         }
         break;
@@ -510,7 +511,7 @@ void ch_edge_wish(struct charle_client *client, enum edge_wish wish, int64_t *ou
     if (!out_ticket)
         return;
     pthread_mutex_lock(&client->mutex);
-    while (!answer.is_taken)
+    while (!answer.is_taken || client->view.turns < answer.turns)
         pthread_cond_wait(&client->turned, &client->mutex);
     pthread_mutex_unlock(&client->mutex);
     *out_ticket = answer.ticket;

@@ -71,7 +71,7 @@ void ch_edge_close(struct charle_client *client);
 CHARLE_MUST_CHECK enum charle_err ch_edge_need_thread(struct charle_client *client, struct charle_error *err);
 
 enum edge_wish { EDGE_START, EDGE_STOP, EDGE_KICK, EDGE_RETRY, EDGE_SYNC, EDGE_VERIFY, EDGE_POLICY, EDGE_FILES };
-// Queues a wish. With out_ticket it waits until the core has taken it and hands out its answer. Without a thread nothing happens.
+// Queues a wish. With out_ticket it waits until the core has taken it, hands out its answer, and the view shows what came of it. Without a thread nothing happens.
 void ch_edge_wish(struct charle_client *client, enum edge_wish wish, int64_t *out_ticket);
 
 bool ch_edge_is_own_thread(const struct charle_client *client);

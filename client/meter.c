@@ -226,6 +226,8 @@ void ch_core_meter_step(struct ch_client_core *core)
         ch_core_go_on(core);
     } else if (core->phase == CH_PHASE_HOLDING && !may_pull(meter)) {
         say(core);
+    } else if (core->phase == CH_PHASE_HOLDING && core->problem_code == CHARLE_RESOURCE_EXHAUSTED) {
+        be_quiet(core); // the budget was lifted, or a period has begun: calls go out first
     }
 }
 

@@ -148,6 +148,33 @@ static void next_period_begins_by_itself(void **state)
     charle_client_close(client);
 }
 
+// Whoever lifts a pause or a budget and synchronises at once is not told of what held a moment ago.
+static void what_was_lifted_holds_nothing_up(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct charle_client *client = open_client(f);
+    must_sync(client);
+    must(charle_client_start(client, &err), &err);
+    assert_true(wait_for_state(client, CHARLE_CLIENT_LIVE, 10000));
+    for (int i = 0; i < 20; i++) {
+        must(charle_client_set_paused(client, true, &err), &err);
+        assert_true(wait_for_state(client, CHARLE_CLIENT_PAUSED, 10000));
+        must(charle_client_set_paused(client, false, &err), &err);
+        must_sync(client);
+    }
+    must(charle_client_set_meter(client, 100000, 3600, &err), &err);
+    add_weight(f, 400); // one moment of 400 KB, which is finished
+    assert_true(wait_for_state(client, CHARLE_CLIENT_METERED, 20000));
+    for (int i = 0; i < 20; i++)
+        must(set_title(f, client, "n0001", "Spent", NULL, &err), &err);
+    assert_int_equal(charle_client_sync(client, 0, &err), CHARLE_RESOURCE_EXHAUSTED);
+    must(charle_client_set_meter(client, 0, 0, &err), &err);
+    must_sync(client);
+    assert_int_equal(status_of(client).pending_calls, 0);
+    charle_client_close(client);
+}
+
 static void wrong_budgets_are_told_so(void **state)
 {
     struct fixture *f = *state;
@@ -232,7 +259,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         CASE(pausing_stops_and_resuming_goes_on), CASE(budget_cuts_a_first_copy_into_periods), CASE(last_tenth_is_for_calls),
-        CASE(next_period_begins_by_itself),       CASE(wrong_budgets_are_told_so),
+        CASE(next_period_begins_by_itself),       CASE(wrong_budgets_are_told_so), CASE(what_was_lifted_holds_nothing_up),
         CASE(audit_finds_and_mends_what_differs), CASE(audit_can_be_switched_off_and_spares_a_budget),
     };
 #undef CASE
