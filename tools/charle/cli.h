@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define CLI_PROFILE "laptop"                        // when nobody says which
 #define CLI_NAME program_invocation_short_name // what the person typed
 
 enum cli_exit {
@@ -92,6 +93,9 @@ CHARLE_MUST_CHECK enum charle_err cli_set_home_address(struct cli *cli, const ch
 // A small secret or setting in home/<profile>/<name> (0600). Reading gives NULL when there is none.
 const char *cli_setting(struct cli *cli, const char *name);
 CHARLE_MUST_CHECK enum charle_err cli_set_setting(struct cli *cli, const char *name, const char *value, struct charle_error *err);
+
+// "charle inbox --profile anna": what to type next for `words`, on the laptop at hand.
+const char *cli_next(struct cli *cli, const char *words);
 
 // A path to a program of the same build, beside this one.
 const char *cli_sibling(struct cli *cli, const char *name);

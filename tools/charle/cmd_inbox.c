@@ -72,7 +72,7 @@ static int list(struct cli *cli, struct charle_client *client)
     if (cli->json)
         printf("%s]\n", listing.count ? "\n" : "[");
     else if (!listing.count)
-        printf("The inbox is empty: the server took everything as it was meant.\n");
+        printf("The inbox is empty: there is nothing to look at.\n");
     return listing.count ? CLI_ATTENTION : CLI_OK;
 }
 

@@ -15,7 +15,7 @@ static int remember(struct cli *cli, const char *url, const struct charle_login_
     if (cli->json)
         printf("{\"principal\":\"%s\",\"id\":\"%s\"}\n", reply->principal, reply->principal_id);
     else
-        printf("Signed in as %s at %s. Next: %s sync\n", reply->name, url, CLI_NAME);
+        printf("Signed in as %s at %s. Next: %s\n", reply->name, url, cli_next(cli, "sync"));
     return CLI_OK;
 }
 

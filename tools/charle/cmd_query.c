@@ -154,7 +154,7 @@ static int print(struct cli *cli, struct charle_client *client, struct plan *pla
     const char *sql = charle_buf_text(&plan->sql);
     struct charle_db *db = charle_client_db(client);
     if (!sql || !db) {
-        charle_fail(&err, CHARLE_IO, "the replica cannot be read; `%s status` says why", CLI_NAME);
+        charle_fail(&err, CHARLE_IO, "the replica cannot be read; `%s` says why", cli_next(cli, "status"));
         return cli_fail(cli, &err);
     }
     enum charle_err rc = charle_query(db, sql, plan->params, plan->param_count, &rows, &err);

@@ -66,7 +66,7 @@ static bool print_scope(void *ctx, const struct charle_scope_entry *entry)
     return true;
 }
 
-static void print_scopes(struct charle_client *client, bool with_storage)
+static void print_scopes(struct cli *cli, struct charle_client *client, bool with_storage)
 {
     struct charle_error err = {0};
     struct scope_list list = {.with_storage = with_storage};
@@ -76,7 +76,7 @@ static void print_scopes(struct charle_client *client, bool with_storage)
     }
     printf("Scopes      %d ready, %d not", list.ready, list.others);
     if (!with_storage)
-        printf(" (%s status --storage says what each takes)", CLI_NAME);
+        printf(" (%s says what each takes)", cli_next(cli, "status --storage"));
     printf("\n");
     if (charle_client_scopes(client, with_storage, print_scope, &list, &err))
         printf("  (cannot go on: %s)\n", err.text);
@@ -104,17 +104,17 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
     if (status->principal[0])
         printf("Person      %s %s\n", status->principal, status->principal_id);
     else
-        printf("Person      nobody signed in (%s login)\n", CLI_NAME);
+        printf("Person      nobody signed in (%s)\n", cli_next(cli, "login"));
     printf("Server      %s\n", cli_server_address(cli));
     printf("Replica     %s, %.1f MiB, ", cli_replica_path(cli), (double)status->file_size / 1048576);
     if (status->is_ready)
         printf("complete\n");
     else
-        printf("not copied yet (%s sync)\n", CLI_NAME);
+        printf("not copied yet (%s)\n", cli_next(cli, "sync"));
     printf("Last sign   %s\n", laptop_age(status->contact_at_us, age));
-    print_scopes(client, with_storage);
+    print_scopes(cli, client, with_storage);
     if (status->is_paused)
-        printf("Paused      nothing is sent or fetched (%s resume)\n", CLI_NAME);
+        printf("Paused      nothing is sent or fetched (%s)\n", cli_next(cli, "resume"));
     if (status->meter_budget)
         printf("Metered     %.1f of %.1f MB used, the next period begins %s\n", (double)status->meter_used / 1e6,
                (double)status->meter_budget / 1e6, laptop_when(status->meter_ends_at_us, age));
@@ -127,7 +127,7 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
         printf("  … and %lld more\n", (long long)status->pending_calls - shown);
     printf("Verdicts    %lld to look at", (long long)status->inbox_count);
     if (status->inbox_count)
-        printf(" (%s inbox)", CLI_NAME);
+        printf(" (%s)", cli_next(cli, "inbox"));
     printf("\n");
     struct verdicts verdicts = {0};
     if (status->inbox_count && charle_client_inbox(client, print_verdict, &verdicts, &err))

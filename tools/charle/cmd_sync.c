@@ -61,7 +61,7 @@ static void print_done(struct cli *cli, struct charle_client *client)
                (long long)status.rows_copied, (unsigned long long)status.pages_applied, (long long)status.pending_calls,
                (long long)status.inbox_count);
     if (!cli->json && status.inbox_count)
-        printf("See them: %s inbox\n", CLI_NAME);
+        printf("See them: %s\n", cli_next(cli, "inbox"));
 }
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)

@@ -114,6 +114,13 @@ const char *cli_server_address(struct cli *cli)
     return remembered ? remembered : cli_home_address(cli);
 }
 
+const char *cli_next(struct cli *cli, const char *words)
+{
+    bool is_usual = strcmp(cli->profile, CLI_PROFILE) == 0;
+    const char *text = charle_arena_printf(&cli->arena, "%s %s%s%s", CLI_NAME, words, is_usual ? "" : " --profile ", is_usual ? "" : cli->profile).ptr;
+    return text ? text : words;
+}
+
 const char *cli_sibling(struct cli *cli, const char *name)
 {
     char self[1024];

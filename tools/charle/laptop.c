@@ -30,8 +30,8 @@ struct charle_client *laptop_open(struct cli *cli, bool is_read_only, int *out_e
     struct charle_error err = {0};
     struct charle_client *client = NULL;
     if (is_read_only && access(cli_replica_path(cli), F_OK) != 0) {
-        charle_fail(&err, CHARLE_NOT_FOUND, "there is no replica yet at %s; `%s login` and `%s sync` make one",
-                    cli_replica_path(cli), CLI_NAME, CLI_NAME);
+        charle_fail(&err, CHARLE_NOT_FOUND, "there is no replica yet at %s; `%s` and `%s` make one",
+                    cli_replica_path(cli), cli_next(cli, "login"), cli_next(cli, "sync"));
         *out_exit = cli_fail(cli, &err);
         return NULL;
     }

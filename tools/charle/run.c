@@ -85,7 +85,7 @@ int charle_cli_main(const struct charle_cli_app *app, int argc, char **argv)
     const struct cli_command *command = find(&commands, argv[1]);
     if (!command)
         return unknown(&commands, argv[1]);
-    struct cli cli = {.app = app, .profile = "laptop"};
+    struct cli cli = {.app = app, .profile = CLI_PROFILE};
     int code = command->run(&cli, command, argc - 2, argv + 2);
     if (cli.json && code == CLI_USAGE)
         printf("{\"error\":{\"code\":\"USAGE\",\"message\":\"the command line was not understood; standard error says why\"}}\n");

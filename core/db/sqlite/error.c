@@ -67,6 +67,14 @@ static enum charle_err fail_damaged(sqlite3 *handle, const char *file, const cha
                                file ? file : "", file ? ": " : "", doing ? doing : "", doing ? ": " : "", where);
 }
 
+// A handle that only reads is no trouble of the file's; SQLite also makes one of a file that may not be written.
+static const char *advice_of(const struct meaning *meaning, sqlite3 *handle)
+{
+    if (meaning && meaning->code == SQLITE_READONLY && handle && sqlite3_db_readonly(handle, "main") == 1)
+        return "this handle only reads: it was opened for reading, or the permissions of the file or its folder forbid more";
+    return meaning ? meaning->advice : NULL;
+}
+
 enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, struct charle_error *err)
 {
     const struct meaning *meaning = meaning_of(code);
@@ -79,9 +87,10 @@ enum charle_err ch_sqlite_fail(sqlite3 *handle, int code, const char *doing, str
         return fail_damaged(handle, has_name ? file : NULL, doing, err);
     if (is_out_of_range(code, words))
         ours = CHARLE_OUT_OF_RANGE;
-    if (meaning && meaning->advice)
+    const char *advice = advice_of(meaning, handle);
+    if (advice)
         return charle_fail_foreign(err, ours, CHARLE_DOMAIN_SQLITE, code, "%s%s%s%s%s (%s)", has_name ? file : "",
-                                   has_name ? ": " : "", doing ? doing : "", doing ? ": " : "", meaning->advice, words);
+                                   has_name ? ": " : "", doing ? doing : "", doing ? ": " : "", advice, words);
     return charle_fail_foreign(err, ours, CHARLE_DOMAIN_SQLITE, code, "%s%s%s", doing ? doing : "", doing ? ": " : "",
                                words);
 }

@@ -117,7 +117,7 @@ static void test_a_read_only_handle(void **state)
     assert_ok(ch_sqlite_open(place->file, &options, &reader, &err), &err);
     assert_int_equal(must_count(reader, "select a from t"), 1);
     assert_fails(charle_exec(reader, "insert into t values (2)", NULL, 0, NULL, &err), CHARLE_READ_ONLY, &err,
-                 "permissions");
+                 "opened for reading");
     charle_db_close(reader);
     charle_db_close(db);
 }
