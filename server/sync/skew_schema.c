@@ -252,13 +252,14 @@ static bool has_same_rule(const struct table_building *b, const struct charle_au
     return shape->kind == audience->kind && (shape->column.has ? shape->column.value : 0) == column && charle_str_equal(here, there);
 }
 
-// What the server shows and the replica knows, and the zeros for what the replica expects beyond that.
+// What both show, and the zeros for what the replica expects beyond that. What only the server shows to this audience is left out: the replica
+// would not keep it, and find its rows different for ever.
 static struct charle_column_set shown_columns(const struct table_building *b, const struct charle_audience *audience,
                                               const struct charle_audience_shape *shape)
 {
     struct charle_column_set set = {{0, 0}};
     for (size_t i = 0; i < b->current->column_count; i++) {
-        if (charle_column_set_has(&audience->columns, i) && ch_shape_column(b->shape, b->columns[i].field->number))
+        if (charle_column_set_has(&audience->columns, i) && ch_shape_shows(shape, b->columns[i].field->number))
             charle_column_set_add(&set, i);
     }
     for (size_t i = b->current->column_count; i < b->count; i++) {
@@ -278,6 +279,30 @@ static enum charle_err tell_unshown(struct table_building *b, const struct charl
             unshown[count++] = b->columns[i].field->number;
     }
     return count ? add_gap(b->building, b->current->id, audience->name, unshown, count) : CHARLE_OK;
+}
+
+// Whether every row of the replica must have a value there: the column is not null, and all audiences show it.
+static bool is_insisted_on(const struct table_building *b, uint32_t number)
+{
+    const struct charle_audience_shape *const *shapes = b->shape->audience.items;
+    const struct charle_column_shape *column = ch_shape_column(b->shape, number);
+    bool is_shown = column && !is_nullable(column);
+    for (size_t i = 0; is_shown && i < b->shape->audience.count; i++)
+        is_shown = ch_shape_shows(shapes[i], number);
+    return is_shown;
+}
+
+// A zero there would be taken for the value by a replica that has the row by another audience as well.
+static enum charle_err check_shown(const struct table_building *b, const struct charle_audience *audience)
+{
+    for (size_t i = 0; i < b->current->column_count; i++) {
+        if (charle_column_set_has(&audience->columns, i) || !is_insisted_on(b, b->columns[i].field->number))
+            continue;
+        return charle_fail(b->err, CHARLE_SCHEMA_MISMATCH,
+                           "this replica cannot be without column %.*s.%.*s, and the server does not show it to \"%.*s\" yet: update the server",
+                           CHARLE_FMT(b->current->name), CHARLE_FMT(b->columns[i].name), CHARLE_FMT(audience->name));
+    }
+    return CHARLE_OK;
 }
 
 static bool has_audience(const struct charle_table *table, struct charle_str name)
@@ -315,6 +340,9 @@ static enum charle_err add_audiences(struct table_building *b)
             return charle_fail(b->err, CHARLE_SCHEMA_MISMATCH,
                                "who sees rows of table %.*s as \"%.*s\" is decided by another rule on the server than in this replica: update the program",
                                CHARLE_FMT(b->current->name), CHARLE_FMT(audience->name));
+        rc = check_shown(b, audience);
+        if (rc)
+            return rc;
         audiences[count] = *audience;
         audiences[count].columns = shown_columns(b, audience, shape);
         count++;
