@@ -104,8 +104,8 @@ static enum charle_err add_source(struct ch_file_adding *adding, crypto_generich
 
 static enum charle_err check_source(const struct charle_attachment_source *source, struct charle_error *err)
 {
-    if ((source->path != NULL) + source->has_fd + (source->bytes != NULL) > 1)
-        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "give a path, a descriptor or bytes, not several of them");
+    if ((source->path != NULL) + source->has_fd + (source->bytes != NULL) != 1)
+        return charle_fail(err, CHARLE_INVALID_ARGUMENT, "give a path, a descriptor or bytes: one of them, not none and not several");
     if (source->media_type && strlen(source->media_type) > CH_FILE_MEDIA_TYPE_LEN_MAX)
         return charle_fail(err, CHARLE_INVALID_ARGUMENT, "a media type has at most %d characters, such as image/png", CH_FILE_MEDIA_TYPE_LEN_MAX);
     return CHARLE_OK;

@@ -98,8 +98,7 @@ enum charle_err charle_method_check_caller(const struct charle_method *method, c
             return CHARLE_OK;
     }
     if (!is_signed_in && *method->allow)
-        return charle_fail(err, CHARLE_UNAUTHENTICATED, "%.*s needs a session: sign in first",
-                           CHARLE_FMT(method->name));
+        return charle_fail(err, CHARLE_UNAUTHENTICATED, "this needs a session: sign in first");
     return denied(method, err);
 }
 

@@ -50,7 +50,7 @@ static int put(struct cli *cli, struct charle_client *client, const char *path, 
     const struct charle_attachment_source source = {.path = path, .media_type = type};
     if (charle_attachment_put(client, &source, &ref, &err))
         return cli_fail(cli, &err);
-    print_ref(cli, &ref, "Kept on this laptop, and sent with the next sync, before the call that mentions it. A column takes this name of it:");
+    print_ref(cli, &ref, "Kept on this laptop, and sent before the call that mentions it. A column takes this name of it:");
     return CLI_OK;
 }
 

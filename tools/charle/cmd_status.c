@@ -103,6 +103,8 @@ static void print_text(struct cli *cli, struct charle_client *client, const stru
     printf("Laptop      %s (device %s)\n", cli->profile, status->device_id[0] ? status->device_id : "not known to a server yet");
     if (status->principal[0])
         printf("Person      %s %s\n", status->principal, status->principal_id);
+    else if (cli_setting(cli, "token"))
+        printf("Person      signed in, and known here after the first sync (%s)\n", cli_next(cli, "sync"));
     else
         printf("Person      nobody signed in (%s)\n", cli_next(cli, "login"));
     printf("Server      %s\n", cli_server_address(cli));

@@ -311,7 +311,7 @@ struct charle_attachment_ref {
     char media_type[128];    // "image/png"; empty: nobody said
 };
 
-struct charle_attachment_source { // one of path, fd and bytes
+struct charle_attachment_source { // one of path, fd and bytes; an empty file is bytes of size 0
     const char *path;
     int fd;                  // read from its present position to the end; only with has_fd
     bool has_fd;
@@ -320,7 +320,8 @@ struct charle_attachment_source { // one of path, fd and bytes
     const char *media_type;  // NULL: nobody says
 };
 
-// Adds a file: a copy of it is durable on return, and sent when there is a network. Adding the same bytes again is fine. Errors: NOT_FOUND, IO (the source), DISK_FULL, TOO_LARGE (64 GiB; what the server takes is its own setting), READ_ONLY, BUSY.
+// Adds a file: a copy of it is durable on return, and sent when there is a network. Adding the same bytes again is fine.
+// Only queued calls wait for their files: before one that goes to the server directly, wait until charle_attachments says HERE. Errors: INVALID_ARGUMENT, NOT_FOUND, IO (the source), DISK_FULL, TOO_LARGE (64 GiB; what the server takes is its own setting), READ_ONLY, BUSY.
 CHARLE_MUST_CHECK int charle_attachment_put(struct charle_client *client, const struct charle_attachment_source *source,
                                             struct charle_attachment_ref *out, struct charle_error *err);
 

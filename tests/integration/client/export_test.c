@@ -267,6 +267,21 @@ static void fill_bytes(uint8_t bytes[FILE_SIZE], uint8_t seed)
         bytes[i] = (uint8_t)(i * 31 + i / 251 + seed);
 }
 
+// A path that nobody has set is no empty file.
+static void nothing_to_add_is_told_so(void **state)
+{
+    struct fixture *f = *state;
+    struct charle_error err = {0};
+    struct charle_attachment_ref ref;
+    struct charle_client *client = open_client(f);
+    const struct charle_attachment_source none = {.path = NULL}, empty = {.bytes = ""};
+    assert_int_equal(charle_attachment_put(client, &none, &ref, &err), CHARLE_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.text, "a path, a descriptor or bytes"));
+    must(charle_attachment_put(client, &empty, &ref, &err), &err);
+    assert_int_equal(ref.size, 0);
+    charle_client_close(client);
+}
+
 static struct charle_attachment_ref put_file(struct charle_client *client, uint8_t seed)
 {
     struct charle_error err = {0};
@@ -573,7 +588,7 @@ int main(void)
         CASE(existing_files_are_kept),           CASE(encrypted_replica_stays_encrypted), CASE(export_is_one_moment),
         CASE(unsent_calls_survive_a_damaged_definition),
         CASE(unsent_calls_are_rescued),          CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
-        CASE(attachments_are_taken_along),       CASE(exports_of_the_first_form_are_read), CASE(unsent_files_are_rescued),
+        CASE(nothing_to_add_is_told_so),         CASE(attachments_are_taken_along),       CASE(exports_of_the_first_form_are_read), CASE(unsent_files_are_rescued),
         CASE(a_store_that_cannot_be_listed_to_its_end_is_told_so),
     };
 #undef CASE

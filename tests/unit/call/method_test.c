@@ -110,7 +110,7 @@ static void only_those_who_may_call(void **state)
     assert_caller(anyone, NULL, CHARLE_OK, "");
     assert_caller(anyone, &stranger, CHARLE_OK, "");
     assert_caller(signed_in, &person, CHARLE_OK, "");
-    assert_caller(signed_in, &stranger, CHARLE_UNAUTHENTICATED, "test.Any/Thing needs a session: sign in first");
+    assert_caller(signed_in, &stranger, CHARLE_UNAUTHENTICATED, "this needs a session: sign in first");
     assert_caller(signed_in, NULL, CHARLE_UNAUTHENTICATED, "needs a session");
     assert_caller(nobody, &manager, CHARLE_PERMISSION_DENIED, "nobody may call test.Any/Thing");
     assert_caller(nobody, &stranger, CHARLE_PERMISSION_DENIED, "nobody may call");
