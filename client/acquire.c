@@ -61,6 +61,8 @@ static void finished(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_error err = {0};
+    CHARLE_ASSERT(!a->call && !a->range_count);
+    CHARLE_ASSERT(a->is_verify || !a->is_audit);
     core->acquire_failures = 0;
     if (a->is_fill && ch_fill_done(&core->fill, core->replica, &err)) {
         fail(core, &err);
@@ -84,12 +86,14 @@ static void all_done(struct ch_client_core *core)
         finished(core);
         return;
     }
+    CHARLE_ASSERT(!a->call && a->has_spool); // what is staged lies there
     a->step = CH_ACQUIRE_STAGED;
     ch_core_pull_begin(core, false);
 }
 
 void ch_core_acquire_applied(struct ch_client_core *core, int64_t rows_different)
 {
+    CHARLE_ASSERT(core->acquire.step == CH_ACQUIRE_STAGED && rows_different >= 0);
     core->acquire.report.rows_different = core->acquire.report.rows_repaired = rows_different;
     finished(core);
 }
@@ -112,6 +116,7 @@ static bool next_range(struct ch_client_core *core)
             a->range = a->ranges[--a->range_count];
             return true;
         }
+        CHARLE_ASSERT(a->table_at <= tables->count && (!a->is_in_table || a->table_at < tables->count));
         if (a->is_in_table)
             a->table_at++;
         a->is_in_table = false;
@@ -135,6 +140,7 @@ static bool next_range(struct ch_client_core *core)
 static void advance(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
+    CHARLE_ASSERT(!a->call && a->step == CH_ACQUIRE_NEXT);
     if (a->is_audit && a->range_count && a->report.ranges_fetched >= CH_AUDIT_RANGES_MAX) {
         a->was_cut = true;
         ch_acquire_clear_ranges(a);
@@ -215,6 +221,7 @@ static void begin(struct ch_client_core *core)
     struct ch_acquire *a = &core->acquire;
     struct charle_error err = {0};
     bool any = false, is_doubtful = false;
+    CHARLE_ASSERT(a->step == CH_ACQUIRE_IDLE && !a->call && !a->has_spool && !a->staged_count && !a->range_count);
     enum charle_err rc = ch_acquire_add_scopes(core, CH_SCOPE_COPYING, &any, &err);
     if (!rc)
         rc = ch_acquire_add_scopes(core, CH_SCOPE_REPAIR, &is_doubtful, &err);
@@ -255,6 +262,7 @@ static void wait_for_cursor(struct ch_client_core *core)
     struct charle_error err = {0};
     int state;
     int64_t stamp;
+    CHARLE_ASSERT(a->is_verify && ch_acquire_scope(a).ptr); // mending fetches at once
     if (ch_acquire_state_of(core, ch_acquire_scope(a), &state, &stamp, &err))
         fail(core, &err);
     else if (state != CH_SCOPE_READY || stamp >= a->hashed_stamp || ch_core_now(core) >= a->wait_until)
@@ -273,6 +281,7 @@ static void resume(struct ch_client_core *core)
     struct charle_error err = {0};
     int state;
     int64_t stamp;
+    CHARLE_ASSERT(a->is_in_table && ch_acquire_scope(a).ptr);
     if (ch_acquire_state_of(core, ch_acquire_scope(a), &state, &stamp, &err)) {
         fail(core, &err);
     } else if (!state) {
@@ -327,6 +336,7 @@ void ch_core_acquire_on_message(struct ch_client_core *core, struct charle_bytes
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_error err = {0};
+    CHARLE_ASSERT(a->call && (a->step == CH_ACQUIRE_HASH || a->step == CH_ACQUIRE_DESCRIBE || a->step == CH_ACQUIRE_FETCH));
     ch_core_contact(core);
     if (a->step == CH_ACQUIRE_HASH || a->step == CH_ACQUIRE_DESCRIBE)
         charle_buf_add(&a->reply, message.ptr, message.len);
@@ -339,6 +349,7 @@ void ch_core_acquire_on_done(struct ch_client_core *core)
     struct ch_acquire *a = &core->acquire;
     struct charle_error err = {0};
     enum charle_err rc = CHARLE_OK;
+    CHARLE_ASSERT(a->call && (a->step == CH_ACQUIRE_HASH || a->step == CH_ACQUIRE_DESCRIBE || a->step == CH_ACQUIRE_FETCH));
     a->call = 0;
     if (a->step == CH_ACQUIRE_DESCRIBE) {
         rc = take_description(core, &err);

@@ -28,6 +28,7 @@ static enum charle_err sum_here(struct ch_client_core *core, struct ch_table *ta
 {
     struct ch_replica *replica = core->replica;
     struct charle_str scope = ch_acquire_scope(&core->acquire);
+    CHARLE_ASSERT(scope.ptr && ch_acquire_audience_at(core, core->acquire.table_at)); // the table is seen through the scope
     uint32_t ignored[CH_TABLES_MAX];
     struct ch_rebase rebase = {0};
     *out = (struct sum_walk){0};
@@ -100,6 +101,7 @@ static enum charle_err judge_range(struct ch_client_core *core, const struct cha
     enum charle_err rc = is_certain(core, reply->head, &certain, err);
     if (rc)
         return rc;
+    CHARLE_ASSERT(certain || a->range.tries < CH_VERIFY_TRIES);
     if (certain) {
         a->report.rows += rows_in(reply);
         ch_acquire_start_new_fetch(core);
@@ -142,6 +144,7 @@ static enum charle_err compare(struct ch_client_core *core, const struct charle_
         rc = ch_acquire_push_range(a, after, ch_acquire_bound(a->range.has_until, &a->range.until), 0, err);
     if (rc)
         return rc;
+    CHARLE_ASSERT(same_count <= reply->bucket.count && a->range_count >= range_count);
     if (is_small)
         return judge_range(core, reply, all_same && same, err);
     a->report.rows += same_rows; // the others are counted as ranges of their own
@@ -159,6 +162,7 @@ enum charle_err ch_acquire_take_hash(struct ch_client_core *core, struct charle_
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_hash_reply reply;
+    CHARLE_ASSERT(!a->call && a->step == CH_ACQUIRE_HASH);
     enum charle_err rc = charle_message_read(&charle_hash_reply_message, charle_buf_bytes(&a->reply), &core->arena, &reply, err);
     if (rc)
         return charle_error_prefix(err, rc, "the server's hashes cannot be read");

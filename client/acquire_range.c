@@ -41,6 +41,7 @@ enum charle_err ch_acquire_push_range(struct ch_acquire *a, struct charle_str af
         a->ranges = grown;
         a->range_capacity = capacity;
     }
+    CHARLE_ASSERT(a->range_count < a->range_capacity);
     struct ch_key_range range = {.has_after = after.ptr != NULL, .has_until = until.ptr != NULL, .rows = rows};
     charle_buf_add_str(&range.after, after);
     charle_buf_add_str(&range.until, until);
@@ -56,11 +57,13 @@ void ch_acquire_clear_ranges(struct ch_acquire *a)
 
 struct ch_table *ch_acquire_table(struct ch_client_core *core)
 {
+    CHARLE_ASSERT(core->acquire.is_in_table && core->acquire.table_at < core->replica->tables.count);
     return &core->replica->tables.items[core->acquire.table_at];
 }
 
 struct ch_table_audience *ch_acquire_audience_at(struct ch_client_core *core, size_t table_at)
 {
+    CHARLE_ASSERT(table_at < core->replica->tables.count);
     struct ch_table *table = &core->replica->tables.items[table_at];
     struct charle_str scope = ch_acquire_scope(&core->acquire);
     return core->acquire.is_fill ? ch_fill_audience(&core->fill, table, scope) : ch_table_audience_of(table, scope);
@@ -80,6 +83,7 @@ void ch_acquire_start_hash(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_array newest;
+    CHARLE_ASSERT(!a->call && a->compares && ch_acquire_scope(a).ptr); // what has no rows here is fetched
     bool may_lag = ch_core_newest(core, true, &newest);
     const struct charle_hash_request request = {
         .at_least = newest, .may_lag = {may_lag, true},
@@ -96,6 +100,7 @@ void ch_acquire_start_hash(struct ch_client_core *core)
 void ch_acquire_start_fetch(struct ch_client_core *core)
 {
     struct ch_acquire *a = &core->acquire;
+    CHARLE_ASSERT(!a->call && ch_acquire_scope(a).ptr);
     struct charle_opt_text after = opt_bound(a->range.has_after, &a->range.after);
     if (a->last_key.size) // going on behind what is staged
         after = (struct charle_opt_text){charle_buf_str(&a->last_key), true};

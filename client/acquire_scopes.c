@@ -63,6 +63,7 @@ enum charle_err ch_acquire_begin_scope(struct ch_client_core *core, struct charl
     struct ch_acquire *a = &core->acquire;
     int state = 0;
     int64_t stamp;
+    CHARLE_ASSERT(!a->call && a->scope_at <= a->scopes.size);
     ch_acquire_clear_ranges(a);
     a->table_at = 0;
     a->seen = (struct ch_seen){0};
@@ -89,6 +90,7 @@ enum charle_err ch_acquire_end_scope(struct ch_client_core *core, struct charle_
 {
     struct ch_acquire *a = &core->acquire;
     enum charle_err rc = CHARLE_OK;
+    CHARLE_ASSERT(ch_acquire_scope(a).ptr && !a->range_count && !a->is_in_table);
     if (!a->has_head && (a->scope_state == CH_SCOPE_COPYING || a->scope_state == CH_SCOPE_REPAIR))
         rc = take_empty_scope(core, err);
     // A scope that was found whole is taken over too, unless it was only verified.

@@ -20,6 +20,7 @@ enum charle_err ch_acquire_stage(struct ch_client_core *core, const struct ch_sp
 {
     struct ch_acquire *a = &core->acquire;
     enum charle_err rc = CHARLE_OK;
+    CHARLE_ASSERT(ch_acquire_scope(a).ptr && (a->has_spool || !a->scope_is_staged));
     if (!a->has_spool)
         rc = ch_spool_open(&a->spool, core->replica->vfs, err);
     a->has_spool = a->has_spool || !rc;
@@ -44,6 +45,7 @@ enum charle_err ch_acquire_stage_page(struct ch_client_core *core, struct charle
 {
     struct ch_acquire *a = &core->acquire;
     struct charle_copy_page page;
+    CHARLE_ASSERT(a->call && a->step == CH_ACQUIRE_FETCH);
     enum charle_err rc = charle_message_read(&charle_copy_page_message, message, &core->arena, &page, err);
     if (rc)
         return charle_error_prefix(err, rc, "a page of a copy cannot be read");
@@ -69,6 +71,8 @@ enum charle_err ch_acquire_keep_staged(struct ch_acquire *a, struct charle_error
         a->staged = grown;
         a->staged_capacity = capacity;
     }
+    CHARLE_ASSERT(a->staged_count < a->staged_capacity);
+    CHARLE_ASSERT(a->has_spool && a->scope_is_staged);
     // A standby may be behind the cursor.
     bool is_behind = a->head_lineage == a->cursor_lineage && a->head_stamp < a->cursor_stamp;
     if (a->is_fill && !is_behind) {
@@ -85,6 +89,7 @@ const struct ch_staged *ch_core_acquire_staged(struct ch_client_core *core, stru
     struct ch_acquire *a = &core->acquire;
     if (a->step != CH_ACQUIRE_STAGED)
         return NULL;
+    CHARLE_ASSERT(a->staged_count > 0 && a->has_spool);
     *room = (struct ch_staged){a->has_spool ? &a->spool : NULL, a->staged, a->staged_count, a->is_doubtful || a->is_verify, a->is_fill ? &core->fill : NULL};
     return room;
 }

@@ -13,6 +13,7 @@
 #include "client/core_parts.h"
 
 #include "base/alloc.h"
+#include "base/slow.h"
 #include "msg/wire.h"
 
 enum { COPY_CHECKPOINT_PAGES = 8192 }; // a long log costs less than writing pages twice
@@ -126,6 +127,7 @@ static bool is_copying(const struct ch_client_core *core, uint32_t table)
 
 static void take_job(struct ch_copy_stream *stream, uint32_t table, struct charle_str scope, struct charle_str after)
 {
+    CHARLE_ASSERT(scope.len <= CH_SCOPE_LEN_MAX && after.len <= sizeof(stream->last_key));
     stream->table = table;
     memcpy(stream->scope, scope.ptr, scope.len);
     stream->scope[scope.len] = '\0';
@@ -158,6 +160,7 @@ static enum charle_err next_job(struct ch_client_core *core, struct ch_copy_stre
 
 static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_stream *stream, struct charle_error *err)
 {
+    CHARLE_ASSERT(!stream->call && core->phase == CH_PHASE_COPYING);
     stream->has_ended = stream->has_head = stream->is_flowing = false;
     stream->seen = (struct ch_seen){0};
     stream->rows_total = -1;
@@ -166,6 +169,7 @@ static enum charle_err start_stream(struct ch_client_core *core, struct ch_copy_
     if (rc)
         return rc;
     struct charle_array newest;
+    CHARLE_ASSERT(!is_copying(core, stream->table)); // pages of one table are written in the order of their snapshots
     bool may_lag = ch_core_newest(core, true, &newest);
     const struct charle_copy_request request = {
         .at_least = newest, .may_lag = {may_lag, true},
@@ -250,6 +254,7 @@ static enum charle_err write_pages(struct ch_client_core *core, struct ch_copy_s
         size_t size;
         memcpy(&size, stream->pages.data + at, sizeof(size));
         at += sizeof(size);
+        CHARLE_ASSERT(size <= stream->pages.size - at); // as take_page wrote it
         rc = ch_copy_page_rows(charle_bytes(stream->pages.data + at, size), &core->scratch, write_row, w, err);
         at += size;
     }
@@ -260,6 +265,7 @@ static enum charle_err write_pages(struct ch_client_core *core, struct ch_copy_s
 static enum charle_err keep_head(struct ch_client_core *core, const struct ch_copy_stream *stream, struct charle_error *err)
 {
     sqlite3_stmt *row;
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(core->replica));
     if (!stream->has_head)
         return CHARLE_OK;
     struct ch_lite *sql = &core->replica->sql;
@@ -281,6 +287,7 @@ static enum charle_err write_stream(struct ch_client_core *core, struct ch_copy_
 {
     struct ch_replica *replica = core->replica;
     struct writing w = {.tables = &replica->tables, .scope = scope_of(stream)};
+    CHARLE_ASSERT(stream->call && stream->last_key_len <= sizeof(stream->last_key));
     w.table = ch_table_by_id(w.tables, stream->table);
     w.audience = w.table ? ch_table_audience_of(w.table, w.scope) : NULL;
     if (!w.audience)
@@ -391,6 +398,7 @@ void ch_core_copy_flush(struct ch_client_core *core)
 
 void ch_core_copy_on_done(struct ch_client_core *core, struct ch_copy_stream *stream)
 {
+    CHARLE_ASSERT(stream->call && core->phase == CH_PHASE_COPYING);
     stream->call = 0;
     if (!stream->has_ended)
         ch_core_end_session(core, CHARLE_UNAVAILABLE, "the server ended a copy before its last page");
@@ -405,6 +413,7 @@ void ch_core_copy_finish_step(struct ch_client_core *core)
     struct charle_error err = {0};
     struct ch_replica *replica = core->replica;
     bool is_finished = false, more = false;
+    CHARLE_ASSERT(core->phase == CH_PHASE_FINISHING && !core->pull_call);
     enum charle_err rc = ch_replica_begin(replica, CH_FETCHABLE, &err);
     if (!rc) {
         rc = ch_layout_is_finished(replica, &is_finished, &err);

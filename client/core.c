@@ -72,6 +72,7 @@ uint64_t ch_core_call(struct ch_client_core *core, const char *method, const str
         return 0;
     }
     uint64_t id = ++core->last_id;
+    CHARLE_ASSERT(id > 0); // 0 is no call
     ch_core_meter_note(core, core->out.size);
     core->env->call_start(core->env->ctx, id, charle_str(method), charle_buf_bytes(&core->out), timeout_ms);
     return id;
@@ -107,6 +108,7 @@ static bool needs_person(enum charle_err code)
 
 void ch_core_end_session(struct ch_client_core *core, enum charle_err code, const char *text)
 {
+    CHARLE_ASSERT(code != CHARLE_OK && text); // a session ends for a reason
     ch_core_cancel_all(core);
     if (core->order.is_wiped)
         return;
@@ -331,6 +333,32 @@ static void set_timer(struct ch_client_core *core)
     core->env->timer_set(core->env->ctx, at);
 }
 
+// What is in flight fits the phase, whatever has happened.
+static void check_calls(const struct ch_client_core *core)
+{
+    bool is_pulling = core->phase == CH_PHASE_PULLING || core->phase == CH_PHASE_LIVE;
+    CHARLE_ASSERT(!core->open_call || core->phase == CH_PHASE_OPENING);
+    CHARLE_ASSERT(!core->pull_call || is_pulling);
+    CHARLE_ASSERT(core->pull_call || core->phase != CH_PHASE_LIVE); // live means that a stream is open
+    CHARLE_ASSERT(!core->probe_call || core->phase == CH_PHASE_LIVE);
+    CHARLE_ASSERT(!core->acquire.call || is_pulling);
+    for (int i = 0; i < CH_COPY_STREAMS_MAX; i++)
+        CHARLE_ASSERT(!core->copies[i].call || core->phase == CH_PHASE_COPYING);
+    CHARLE_ASSERT(core->seed.step == CH_SEED_IDLE || core->phase == CH_PHASE_COPYING);
+    CHARLE_ASSERT(!core->push_next.count || core->push_call); // a batch waits only for the one before it
+    CHARLE_ASSERT(core->push_sent.count <= CH_PUSH_CALLS_MAX && core->push_next.count <= CH_PUSH_CALLS_MAX);
+}
+
+// The counts and wishes agree with each other.
+static void check_wishes(const struct ch_client_core *core)
+{
+    CHARLE_ASSERT(core->sync_done <= core->sync_wanted && core->verify_done <= core->verify_wanted);
+    CHARLE_ASSERT(core->failures >= 0 && core->acquire_failures >= 0 && core->push_failures >= 0);
+    CHARLE_ASSERT(core->is_started || core->phase == CH_PHASE_STOPPED || core->phase == CH_PHASE_WIPING || core->phase == CH_PHASE_WIPED);
+    CHARLE_ASSERT(core->order.is_wiped == (core->phase == CH_PHASE_WIPING || core->phase == CH_PHASE_WIPED));
+    CHARLE_ASSERT(core->acquire.step != CH_ACQUIRE_STAGED || (core->acquire.staged_count && !core->acquire.call));
+}
+
 // After every event: whatever has become possible is begun. Each step may end the session, so the phase is asked again each time.
 void ch_core_settle(struct ch_client_core *core)
 {
@@ -356,9 +384,8 @@ void ch_core_settle(struct ch_client_core *core)
         ch_core_probe_step(core);
     ch_core_transfer_step(core);
     ch_core_order_step(core);
-    CHARLE_ASSERT(core->sync_done <= core->sync_wanted);
-    CHARLE_ASSERT(core->push_sent.count <= CH_PUSH_CALLS_MAX && core->push_next.count <= CH_PUSH_CALLS_MAX);
-    CHARLE_ASSERT(core->pull_call || core->phase != CH_PHASE_LIVE); // live means that a stream is open
+    check_calls(core);
+    check_wishes(core);
     set_timer(core);
 }
 

@@ -1,6 +1,7 @@
 #include "client/fill.h"
 
 #include "base/alloc.h"
+#include "base/slow.h"
 #include "db/record.h"
 #include "sync/shape.h"
 
@@ -65,11 +66,16 @@ static enum charle_err add_table(struct ch_fill *fill, struct ch_table *table, s
 static enum charle_err add_missing(struct ch_fill *fill, struct ch_replica *replica, int64_t tab, int64_t number, struct charle_error *err)
 {
     struct ch_table *table = ch_table_by_id(&replica->tables, (uint32_t)tab);
-    bool is_new = !fill->count || fill->tables[fill->count - 1].table != table;
-    enum charle_err rc = !table ? CHARLE_OK : is_new ? add_table(fill, table, err) : CHARLE_OK;
-    if (rc || !table)
-        return rc;
-    struct ch_fill_table *item = &fill->tables[fill->count - 1];
+    if (!table)
+        return CHARLE_OK;
+    struct ch_fill_table *item = ch_fill_find(fill, table);
+    if (!item) {
+        CHARLE_ASSERT(fill->count < replica->tables.count); // each table once, whatever the file says
+        enum charle_err rc = add_table(fill, table, err);
+        if (rc)
+            return rc;
+        item = &fill->tables[fill->count - 1];
+    }
     const struct charle_column *column = charle_table_column_numbered(table->schema, (uint32_t)number);
     if (number == 0)
         item->takes_rows = true;
@@ -137,7 +143,10 @@ enum charle_err ch_fill_put(const struct ch_fill *fill, struct ch_tables *tables
                             struct charle_str scope, struct charle_bytes row, struct charle_error *err)
 {
     struct ch_fill_table *item = ch_fill_find(fill, table);
+    CHARLE_ASSERT(item && audience >= item->audiences); // one of ch_fill_audience's
     size_t index = (size_t)(audience - item->audiences);
+    CHARLE_ASSERT(index < table->schema->audience_count);
+    CHARLE_ASSERT_SLOW(!sqlite3_get_autocommit(tables->sql->db));
     const struct charle_column_set *whole = &table->audiences[index].columns, *part = &audience->columns;
     enum charle_err rc = CHARLE_OK;
     if (item->takes_rows && whole->bits[0] == part->bits[0] && whole->bits[1] == part->bits[1])
@@ -173,6 +182,7 @@ static const struct charle_table *narrow_table(const struct ch_fill_table *item,
         audiences[i] = schema->audiences[i];
         audiences[i].columns = item->audiences[i].columns;
     }
+    CHARLE_ASSERT(count > 0 && count <= schema->row->field_count); // the key at least
     *row = *schema->row;
     row->fields = fields;
     row->field_count = count;

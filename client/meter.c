@@ -150,6 +150,8 @@ static bool is_outbox_sent(const struct ch_client_core *core)
 // A session is open: what it may do now. Called when it was opened and whenever something changed.
 void ch_core_go_on(struct ch_client_core *core)
 {
+    CHARLE_ASSERT(core->phase == CH_PHASE_OPENING || core->phase == CH_PHASE_HOLDING);
+    CHARLE_ASSERT(!core->open_call && !core->pull_call);
     if (ch_core_order_holds(core)) {
         ch_core_set_phase(core, CH_PHASE_HOLDING); // calls still go out
         return;
@@ -172,6 +174,7 @@ static void hold(struct ch_client_core *core)
     if (core->phase == CH_PHASE_OFFLINE || core->phase == CH_PHASE_BLOCKED)
         return; // the disk would not have it
     ch_core_copy_cancel(core);
+    ch_core_seed_cancel(core); // what has come of it stays
     ch_core_pull_cancel(core);
     ch_core_acquire_pause(core);
     save(core);

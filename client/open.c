@@ -14,6 +14,7 @@
 // crash leaves the file as it was and the next Open asks again.
 #include "client/core_parts.h"
 
+#include "base/slow.h"
 #include "client/gaps.h"
 #include "msg/wire.h"
 #include "sync/outbox.h"
@@ -116,6 +117,7 @@ static enum charle_err check_owner(struct ch_replica *replica, const struct char
 {
     struct ch_lite *sql = &replica->sql;
     char server[64];
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     for (size_t i = 0; i < sizeof(server) / 2 && i < reply->server_id.len; i++)
         snprintf(server + 2 * i, 3, "%02x", reply->server_id.ptr[i]);
     struct charle_str id = charle_str_n(server, 2 * (reply->server_id.len < 31 ? reply->server_id.len : 31));
@@ -129,6 +131,7 @@ static enum charle_err note_scopes(struct ch_replica *replica, const struct char
 {
     const struct charle_str *scopes = reply->scope.items;
     char lost[CH_SCOPE_LEN_MAX + 1];
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_scopes_find_unlisted(replica, &reply->scope, lost, err);
     // Half-copied rows cannot tell which other scope keeps them, so a scope lost in the middle of a first copy begins it again.
     if (!rc && lost[0])
@@ -215,6 +218,7 @@ static enum charle_err take_reply(struct ch_client_core *core, const struct char
 // one under the old name, until the server says that it knows another one by that number.
 static void probe_calls(struct ch_client_core *core)
 {
+    CHARLE_ASSERT(core->phase == CH_PHASE_OPENING && !core->open_call && !core->push_call);
     core->push_is_probing = true;
     core->push_count_max = 1;
     core->push_wanted = true;
@@ -259,6 +263,7 @@ void ch_core_open_on_done(struct ch_client_core *core, enum charle_err code, str
     core->offers_seeds = reply.offers_seeds.has && reply.offers_seeds.value;
     uint32_t most = reply.push_calls_max.has ? reply.push_calls_max.value : 0;
     core->push_most = most < CH_PUSH_CALLS_MAX ? most : CH_PUSH_CALLS_MAX;
+    CHARLE_ASSERT(core->phase == CH_PHASE_OPENING); // nothing on the way here has ended the session
     core->push_failures = 0;
     core->push_at = 0;
     core->push_wanted = true;

@@ -70,6 +70,7 @@ static void wipe(struct ch_client_core *core)
 {
     struct ch_order *o = &core->order;
     struct charle_error err = {0};
+    CHARLE_ASSERT(!o->is_wiped && o->order != 0 && core->env->wipe);
     (void)know_device(core);
     o->calls_lost = count_waiting(core);
     ch_core_cancel_all(core);

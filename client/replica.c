@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/slow.h"
 #include "call/offline.h"
 #include "client/gaps.h"
 
@@ -431,6 +432,7 @@ enum charle_err ch_replica_begin(struct ch_replica *replica, enum ch_durability 
         (void)!charle_rollback(replica->db, NULL);
     if (rc)
         ch_lock_drop(&replica->lock);
+    CHARLE_ASSERT(rc || ch_replica_is_writing(replica));
     return rc;
 }
 
@@ -441,6 +443,7 @@ static void checkpoint(struct ch_replica *replica)
     if (replica->wal_pages < replica->checkpoint_pages)
         return;
     int in_log = 0, copied = 0;
+    CHARLE_ASSERT(!ch_replica_is_writing(replica)); // the log of a transaction that is open cannot be copied back
     sqlite3_wal_checkpoint_v2(replica->sql.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
     replica->wal_pages = 0;
 }
@@ -479,6 +482,7 @@ enum charle_err ch_replica_end(struct ch_replica *replica, enum charle_err rc, s
 
 enum charle_err ch_replica_overwrite(struct ch_replica *replica, sqlite3 *with, struct charle_error *err)
 {
+    CHARLE_ASSERT(!replica->is_read_only && !ch_replica_is_writing(replica));
     sqlite3_backup *backup = sqlite3_backup_init(replica->sql.db, "main", with, "main");
     if (!backup)
         return ch_lite_fail(&replica->sql, sqlite3_extended_errcode(replica->sql.db), "writing a seed file over the replica", err);
@@ -507,6 +511,7 @@ enum charle_err ch_replica_was_changed(struct ch_replica *replica, bool *out, st
 enum charle_err ch_replica_identity_changed(struct ch_replica *replica, struct charle_error *err)
 {
     int64_t version;
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_meta_number(&replica->sql, "identity_version", 0, &version, err);
     return rc ? rc : ch_meta_set_number(&replica->sql, "identity_version", version + 1, err);
 }
@@ -538,6 +543,7 @@ static enum charle_err load_scopes(struct ch_identity *identity, struct ch_lite 
         }
         scopes[count++] = scope;
     }
+    CHARLE_ASSERT(count <= CH_SCOPES_PER_SESSION_MAX);
     identity->value.scopes = scopes;
     identity->value.scope_count = count;
     return rc == CHARLE_DONE ? CHARLE_OK : rc;

@@ -46,6 +46,7 @@ static enum charle_err count_rows(sqlite3 *db, const struct ch_table *table, con
                                   int64_t *out, struct charle_error *err)
 {
     struct charle_buf sql = {0};
+    CHARLE_ASSERT(!audience || (size_t)(audience - table->audiences) < table->schema->audience_count);
     charle_buf_add_text(&sql, "select count(*) from ");
     charle_sql_write_name(&sql, table->schema->name);
     if (audience) {
@@ -97,6 +98,8 @@ static enum charle_err check_calls(struct ch_replica *replica, const struct ch_t
 {
     struct charle_buf sql = {0};
     int64_t count = 0;
+    CHARLE_ASSERT((size_t)(audience - table->audiences) < table->schema->audience_count);
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     charle_buf_printf(&sql, "select count(*) from charle_touch t where t.tab = %u and exists (select 1 from ", table->schema->id);
     charle_sql_write_name(&sql, table->schema->name);
     charle_buf_add_text(&sql, " as r where ");
@@ -119,7 +122,8 @@ static enum charle_err check_reference(struct ch_replica *replica, const struct 
 {
     struct charle_buf sql = {0};
     int64_t any = 0;
-    CHARLE_ASSERT(column->references_column < to->schema->column_count);
+    CHARLE_ASSERT(column->references == to->schema && column->references_column < to->schema->column_count);
+    CHARLE_ASSERT(charle_column_set_has(&to->columns, column->references_column)); // both are here
     charle_buf_add_text(&sql, "select exists (select 1 from ");
     charle_sql_write_name(&sql, from->schema->name);
     charle_buf_add_text(&sql, " as r where ");
@@ -165,6 +169,7 @@ static enum charle_err check_state(struct ch_replica *replica, struct charle_str
     int64_t pinned = 0;
     sqlite3_stmt *row;
     *out_is_gone = false;
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_GET, &row, err, "s", scope);
     if (rc == CHARLE_DONE)
         return charle_fail(err, CHARLE_NOT_FOUND, "this replica has no scope %.*s", CHARLE_FMT(scope));

@@ -39,6 +39,8 @@ void ch_spool_close(struct ch_spool *spool)
 enum charle_err ch_spool_add(struct ch_spool *spool, const struct ch_spool_item *item, struct charle_error *err)
 {
     sqlite3_stmt *stmt = spool->insert;
+    CHARLE_ASSERT(stmt && item->kind >= CH_SPOOL_PULL_PAGE && item->kind <= CH_SPOOL_COPY_PAGE);
+    CHARLE_ASSERT((item->kind == CH_SPOOL_SCOPE) == (item->scope.ptr != NULL));
     sqlite3_bind_int(stmt, 1, (int)item->kind);
     sqlite3_bind_text64(stmt, 2, item->scope.ptr, item->scope.len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_int64(stmt, 3, item->table);
@@ -60,6 +62,7 @@ enum charle_err ch_spool_clear(struct ch_spool *spool, struct charle_error *err)
 
 void ch_spool_start(struct ch_spool *spool)
 {
+    CHARLE_ASSERT(spool->select);
     sqlite3_reset(spool->select);
 }
 

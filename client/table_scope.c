@@ -11,6 +11,7 @@
 // may hold columns of a scope that by its own values it is not in, so then all rows are looked at.
 #include "client/table.h"
 
+#include "base/slow.h"
 #include "db/record.h"
 #include "sync/cursor.h"
 
@@ -229,6 +230,7 @@ static enum charle_err bind_range(struct ch_tables *tables, sqlite3_stmt **stmt,
         return rc;
     const struct charle_str values[] = {range->scope, range->key, range->after, range->before};
     int count = sqlite3_bind_parameter_count(*stmt);
+    CHARLE_ASSERT(count >= 0 && count <= 4 && !sqlite3_stmt_busy(*stmt));
     for (int i = 0; !rc && i < 4 && i < count; i++) {
         if (range->table && i >= 2)
             rc = bind_bound(tables, *stmt, i + 1, range, values[i], err);
@@ -244,6 +246,7 @@ static enum charle_err run_range(struct ch_tables *tables, const struct range *r
                                  struct charle_error *err)
 {
     sqlite3_stmt *stmt;
+    CHARLE_ASSERT_SLOW(!sqlite3_get_autocommit(tables->sql->db)); // rows leave in a transaction
     enum charle_err rc = bind_range(tables, &stmt, range, err);
     if (!rc)
         rc = ch_lite_step_done(tables->sql, stmt, err);
@@ -301,6 +304,7 @@ enum charle_err ch_table_leave_scope(struct ch_tables *tables, struct ch_table *
 {
     const struct range range = {.scope = scope, .key = ch_scope_key(scope)};
     int64_t changed = 0;
+    CHARLE_ASSERT((size_t)(audience - table->audiences) < table->schema->audience_count);
     ch_table_note_change(table);
     enum charle_err rc = empty_columns(tables, table, audience, &range, &changed, err);
     return rc ? rc : delete_rows(tables, table, audience, &range, &changed, err);
@@ -507,6 +511,7 @@ static enum charle_err empty_row(struct ch_tables *tables, struct ch_table *tabl
     charle_sql_write_name(sql, table->schema->name);
     const char *separator = " as r set ";
     for (size_t i = 0; i < table->schema->column_count; i++) {
+        CHARLE_ASSERT(!charle_column_set_has(columns, i) || !charle_column_set_has(&table->key, i));
         if (!charle_column_set_has(columns, i)) // the key is never among them: every audience that is left shows it
             continue;
         charle_buf_add_text(sql, separator);

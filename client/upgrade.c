@@ -1,6 +1,7 @@
 #include "client/upgrade.h"
 
 #include "base/plant.h"
+#include "base/slow.h"
 #include "client/rebase.h"
 #include "db/record.h"
 
@@ -63,6 +64,7 @@ static void write_key(const struct charle_table *table, struct charle_buf *out)
 
 static void write_rule(const struct charle_table *table, const struct charle_audience *audience, struct charle_buf *out)
 {
+    CHARLE_ASSERT(audience->kind != CHARLE_AUDIENCE_COLUMN || audience->column < table->column_count);
     uint32_t column = audience->kind == CHARLE_AUDIENCE_COLUMN ? table->columns[audience->column].field->number : 0;
     charle_buf_printf(out, "%d %u|%s|%s|%s", audience->kind, column, audience->where_sqlite ? audience->where_sqlite : "",
                       audience->path_from ? audience->path_from : "", audience->path_key ? audience->path_key : "");
@@ -133,6 +135,7 @@ static enum charle_err describe_table(struct ch_replica *replica, const struct c
 enum charle_err ch_upgrade_describe(struct ch_replica *replica, struct charle_error *err)
 {
     struct described d = {0};
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = ch_lite_script(&replica->sql, "delete from charle_layout", "describing the tables", err);
     for (size_t i = 0; !rc && i < replica->schema->table_count; i++) {
         if (is_here(replica->schema->tables[i]))
@@ -366,6 +369,7 @@ static enum charle_err collect_column(struct upgrade *u, sqlite3_stmt *row, stru
         write_drop(u, name, &changes->first);
         return CHARLE_OK;
     }
+    CHARLE_ASSERT(column && column->index < u->table->column_count); // only what is wanted stays
     charle_column_set_add(&changes->here, column->index);
     if (!charle_str_equal(name, column->name)) {
         snprintf(between, sizeof(between), "charle_tmp_%lld", (long long)number);
@@ -585,6 +589,8 @@ static enum charle_err pass_table(struct upgrade *u, int pass)
 static enum charle_err upgrade_all(struct upgrade *u, bool *changes, bool only_local)
 {
     const struct charle_schema *schema = u->replica->schema;
+    CHARLE_ASSERT(schema->table_count <= CH_TABLES_MAX); // the room that `changes` has
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(u->replica));
     enum charle_err rc = only_local ? CHARLE_OK : drop_tables(u->replica, u->err);
     for (size_t i = 0; !rc && !u->is_impossible && i < schema->table_count; i++) {
         u->table = schema->tables[i];
@@ -683,6 +689,7 @@ static enum charle_err known_columns(struct ch_replica *replica, const struct ch
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_FILL_NEW, &row, err, "i", (int64_t)table->schema->id);
     for (; rc == CHARLE_OK; rc = ch_lite_next(&replica->sql, row, err)) {
         const struct charle_column *column = charle_table_column_numbered(table->schema, (uint32_t)sqlite3_column_int64(row, 0));
+        CHARLE_ASSERT(!column || column->index < table->schema->column_count);
         if (column && !charle_column_set_has(&table->key, column->index))
             out->bits[column->index / 64] &= ~((uint64_t)1 << (column->index % 64));
     }
@@ -716,6 +723,7 @@ static enum charle_err put_back(struct ch_replica *replica, struct ch_table *tab
 static enum charle_err rebase_inside(struct ch_replica *replica, struct charle_error *err)
 {
     struct ch_rebase rebase = {.replica = replica, .is_total = true};
+    CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; !rc && i < replica->tables.count; i++)
         rc = put_back(replica, &replica->tables.items[i], err);

@@ -100,6 +100,7 @@ static enum charle_err merge_lww(const struct merging *m)
 
 static enum charle_err merge_server(const struct merging *m)
 {
+    CHARLE_ASSERT(!m->has_moved || m->merge->base);
     if (m->has_moved)
         return conflict(m);
     take_field(m, m->merge->wanted);
@@ -157,6 +158,7 @@ static enum charle_err illegal_step(const struct merging *m, int32_t from)
 static enum charle_err merge_fsm(const struct merging *m)
 {
     const struct ch_merge *merge = m->merge;
+    CHARLE_ASSERT(m->field->enumeration); // the schema compiler knows no other
     int32_t from = *(const int32_t *)charle_field_ptr(m->field, merge->stored);
     int32_t to = *(const int32_t *)charle_field_ptr(m->field, merge->wanted);
     bool is_legal = !charle_field_has(m->field, merge->stored); // a first status may be any

@@ -44,6 +44,7 @@ static void fill_column(const struct charle_table *table, const struct charle_fi
 
 static uint32_t number_of(const struct charle_table *table, size_t column)
 {
+    CHARLE_ASSERT(column < table->column_count);
     return table->columns[column].field->number;
 }
 
@@ -59,6 +60,7 @@ static bool fill_audience(const struct charle_table *table, const struct charle_
         if (charle_column_set_has(&audience->columns, column->index))
             shows[count++] = column->field->number;
     }
+    CHARLE_ASSERT(count <= table->column_count);
     *out = (struct charle_audience_shape){.name = audience->name, .kind = audience->kind, .shows = array_of(shows, count)};
     if (audience->kind == CHARLE_AUDIENCE_COLUMN)
         out->column = (struct charle_opt_uint4){number_of(table, audience->column), true};
@@ -75,6 +77,7 @@ static bool fill_table(const struct charle_table *table, struct charle_arena *ar
     uint32_t *key = charle_arena_array(arena, table->key_count, sizeof(*key));
     size_t count = 0;
     bool ok = columns && audiences && key;
+    CHARLE_ASSERT(table->key_count > 0 && table->row->field_count <= table->column_count); // the room that was taken
     for (size_t i = 0; ok && i < table->row->field_count; i++)
         fill_column(table, &table->row->fields[i], columns[count++]);
     for (size_t i = 0; ok && i < table->key_count; i++)
@@ -96,6 +99,7 @@ enum charle_err ch_shape_write(const struct charle_schema *schema, struct charle
         if (schema->tables[i]->is_replicated)
             ok = fill_table(schema->tables[i], &arena, tables[count++]);
     }
+    CHARLE_ASSERT(count <= schema->table_count);
     struct charle_schema_shape shape = {.name = schema->name, .table = array_of(tables, count)};
     if (ok)
         charle_message_write(&charle_schema_shape_message, &shape, out);
@@ -117,16 +121,19 @@ uint64_t ch_shape_hash(struct charle_bytes shape)
 
 static const struct charle_table_shape *table_at(const struct charle_schema_shape *shape, size_t index)
 {
+    CHARLE_ASSERT(index < shape->table.count);
     return ((const struct charle_table_shape *const *)shape->table.items)[index];
 }
 
 static const struct charle_column_shape *column_at(const struct charle_table_shape *table, size_t index)
 {
+    CHARLE_ASSERT(index < table->column.count);
     return ((const struct charle_column_shape *const *)table->column.items)[index];
 }
 
 static const struct charle_audience_shape *audience_at(const struct charle_table_shape *table, size_t index)
 {
+    CHARLE_ASSERT(index < table->audience.count);
     return ((const struct charle_audience_shape *const *)table->audience.items)[index];
 }
 

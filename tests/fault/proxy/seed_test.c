@@ -268,8 +268,8 @@ static uint64_t calm_bytes(struct test *t)
     return after.bytes[PROXY_DOWN] - before.bytes[PROXY_DOWN];
 }
 
-// Lets a laptop begin its copy and breaks the line off, for good, when that part of the bytes has come. The program ends, too.
-static void begin_and_break(struct test *t, struct laptop *laptop, uint64_t all, unsigned percent)
+// Lets a laptop begin its copy on a slow line, until that part of the bytes has come.
+static void begin(struct test *t, struct laptop *laptop, uint64_t all, unsigned percent)
 {
     struct charle_error err = {0};
     struct proxy_counts before, now;
@@ -281,6 +281,12 @@ static void begin_and_break(struct test *t, struct laptop *laptop, uint64_t all,
             rig_die("the copy does not begin");
         rig_pause(1);
     }
+}
+
+// The same, then the line breaks, for good. The program ends, too.
+static void begin_and_break(struct test *t, struct laptop *laptop, uint64_t all, unsigned percent)
+{
+    begin(t, laptop, all, percent);
     proxy_do(t->proxy, "refuse on");
     proxy_do(t->proxy, "reset");
     close_laptop(laptop);
@@ -331,6 +337,38 @@ static void a_part_is_gone_on_with(struct test *t)
         rig_die("%llu of %llu bytes were fetched again", (unsigned long long)(after.bytes[PROXY_DOWN] - before.bytes[PROXY_DOWN]),
                 (unsigned long long)all);
     puts("a part is gone on with");
+}
+
+static void wait_for_state(struct laptop *laptop, enum charle_client_state state, const char *when)
+{
+    struct charle_client_status status = {0};
+    for (int waited = 0; charle_client_status(laptop->client, &status), status.state != state; waited += 10) {
+        if (waited > WAIT_MS)
+            rig_die("%s: the state is %d, not %d", when, (int)status.state, (int)state);
+        rig_pause(10);
+    }
+}
+
+// Somebody counts bytes from the middle of a file on: the rest of it waits like everything else, and is fetched when nobody counts any more.
+static void a_budget_stops_the_file(struct test *t)
+{
+    struct charle_error err = {0};
+    struct laptop laptop;
+    uint64_t all = calm_bytes(t);
+    new_laptop(t, t->pia, &laptop);
+    begin(t, &laptop, all, 40);
+    proxy_do(t->proxy, "stall down -1");
+    must(charle_client_set_meter(laptop.client, 65536, 0, &err), &err, "a budget");
+    proxy_do(t->proxy, "heal");
+    wait_for_state(&laptop, CHARLE_CLIENT_METERED, "a budget in the middle of a file");
+    if (!part_exists(&laptop))
+        rig_die("a budget: the part of %llu bytes is gone", (unsigned long long)all);
+    must(charle_client_set_meter(laptop.client, 0, 0, &err), &err, "no budget any more");
+    must_sync(&laptop, "without the budget");
+    must_be_equal(&laptop, "without the budget");
+    close_laptop(&laptop);
+    expect(&laptop, true, "without the budget");
+    puts("a budget stops the file");
 }
 
 // A power cut leaves anything in a part: it is looked at, not believed.
@@ -603,6 +641,7 @@ int main(void)
     a_right_that_ends_ends_the_copy(&t);
     audiences_have_files_of_their_own(&t);
     files_outlive_the_server(&t);
+    a_budget_stops_the_file(&t);
     a_slow_line_packs_pages(&t);
     proxy_close(t.proxy);
     rig_close(&t.rig);
