@@ -2,6 +2,7 @@
 // (tests/sim/versions.c) found what happens when nobody says it.
 #include "fixture.h"
 
+#include "client/fill.h"
 #include "client/gaps.h"
 #include "notes.schema.charle.h"
 #include "server/sync/skew_schema.h"
@@ -179,6 +180,24 @@ static void server_says_what_it_lacks(void **state)
     charle_buf_deinit(&shape);
 }
 
+// Numbers that only damage writes: each of them is a table's in its lower half.
+static void damaged_list_of_what_is_missing_names_a_table_once(void **state)
+{
+    struct fixture *f = *state;
+    struct ch_fill fill = {0};
+    struct charle_error err;
+    live(f);
+    assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, &err), CHARLE_OK);
+    enum charle_err rc = ch_lite_script(&f->a.replica.sql, "insert into charle_fill(tab, number, is_new) with recursive n(i) as "
+                                        "(select 0 union all select i + 1 from n where i < 40) select (i / 8 << 32) + 1 + i % 8, 0, 0 from n", "damaging", &err);
+    assert_int_equal(ch_replica_end(&f->a.replica, rc, &err), CHARLE_OK);
+    assert_int_equal(ch_fill_load(&fill, &f->a.replica, &err), CHARLE_OK);
+    assert_true(fill.count > 1 && fill.count <= f->a.replica.tables.count);
+    ch_fill_deinit(&fill);
+    assert_int_equal(ch_replica_begin(&f->a.replica, CH_DURABLE, &err), CHARLE_OK);
+    assert_int_equal(ch_replica_end(&f->a.replica, ch_lite_script(&f->a.replica.sql, "delete from charle_fill", "mending", &err), &err), CHARLE_OK);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -189,6 +208,7 @@ int main(void)
         CASE(audience_shows_fewer_columns),
         CASE(they_are_known_when_the_program_starts),
         CASE(first_copy_begins_again),
+        CASE(damaged_list_of_what_is_missing_names_a_table_once),
         cmocka_unit_test(server_says_what_it_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
