@@ -27,6 +27,17 @@ enum charle_err ch_rebase_run_later(struct ch_rebase *rebase, int64_t position, 
     return CHARLE_OK;
 }
 
+// Puts a confirmed row back. When its image is damaged nobody here knows what it was: the row goes, and everything is compared with the server.
+static enum charle_err put_back(struct ch_replica *replica, struct ch_table *table, struct charle_str key, struct charle_bytes image,
+                                struct charle_error *err)
+{
+    enum charle_err rc = ch_table_restore(&replica->tables, table, key, image, err);
+    if (rc != CHARLE_MALFORMED && rc != CHARLE_INVALID_ARGUMENT && rc != CHARLE_NOT_NULL_VIOLATION)
+        return rc;
+    rc = ch_table_restore(&replica->tables, table, key, (struct charle_bytes){0}, err);
+    return rc ? rc : ch_lite_run(&replica->sql, CH_LITE_CURSOR_DOUBT_ALL, err, "");
+}
+
 static enum charle_err take_all_off(struct ch_rebase *rebase, struct charle_error *err)
 {
     struct ch_replica *replica = rebase->replica;
@@ -35,7 +46,7 @@ static enum charle_err take_all_off(struct ch_rebase *rebase, struct charle_erro
     while (rc == CHARLE_OK) {
         struct ch_table *table = ch_table_by_id(&replica->tables, (uint32_t)sqlite3_column_int64(row, 0));
         if (table)
-            rc = ch_table_restore(&replica->tables, table, ch_lite_text(row, 1), ch_lite_bytes(row, 2), err);
+            rc = put_back(replica, table, ch_lite_text(row, 1), ch_lite_bytes(row, 2), err);
         if (rc) {
             ch_lite_end(row);
             return rc;
@@ -81,7 +92,7 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
     CHARLE_ASSERT_SLOW(ch_replica_is_writing(rebase->replica));
     enum charle_err rc = ch_lite_one(sql, CH_LITE_BASE_GET, &row, err, "is", tab, key);
     if (rc == CHARLE_OK) {
-        rc = ch_table_restore(&rebase->replica->tables, table, key, ch_lite_bytes(row, 0), err);
+        rc = put_back(rebase->replica, table, key, ch_lite_bytes(row, 0), err);
         ch_lite_end(row);
         if (!rc)
             rc = ch_lite_run(sql, CH_LITE_BASE_DELETE, err, "is", tab, key);

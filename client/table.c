@@ -30,7 +30,7 @@ static enum charle_err read_column_order(struct ch_tables *tables, struct ch_tab
     }
     sqlite3_finalize(stmt);
     if (rc == CHARLE_DONE && table->sql_column_count == 0)
-        return charle_fail(err, CHARLE_DATA_LOSS, "the replica has no table %.*s; make a new one", CHARLE_FMT(name));
+        return charle_fail(err, CHARLE_DATA_LOSS, "the replica has no table %.*s: the file is damaged; keep it, what was not sent can be rescued into a new one", CHARLE_FMT(name));
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 

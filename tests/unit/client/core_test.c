@@ -490,6 +490,36 @@ static void verify_mends_what_cannot_be_read(void **state)
     f->server.parks = false;
 }
 
+// What a row was before the waiting calls is lost: the row comes again from the server, and the calls stay and run on it. First a page meets
+// the loss, then a verification.
+static void lost_images_are_fetched_again(void **state)
+{
+    struct scene *f = *state;
+    scene_start(f);
+    f->server.parks = true;
+    world_connect(&f->a, false);
+    scene_must_set_title(f, "n0003", "Waiting");
+    assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update charle_base set image = x'ffff'", NULL, NULL, NULL), SQLITE_OK);
+    fake_server_sql(&f->server, "update note set votes = 77 where id = 'n0003'");
+    world_connect(&f->a, true);
+    world_deliver(&f->a, 500);
+    scene_expect_title(f, "n0003", "Waiting");
+    assert_int_equal(world_number(&f->a, "select votes from note where id = 'n0003'"), 77);
+    assert_int_equal(scene_verify(f).rows_different, 0);
+    assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update charle_base set image = x'ffff'", NULL, NULL, NULL), SQLITE_OK);
+    assert_true(scene_verify(f).rows_different > 0);
+    assert_int_equal(scene_verify(f).rows_different, 0);
+    scene_expect_title(f, "n0003", "Waiting");
+    assert_int_equal(world_number(&f->a, "select votes from note where id = 'n0003'"), 77);
+    assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where state <> 1"), 0);
+    f->server.parks = false;
+    for (int i = 0; i < 200; i++)
+        world_step(&f->a); // time passes
+    assert_int_equal(fake_server_number(&f->server, "select count(*) from note where title = 'Waiting'"), 1);
+    scene_expect_title(f, "n0003", "Waiting");
+    fake_server_check(&f->server, &f->a.replica);
+}
+
 static void verify_is_not_fooled_by_writers(void **state)
 {
     struct scene *f = *state;
@@ -530,6 +560,7 @@ int main(void)
         SCENE_CASE(verify_finds_nothing_wrong),
         SCENE_CASE(verify_mends_what_was_damaged),
         SCENE_CASE(verify_mends_what_cannot_be_read),
+        SCENE_CASE(lost_images_are_fetched_again),
         SCENE_CASE(verify_is_not_fooled_by_writers),
     };
     scene_prepare();
