@@ -288,12 +288,14 @@ enum charle_err ch_delta_write(const struct ch_sync *sync, struct charle_db *db,
 }
 
 enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head, int64_t from,
-                              struct charle_arena *arena, ch_delta_piece piece, void *ctx, struct charle_error *err)
+                              ch_delta_piece piece, void *ctx, struct charle_error *err)
 {
+    struct charle_arena arena = {0}; // a replica that was away for long has many scopes, whose keys would not fit in memory together
     struct ch_delta_keys keys;
-    enum charle_err rc = ch_delta_keys_read(db, head->scope, from, head->stamp, arena, &keys, err);
+    enum charle_err rc = ch_delta_keys_read(db, head->scope, from, head->stamp, &arena, &keys, err);
     if (rc == CHARLE_OK)
         rc = ch_delta_write(sync, db, head, from, &keys, piece, ctx, err);
     ch_delta_keys_clear(&keys);
+    charle_arena_deinit(&arena);
     return rc;
 }

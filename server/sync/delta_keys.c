@@ -68,13 +68,19 @@ static void add_named(struct ch_delta_keys *keys, const struct named *named)
     keys->count += kept;
 }
 
+// Short of memory is not the same as too many: nothing may be concluded from it.
+static enum charle_err no_room(const struct charle_arena *arena, struct charle_error *err)
+{
+    return charle_fail(err, arena->failed == CHARLE_NO_MEMORY ? CHARLE_NO_MEMORY : CHARLE_TOO_LARGE, "no room in memory for a list of changes");
+}
+
 static enum charle_err take_keys(struct ch_delta_keys *keys, struct charle_arena *arena, size_t *out_named, struct charle_error *err)
 {
     size_t table_count = (size_t)PQntuples(keys->result), count = 0;
     struct named *named = charle_arena_array(arena, table_count, sizeof(*named));
     enum charle_err rc = CHARLE_OK;
     if (!named)
-        return charle_fail(err, CHARLE_TOO_LARGE, "too many changes to list in memory");
+        return no_room(arena, err);
     for (size_t i = 0; rc == CHARLE_OK && i < table_count; i++) {
         rc = read_named(keys->result, (int)i, arena, &named[i], err);
         count += rc ? 0 : named[i].keys.count;
@@ -85,7 +91,7 @@ static enum charle_err take_keys(struct ch_delta_keys *keys, struct charle_arena
     keys->items = charle_arena_array(arena, count, sizeof(*keys->items));
     keys->tables = charle_arena_array(arena, count, sizeof(*keys->tables));
     if (!keys->items || !keys->tables)
-        return charle_fail(err, CHARLE_TOO_LARGE, "too many changes to list in memory");
+        return no_room(arena, err);
     if (table_count)
         qsort(named, table_count, sizeof(*named), by_table);
     for (size_t i = 0; i < table_count; i++)

@@ -123,8 +123,7 @@ CHARLE_MUST_CHECK enum charle_err ch_delta_write(const struct ch_sync *sync, str
 
 // Both: the changes of a scope after `from` up to the head, as the open snapshot shows them. After TOO_LARGE nothing was given out.
 CHARLE_MUST_CHECK enum charle_err ch_delta_read(const struct ch_sync *sync, struct charle_db *db, const struct ch_head *head,
-                                                int64_t from, struct charle_arena *arena, ch_delta_piece piece, void *ctx,
-                                                struct charle_error *err);
+                                                int64_t from, ch_delta_piece piece, void *ctx, struct charle_error *err);
 
 // --- checks -------------------------------------------------------------------------------------------------------------
 

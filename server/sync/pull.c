@@ -16,6 +16,7 @@ struct pull {
     struct charle_db *db;
     const struct charle_pull_request *request;
     struct charle_arena *arena;
+    const struct charle_cursor **cursors; // of the request, sorted by scope
     const struct charle_str *scopes; // held, sorted; with the device's own scope
     size_t scope_count;
     struct ch_head *heads;
@@ -31,13 +32,30 @@ static const struct charle_cursor *const *cursors_of(const struct charle_array *
     return array->items;
 }
 
-static const struct charle_cursor *find_cursor(const struct charle_array *array, struct charle_str scope)
+static int by_scope(const void *a, const void *b)
 {
-    for (size_t i = 0; i < array->count; i++) {
-        if (charle_str_equal(cursors_of(array)[i]->scope, scope))
-            return cursors_of(array)[i];
+    return charle_str_compare((*(const struct charle_cursor *const *)a)->scope, (*(const struct charle_cursor *const *)b)->scope);
+}
+
+// Replicas send them in order, but they are input.
+static enum charle_err sort_cursors(struct pull *pull, struct charle_error *err)
+{
+    const struct charle_array *array = &pull->request->cursor;
+    pull->cursors = charle_arena_array(pull->arena, array->count, sizeof(*pull->cursors));
+    if (!pull->cursors)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for %zu cursors", array->count);
+    if (array->count) {
+        memcpy(pull->cursors, array->items, array->count * sizeof(*pull->cursors));
+        qsort(pull->cursors, array->count, sizeof(*pull->cursors), by_scope);
     }
-    return NULL;
+    return CHARLE_OK;
+}
+
+static const struct charle_cursor *find_cursor(const struct pull *pull, struct charle_str scope)
+{
+    const struct charle_cursor key = {.scope = scope}, *const wanted = &key;
+    const struct charle_cursor *const *found = bsearch(&wanted, pull->cursors, pull->request->cursor.count, sizeof(*pull->cursors), by_scope);
+    return found ? *found : NULL;
 }
 
 // The person's scopes and the device's own, sorted.
@@ -91,7 +109,7 @@ static enum charle_err check_standby(const struct pull *pull, const struct ch_st
         const struct ch_head *head = &pull->heads[i];
         if (is_own_scope(head->scope))
             continue;
-        const struct charle_cursor *cursor = find_cursor(cursors, head->scope);
+        const struct charle_cursor *cursor = find_cursor(pull, head->scope);
         if (cursor && cursor->stamp > head->stamp)
             return ch_standby_behind(err);
         bool is_lost = cursor ? ch_head_judge(head, &pull->epochs, cursor->stamp, cursor->lineage) == CH_CURSOR_LOST
@@ -109,7 +127,7 @@ static bool is_ahead(const struct pull *pull)
 {
     const struct ch_epochs *epochs = &pull->epochs;
     for (size_t i = 0; epochs->count && i < pull->scope_count; i++) {
-        const struct charle_cursor *cursor = find_cursor(&pull->request->cursor, pull->heads[i].scope);
+        const struct charle_cursor *cursor = find_cursor(pull, pull->heads[i].scope);
         if (cursor && cursor->stamp > pull->heads[i].stamp && ch_stamp_epoch(cursor->stamp) == epochs->epochs[epochs->count - 1] &&
             cursor->lineage == epochs->lineages[epochs->count - 1])
             return true;
@@ -164,7 +182,7 @@ static void add_position(struct pull *pull, const struct ch_head *head)
 
 static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, struct charle_error *err)
 {
-    const struct charle_cursor *cursor = find_cursor(&pull->request->cursor, head->scope);
+    const struct charle_cursor *cursor = find_cursor(pull, head->scope);
     // A device's own scope has no rows and no cursor: what it tells, the number of the last call, goes with every page.
     if (is_own_scope(head->scope)) {
         add_position(pull, head);
@@ -181,7 +199,7 @@ static enum charle_err add_scope(struct pull *pull, const struct ch_head *head, 
     enum ch_cursor_state state = ch_head_judge(head, &pull->epochs, cursor->stamp, cursor->lineage);
     enum charle_err rc = CHARLE_OK;
     if (state == CH_CURSOR_BEHIND) {
-        rc = ch_delta_read(pull->sync, pull->db, head, cursor->stamp, pull->arena, ch_page_add_piece, &pull->page, err);
+        rc = ch_delta_read(pull->sync, pull->db, head, cursor->stamp, ch_page_add_piece, &pull->page, err);
         if (rc == CHARLE_TOO_LARGE) {
             rc = CHARLE_OK;
             state = CH_CURSOR_LOST;
@@ -259,6 +277,9 @@ enum charle_err ch_pull(const struct ch_sync *sync, struct charle_db *db, const 
     struct pull pull = {.sync = sync, .db = db, .request = request, .arena = arena, .out = out, .ahead = &ahead};
     int tries = 0;
     bool goes_on;
+    rc = sort_cursors(&pull, err);
+    if (rc)
+        return rc;
     do {
         rc = pull_once(&pull, peer, send, ctx, err);
         if (rc == CHARLE_OK && pull.is_void) {

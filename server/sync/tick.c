@@ -12,6 +12,7 @@ enum {
     COUNT_US = 60000000,      // of raises, for operators
     SETTLE_US = 1000000,      // after raise_seq moved, the commit that moved it may still be on its way
     ROW_SIZE_GUESS = 512,     // of a row in a page, with room to spare for most tables
+    ROOM_MIN = 64 << 10,      // of what is left of the ring: less is not tried
 };
 
 // --- known heads --------------------------------------------------------------------------------------------------------
@@ -249,11 +250,15 @@ static enum charle_err read_delta(struct poll *poll, struct ch_tick_entry *entry
     if (!keys->result)
         return CHARLE_OK;
     enum charle_err rc = ch_heads_read(poll->db, &scope, 1, &poll->arena, &head, err);
-    if (rc == CHARLE_OK && entry->from < head->floor)
+    // One scope may fill half of the ring, and all together no more than the ring.
+    size_t room = CH_TICKS_SIZE_MAX - poll->tick.size;
+    if (room > CH_TICKS_SIZE_MAX / 2)
+        room = CH_TICKS_SIZE_MAX / 2;
+    if (rc == CHARLE_OK && (entry->from < head->floor || room < ROOM_MIN))
         return CHARLE_OK;
-    charle_buf_init(&entry->bytes, CH_TICKS_SIZE_MAX / 2);
+    charle_buf_init(&entry->bytes, room);
     // What would hardly fit is not begun: replicas would write it in vain.
-    bool may_fit = keys->count <= CH_TICKS_SIZE_MAX / 2 / ROW_SIZE_GUESS;
+    bool may_fit = keys->count <= room / ROW_SIZE_GUESS;
     struct reading reading = {.poll = poll, .entry = entry, .is_given_out = may_fit && poll->ticks->part};
     if (rc == CHARLE_OK)
         rc = ch_delta_write(poll->ticks->sync, poll->db, head, entry->from, keys, add_piece, &reading, err);
@@ -340,11 +345,12 @@ static enum charle_err look_for(struct poll *poll, const struct charle_array *ta
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-// The keys of watched scopes, which tell what kind of change it was as well.
+// The keys of watched scopes, which tell what kind of change it was as well; once they are too many for one delta the rest is left to pulls.
 static enum charle_err read_keys(struct poll *poll, struct charle_error *err)
 {
     struct ch_tick *tick = &poll->tick;
     struct charle_array tables;
+    size_t named = 0;
     enum charle_err rc = list_grant_tables(poll, &tables, err);
     struct ch_delta_keys *keys = charle_arena_array(&poll->arena, tick->entry_count, sizeof(*keys));
     if (!keys)
@@ -353,10 +359,11 @@ static enum charle_err read_keys(struct poll *poll, struct charle_error *err)
     poll->keys = keys;
     for (size_t i = 0; rc == CHARLE_OK && i < tick->entry_count; i++) {
         const struct ch_tick_entry *entry = &tick->entries[i];
-        if (!entry->known->watchers || is_device(entry->known))
+        if (!entry->known->watchers || is_device(entry->known) || named > CH_DELTA_KEYS_MAX)
             continue;
         rc = ch_delta_keys_read(poll->db, scope_of(entry), entry->from, entry->to, &poll->arena, &keys[i], err);
         rc = rc == CHARLE_TOO_LARGE ? CHARLE_OK : rc;
+        named += keys[i].count;
         tick->changes_grants |= touches(&keys[i], &tables);
     }
     if (CH_PLANTED(GRANTS_UNWATCHED)) {

@@ -156,7 +156,8 @@ static const char *make_scopes_sql(const struct ch_table_views *views, struct ch
         charle_buf_add_text(sql, i ? " union " : "");
         ch_view_add_scopes_of(views->table, &views->table->audiences[i], sql);
     }
-    charle_buf_add_text(sql, ") as s(scope) order by 1, 2");
+    // By its bytes, as the keys that are asked for are sorted: the database may sort texts otherwise.
+    charle_buf_add_text(sql, ") as s(scope) order by k.t collate \"C\", s.scope collate \"C\"");
     return keep(sql, arena).ptr;
 }
 

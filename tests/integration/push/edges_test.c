@@ -117,7 +117,7 @@ static void a_delta_without_rows_moves_the_cursor(void **state)
     struct pieces pieces = {0};
     twin_open(&twin);
     struct ch_head head = head_of(&twin, CHARLE_STR("team"), &arena);
-    assert_int_equal(ch_delta_read(sync_of(&twin), db_of(&twin), &head, head.stamp, &arena, count_piece, &pieces, &err), CHARLE_OK);
+    assert_int_equal(ch_delta_read(sync_of(&twin), db_of(&twin), &head, head.stamp, count_piece, &pieces, &err), CHARLE_OK);
     assert_int_equal(pieces.count, 1);
     struct ch_delta_keys no_keys = {0};
     bool has_failed = true;

@@ -140,6 +140,18 @@ PGconn *stamps_connect(struct ch_pg_cluster *cluster, const char *name)
     return conn;
 }
 
+PGconn *stamps_open_sorted(struct ch_pg_cluster *cluster, const char *name, const char *locale)
+{
+    PGconn *conn = stamps_connect(cluster, "postgres");
+    stamps_run(conn, "drop database if exists \"%s\" with (force)", name);
+    stamps_run(conn, "create database \"%s\" template template0 encoding 'UTF8' locale 'C' locale_provider icu icu_locale '%s'", name, locale);
+    PQfinish(conn);
+    conn = stamps_connect(cluster, name);
+    create(conn);
+    stamps_install(conn);
+    return conn;
+}
+
 PGconn *stamps_open(struct ch_pg_cluster *cluster, const char *name)
 {
     char url[CH_PG_CLUSTER_URL_SIZE];

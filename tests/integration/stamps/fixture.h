@@ -15,6 +15,8 @@
 
 // Makes the database `name` with everything in it, and connects.
 PGconn *stamps_open(struct ch_pg_cluster *cluster, const char *name);
+// The same in a database that sorts texts as people of that ICU locale do, and not by their bytes.
+PGconn *stamps_open_sorted(struct ch_pg_cluster *cluster, const char *name, const char *locale);
 // One more connection to that database.
 PGconn *stamps_connect(struct ch_pg_cluster *cluster, const char *name);
 // Sets up the schema again on a database that has it: what an upgrade of the platform does.
