@@ -137,8 +137,10 @@ static struct ch_lane *lane_of(struct ch_engine *engine, const struct ch_call *c
         return engine->login;
     case CH_ROUTE_GET:
         return engine->reads;
-    case CH_ROUTE_STREAM:
+    case CH_ROUTE_PULL:
         return engine->streams;
+    case CH_ROUTE_STREAM:
+        return engine->copies;
     case CH_ROUTE_ECHO:
     case CH_ROUTE_PLAIN:
     case CH_ROUTE_READ:
@@ -193,7 +195,7 @@ static bool is_by_device(const struct charle_method *method)
 // (charle.Sync/Open): counted, each replica would be in the way of its own long push.
 static bool is_waited_for(const struct ch_call *call)
 {
-    return !call->is_bulk && call->route->kind != CH_ROUTE_STREAM && !charle_str_equal(call->route->method->name, charle_sync_open_method.name);
+    return !call->is_bulk && call->route->method->streaming == CHARLE_UNARY && !charle_str_equal(call->route->method->name, charle_sync_open_method.name);
 }
 
 void ch_dispatch(void *ctx, struct charle_server_call *rpc)

@@ -19,6 +19,7 @@ enum {
     LOGIN_THREADS = 2,       // 64 MiB and a core each
     LOGIN_QUEUE_MAX = 32,    // 3 s of waiting
     STREAMS_THREADS = 8,
+    COPIES_THREADS = 8, // a peer on a slow line keeps one busy for hours
     STREAMS_QUEUE_MAX = 1024,
     BULK_THREADS = 4, // more would be in each other's way: they want the same heads
     OTHER_CONNECTIONS = 6, // the reads lane, the sweeper, the tick, the upkeep, the seed files, one to spare
@@ -117,13 +118,16 @@ static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error
                                     .open_worker = ch_worker_open,
                                     .close_worker = ch_worker_close,
                                     .ctx = engine};
-    struct ch_lane_options login = calls, streams = calls, reads = calls, bulks = calls;
+    struct ch_lane_options login = calls, streams = calls, copies = calls, reads = calls, bulks = calls;
     login.name = "login";
     login.thread_count = LOGIN_THREADS;
     login.queue_max = LOGIN_QUEUE_MAX;
     streams.name = "stream";
     streams.thread_count = STREAMS_THREADS;
     streams.queue_max = STREAMS_QUEUE_MAX;
+    copies.name = "copy";
+    copies.thread_count = COPIES_THREADS;
+    copies.queue_max = STREAMS_QUEUE_MAX;
     bulks.name = "bulk";
     bulks.thread_count = BULK_THREADS;
     reads.name = "read";
@@ -142,6 +146,8 @@ static enum charle_err start_lanes(struct ch_engine *engine, struct charle_error
         rc = ch_lane_start(&login, &engine->login, err);
     if (rc == CHARLE_OK)
         rc = ch_lane_start(&streams, &engine->streams, err);
+    if (rc == CHARLE_OK)
+        rc = ch_lane_start(&copies, &engine->copies, err);
     if (rc == CHARLE_OK)
         rc = ch_lane_start(&bulks, &engine->bulks, err);
     return rc ? rc : ch_lane_start(&reads, &engine->reads, err);
@@ -165,7 +171,7 @@ static const struct ch_pg_options connection_options = {.application_name = "cha
 
 static enum charle_err open_pool(struct ch_engine *engine, struct charle_error *err)
 {
-    engine->pool_size = engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + BULK_THREADS + OTHER_CONNECTIONS;
+    engine->pool_size = engine->options.pool_size + LOGIN_THREADS + STREAMS_THREADS + COPIES_THREADS + BULK_THREADS + OTHER_CONNECTIONS;
     struct ch_pg_pool_options options = {
         .connection = connection_options,
         .connections_min = 2,
@@ -197,7 +203,7 @@ static enum charle_err start_standbys(struct ch_engine *engine, struct charle_er
                                                 .count = o->read_from_count,
                                                 .primary = engine->pool,
                                                 .connection = connection_options,
-                                                .connections_max = STREAMS_THREADS + (int)o->pool_size + 1,
+                                                .connections_max = STREAMS_THREADS + COPIES_THREADS + (int)o->pool_size + 1,
                                                 .lag_max_ms = o->read_lag_ms};
     return o->read_from_count ? ch_standbys_start(&options, &engine->standbys, err) : CHARLE_OK;
 }
@@ -309,6 +315,7 @@ void ch_engine_stop(struct ch_engine *engine, uint32_t drain_ms)
     ch_lane_stop(engine->bulks);
     ch_lane_stop(engine->reads);
     ch_lane_stop(engine->streams);
+    ch_lane_stop(engine->copies);
     ch_lane_stop(engine->login);
     ch_lane_stop(engine->calls);
     if (engine->has_watch)

@@ -8,7 +8,8 @@
 //                            the same time come from the fold's queue instead and share a transaction (fold.h)
 //   reads     1              generated Get calls, all that wait at once in one pipeline
 //   login     2              passwords: argon2id is slow by design
-//   streams   8              streaming methods, which may last
+//   streams   8              pulls
+//   copies    8              other streaming methods: they last as long as their peers take what they are sent, and no pull waits for that
 //   bulk      4              long pushes, behind everybody else (bulk.h)
 //
 // Locks: a worker's mutex guards `call` against the watch thread, which cancels statements; nothing else is taken under
@@ -44,7 +45,8 @@ enum ch_route_kind {
     CH_ROUTE_READ,   // calls lane, one read-only snapshot
     CH_ROUTE_WRITE,  // calls lane, one transaction, tried again when it lost against another
     CH_ROUTE_GET,    // reads lane
-    CH_ROUTE_STREAM, // streams lane
+    CH_ROUTE_PULL,   // streams lane
+    CH_ROUTE_STREAM, // copies lane
 };
 
 struct ch_route {
@@ -79,7 +81,7 @@ struct ch_runtime {
     struct ch_push_fold *push_fold; // for Push: its transaction is shared; NULL: it has its own
 };
 
-// A thread of the calls, login or streams lane, and what it keeps from call to call.
+// A thread of the calls, login, streams, copies or bulk lane, and what it keeps from call to call.
 struct ch_worker {
     struct ch_engine *engine;
     struct charle_arena arena; // of one call
@@ -113,7 +115,7 @@ struct ch_engine {
     struct ch_seeds *seeds; // NULL: none are made
     struct ch_sessions *sessions;
     struct charle_rpc_server *rpc;
-    struct ch_lane *calls, *reads, *login, *streams, *bulks;
+    struct ch_lane *calls, *reads, *login, *streams, *copies, *bulks;
     struct ch_bulk *bulk;
     struct ch_fold *fold; // itself an item of the calls lane: a thread's turn to fold
     struct ch_fold_habit *habits;

@@ -12,6 +12,8 @@ static enum ch_route_kind kind_of(const struct charle_method *method)
         return CH_ROUTE_ECHO;
     if (charle_str_equal(method->name, charle_session_login_method.name))
         return CH_ROUTE_LOGIN;
+    if (charle_str_equal(method->name, charle_sync_pull_method.name))
+        return CH_ROUTE_PULL;
     if (method->streaming != CHARLE_UNARY)
         return CH_ROUTE_STREAM;
     if (charle_str_has_prefix(method->name, CHARLE_STR("charle.")))

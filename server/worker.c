@@ -177,6 +177,7 @@ static enum charle_err run_routed(struct ch_worker *worker, struct ch_call *call
     case CH_ROUTE_PLAIN:
     case CH_ROUTE_GET:
         return run_method(db, &attempt, err);
+    case CH_ROUTE_PULL:
     case CH_ROUTE_STREAM:
         return run_stream(worker, call, db, err);
     }

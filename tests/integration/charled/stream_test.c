@@ -162,11 +162,19 @@ static bool stream_next(struct stream *stream, const struct charle_message *type
     return has;
 }
 
+// What has not been read is passed over.
 static void stream_wait_over(struct stream *stream)
 {
-    struct charle_pull_page page;
-    while (stream_next(stream, &charle_pull_page_message, &page))
-        ;
+    struct timespec until;
+    int late = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_MS / 1000;
+    pthread_mutex_lock(&stream->mutex);
+    while (!stream->is_over && !late)
+        late = pthread_cond_timedwait(&stream->changed, &stream->mutex, &until);
+    bool is_over = stream->is_over;
+    pthread_mutex_unlock(&stream->mutex);
+    assert_true(is_over);
 }
 
 static void stream_free(struct stream *stream)
@@ -425,6 +433,38 @@ static void an_operator_sees_who_is_slow(void **state)
     charle_channel_close(channel);
 }
 
+// Laptops on slow lines copy for hours: as many as there are threads for copies, and more. Those that only want what has changed do not wait for them.
+static void slow_copies_hold_up_no_pull(void **state)
+{
+    (void)state;
+    enum { COPIES = 12, COPY_THREADS = 8 };
+    struct charle_channel *channel = open_channel();
+    struct charle_copy_request request = {
+        .scope = charle_str("staff"),
+        .table = charle_schema_table_named(&charleos_schema_tables, charle_str("department"))->id,
+        .schema_hash = charleos_schema_tables.hash};
+    struct charle_copy_page page;
+    struct stream *copies[COPIES];
+    size_t rows;
+    open_device(channel);
+    struct charle_cursor cursor = copy_departments(channel, &rows);
+    // More than a stream's sender may be ahead of its reader, so that none of the copies ends.
+    run_sql(database_url, "insert into department (id, name) select 'large' || i, i || repeat('x', 80) from generate_series(1, 15000) i");
+    for (size_t i = 0; i < COPIES; i++)
+        copies[i] = stream_start(channel, &charle_sync_copy_method, &request, true);
+    for (size_t i = 0; i < COPY_THREADS; i++)
+        assert_true(stream_next(copies[i], &charle_copy_page_message, &page));
+    struct stream *stream = pull(channel, &cursor, true, false);
+    wait_first_moment(stream);
+    stream_free(stream);
+    for (size_t i = 0; i < COPIES; i++) {
+        assert_false(copies[i]->is_over);
+        stream_free(copies[i]);
+    }
+    run_sql(database_url, "delete from department where id like 'large%'");
+    charle_channel_close(channel);
+}
+
 static void an_idle_pull_is_answered_from_memory(void **state)
 {
     (void)state;
@@ -533,6 +573,7 @@ int main(void)
         cmocka_unit_test(a_change_of_grants_is_told_and_the_stream_goes_on),
         cmocka_unit_test(a_slow_peer_gets_everything_in_the_end),
         cmocka_unit_test(an_operator_sees_who_is_slow),
+        cmocka_unit_test(slow_copies_hold_up_no_pull),
         cmocka_unit_test(an_idle_pull_is_answered_from_memory),
         cmocka_unit_test(a_revoked_session_ends_its_live_stream),
         cmocka_unit_test(stopping_ends_live_streams_at_once),
