@@ -63,6 +63,8 @@ static enum fold_end end_of_failure(struct fold *fold, struct folded *item)
     case CHARLE_NO_MEMORY:
     case CHARLE_RESOURCE_EXHAUSTED:
         return ALONE;
+    case CHARLE_TOO_LARGE: // of all together, perhaps: the calls of a transaction share one arena
+        return fold->worker->arena.failed ? ALONE : FAILED;
     case CHARLE_CANCELLED:
         if (!ch_call_is_overdue(item->call))
             return ALONE;

@@ -21,16 +21,23 @@ void charle_arena_init(struct charle_arena *arena, size_t size_max)
 
 void charle_arena_reset(struct charle_arena *arena)
 {
-    struct ch_arena_block *keep = arena->block;
+    struct ch_arena_block *keep = NULL;
     arena->failed = CHARLE_OK;
-    if (!keep)
+    // The newest block is the largest one, so a steady workload ends up with a single block. One that was made for a single large thing is not kept:
+    // the next such thing would not fit into what else is in it, and both together not into the limit.
+    for (struct ch_arena_block *block = arena->block, *older; block; block = older) {
+        older = block->older;
+        if (!keep && block->size <= CH_ARENA_BLOCK_SIZE_MAX)
+            keep = block;
+        else
+            ch_free(block);
+    }
+    if (!keep) {
+        *arena = (struct charle_arena){.size_max = arena->size_max};
         return;
-    // The newest block is the largest one, so a steady workload ends up with a single block.
-    for (struct ch_arena_block *old = keep->older, *older; old; old = older) {
-        older = old->older;
-        ch_free(old);
     }
     keep->older = NULL;
+    arena->block = keep;
     arena->next = keep->data;
     arena->end = keep->data + keep->size;
     arena->held_size = keep->size;

@@ -22,7 +22,7 @@ struct charle_arena {
 };
 
 void charle_arena_init(struct charle_arena *arena, size_t size_max);
-void charle_arena_reset(struct charle_arena *arena);  // empties it, keeps one block, forgets a failure
+void charle_arena_reset(struct charle_arena *arena);  // empties it, keeps one block unless it is large, forgets a failure
 void charle_arena_deinit(struct charle_arena *arena); // frees all; zeroed and NULL are fine
 
 // Zeroed memory, aligned for any type, valid until reset or deinit. NULL when the limit or the heap is exhausted.

@@ -102,6 +102,22 @@ static void a_call_that_fails_leaves_nothing_and_takes_none_along(void **state)
     assert_int_equal(round_number(&round_, "select count(*) from entry where what in ('fail', 'hide')"), 0);
 }
 
+static const char *all_eat(int i)
+{
+    (void)i;
+    return "eat";
+}
+
+// Each by itself has room enough, all that share a transaction have not.
+static void calls_that_need_memory_do_not_take_it_from_each_other(void **state)
+{
+    (void)state;
+    call_together(all_eat);
+    for (int i = FIRST; i < CALLERS; i++)
+        assert_int_equal(round_.callers[i].rc, CHARLE_OK);
+    assert_int_equal(round_number(&round_, "select count(*) from entry where what = 'eat'"), CALLERS - HELD);
+}
+
 static const char *one_sets(int i)
 {
     return i % 5 == 0 ? "set" : "tell";
@@ -210,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(calls_that_wait_share_transactions, forget),
         cmocka_unit_test_teardown(a_call_that_fails_leaves_nothing_and_takes_none_along, forget),
+        cmocka_unit_test_teardown(calls_that_need_memory_do_not_take_it_from_each_other, forget),
         cmocka_unit_test_teardown(a_call_that_loses_the_connection_takes_none_along, forget),
         cmocka_unit_test_teardown(a_slow_call_does_not_hold_up_the_others, forget),
         cmocka_unit_test_teardown(what_only_the_commit_finds_out_is_the_failure_of_one, forget),

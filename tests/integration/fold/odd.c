@@ -55,6 +55,8 @@ static enum charle_err act(struct charle_context *context, struct charle_str wha
         (void)!run(context, "select 1 / 0", NULL);
         return CHARLE_OK;
     }
+    if (is(what, "eat")) // half of the memory that a call may have; whoever ran it looks whether it was there
+        (void)charle_arena_alloc(context->arena, 25 << 20);
     return is(what, "tell") ? read_setting(context, reply, err) : CHARLE_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/limits.h"
 
 #include <stddef.h>
 
@@ -87,6 +88,22 @@ static void a_steady_load_settles_in_one_block(void **state)
     charle_arena_deinit(&arena);
 }
 
+// What fits in an arena fits in it again, however often it was emptied, and little is held meanwhile.
+static void one_large_thing_does_not_stand_in_the_way_of_the_next(void **state)
+{
+    (void)state;
+    struct charle_arena arena;
+    charle_arena_init(&arena, 8 << 20);
+    for (int round = 0; round < 3; round++) {
+        assert_non_null(charle_arena_alloc(&arena, 100));
+        assert_non_null(charle_arena_alloc(&arena, 6 << 20));
+        charle_arena_reset(&arena);
+        assert_true(arena.held_size <= CH_ARENA_BLOCK_SIZE_MAX);
+    }
+    assert_int_equal(charle_arena_check(&arena, "large things", NULL), CHARLE_OK);
+    charle_arena_deinit(&arena);
+}
+
 static void copies_are_terminated_and_never_null(void **state)
 {
     (void)state;
@@ -126,6 +143,7 @@ int main(void)
         cmocka_unit_test(the_limit_holds),
         cmocka_unit_test(a_failure_is_remembered_until_the_reset),
         cmocka_unit_test(a_steady_load_settles_in_one_block),
+        cmocka_unit_test(one_large_thing_does_not_stand_in_the_way_of_the_next),
         cmocka_unit_test(copies_are_terminated_and_never_null),
         cmocka_unit_test(a_full_heap_gives_null),
     };
