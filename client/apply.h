@@ -92,9 +92,9 @@ CHARLE_MUST_CHECK enum charle_err ch_apply_early(struct ch_replica *replica, str
 // The replica holds the scope from now on; its rows have to be copied. A device's own scope has none. Inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_scope_gain(struct ch_replica *replica, struct charle_str scope, struct charle_error *err);
 
-// The first held scope that is not listed; devices' own ones do not count. Empty: there is none. Inside a transaction.
-CHARLE_MUST_CHECK enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct charle_array *scopes,
-                                                          char out[CH_SCOPE_LEN_MAX + 1], struct charle_error *err);
+// The held scopes that are not listed, in the arena; devices' own ones do not count. Inside a transaction.
+CHARLE_MUST_CHECK enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct charle_array *scopes, struct charle_arena *arena,
+                                                          struct charle_array *out, struct charle_error *err);
 
 // The names of the scopes in a state, in the arena; inside a transaction.
 CHARLE_MUST_CHECK enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_state state,

@@ -4,6 +4,8 @@
 
 #include "sync/cursor.h"
 
+#include <stdlib.h>
+
 // Rows of a scope in doubt are of another moment. Whether another scope shows one of them too is told from the row as it is here, so that is in doubt then
 // as well.
 static enum charle_err pass_doubt_on(struct ch_replica *replica, struct charle_str scope, struct charle_error *err)
@@ -36,47 +38,58 @@ static enum charle_err lose_scope(struct ch_replica *replica, struct charle_str 
     return rc;
 }
 
-static bool is_listed(const struct charle_array *scopes, struct charle_str scope)
+static int by_text(const void *a, const void *b)
 {
-    const struct charle_str *items = scopes->items;
-    for (size_t i = 0; i < scopes->count; i++) {
-        if (charle_str_equal(items[i], scope))
-            return true;
-    }
-    return false;
+    return charle_str_compare(*(const struct charle_str *)a, *(const struct charle_str *)b);
 }
 
-enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct charle_array *scopes,
-                                        char out[CH_SCOPE_LEN_MAX + 1], struct charle_error *err)
+// A copy in order: servers send them so, but it is not their word that counts.
+static struct charle_str *sorted(const struct charle_array *scopes, struct charle_arena *arena)
 {
-    sqlite3_stmt *row;
-    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_ALL, &row, err, "");
-    out[0] = '\0';
-    for (; rc == CHARLE_OK; rc = ch_lite_next(&replica->sql, row, err)) {
-        struct charle_str scope = ch_lite_text(row, 0);
-        if (is_listed(scopes, scope) || charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device")))
-            continue;
-        size_t len = scope.len < CH_SCOPE_LEN_MAX ? scope.len : CH_SCOPE_LEN_MAX;
-        CHARLE_ASSERT(len <= CH_SCOPE_LEN_MAX);
-        memcpy(out, scope.ptr, len);
-        out[len] = '\0';
-        ch_lite_end(row);
-        return CHARLE_OK;
+    struct charle_str *copy = charle_arena_array(arena, scopes->count, sizeof(*copy));
+    if (copy && scopes->count) {
+        memcpy(copy, scopes->items, scopes->count * sizeof(*copy));
+        qsort(copy, scopes->count, sizeof(*copy), by_text);
     }
+    return copy;
+}
+
+// Both lists are gone through once, since a person may hold thousands of scopes.
+enum charle_err ch_scopes_find_unlisted(struct ch_replica *replica, const struct charle_array *scopes, struct charle_arena *arena,
+                                        struct charle_array *out, struct charle_error *err)
+{
+    const struct charle_str *listed = sorted(scopes, arena);
+    struct charle_str *found = charle_arena_array(arena, CH_SCOPES_PER_SESSION_MAX, sizeof(*found));
+    sqlite3_stmt *row;
+    size_t count = 0;
+    if (!listed || !found)
+        return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
+    enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_ALL, &row, err, "");
+    for (; rc == CHARLE_OK && count < CH_SCOPES_PER_SESSION_MAX; rc = ch_lite_next(&replica->sql, row, err)) {
+        struct charle_str scope = ch_lite_text(row, 0);
+        if (bsearch(&scope, listed, scopes->count, sizeof(scope), by_text) || charle_str_equal(ch_scope_audience(scope), CHARLE_STR("device")))
+            continue;
+        found[count] = charle_arena_str(arena, scope);
+        if (!found[count++].ptr) {
+            ch_lite_end(row);
+            return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
+        }
+    }
+    if (rc == CHARLE_OK)
+        ch_lite_end(row);
+    *out = (struct charle_array){found, count, true};
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
 // The list of all scopes held has the last word: what is not on it is lost, even when no page said so.
 static enum charle_err lose_unlisted(struct application *a, const struct charle_array *scopes, struct charle_error *err)
 {
-    char lost[CH_SCOPE_LEN_MAX + 1];
-    enum charle_err rc = ch_scopes_find_unlisted(a->replica, scopes, lost, err);
-    while (!rc && lost[0]) {
-        a->result->holds_others = true;
-        rc = lose_scope(a->replica, charle_str(lost), err);
-        if (!rc)
-            rc = ch_scopes_find_unlisted(a->replica, scopes, lost, err);
-    }
+    struct charle_array lost = {0};
+    enum charle_err rc = ch_scopes_find_unlisted(a->replica, scopes, &a->list_arena, &lost, err);
+    const struct charle_str *items = lost.items;
+    a->result->holds_others = a->result->holds_others || lost.count;
+    for (size_t i = 0; !rc && i < lost.count; i++)
+        rc = lose_scope(a->replica, items[i], err);
     return rc;
 }
 
@@ -101,13 +114,16 @@ enum charle_err ch_scopes_in_state(struct ch_replica *replica, enum ch_scope_sta
         return charle_fail(err, CHARLE_NO_MEMORY, "no memory for the scopes");
     enum charle_err rc = ch_lite_one(&replica->sql, CH_LITE_CURSOR_IN_STATE, &row, err, "i", (int64_t)state);
     for (; rc == CHARLE_OK; rc = ch_lite_next(&replica->sql, row, err)) {
-        items[count] = charle_arena_str(arena, ch_lite_text(row, 0));
-        if (!items[count].ptr || ++count == CH_SCOPES_PER_SESSION_MAX) {
+        bool has_room = count < CH_SCOPES_PER_SESSION_MAX;
+        if (has_room)
+            items[count] = charle_arena_str(arena, ch_lite_text(row, 0));
+        if (!has_room || !items[count].ptr) {
             ch_lite_end(row);
-            return charle_fail(err, CHARLE_NO_MEMORY, "no room for %zu scopes", count);
+            return charle_fail(err, CHARLE_NO_MEMORY, "no room for more than %zu scopes", count);
         }
+        count++;
     }
-    CHARLE_ASSERT(count < CH_SCOPES_PER_SESSION_MAX);
+    CHARLE_ASSERT(count <= CH_SCOPES_PER_SESSION_MAX);
     *out = (struct charle_array){items, count, true};
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }

@@ -36,12 +36,14 @@ static void add_known(struct ch_client_core *core, bool with_cursors, struct new
     sqlite3_stmt *row;
     pthread_mutex_lock(&core->replica->look_mutex);
     enum charle_err rc = ch_lite_one(look, CH_LITE_CURSOR_NEWEST, &row, &err, "");
-    for (; rc == CHARLE_OK; rc = ch_lite_next(look, row, &err)) {
+    for (; rc == CHARLE_OK && !newest->has_failed; rc = ch_lite_next(look, row, &err)) {
         struct charle_str scope = ch_lite_text(row, 0);
         if (with_cursors)
             add(newest, scope, sqlite3_column_int64(row, 1), (uint64_t)sqlite3_column_int64(row, 2));
         add(newest, scope, sqlite3_column_int64(row, 3), (uint64_t)sqlite3_column_int64(row, 4));
     }
+    if (rc == CHARLE_OK) // there are too many, and no use in reading the others
+        ch_lite_end(row);
     pthread_mutex_unlock(&core->replica->look_mutex);
     newest->has_failed = newest->has_failed || rc != CHARLE_DONE;
 }

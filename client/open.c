@@ -130,11 +130,13 @@ static enum charle_err check_owner(struct ch_replica *replica, const struct char
 static enum charle_err note_scopes(struct ch_replica *replica, const struct charle_open_reply *reply, struct charle_error *err)
 {
     const struct charle_str *scopes = reply->scope.items;
-    char lost[CH_SCOPE_LEN_MAX + 1];
+    struct charle_arena arena = {0};
+    struct charle_array lost = {0};
     CHARLE_ASSERT_SLOW(ch_replica_is_writing(replica));
-    enum charle_err rc = ch_scopes_find_unlisted(replica, &reply->scope, lost, err);
+    enum charle_err rc = ch_scopes_find_unlisted(replica, &reply->scope, &arena, &lost, err);
+    charle_arena_deinit(&arena);
     // Half-copied rows cannot tell which other scope keeps them, so a scope lost in the middle of a first copy begins it again.
-    if (!rc && lost[0])
+    if (!rc && lost.count)
         rc = ch_layout_empty_tables(replica, err);
     for (size_t i = 0; !rc && i < reply->scope.count; i++)
         rc = ch_scope_gain(replica, scopes[i], err);

@@ -140,7 +140,9 @@ static enum charle_err run_method(struct charle_db *db, void *ctx, struct charle
 static enum charle_err send_message(void *ctx, struct charle_bytes message, struct charle_error *err)
 {
     const struct ch_call *call = ctx;
-    enum charle_err rc = charle_server_call_send_wait(call->rpc, message);
+    enum charle_err rc = charle_server_call_send_wait(call->rpc, message, CH_RPC_STALL_MS);
+    if (rc == CHARLE_DEADLINE_EXCEEDED) // it may well go on behind what it has
+        return charle_fail(err, CHARLE_UNAVAILABLE, "the peer took nothing for %d s: ask again when it can", CH_RPC_STALL_MS / 1000);
     return rc ? charle_fail(err, rc, "the stream ended: %s", charle_err_text(rc)) : CHARLE_OK;
 }
 

@@ -45,6 +45,7 @@
 #define CH_RPC_HELD_SIZE_MAX ((size_t)32 << 20)       // request bytes of unfinished calls of one connection
 #define CH_RPC_WAITING_CALLS_MAX 10000                // calls of a channel that wait for a connection
 #define CH_RPC_WAITING_SIZE_MAX ((size_t)64 << 20)
+#define CH_RPC_STALL_MS 60000                         // a peer that takes nothing of a stream for so long keeps a thread and a snapshot from others
 #define CH_RPC_LINGER_MS 1000                         // to get the last words to a peer that is being cut off
 #define CH_RPC_RATE_MIN ((size_t)16 << 10)            // bytes a second; a slower half-sent message is given up
 

@@ -197,10 +197,10 @@ void *charle_server_call_peer_data(const struct charle_server_call *call);
 CHARLE_MUST_CHECK enum charle_err charle_server_call_send(struct charle_server_call *call, struct charle_bytes message);
 // fn is called once for each refused send, when there is room again; inside this function when there is already.
 void charle_server_call_on_writable(struct charle_server_call *call, void (*fn)(void *ctx), void *ctx);
-// As send, but waits for room: for worker threads, not for callbacks. CANCELLED when the call is over. A function given to
-// on_writable stays, and is not called meanwhile.
-CHARLE_MUST_CHECK enum charle_err charle_server_call_send_wait(struct charle_server_call *call,
-                                                               struct charle_bytes message);
+// As send, but waits for room: for worker threads, not for callbacks. CANCELLED when the call is over; DEADLINE_EXCEEDED when the peer has
+// made no room in `wait_ms`, and nothing was sent. A function given to on_writable stays, and is not called meanwhile.
+CHARLE_MUST_CHECK enum charle_err charle_server_call_send_wait(struct charle_server_call *call, struct charle_bytes message,
+                                                               uint32_t wait_ms);
 // What the status will carry besides code and text; copied. Details above CH_RPC_DETAILS_SIZE_MAX and trailers above the
 // limits of metadata are refused.
 CHARLE_MUST_CHECK enum charle_err charle_server_call_set_details(struct charle_server_call *call,

@@ -322,6 +322,37 @@ struct send_wait {
     bool is_writable;
 };
 
+static void send_wait_init(struct send_wait *wait)
+{
+    pthread_condattr_t monotonic; // the times waited for are of that clock
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&wait->lock, NULL);
+    pthread_cond_init(&wait->cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    wait->is_writable = false;
+}
+
+static void send_wait_deinit(struct send_wait *wait)
+{
+    pthread_cond_destroy(&wait->cond);
+    pthread_mutex_destroy(&wait->lock);
+}
+
+// False: there was no room until then.
+static bool wait_for_room(struct send_wait *wait, int64_t until_us)
+{
+    const struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    int late = 0;
+    pthread_mutex_lock(&wait->lock);
+    while (!wait->is_writable && !late)
+        late = pthread_cond_timedwait(&wait->cond, &wait->lock, &until);
+    bool is_writable = wait->is_writable;
+    wait->is_writable = false;
+    pthread_mutex_unlock(&wait->lock);
+    return is_writable;
+}
+
 static void wake_sender(void *ctx)
 {
     struct send_wait *wait = ctx;
@@ -343,16 +374,19 @@ static void restore_writable(struct charle_server_call *call, void (*fn)(void *c
     ch_link_unlock(&peer->link);
 }
 
-enum charle_err charle_server_call_send_wait(struct charle_server_call *call, struct charle_bytes message)
+enum charle_err charle_server_call_send_wait(struct charle_server_call *call, struct charle_bytes message, uint32_t wait_ms)
 {
     struct ch_link *link = &call->peer->link;
-    struct send_wait wait = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct send_wait wait;
     void (*users_fn)(void *ctx) = NULL;
     void *users_ctx = NULL;
-    bool is_waiting = false;
-    for (;;) {
+    bool is_waiting = false, is_late = false;
+    int64_t until_us = ch_clock_mono_us() + (int64_t)wait_ms * 1000;
+    enum charle_err rc;
+    send_wait_init(&wait);
+    do {
         ch_link_lock(link);
-        enum charle_err rc = send_now(call, message);
+        rc = send_now(call, message);
         if (rc == CHARLE_RESOURCE_EXHAUSTED && !is_waiting) { // under the lock: the word that there is room comes to us
             users_fn = call->writable_fn;
             users_ctx = call->writable_ctx;
@@ -361,17 +395,12 @@ enum charle_err charle_server_call_send_wait(struct charle_server_call *call, st
             is_waiting = true;
         }
         ch_link_flush(link);
-        if (rc != CHARLE_RESOURCE_EXHAUSTED) {
-            if (is_waiting)
-                restore_writable(call, users_fn, users_ctx);
-            return rc;
-        }
-        pthread_mutex_lock(&wait.lock);
-        while (!wait.is_writable)
-            pthread_cond_wait(&wait.cond, &wait.lock);
-        wait.is_writable = false;
-        pthread_mutex_unlock(&wait.lock);
-    }
+        is_late = rc == CHARLE_RESOURCE_EXHAUSTED && !wait_for_room(&wait, until_us);
+    } while (rc == CHARLE_RESOURCE_EXHAUSTED && !is_late);
+    if (is_waiting)
+        restore_writable(call, users_fn, users_ctx);
+    send_wait_deinit(&wait);
+    return is_late ? CHARLE_DEADLINE_EXCEEDED : rc;
 }
 
 static struct extras *extras_of(struct charle_server_call *call)

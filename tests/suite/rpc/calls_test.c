@@ -262,6 +262,20 @@ static void slow_reader_holds_the_sender_back(void **state)
     seen_deinit(&seen);
 }
 
+// Whoever sends has a thread, and more, that others want too.
+static void reader_that_takes_nothing_is_given_up(void **state)
+{
+    struct rig *rig = *state;
+    struct seen seen;
+    seen_init(&seen);
+    seen.is_lazy = true;
+    seen_start(&seen, rig->channel, "test/Hurry", "1000 10000", NULL);
+    seen_wait(&seen);
+    assert_int_equal(seen.code, CHARLE_DEADLINE_EXCEEDED);
+    assert_in_range(seen.messages, 1, 999);
+    seen_deinit(&seen);
+}
+
 static void many_streams_at_once(void **state)
 {
     struct rig *rig = *state;
@@ -601,6 +615,7 @@ static const struct {
     CASE(stream_arrives_in_order),
     CASE(stream_larger_than_all_buffers_arrives),
     CASE(slow_reader_holds_the_sender_back),
+    CASE(reader_that_takes_nothing_is_given_up),
     CASE(many_streams_at_once),
     CASE(deadline_ends_the_call_on_both_sides),
     CASE(server_enforces_the_deadline_by_itself),

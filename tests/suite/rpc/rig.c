@@ -56,18 +56,31 @@ static uint8_t *numbered(size_t number, size_t size)
     return message;
 }
 
-static void stream(struct rig *rig, struct charle_server_call *call)
+enum { PATIENCE_MS = 60000, SHORT_MS = 20 };
+
+static void stream_in(struct charle_server_call *call, uint32_t wait_ms)
 {
-    (void)rig;
     size_t count, size;
     numbers(call, &count, &size);
     enum charle_err rc = CHARLE_OK;
     for (size_t i = 0; i < count && !rc; i++) {
         uint8_t *message = numbered(i, size);
-        rc = charle_server_call_send_wait(call, charle_bytes(message, size));
+        rc = charle_server_call_send_wait(call, charle_bytes(message, size), wait_ms);
         free(message);
     }
     finish_text(call, rc, "");
+}
+
+static void stream(struct rig *rig, struct charle_server_call *call)
+{
+    (void)rig;
+    stream_in(call, PATIENCE_MS);
+}
+
+static void hurry(struct rig *rig, struct charle_server_call *call)
+{
+    (void)rig;
+    stream_in(call, SHORT_MS);
 }
 
 struct pusher {
@@ -124,7 +137,7 @@ static void both(struct rig *rig, struct charle_server_call *call)
     enum charle_err rc = CHARLE_OK;
     for (; pusher->next < pusher->count / 2 && !rc; pusher->next += rc == CHARLE_OK) {
         uint8_t *message = numbered(pusher->next, pusher->size);
-        rc = charle_server_call_send_wait(call, charle_bytes(message, pusher->size));
+        rc = charle_server_call_send_wait(call, charle_bytes(message, pusher->size), PATIENCE_MS);
         free(message);
     }
     while (!rc && pusher->next < pusher->count) {
@@ -227,7 +240,7 @@ static const struct {
     {CHARLE_STR_INIT("test/Stream"), stream, true},   {CHARLE_STR_INIT("test/Push"), push, false},
     {CHARLE_STR_INIT("test/Fail"), fail_call, false}, {CHARLE_STR_INIT("test/Meta"), meta, false},
     {CHARLE_STR_INIT("test/Both"), both, true},       {CHARLE_STR_INIT("test/Big"), big, true},
-    {CHARLE_STR_INIT("test/Hold"), hold, false},
+    {CHARLE_STR_INIT("test/Hold"), hold, false},      {CHARLE_STR_INIT("test/Hurry"), hurry, true},
 };
 
 // --- workers ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 //   test/Fail        "CODE": that code, the text "it failed", the details "why" and the trailer x-trace: 7
 //   test/Meta        the call's metadata as "key=value;…"
 //   test/Big         "SIZE": a reply of so many bytes
+//   test/Hurry       "COUNT SIZE": as Stream, but gives up when there is no room for 20 ms
 //   test/Hold        not answered until the call is over or rig_release_held
 //   anything else    UNIMPLEMENTED
 #ifndef CHARLE_TESTS_RPC_RIG_H
