@@ -168,6 +168,7 @@ enum charle_err ch_outbox_renew_identity(struct ch_replica *replica, struct char
 
 static const int64_t park_longest_us = 600000000; // of ch_park_delay_us
 static const int64_t file_wait_us = 2000000;
+static const int64_t behind_wait_us = 30000000;
 
 struct batch_walk {
     struct ch_replica *replica;
@@ -195,15 +196,20 @@ static enum charle_err is_waiting_for_file(struct batch_walk *walk, sqlite3_stmt
     return ch_lite_run(&walk->replica->sql, CH_LITE_OUTBOX_HOLD, err, "ii", sqlite3_column_int64(row, 0), due_at_us);
 }
 
-// A call on a row that an earlier, held-back call touched waits with it; everything else overtakes.
+// A call on a row that an earlier, held-back call touched waits with it; everything else overtakes. It gets a time too, so that those behind it wait
+// for it in turn; it is looked at again then, because what it waits for may be gone before that is due.
 static enum charle_err is_behind_held(struct batch_walk *walk, int64_t position, bool *out, struct charle_error *err)
 {
-    int64_t value = 0;
+    int64_t value = 0, due_at_us = walk->now_us + behind_wait_us;
     enum charle_err rc = CHARLE_OK;
     if (walk->out->due_at_us)
         rc = ch_lite_number(&walk->replica->sql, CH_LITE_OUTBOX_BEHIND_HELD, 0, &value, err, "ii", position, walk->now_us);
     *out = value != 0;
-    return rc;
+    if (rc || !value)
+        return rc;
+    if (due_at_us < walk->out->due_at_us)
+        walk->out->due_at_us = due_at_us;
+    return ch_lite_run(&walk->replica->sql, CH_LITE_OUTBOX_HOLD, err, "ii", position, walk->out->due_at_us);
 }
 
 static enum charle_err take_call(struct batch_walk *walk, sqlite3_stmt *row, struct charle_error *err)

@@ -76,6 +76,53 @@ static void new_call_does_not_wait_for_a_parked_one(void **state)
     assert_int_equal(votes(f, "n0001"), 3);
 }
 
+static void must_title(struct fixture *f, const char *id, const char *title)
+{
+    struct charle_error err = {0};
+    const struct notes_note_key key = {charle_str(id)};
+    const struct notes_note_patch set = {.title = {charle_str(title), true}};
+    const struct notes_note_update request = {.key = &key, .set = &set};
+    if (world_call(&f->a, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static void must_replace(struct fixture *f, const char *from, const char *to)
+{
+    struct charle_error err = {0};
+    const struct notes_replace_request request = {.from = charle_str(from), .to = charle_str(to)};
+    if (world_call(&f->a, &notes_notes_replace_method, &request, NULL, NULL, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static int64_t titled(struct fixture *f, const char *title)
+{
+    return fake_server_number(&f->server, "select count(*) from note where title = '%s'", title);
+}
+
+// One call waits for the parked one, and the next for that one, though it has no row in common with the parked one itself.
+static void calls_wait_for_what_waits(void **state)
+{
+    struct fixture *f = *state;
+    fake_server_sql(&f->server, "update note set title = 'Pair' where id in ('n0001', 'n0002')");
+    ready(f);
+    f->server.parks = true;
+    must_vote(f, "n0001");
+    fixture_step_until(f, "select count(*) from charle_outbox where state = 1 and attempts = 1", 1);
+    world_deliver(&f->a, 200);
+    f->server.parks = false;
+    must_replace(f, "Pair", "Both");
+    must_title(f, "n0002", "Last");
+    must_title(f, "n0003", "Other");
+    world_deliver(&f->a, 200); // no time passes
+    assert_int_equal(titled(f, "Pair"), 2);
+    assert_int_equal(titled(f, "Last"), 0);
+    assert_int_equal(titled(f, "Other"), 1);
+    end(f);
+    assert_int_equal(titled(f, "Both"), 1);
+    assert_int_equal(titled(f, "Last"), 1);
+    assert_int_equal(votes(f, "n0001"), 2);
+}
+
 // Nobody has to ask: the moment that contains the parked call queues it again, whether its verdict or the moment came first.
 static void parked_call_is_tried_again_by_itself(void **state)
 {
@@ -240,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(numbered_calls_go_before_held_back_ones),
         CASE(new_call_does_not_wait_for_a_parked_one),
+        CASE(calls_wait_for_what_waits),
         CASE(parked_call_is_tried_again_by_itself),
         CASE(clock_set_back_holds_no_call),
         CASE(parked_call_is_not_recalled_beside_its_next_attempt),
