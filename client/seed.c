@@ -364,7 +364,7 @@ static enum charle_err take_offer(struct ch_client_core *core, const struct char
 {
     struct ch_seed *seed = &core->seed;
     if (!reply->head || !reply->size.has || !reply->rows.has || !reply->hash.has || !reply->hashes.has || reply->range_size.value != CH_SEED_RANGE_SIZE ||
-        reply->scope.value.len > CH_SCOPE_LEN_MAX || reply->rows.value < 0 || reply->head->stamp < 0 || !charle_str_equal(reply->head->scope, reply->scope.value))
+        reply->scope.value.len > CH_SCOPE_LEN_MAX || reply->rows.value < 0 || reply->rows.value > reply->size.value || reply->head->stamp < 0 || !charle_str_equal(reply->head->scope, reply->scope.value))
         return charle_fail(err, CHARLE_MALFORMED, "the server's offer of a seed file cannot be read");
     if (!ch_seed_list_is_whole(reply->size.value, reply->hashes.value, reply->hash.value))
         return charle_fail(err, CHARLE_DATA_LOSS, "the hashes of the seed file do not fit its name");

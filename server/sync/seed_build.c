@@ -1,6 +1,7 @@
 #include "server/sync/seed_build.h"
 
 #include "db/sqlite/seed_file.h"
+#include "server/sync/parts.h"
 #include "server/sync/rows.h"
 #include "sync/cursor.h"
 
@@ -76,6 +77,8 @@ static enum charle_err add_rows(const struct ch_sync *sync, struct charle_db *db
         *out = (struct ch_seed_made){.stamp = head->stamp, .lineage = head->lineage};
     for (size_t i = 0; !rc && i < sync->table_count; i++)
         rc = add_table(db, &sync->tables[i], scope, building, err);
+    if (!rc) // rows that were emptied behind the snapshot's back are missing in the moment that the file says it is
+        rc = ch_sync_check_not_emptied(db, err);
     out->rows = building->rows;
     charle_arena_deinit(&arena);
     return rc;

@@ -6,11 +6,14 @@
 #include "fixture.h"
 #include "msg/wire.h"
 #include "server/sync/parts.h"
+#include "server/sync/seed_build.h"
 #include "server/sync/tick.h"
 #include "stamps.schema.charle.h"
+#include "support/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { TASKS = 3000 };
 
@@ -449,6 +452,27 @@ static void table_emptied_behind_the_snapshot_is_noticed(void **state)
     charle_arena_deinit(&arena);
 }
 
+// A seed file says of one moment that its rows are all there are.
+static void seed_file_of_an_emptied_table_is_not_made(void **state)
+{
+    struct ticking *t = *state;
+    const struct charle_begin_options snapshot = {.isolation = CHARLE_REPEATABLE_READ, .is_read_only = true};
+    struct charle_error err;
+    struct ch_seed_made made;
+    char folder[60], path[80];
+    assert_true(ch_scratch_folder("ticks", folder, sizeof(folder)));
+    snprintf(path, sizeof(path), "%s/seed", folder);
+    assert_int_equal(charle_begin(t->db, &snapshot, &err), CHARLE_OK);
+    PQclear(PQexec(ch_pg_connection(t->db), "select 1 from pg_class limit 1")); // takes the snapshot, of another table
+    stamps_run(t->conn, "truncate task cascade");
+    assert_int_equal(ch_seed_build(t->sync, t->db, CHARLE_STR("team"), path, 100 << 20, &made, &err), CHARLE_ABORTED);
+    assert_int_equal(charle_rollback(t->db, &err), CHARLE_OK);
+    assert_int_equal(unlink(path), 0);
+    if (ch_seed_build(t->sync, t->db, CHARLE_STR("team"), path, 100 << 20, &made, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(made.rows, 1); // the client
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -466,6 +490,7 @@ int main(void)
         CASE(scopes_from_before_a_change_of_grants_do_not_join),
         CASE(too_many_persons_are_all_told),
         CASE(table_emptied_behind_the_snapshot_is_noticed),
+        CASE(seed_file_of_an_emptied_table_is_not_made),
     };
 #undef CASE
     return cmocka_run_group_tests(tests, NULL, NULL);
