@@ -251,6 +251,16 @@ static void on_dialed(void *ctx, enum charle_err rc, void *stream, const struct 
 
 // --- time ------------------------------------------------------------------------------------------------------------
 
+// The channel may be closed at any moment; its dialer stays until this is over.
+static void dial(struct charle_channel *channel)
+{
+    channel->transport->dialer_dial(channel->dialer);
+    pthread_mutex_lock(&channel->lock);
+    channel->is_in_dialer = false;
+    pthread_cond_broadcast(&channel->quiet);
+    pthread_mutex_unlock(&channel->lock);
+}
+
 static void on_timer(void *ctx)
 {
     struct charle_channel *channel = ctx;
@@ -261,10 +271,11 @@ static void on_timer(void *ctx)
     if (is_dial) {
         channel->state = CH_CHANNEL_DIALING;
         channel->dialed_us = now_us;
+        channel->is_in_dialer = true;
     }
     pthread_mutex_unlock(&channel->lock);
     if (is_dial)
-        channel->transport->dialer_dial(channel->dialer);
+        dial(channel);
     ch_channel_end_late(channel, now_us);
     ch_channel_tell_ended(channel);
     tell_watch(channel);
@@ -381,6 +392,8 @@ void charle_channel_close(struct charle_channel *channel)
         return;
     pthread_mutex_lock(&channel->lock);
     channel->is_closed = true;
+    while (channel->is_in_dialer)
+        pthread_cond_wait(&channel->quiet, &channel->lock);
     pthread_mutex_unlock(&channel->lock);
     channel->transport->dialer_close(channel->dialer); // no new connection from here on
     shut_links(channel);

@@ -51,7 +51,7 @@ struct ch_rpc_list {
 
 struct charle_channel {
     pthread_mutex_t lock;
-    pthread_cond_t quiet; // a link was closed
+    pthread_cond_t quiet; // a link was closed, or the dialer returned
     atomic_int refs;      // the user's, each link's, each call's
     const struct ch_transport *transport;
     void *dialer, *timer;
@@ -67,6 +67,7 @@ struct charle_channel {
     struct ch_link *link; // GREETING, READY
     struct ch_link_list links;
     bool is_closed;
+    bool is_in_dialer; // the timer's thread is asking the dialer for a connection
     bool is_redial_wanted; // do not back off
     uint32_t attempts;     // that failed in a row
     int64_t redial_us, dialed_us, ready_us;
