@@ -2,7 +2,8 @@
 // the change log, other servers.
 //
 // It names people and machines, so it is for those who hold the operators' scope. Everything is read from memory but the
-// names of devices and the size of the log, which are one statement each; nothing here locks what calls wait for.
+// names of devices, the size of the log and who holds up others in the database, which are one statement each; nothing here
+// locks what calls wait for.
 #include "charle/admin.charle.h"
 
 #include "base/limits.h"
@@ -172,6 +173,59 @@ static enum charle_err add_standbys(const struct overview *view, struct charle_e
     return CHARLE_OK;
 }
 
+// --- who holds up others -------------------------------------------------------------------------------------------
+
+// Those who wait themselves are left out: what they hold is held up by whoever is in the list. Of sessions of other users PostgreSQL may show
+// the number alone.
+static const char blockers_sql[] =
+    "select b.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), coalesce(a.state, ''), "
+    "(extract(epoch from clock_timestamp() - a.xact_start) * 1000000)::int8, count(distinct w.pid), "
+    "coalesce(max(extract(epoch from clock_timestamp() - w.query_start) * 1000000), 0)::int8 "
+    "from pg_stat_activity w cross join lateral unnest(pg_blocking_pids(w.pid)) as b(pid) left join pg_stat_activity a on a.pid = b.pid "
+    "where w.datname = current_database() and w.wait_event_type = 'Lock' and a.wait_event_type is distinct from 'Lock' "
+    "group by 1, 2, 3, 4, 5 order by 6 desc, 1 limit $1::int8";
+
+static enum charle_err read_blocker(const struct overview *view, struct charle_rows *rows, struct charle_blocker *out, struct charle_error *err)
+{
+    static const enum charle_type types[] = {CHARLE_TYPE_INT4, CHARLE_TYPE_TEXT, CHARLE_TYPE_TEXT, CHARLE_TYPE_TEXT,
+                                             CHARLE_TYPE_INT8, CHARLE_TYPE_INT8, CHARLE_TYPE_INT8};
+    enum { COUNT = sizeof(types) / sizeof(types[0]) };
+    struct charle_value values[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        enum charle_err rc = charle_rows_value(rows, i, types[i], false, &values[i], err);
+        if (rc)
+            return rc;
+    }
+    *out = (struct charle_blocker){.pid = values[0].int4,
+                                   .user = charle_arena_str(view->arena, values[1].text),
+                                   .application = charle_arena_str(view->arena, values[2].text),
+                                   .state = charle_arena_str(view->arena, values[3].text),
+                                   .open_us = {values[4].int8, !values[4].is_null},
+                                   .waiting = values[5].int8,
+                                   .waited_us = values[6].int8};
+    return out->user.ptr && out->application.ptr && out->state.ptr ? CHARLE_OK : no_memory(err);
+}
+
+static enum charle_err add_blockers(const struct overview *view, struct charle_error *err)
+{
+    struct charle_blocker *blockers = charle_arena_array(view->arena, view->limit, sizeof(*blockers));
+    const struct charle_blocker **list = charle_arena_array(view->arena, view->limit, sizeof(*list));
+    const struct charle_value limit = charle_int8((int64_t)view->limit);
+    struct charle_rows *rows = NULL;
+    size_t count = 0;
+    if (!blockers || !list)
+        return no_memory(err);
+    enum charle_err rc = charle_query(view->db, blockers_sql, &limit, 1, &rows, err);
+    while (rc == CHARLE_OK && count < view->limit && (rc = charle_rows_next(rows, err)) == CHARLE_OK) {
+        rc = read_blocker(view, rows, &blockers[count], err);
+        list[count] = &blockers[count];
+        count += rc == CHARLE_OK;
+    }
+    charle_rows_close(rows);
+    view->reply->blocker = (struct charle_array){.items = list, .count = count, .has = true};
+    return rc == CHARLE_DONE ? CHARLE_OK : rc;
+}
+
 // --- the log -------------------------------------------------------------------------------------------------------
 
 // Counting would read it all; what the statistics say is near enough to see it grow.
@@ -224,5 +278,7 @@ enum charle_err ch_overview(struct charle_context *context, const void *request_
         rc = add_peers(&view, err);
     if (rc == CHARLE_OK)
         rc = add_standbys(&view, err);
+    if (rc == CHARLE_OK)
+        rc = add_blockers(&view, err);
     return rc ? rc : add_log(&view, err);
 }

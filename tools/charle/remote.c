@@ -101,6 +101,24 @@ static void print_hot(const struct charle_server_reply *reply)
         printf("  %-40s %llu\n", plain(hot[i]->scope, scope), (unsigned long long)hot[i]->raises);
 }
 
+static void print_blockers(const struct charle_server_reply *reply)
+{
+    const struct charle_blocker *const *blockers = reply->blocker.items;
+    char user[TEXT_SHOWN], application[TEXT_SHOWN], state[TEXT_SHOWN], waited[32], open[32];
+    if (reply->blocker.count)
+        printf("Held up     sessions of the database that wait for others\n");
+    for (size_t i = 0; i < reply->blocker.count; i++) {
+        const struct charle_blocker *blocker = blockers[i];
+        printf("  %lld for %s, by ", (long long)blocker->waiting, span(blocker->waited_us, waited));
+        if (!blocker->pid)
+            printf("a prepared transaction (select * from pg_prepared_xacts)\n");
+        else
+            printf("process %d (user %s, program %s): %s%s%s\n", blocker->pid, plain(blocker->user, user), plain(blocker->application, application),
+                   plain(blocker->state, state), blocker->open_us.has ? ", transaction open for " : "",
+                   blocker->open_us.has ? span(blocker->open_us.value, open) : "");
+    }
+}
+
 static void print_folds(const struct charle_server_reply *reply)
 {
     if (reply->fold_transactions.value)
@@ -113,6 +131,7 @@ static void print_text(const struct charle_server_reply *reply)
     char first[32], second[32];
     printf("Server      version %.*s, up for %s\n", CHARLE_FMT(reply->version), span(reply->uptime_us, first));
     print_clients(reply);
+    print_blockers(reply);
     print_hot(reply);
     print_folds(reply);
     print_standbys(reply);

@@ -11,6 +11,7 @@
 #include "server/password.h"
 #include "support/pg_cluster.h"
 
+#include <libpq-fe.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
@@ -465,6 +466,48 @@ static void slow_copies_hold_up_no_pull(void **state)
     charle_channel_close(channel);
 }
 
+static const struct charle_blocker *blocker_of(const struct charle_server_reply *reply, int pid)
+{
+    const struct charle_blocker *const *blockers = reply->blocker.items;
+    for (size_t i = 0; i < reply->blocker.count; i++)
+        if (blockers[i]->pid == pid)
+            return blockers[i];
+    return NULL;
+}
+
+// One holds a row, a second waits for it, and a third for what the second holds: who waits is not told as the one to blame.
+static void an_operator_sees_who_holds_up_others(void **state)
+{
+    (void)state;
+    struct charle_channel *channel = open_channel();
+    struct charle_server_reply reply;
+    const struct charle_blocker *blocker = NULL;
+    PGconn *holder = PQconnectdb(database_url), *second = PQconnectdb(database_url), *third = PQconnectdb(database_url);
+    PQclear(PQexec(holder, "set application_name = 'forgetful'; begin; select from department where id = 'd1' for update"));
+    PQclear(PQexec(second, "begin; select from department where id = 'd2' for update"));
+    assert_int_equal(PQsendQuery(second, "select from department where id = 'd1' for update"), 1);
+    assert_int_equal(PQsendQuery(third, "select from department where id = 'd2' for update"), 1);
+    for (int i = 0; i < 3000 && (!blocker || blocker->waiting < 1); i++) {
+        look_at_server(channel, &reply);
+        blocker = blocker_of(&reply, PQbackendPID(holder));
+        pause_ms(20);
+    }
+    assert_non_null(blocker);
+    assert_true(charle_str_equal(blocker->application, charle_str("forgetful")));
+    assert_true(charle_str_equal(blocker->state, charle_str("idle in transaction")));
+    assert_true(blocker->user.len > 0 && blocker->open_us.has && blocker->open_us.value > 0 && blocker->waited_us > 0);
+    PQclear(PQexec(holder, "rollback"));
+    PQfinish(third);
+    PQfinish(second);
+    for (int i = 0; i < 3000 && reply.blocker.count; i++) {
+        look_at_server(channel, &reply);
+        pause_ms(20);
+    }
+    assert_int_equal(reply.blocker.count, 0);
+    PQfinish(holder);
+    charle_channel_close(channel);
+}
+
 static void an_idle_pull_is_answered_from_memory(void **state)
 {
     (void)state;
@@ -574,6 +617,7 @@ int main(void)
         cmocka_unit_test(a_slow_peer_gets_everything_in_the_end),
         cmocka_unit_test(an_operator_sees_who_is_slow),
         cmocka_unit_test(slow_copies_hold_up_no_pull),
+        cmocka_unit_test(an_operator_sees_who_holds_up_others),
         cmocka_unit_test(an_idle_pull_is_answered_from_memory),
         cmocka_unit_test(a_revoked_session_ends_its_live_stream),
         cmocka_unit_test(stopping_ends_live_streams_at_once),
