@@ -70,8 +70,6 @@ static bool is_ours(const char *path)
 
 static enum charle_err choose_user(struct ch_datadir *dir, const struct stat *st, struct charle_error *err)
 {
-    dir->uid = geteuid();
-    dir->gid = getegid();
     if (dir->uid != 0) {
         if (access(dir->path, R_OK | W_OK | X_OK) != 0)
             return fail_path(err, "cannot use the data folder", dir->path,
@@ -129,7 +127,7 @@ static enum charle_err take_lock(struct ch_datadir *dir, struct charle_error *er
     return CHARLE_OK;
 }
 
-enum charle_err ch_datadir_open(struct ch_datadir *dir, const char *path, struct charle_error *err)
+enum charle_err ch_datadir_open(struct ch_datadir *dir, const char *path, bool has_cluster, struct charle_error *err)
 {
     *dir = (struct ch_datadir){.path = path, .lock_fd = -1};
     enum charle_err rc = make_folders(path, err);
@@ -138,7 +136,10 @@ enum charle_err ch_datadir_open(struct ch_datadir *dir, const char *path, struct
         rc = fail_path(err, "cannot look at the data folder", path, "");
     if (rc == CHARLE_OK && !S_ISDIR(st.st_mode))
         rc = charle_fail(err, CHARLE_INVALID_ARGUMENT, "%.150s is not a folder: choose another with --data-dir", path);
-    if (rc == CHARLE_OK)
+    dir->uid = geteuid();
+    dir->gid = getegid();
+    // Root may use any folder; only PostgreSQL may not run as root.
+    if (rc == CHARLE_OK && (has_cluster || dir->uid != 0))
         rc = choose_user(dir, &st, err);
     if (rc == CHARLE_OK)
         rc = take_lock(dir, err);

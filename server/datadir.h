@@ -8,8 +8,8 @@
 //
 // PostgreSQL refuses to run as root. Started by root, the server lets PostgreSQL run as the owner of the data folder,
 // or as `postgres` when that is root too; the folder is then given to that user, for PostgreSQL must be able to enter
-// it. A folder that has other things in it is refused rather than given away. Everything is made with mode 0700 or
-// 0600.
+// it. A folder that has other things in it is refused rather than given away; with a database elsewhere nothing is given away.
+// Everything is made with mode 0700 or 0600.
 #ifndef CHARLE_SERVER_DATADIR_H
 #define CHARLE_SERVER_DATADIR_H
 
@@ -25,9 +25,9 @@ struct ch_datadir {
     gid_t gid;
 };
 
-// Makes the folder where it is missing, decides on the user and takes the lock without waiting. BUSY with the holder's
+// Makes the folder where it is missing, decides on the user (has_cluster: PostgreSQL will run in it) and takes the lock without waiting. BUSY with the holder's
 // process id when another server has it. `path` must outlive *dir. Only a single-threaded program may call this.
-CHARLE_MUST_CHECK enum charle_err ch_datadir_open(struct ch_datadir *dir, const char *path, struct charle_error *err);
+CHARLE_MUST_CHECK enum charle_err ch_datadir_open(struct ch_datadir *dir, const char *path, bool has_cluster, struct charle_error *err);
 void ch_datadir_close(struct ch_datadir *dir); // lets go of the lock; zeroed with lock_fd -1 is fine
 
 // Replaces a small file at once (write, fsync, rename), mode 0600, owned by the PostgreSQL user.

@@ -123,7 +123,7 @@ static enum ch_exit exit_of_datadir(enum charle_err rc)
 static enum ch_exit open_datadir(struct server *server)
 {
     struct charle_error err = {0};
-    enum charle_err rc = ch_datadir_open(&server->dir, server->config.data_dir, &err);
+    enum charle_err rc = ch_datadir_open(&server->dir, server->config.data_dir, !server->config.database_url, &err);
     return rc ? fail(exit_of_datadir(rc), &err) : CH_EXIT_OK;
 }
 

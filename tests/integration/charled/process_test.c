@@ -342,6 +342,9 @@ static void a_folder_of_others_is_refused(void **state)
     const char *const arguments[] = {"--data-dir", server.folder, NULL};
     assert_int_equal(charled_run(arguments, NULL, out, sizeof(out)), 6);
     assert_contains(out, "holds other things");
+    // With a database elsewhere nothing is given away, so the folder is fine: what fails is the database.
+    assert_int_equal(charled_run(arguments, "postgresql://nobody@/none?host=/nowhere", out, sizeof(out)), 3);
+    assert_contains(out, "there is no such socket");
     struct stat st;
     assert_int_equal(stat(server.folder, &st), 0);
     assert_int_equal(st.st_uid, 0);
