@@ -30,6 +30,7 @@ static struct ch_known *add_known(struct ch_ticks *ticks, struct charle_str scop
     if (!known)
         return NULL;
     CHARLE_ASSERT_SLOW(!ch_ticks_find(ticks, scope));
+    known->number = ++ticks->known_count;
     known->scope_len = scope.len;
     known->sequence = -1;
     memcpy(known->scope, scope.ptr, scope.len);
@@ -162,12 +163,13 @@ static enum charle_err take_head(struct poll *poll, struct charle_str scope, int
 }
 
 // The heads that transactions changed which the last look could not see. Those have ids from the oldest that was running then: whatever
-// the order in which they began, raised and committed, none is missed, so what a look finds is one moment.
+// the order in which they began, raised and committed, none is missed, so what a look finds is one moment. In the order of their names,
+// which is that in which they become known: pages follow it, and how rows lie in the table depends on when PostgreSQL tidied up.
 static const char all_heads_sql[] = "select h.scope, h.v, e.lineage, pg_snapshot_xmin(pg_current_snapshot())::text::int8 "
-                                    "from charle.head h join charle.epoch e on e.epoch = h.v >> 33";
+                                    "from charle.head h join charle.epoch e on e.epoch = h.v >> 33 order by h.scope";
 static const char new_heads_sql[] = "select h.scope, h.v, e.lineage, pg_snapshot_xmin(pg_current_snapshot())::text::int8 "
                                     "from charle.head h join charle.epoch e on e.epoch = h.v >> 33 "
-                                    "where age(h.xmin) <= age($1::int8::text::xid8::xid)";
+                                    "where age(h.xmin) <= age($1::int8::text::xid8::xid) order by h.scope";
 // What stood here once: a key that was taken long before its commit is not found.
 static const char planted_heads_sql[] = "select h.scope, h.v, e.lineage, pg_snapshot_xmin(pg_current_snapshot())::text::int8 "
                                         "from charle.head h join charle.epoch e on e.epoch = h.v >> 33 "
@@ -375,7 +377,7 @@ static enum charle_err read_keys(struct poll *poll, struct charle_error *err)
 
 static int by_known(const void *a, const void *b)
 {
-    uintptr_t x = (uintptr_t)((const struct ch_tick_entry *)a)->known, y = (uintptr_t)((const struct ch_tick_entry *)b)->known;
+    uint64_t x = ((const struct ch_tick_entry *)a)->known->number, y = ((const struct ch_tick_entry *)b)->known->number;
     return (x > y) - (x < y);
 }
 

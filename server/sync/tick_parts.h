@@ -15,6 +15,7 @@
 // What is known of one scope. Made when its head is first seen, kept as long as the follower.
 struct ch_known {
     UT_hash_handle hh;
+    uint64_t number;       // in the order of becoming known, from 1 on; the order of all entries and streams
     int64_t stamp;
     uint64_t lineage;
     uint32_t watchers;     // streams that hold the scope
@@ -37,7 +38,7 @@ struct ch_tick_entry {
 };
 
 struct ch_tick {
-    struct ch_tick_entry *entries; // in the order of `known` pointers, so that streams can merge
+    struct ch_tick_entry *entries; // in the order of the scopes' numbers, so that streams can merge
     size_t entry_count;
     size_t size;
     bool is_break; // nobody passes
@@ -47,6 +48,7 @@ struct ch_tick {
 struct ch_ticks {
     const struct ch_sync *sync;
     struct ch_known *heads;
+    uint64_t known_count;              // that ever became known
     struct ch_tick ring[CH_TICKS_MAX]; // tick n is at n % CH_TICKS_MAX
     uint64_t first, next;              // numbers of the oldest tick and of the one to come
     size_t size;

@@ -31,7 +31,7 @@ struct ch_tick_stream {
 
 static int by_known(const void *a, const void *b)
 {
-    uintptr_t x = (uintptr_t)((const struct place *)a)->known, y = (uintptr_t)((const struct place *)b)->known;
+    uint64_t x = ((const struct place *)a)->known->number, y = ((const struct place *)b)->known->number;
     return (x > y) - (x < y);
 }
 

@@ -4,7 +4,7 @@
 // Within one call messages arrive in order and once, or the connection is lost. Between calls nothing is promised:
 // requests overtake each other, arrive long after their sender has given up, and arrive twice.
 #include "sim/disk.h"
-#include "sim/world.h"
+#include "sim/oracle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +220,8 @@ void net_reply(struct net_call *call, struct charle_bytes message)
     struct event *event = to_call(call, in_order(call), EVENT_MESSAGE);
     event->bytes = copy_bytes(message.ptr, message.len);
     event->size = message.len;
+    // Byte for byte: what replicas do with a page may depend on the order of its parts, in places far away from here.
+    world_trace(world, "%s gets %zu bytes, hash %016llx", call->laptop->name, message.len, (unsigned long long)oracle_hash(1, message.ptr, message.len));
     if (!world->is_healing && call->laptop->is_linked && !call->laptop->is_dead_end &&
         world_chance(world, world->drop_percent) && world_chance(world, 30)) {
         world->result.drops++;

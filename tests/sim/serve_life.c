@@ -17,9 +17,12 @@
 #include "sim/versions.h"
 #include "support/pg_cluster.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#define LUCK_SALT 0x10c4ce5700d1ceu
 
 // --- connections ----------------------------------------------------------------------------------------------------
 
@@ -34,10 +37,10 @@ static void on_notice(void *ctx, const char *text)
 static bool open_handle(struct server *server, struct charle_db **db)
 {
     struct charle_error err = {0};
-    char settings[160];
+    char settings[200];
     snprintf(settings, sizeof(settings),
-             "set search_path = sim, pg_catalog, public; set synchronous_commit = on; set sim.seconds = %d",
-             server->seconds);
+             "set search_path = sim, pg_catalog, public; set synchronous_commit = on; set sim.seconds = %d; set sim.luck = '%" PRIx64 "'",
+             server->seconds, dice_throw(&server->luck));
     if (ch_pg_open(world_database_url(server->world), NULL, db, &err) == CHARLE_OK &&
         charle_exec_script(*db, settings, &err) == CHARLE_OK) {
         (void)PQsetNoticeProcessor(ch_pg_connection(*db), on_notice, server);
@@ -139,6 +142,7 @@ struct server *server_new(struct world *world)
     struct server *server = ch_alloc_zeroed(1, sizeof(*server));
     CHARLE_ASSERT(server);
     server->world = world;
+    dice_seed(&server->luck, world->options.seed ^ LUCK_SALT);
     if (!connect_all(server) || !start(server)) {
         server_free(server);
         return NULL;

@@ -36,6 +36,7 @@ struct server {
     struct session sessions[WORLD_LAPTOPS];
     int bomb;    // place where the connection breaks; 0: it does not
     int seconds; // of PostgreSQL's clock; moves when it starts
+    struct dice luck; // of its own, so that connections change nothing else
     struct charle_buf page;
 };
 

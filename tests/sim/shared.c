@@ -114,11 +114,13 @@ static const char seed_sql[] =
     "insert into remark select 'remark' || n, 'job' || 1 + n % 12, (array['A', 'B', 'C', 'D'])[1 + n % 4], 'said ' || "
     "n from generate_series(1, 8) n;";
 
-// Epochs begin at the world's seconds, which each connection brings along: the same seed sees the same numbers, and a
-// past that was lost may have used those that come next.
+// Epochs begin at the world's seconds and have numbers of the world's luck, which each connection brings along: the same seed sees the same ones, and
+// a past that was lost may have used the seconds that come next.
 static const char clock_sql[] =
-    "do $do$ begin execute replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'clock_timestamp()',"
-    "  '(timestamptz ''2026-01-01'' + current_setting(''sim.seconds'')::int * interval ''1 s'')'); end $do$;";
+    "do $do$ begin execute replace(replace(pg_get_functiondef('charle.epoch_now()'::regprocedure), 'clock_timestamp()',"
+    "  '(timestamptz ''2026-01-01'' + current_setting(''sim.seconds'')::int * interval ''1 s'')'),"
+    "  'gen_random_uuid()::text', 'md5(current_setting(''sim.luck''))'); end $do$;"
+    "update charle.cluster set server_id = decode(md5('sim'), 'hex');";
 
 // Heads are raised in the order of their scopes, or two transactions could wait for each other. Several that are raised
 // in one statement were locked in that order before. A transaction that raises twice says so.
@@ -171,7 +173,7 @@ static bool fill_template(struct charle_db *db, const char *argument)
     ch_ddl_write(&sim_schema_tables, &ddl);
     const char *text = charle_buf_text(&ddl);
     bool is_done = exec(db, ch_platform_sql) && exec(db, clock_sql) && exec(db, order_sql) && exec(db, patience_sql) &&
-                   exec(db, bomb_sql) && exec(db, "set sim.seconds = 0") && text && exec(db, text) &&
+                   exec(db, bomb_sql) && exec(db, "set sim.seconds = 0; set sim.luck = ''") && text && exec(db, text) &&
                    exec(db, seed_sql) && exec(db, "analyze");
     charle_buf_deinit(&ddl);
     return is_done;
