@@ -67,7 +67,8 @@
     X(TOUCH_OF_CALL, "select tab, key from charle_touch where position = ?1")                                          \
     X(TOUCH_OF_ROW, "select position from charle_touch where tab = ?1 and key = ?2 order by position")                 \
     X(TOUCH_DELETE, "delete from charle_touch where tab = ?1 and key = ?2 and position = ?3")                          \
-    X(TOUCH_FIRST_STAYING, "select t.position, t.found from charle_touch t left join charle_outbox c on c.position = t.position "  \
+    X(TOUCH_FIRST_STAYING, "select t.position, case when exists(select 1 from charle_base where tab = ?1 and key = ?2) then t.found end "  \
+                           "from charle_touch t left join charle_outbox c on c.position = t.position "  \
                            "where t.tab = ?1 and t.key = ?2 and (c.sequence is null or c.sequence > ?3 or c.kind = 4 or c.state not in (2, 3)) "  \
                            "order by t.position limit 1")                                                              \
     X(TOUCH_FORGET_UNTIL, "delete from charle_touch where tab = ?1 and key = ?2 and position < ?3")                     \

@@ -112,8 +112,8 @@ enum charle_err ch_rebase_before_row(struct ch_rebase *rebase, struct ch_table *
     return rc == CHARLE_DONE ? CHARLE_OK : rc;
 }
 
-// The first call on this row that the page does not contain: its position, and whether it found the row as the page has it. CHARLE_DONE: there
-// is none.
+// The first call on this row that the page does not contain: its position, and whether it found the row as the page has it and what it made of it is
+// still shown (the image is there): another scope of the page, which shows a part of the row, may have taken it off. CHARLE_DONE: there is none.
 static enum charle_err find_staying(struct ch_rebase *rebase, int64_t tab, struct charle_str key, struct charle_bytes row, int64_t *out_position,
                                     bool *out_as_found, struct charle_error *err)
 {

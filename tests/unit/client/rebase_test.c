@@ -265,13 +265,17 @@ static void calls_on_other_rows_are_not_run_again(void **state)
     fixture_end(f);
 }
 
-static void edit_title(struct fixture *f, const char *id, const char *title)
+static void edit_note(struct fixture *f, const char *id, const struct notes_note_patch *set)
 {
     struct charle_error err = {0};
     const struct notes_note_key key = {charle_str(id)};
-    const struct notes_note_patch set = {.title = {charle_str(title), true}};
-    const struct notes_note_update request = {.key = &key, .set = &set};
+    const struct notes_note_update request = {.key = &key, .set = set};
     assert_int_equal(world_call(&f->a, &notes_note_service_update_method, &request, NULL, NULL, NULL, &err), CHARLE_OK);
+}
+
+static void edit_title(struct fixture *f, const char *id, const char *title)
+{
+    edit_note(f, id, &(struct notes_note_patch){.title = {charle_str(title), true}});
 }
 
 static uint64_t calls_run_again(struct fixture *f)
@@ -308,6 +312,32 @@ static void calls_that_come_back_as_foreseen_stay(void **state)
     assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and body = 'of somebody else' and title = 'Mine 39'"), 1);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_base"), 0);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_touch"), 0);
+    fixture_end(f);
+}
+
+// One scope shows a part of the row and comes first, another one all of it: what the first has taken off is put on again.
+static void rows_of_two_scopes_keep_their_calls(void **state)
+{
+    struct fixture *f = *state;
+    char title[32];
+    fake_server_grant(&f->server, "reader:p1");
+    fake_server_grant(&f->server, "room:r1");
+    fake_server_sql(&f->server, "insert into note_reader(note_id, person_id) values ('n0002', 'p1')");
+    fake_server_sql(&f->server, "update note set state = 'draft' where id = 'n0002'"); // so that the team does not see it
+    f->server.push_calls_max = 1;
+    fixture_start(f);
+    world_settle(&f->a, 20000);
+    f->server.takes_none = true;
+    edit_note(f, "n0002", &(struct notes_note_patch){.title = {CHARLE_STR("First"), true}, .votes = {50, true}}); // readers do not see votes
+    for (int i = 0; i < 6; i++) {
+        snprintf(title, sizeof(title), "Mine %d", i);
+        edit_title(f, "n0002", title);
+    }
+    f->server.takes_none = false;
+    while (world_number(&f->a, "select count(*) from charle_outbox where state < 5")) {
+        assert_true(world_step(&f->a));
+        assert_int_equal(world_number(&f->a, "select count(*) from note where id = 'n0002' and title = 'Mine 5' and votes = 50"), 1);
+    }
     fixture_end(f);
 }
 
@@ -356,6 +386,7 @@ int main(void)
         CASE(parts_show_what_the_whole_shows),
         CASE(calls_on_other_rows_are_not_run_again),
         CASE(calls_that_come_back_as_foreseen_stay),
+        CASE(rows_of_two_scopes_keep_their_calls),
         CASE(calls_wait_for_the_first_copy),
     };
 #undef CASE
