@@ -124,9 +124,12 @@ static enum charle_err keep_verdicts(struct salvage *r, struct charle_error *err
     return rc == CHARLE_DATA_LOSS ? CHARLE_OK : rc;
 }
 
-// Who this replica was. Without a name and its numbers the calls cannot be told from others: they get new numbers.
+// Who this replica was. Without a name and its numbers the calls cannot be told from others: they get new numbers. With them, too, a call may look as if
+// it had never gone out although it has, because pages of different ages can be read of a damaged file: so each says where it was made, and the
+// server takes it once, whatever its number.
 static enum charle_err keep_identity(struct salvage *r, struct ch_lite *sql, struct charle_error *err)
 {
+    char id[CH_ID_LEN + 1];
     static const char *const keys[] = {"device_id", "last_sequence", "last_hash", "device_name", "server_id", "principal", "principal_id"};
     sqlite3_stmt *get = NULL, *put = NULL;
     enum charle_err rc = CHARLE_OK;
@@ -150,6 +153,10 @@ static enum charle_err keep_identity(struct salvage *r, struct ch_lite *sql, str
         rc = ch_lite_run(sql, CH_LITE_OUTBOX_RECALL_UNJUDGED, err, "");
     if (!rc && !r->report.has_identity)
         rc = ch_lite_run(sql, CH_LITE_OUTBOX_UNNUMBER, err, "");
+    if (!rc && r->report.has_identity)
+        rc = ch_meta_text(sql, "device_id", id, sizeof(id), err);
+    if (!rc && r->report.has_identity)
+        rc = ch_lite_run(sql, CH_LITE_OUTBOX_DOUBT, err, "s", charle_str(id));
     return rc ? rc : ch_meta_set_number(sql, "is_copy", r->report.has_identity, err);
 }
 

@@ -68,7 +68,9 @@ void user_call(struct laptop *laptop, const struct charle_method *method, const 
     world_trace(world, "%s calls %.*s: %s", laptop->name, CHARLE_FMT(method->name), charle_err_name(rc));
     if (world->options.is_traced && rc)
         printf("                          %s\n", err.text);
-    if (rc == CHARLE_OK) {
+    // A program that was killed meanwhile has told nobody anything; the others on the replica may find the call or not.
+    bool is_told = !sim_program_is_dead(laptop->program) || sim_disk_is_dead(laptop->disk);
+    if (rc == CHARLE_OK && is_told) {
         world->result.calls_made++;
         remember(laptop, ticket);
         ch_client_core_kick(laptop->core);

@@ -447,6 +447,31 @@ static void unsent_calls_are_rescued(void **state)
     assert_int_equal(charle_replica_rescue(f->file, &options, &report, &err), CHARLE_ALREADY_EXISTS);
 }
 
+// Of a damaged file pages of different ages may be read: here one of the outbox from before its last call had gone out, and its numbers from behind it.
+static void calls_that_look_unsent_are_not_run_again(void **state)
+{
+    struct fixture *f = *state;
+    struct place place = places(f);
+    struct charle_client *client = open_in_step(f);
+    must_title(f, client, "n0001", "Sent");
+    must_sync(client);
+    charle_client_close(client);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->file, &db), SQLITE_OK);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    assert_int_equal(sqlite3_exec(db, "update charle_outbox set state = 1, sequence = null, hash = null, kind = null", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    struct charle_rescue_report report = must_rescue(f, place.other);
+    assert_int_equal(report.calls, 1);
+    assert_true(report.has_identity);
+    client = open_at(f, place.other);
+    must_sync(client);
+    assert_int_equal(status_of(client).pending_calls, 0);
+    assert_int_equal(calls_run(f), 1);
+    charle_client_close(client);
+}
+
 // Turns bits over in what SQLite reads first of all: the definition of a table.
 static void damage_definition(const char *file, const char *sql)
 {
@@ -587,7 +612,8 @@ int main(void)
         CASE(copy_keeps_rows_and_unsent_calls),  CASE(original_may_send_first), CASE(damaged_exports_are_refused),
         CASE(existing_files_are_kept),           CASE(encrypted_replica_stays_encrypted), CASE(export_is_one_moment),
         CASE(unsent_calls_survive_a_damaged_definition),
-        CASE(unsent_calls_are_rescued),          CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
+        CASE(unsent_calls_are_rescued),          CASE(calls_that_look_unsent_are_not_run_again),
+        CASE(damaged_calls_are_skipped_and_counted), CASE(hopeless_files_are_told_so),
         CASE(nothing_to_add_is_told_so),         CASE(attachments_are_taken_along),       CASE(exports_of_the_first_form_are_read), CASE(unsent_files_are_rescued),
         CASE(a_store_that_cannot_be_listed_to_its_end_is_told_so),
     };

@@ -148,6 +148,26 @@ static void a_call_that_copies_share_takes_effect_once(void **state)
     twin_close(&twin);
 }
 
+// A laptop that was rescued from a damaged file may not know that a call has gone out: it says that it made it itself.
+static void a_laptop_brings_its_own_call_again(void **state)
+{
+    struct twin twin;
+    (void)state;
+    open_with_jobs(&twin);
+    const struct charle_call sent = make_work(&twin, "j0"), waiting = make_work(&twin, "j1");
+    carry(&twin, &sent, NULL, 0);
+    push_again(&twin);
+    twin.count = 0;
+    carry(&twin, &sent, "ORIGINAL", 0);
+    carry(&twin, &waiting, "ORIGINAL", 0);
+    push_again(&twin);
+    assert_true(is_repeat(&twin, 0));
+    assert_false(is_repeat(&twin, 1));
+    assert_hours(&twin, "j0", 1);
+    assert_hours(&twin, "j1", 1);
+    twin_close(&twin);
+}
+
 // A refusal and a merge are told again too, from either place where they are remembered.
 static void what_became_of_it_is_told(void **state)
 {
@@ -322,6 +342,7 @@ int copies_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_copies_share_takes_effect_once),
+        cmocka_unit_test(a_laptop_brings_its_own_call_again),
         cmocka_unit_test(what_became_of_it_is_told),
         cmocka_unit_test(the_original_may_be_unknown),
         cmocka_unit_test(what_is_forgotten_goes_to_a_person),

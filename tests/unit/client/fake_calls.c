@@ -148,12 +148,14 @@ static void stored_verdict(struct fake_server *server, struct charle_str device,
     sqlite3_finalize(stmt);
 }
 
-// What became of a call that came before, from whichever copy of the laptop it was made on: by the name of that one and its seed.
+// What became of a call that came before, from whichever copy of the laptop it was made on: by the name of that one and its seed. Who brings a call
+// without saying where it was made is believed that it is a new one, unless another device has brought it in its name.
 static int64_t known_kind(struct fake_server *server, struct charle_str origin, const struct charle_call *call)
 {
-    sqlite3_stmt *stmt = fake_prepare(server, "select kind from fs_call where origin = ?1 and seed = ?2");
+    sqlite3_stmt *stmt = fake_prepare(server, "select kind from fs_call where origin = ?1 and seed = ?2 and (is_taken or ?3)");
     fake_bind_str(stmt, 1, origin);
     sqlite3_bind_int64(stmt, 2, (int64_t)call->seed);
+    sqlite3_bind_int(stmt, 3, call->origin.has);
     int64_t kind = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_finalize(stmt);
     return kind;
@@ -163,10 +165,11 @@ static void remember_call(struct fake_server *server, struct charle_str origin, 
 {
     if (kind == CHARLE_PARKED)
         return;
-    sqlite3_stmt *stmt = fake_prepare(server, "insert or replace into fs_call values (?1, ?2, ?3)");
+    sqlite3_stmt *stmt = fake_prepare(server, "insert or replace into fs_call values (?1, ?2, ?3, ?4)");
     fake_bind_str(stmt, 1, origin);
     sqlite3_bind_int64(stmt, 2, (int64_t)call->seed);
     sqlite3_bind_int(stmt, 3, kind);
+    sqlite3_bind_int(stmt, 4, call->origin.has);
     fake_must(server, sqlite3_step(stmt), "insert into fs_call");
     sqlite3_finalize(stmt);
 }

@@ -73,7 +73,7 @@ static const char bookkeeping[] =
     "create table fs_epoch (epoch integer, lineage integer);"
     "create table fs_device (id text primary key, last_sequence integer, last_hash integer);"
     "create table fs_verdict (device text, sequence integer, hash integer, kind integer, code integer, text text, reply blob, primary key (device, sequence));"
-    "create table fs_call (origin text, seed integer, kind integer, primary key (origin, seed));";
+    "create table fs_call (origin text, seed integer, kind integer, is_taken integer, primary key (origin, seed));";
 
 void fake_server_open(struct fake_server *server, const struct charle_schema *schema)
 {
