@@ -506,10 +506,16 @@ static void lost_images_are_fetched_again(void **state)
     scene_expect_title(f, "n0003", "Waiting");
     assert_int_equal(world_number(&f->a, "select votes from note where id = 'n0003'"), 77);
     assert_int_equal(scene_verify(f).rows_different, 0);
-    assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update charle_base set image = x'ffff'", NULL, NULL, NULL), SQLITE_OK);
-    assert_true(scene_verify(f).rows_different > 0);
-    assert_int_equal(scene_verify(f).rows_different, 0);
-    scene_expect_title(f, "n0003", "Waiting");
+    // No message, one without a key, and one with a state that there is not.
+    static const char *const images[] = {"x'ffff'", "x''", "x'0a056e303030333063'"};
+    for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+        char sql[100];
+        snprintf(sql, sizeof(sql), "update charle_base set image = %s", images[i]);
+        assert_int_equal(sqlite3_exec(f->a.replica.sql.db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_true(scene_verify(f).rows_different > 0);
+        assert_int_equal(scene_verify(f).rows_different, 0);
+        scene_expect_title(f, "n0003", "Waiting");
+    }
     assert_int_equal(world_number(&f->a, "select votes from note where id = 'n0003'"), 77);
     assert_int_equal(world_number(&f->a, "select count(*) from charle_cursor where state <> 1"), 0);
     f->server.parks = false;

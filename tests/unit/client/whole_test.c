@@ -486,6 +486,27 @@ static void what_a_page_contains_is_dropped_as_a_whole(void **state)
 
 // --- rebases ------------------------------------------------------------------------------------------------------------------
 
+// The row comes back as the calls that wait on it had found it.
+static enum charle_err bring_as_found(struct ch_rebase *rebase, struct ch_table *note, struct charle_error *err)
+{
+    struct charle_buf image = {0};
+    sqlite3_stmt *row;
+    bool is_shown = false;
+    enum charle_err rc = ch_lite_one(&rebase->replica->sql, CH_LITE_BASE_GET, &row, err, "is", (int64_t)note->schema->id, CHARLE_STR("n0004"));
+    if (rc)
+        return rc == CHARLE_DONE ? CHARLE_OK : rc; // all images are back in place
+    struct charle_bytes bytes = ch_lite_bytes(row, 0);
+    charle_buf_add(&image, bytes.ptr, bytes.len);
+    ch_lite_end(row);
+    rc = image.failed ? charle_fail(err, CHARLE_NO_MEMORY, "no memory for an image") : CHARLE_OK;
+    if (!rc)
+        rc = ch_rebase_before_whole_row(rebase, note, CHARLE_STR("n0004"), charle_buf_bytes(&image), &is_shown, err);
+    if (!rc)
+        assert_true(is_shown);
+    charle_buf_deinit(&image);
+    return rc;
+}
+
 static enum charle_err rebase(struct fixture *f, int64_t contained, bool is_total, struct charle_error *err)
 {
     struct ch_rebase rebase = {0};
@@ -501,6 +522,8 @@ static enum charle_err rebase(struct fixture *f, int64_t contained, bool is_tota
         rc = ch_rebase_before_row(&rebase, note, CHARLE_STR("n0030"), err); // no call has touched it
     if (!rc)
         rc = ch_rebase_before_whole_row(&rebase, note, CHARLE_STR("n0001"), (struct charle_bytes){0}, &is_shown, err);
+    if (!rc)
+        rc = bring_as_found(&rebase, note, err);
     if (!rc)
         rc = ch_rebase_before_whole_row(&rebase, note, CHARLE_STR("n0004"), (struct charle_bytes){0}, &is_shown, err);
     if (!rc)
