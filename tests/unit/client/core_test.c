@@ -480,9 +480,10 @@ static void verify_mends_what_cannot_be_read(void **state)
     int64_t waiting = world_number(&f->a, "select count(*) from charle_outbox");
     assert_int_equal(sqlite3_exec(f->a.replica.sql.db, "update note set labels = '[rot' where id in ('n0001', 'n0003');"
                                   "update note set labels = '{}' where id = 'n0005'; update note set state = 'rot' where id = 'n0007';"
-                                  "update note set title = cast(x'c328' as text) where id = 'n0009'", NULL, NULL, NULL), SQLITE_OK);
+                                  "update note set title = cast(x'c328' as text) where id = 'n0009';"
+                                  "update note set votes = 1 << 40 where id = 'n0011'", NULL, NULL, NULL), SQLITE_OK);
     struct charle_verify_report report = scene_verify(f);
-    assert_int_equal(report.rows_different, 4); // what the call stands on was kept before the damage
+    assert_int_equal(report.rows_different, 5); // what the call stands on was kept before the damage
     scene_expect_title(f, "n0003", "Waiting");
     assert_int_equal(world_number(&f->a, "select count(*) from charle_outbox"), waiting);
     report = scene_verify(f);
