@@ -34,7 +34,7 @@ struct ch_conn_options {
     enum ch_conn_role role;
     uint32_t message_size_max;
     uint32_t calls_max;       // server: in flight
-    uint32_t heartbeat_ms;    // client: pings this often, gives up after two without a sign; server: after three
+    uint32_t heartbeat_ms;    // client: pings this often, gives up after two without a sign, the second soon; server: after three
     uint32_t idle_message_ms; // server: a half-sent message is given up after this long; 0: never
 };
 
@@ -60,6 +60,7 @@ struct ch_conn {
     struct charle_buf whole; // the message of the present event, when it came in parts
     struct charle_buf out;
     size_t unsent;       // bytes taken with take_out and not reported by wrote
+    size_t unheard;      // bytes taken with take_out since the peer was last heard
     int64_t progress_us; // when bytes last left, or the first were queued
     // reading
     uint8_t *in;

@@ -516,6 +516,38 @@ static void client_gives_up_after_two_misses(void **state)
     assert_int_equal(pair->client.failed, 1);
 }
 
+// When the client gives up a server that it hears nothing of: milliseconds after it has sent a request of this size.
+static int64_t given_up_after(struct pair *pair, size_t size)
+{
+    struct charle_buf sending = {0};
+    uint8_t *request = calloc(1, size);
+    int64_t began_us = pair->now_us;
+    assert_non_null(request);
+    assert_int_equal(start(pair, "a/B", request, size, 0), CHARLE_OK);
+    assert_true(ch_conn_take_out(&pair->client.conn, &sending));
+    ch_conn_wrote(&pair->client.conn, sending.size, pair->now_us);
+    for (int i = 0; i < 5 && !pair->client.failed; i++) {
+        pair->now_us = ch_conn_tick_due(&pair->client.conn);
+        tick(pair, &pair->client);
+        charle_buf_reset(&pair->client.conn.out); // the PING is lost
+    }
+    assert_int_equal(pair->client.failed, 1);
+    charle_buf_deinit(&sending);
+    free(request);
+    return (pair->now_us - began_us) / ms_us;
+}
+
+static void client_looks_again_soon(void **state)
+{
+    assert_int_equal(given_up_after(*state, 100), 12000);
+}
+
+// On a slow line its own bytes may be why it hears nothing.
+static void client_waits_for_what_it_sends_itself(void **state)
+{
+    assert_int_equal(given_up_after(*state, 40 << 10), 15000);
+}
+
 static void server_gives_up_after_three_misses(void **state)
 {
     struct pair *pair = *state;
@@ -672,6 +704,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(half_sent_request_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(half_sent_frame_fails_the_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(heartbeats_go_on_while_both_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(client_looks_again_soon, setup, teardown),
+        cmocka_unit_test_setup_teardown(client_waits_for_what_it_sends_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(client_gives_up_after_two_misses, setup, teardown),
         cmocka_unit_test_setup_teardown(server_gives_up_after_three_misses, setup, teardown),
         cmocka_unit_test_setup_teardown(server_that_does_not_read_blames_nobody, setup, teardown),
