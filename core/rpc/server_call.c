@@ -381,13 +381,14 @@ enum charle_err charle_server_call_send_wait(struct charle_server_call *call, st
     void (*users_fn)(void *ctx) = NULL;
     void *users_ctx = NULL;
     bool is_waiting = false, is_late = false;
-    int64_t until_us = ch_clock_mono_us() + (int64_t)wait_ms * 1000;
+    int64_t until_us = 0;
     enum charle_err rc;
-    send_wait_init(&wait);
     do {
         ch_link_lock(link);
         rc = send_now(call, message);
         if (rc == CHARLE_RESOURCE_EXHAUSTED && !is_waiting) { // under the lock: the word that there is room comes to us
+            send_wait_init(&wait); // only now: nearly every message finds room at once
+            until_us = ch_clock_mono_us() + (int64_t)wait_ms * 1000;
             users_fn = call->writable_fn;
             users_ctx = call->writable_ctx;
             call->writable_fn = wake_sender;
@@ -397,9 +398,10 @@ enum charle_err charle_server_call_send_wait(struct charle_server_call *call, st
         ch_link_flush(link);
         is_late = rc == CHARLE_RESOURCE_EXHAUSTED && !wait_for_room(&wait, until_us);
     } while (rc == CHARLE_RESOURCE_EXHAUSTED && !is_late);
-    if (is_waiting)
+    if (is_waiting) {
         restore_writable(call, users_fn, users_ctx);
-    send_wait_deinit(&wait);
+        send_wait_deinit(&wait);
+    }
     return is_late ? CHARLE_DEADLINE_EXCEEDED : rc;
 }
 

@@ -69,8 +69,9 @@ const struct ch_view *ch_table_view(const struct ch_table_views *table, struct c
     for (size_t i = 0; i < table->view_count; i++) {
         const struct ch_view *view = &table->views[i];
         struct charle_str name = view->audience->name;
-        bool has_colon = scope.len > name.len && scope.ptr[name.len] == ':';
-        if (charle_str_has_prefix(scope, name) && (view->has_key ? has_colon : scope.len == name.len))
+        // Lengths first: every pull asks this of every scope and table.
+        bool has_length = view->has_key ? scope.len > name.len && scope.ptr[name.len] == ':' : scope.len == name.len;
+        if (has_length && charle_str_has_prefix(scope, name))
             return view;
     }
     return NULL;
