@@ -110,7 +110,8 @@ void ch_core_pull_cancel(struct ch_client_core *core)
 
 static void now_live(struct ch_client_core *core)
 {
-    CHARLE_ASSERT(!core->has_moment && core->pull_call);
+    if (core->has_moment || !core->pull_call)
+        return; // what the moment brought has ended the session: a server that takes back what it said may do that
     core->failures = core->acquire_failures;
     core->problem[0] = '\0';
     core->problem_code = CHARLE_OK;
